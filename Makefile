@@ -1,0 +1,95 @@
+# Every target sets up what it needs; `make help` lists them.
+PYTHON ?= python3
+CUDA ?= 13
+FOLDS ?= 5
+RUNS ?= runs
+PEOPLE ?= 60
+SEED ?= 0
+DATA ?= data/sample
+DEMO ?= demo
+UV_VERSION := 0.13.9
+LOCK := $(if $(filter 12,$(CUDA)),requirements-cuda12.lock,requirements.lock)
+READY := .venv/.ready-cuda$(CUDA)
+RUN := .venv/bin/python -m
+PACKAGES := faces preprocess pipeline train infer
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock sample preprocess train train-all infer score bench look demo test check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+setup: $(READY) ## install everything into .venv (CUDA=12 for hosts with CUDA 12)
+
+$(READY): $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=...")'
+	@case "$(CUDA)" in 12|13) ;; *) echo "CUDA=$(CUDA): choose 12 or 13"; exit 2;; esac
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes $(LOCK)
+	.venv/bin/python -m pip --version >/dev/null
+	@rm -f .venv/.ready-cuda*
+	@touch $@
+	@if [ "$(CUDA)" = 12 ]; then echo "DALI for CUDA 12 is installed. PyTorch's wheel still brings CUDA 13 and needs NVIDIA driver 580 or newer to see the GPU; with an older driver install a CUDA 12 build of the same torch and torchvision from PyTorch's own index, or train on the CPU."; fi
+
+lock: ## renew the hashed lists of packages from setup.cfg
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	for cuda in 13 12; do \
+	  lock=requirements.lock; [ $$cuda = 13 ] || lock=requirements-cuda12.lock; \
+	  .venv/bin/uv pip compile setup.cfg --quiet --upgrade --extra cuda$$cuda --extra dev --override overrides.txt \
+	    --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o $$lock || exit 1; \
+	done
+
+sample: $(READY) ## draw a sample data set: PEOPLE=60 SEED=0 DATA=data/sample
+	$(RUN) faces.sample --people $(PEOPLE) --seed $(SEED) --data $(DATA)
+
+preprocess: $(READY) ## stage 1, photos to face crops: DATA=folder CACHE=caches/name [ARGS="--margin 0.4"]
+	$(call need,CACHE)
+	$(RUN) preprocess --data $(DATA) --cache $(CACHE) $(ARGS)
+
+train: $(READY) ## stage 2, train one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file]
+	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)
+	$(RUN) train --recipe $(RECIPE) --cache $(CACHE) --fold $(FOLD) --folds $(FOLDS) --runs $(RUNS) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+train-all: $(READY) ## train every fold and score out of fold: RECIPE=... CACHE=... [FOLDS=5 WEIGHTS=file]
+	$(call need,RECIPE)$(call need,CACHE)
+	$(RUN) train --recipe $(RECIPE) --cache $(CACHE) --folds $(FOLDS) --runs $(RUNS) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+infer: $(READY) ## stage 3, predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name
+	$(call need,ENSEMBLE)$(call need,CACHE)
+	$(RUN) infer --ensemble $(ENSEMBLE) --cache $(CACHE) --runs $(RUNS) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(ARGS)
+
+score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv CACHE=caches/name
+	$(call need,PREDICTIONS)$(call need,ANSWERS)$(call need,CACHE)
+	$(RUN) infer.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
+
+look: $(READY) ## contact sheet of a recipe's augmentation: CACHE=caches/name POLICY=light
+	$(call need,CACHE)
+	$(RUN) pipeline.look --cache $(CACHE) $(ARGS)
+
+bench: $(READY) ## measure loaders side by side: [CACHE=caches/name]
+	$(RUN) pipeline $(if $(CACHE),--cache $(CACHE)) $(ARGS)
+
+demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
+	@start=$$(date +%s) && \
+	$(MAKE) --no-print-directory sample PEOPLE=180 SEED=0 DATA=$(DEMO)/data && \
+	$(MAKE) --no-print-directory preprocess DATA=$(DEMO)/data/train CACHE=$(DEMO)/caches/train && \
+	$(MAKE) --no-print-directory preprocess DATA=$(DEMO)/data/eval CACHE=$(DEMO)/caches/eval && \
+	$(MAKE) --no-print-directory train FOLD="0 1" RECIPE=recipes/small.toml CACHE=$(DEMO)/caches/train RUNS=$(DEMO)/runs && \
+	$(MAKE) --no-print-directory infer ENSEMBLE=ensembles/small.toml CACHE=$(DEMO)/caches/eval RUNS=$(DEMO)/runs PREDICTIONS=$(DEMO)/predictions && \
+	$(MAKE) --no-print-directory score PREDICTIONS=$(DEMO)/predictions/small ANSWERS=$(DEMO)/data/eval/.answers.csv CACHE=$(DEMO)/caches/eval && \
+	echo "demo done in $$(($$(date +%s) - start)) s; look at $(DEMO)/predictions/small/score.png"
+
+test: $(READY) ## all tests
+	.venv/bin/python -m pytest
+
+check: $(READY) ## lint, formatting and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+clean: ## remove the environment and everything the demo made
+	rm -rf .venv $(DEMO) .pytest_cache .mypy_cache .ruff_cache
+
+need = $(if $($(1)),,$(error $(1) is missing; `make help` shows what each target takes))

@@ -1,0 +1,47 @@
+"""Scores of 18-class predictions, overall and by factor, with the contest's macro F1 in front."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from faces.labels import CLASS_COUNT, IntArray, split_classes
+
+
+def macro_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> float:
+    """Unweighted mean F1 over the classes that occur in `truth` or `guess`, as scikit-learn defines it.
+
+    Args:
+        truth: [n] int classes in [0, class_count).
+        guess: [n] int classes in [0, class_count).
+        class_count: number of classes of the task; a class that occurs nowhere is left out of the mean.
+
+    Returns:
+        F1 in [0, 1].
+    """
+    occurring = np.intersect1d(np.arange(class_count), np.union1d(truth, guess))
+    return float(f1_score(truth, guess, labels=occurring, average="macro", zero_division=0))
+
+
+def class_scores(truth: ArrayLike, guess: ArrayLike) -> dict[str, float]:
+    """Macro F1 and accuracy over the 18 classes, and the accuracy of each factor.
+
+    Args:
+        truth: [n] 18-class codes.
+        guess: [n] 18-class codes.
+
+    Returns:
+        `macro_f1`, `accuracy`, `mask`, `gender` and `age`, each in [0, 1].
+    """
+    true_factors, guessed_factors = split_classes(truth), split_classes(guess)
+    return {
+        "macro_f1": macro_f1(truth, guess, CLASS_COUNT),
+        "accuracy": float(accuracy_score(truth, guess)),
+        **{name: float(accuracy_score(true_factors[name], guessed_factors[name])) for name in true_factors},
+    }
+
+
+def confusion(truth: ArrayLike, guess: ArrayLike, class_count: int) -> IntArray:
+    """[class_count, class_count] counts; rows are true classes, columns guessed ones."""
+    return np.asarray(confusion_matrix(truth, guess, labels=np.arange(class_count)), np.int64)

@@ -1,0 +1,56 @@
+"""One answer for every photo that was asked about, in the order in which it was asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from faces.cache import Cache
+from faces.labels import CLASS_NAMES, FloatArray
+from faces.writer import DETECTED, write_atomically
+from infer.vote import Verdict
+
+FACE, FALLBACK, PRIOR = "face crop", "fallback crop", "training prior"
+"""What an answer rests on."""
+
+
+def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFrame:
+    """All photos of the cache's source, rejected ones among them, in the source's order.
+
+    Args:
+        cache: what was predicted.
+        verdict: of every row of the cache.
+        prior: [18] class shares of the training photos: the answer where no crop could be had.
+
+    Returns:
+        Columns ImageID, ans, answered_by, agreement, and one probability a class.
+    """
+    predicted = pd.DataFrame(verdict.probabilities, columns=CLASS_NAMES)
+    status = cache.index["status"].to_numpy()
+    predicted = predicted.assign(
+        ImageID=cache.index["image_id"].to_numpy(),
+        position=cache.index["position"].to_numpy(),
+        ans=verdict.classes,
+        answered_by=np.where(status == DETECTED, FACE, FALLBACK),
+        agreement=verdict.agreement,
+    )
+    guessed = pd.DataFrame(np.tile(prior, (len(cache.rejects), 1)), columns=CLASS_NAMES)
+    guessed = guessed.assign(
+        ImageID=cache.rejects["image_id"].to_numpy(),
+        position=cache.rejects["position"].to_numpy(),
+        ans=int(np.argmax(prior)),
+        answered_by=PRIOR,
+        agreement=np.nan,
+    )
+    parts = [part for part in (predicted, guessed) if len(part)]
+    table = pd.concat(parts, ignore_index=True).sort_values("position", ignore_index=True)
+    return table[["ImageID", "ans", "answered_by", "agreement", *CLASS_NAMES]]
+
+
+def write_answers(table: pd.DataFrame, folder: Path) -> None:
+    """Write submission.csv (ImageID, ans) and probabilities.parquet (all columns)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "probabilities.parquet", table.to_parquet(index=False))
+    write_atomically(folder / "submission.csv", table[["ImageID", "ans"]].to_csv(index=False).encode())

@@ -1,0 +1,157 @@
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faces.cache import Cache, CacheError
+from faces.writer import CacheWriter, Sample
+
+SIZE = 8
+SETTINGS = {"codec": "raw", "size": SIZE}
+SOURCE = {"folder": "photos", "photos": 10}
+
+
+def crop(position: int) -> np.ndarray:
+    return np.random.default_rng(position).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+
+def photo(position: int, *, rejected: bool = False) -> Sample:
+    fields = {
+        "key": f"{position:08d}",
+        "position": position,
+        "image_id": f"{position}.jpg",
+        "source": f"images/{position}.jpg",
+        "source_sha256": "",
+        "person": f"p{position // 2}",
+        "mask": position % 3,
+        "gender": position % 2,
+        "age": float("nan") if position == 3 else 20.0 + 5 * position,
+        "status": "rejected" if rejected else "detected",
+    }
+    if rejected:
+        return Sample(fields={**fields, "reason": "broken, badly"}, data=None)
+    return Sample(fields={**fields, "height": SIZE, "width": SIZE}, data=crop(position).tobytes())
+
+
+def write(
+    folder: Path, shards: tuple[int, ...] = (0, 1), settings: dict[str, object] = SETTINGS
+) -> CacheWriter:
+    writer = CacheWriter(folder, settings=settings, source=SOURCE, shard_count=2)
+    for shard in shards:
+        writer.write(shard, [photo(p, rejected=p == 7) for p in range(shard * 5, shard * 5 + 5)])
+    return writer
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return write(tmp_path / "cache").finish()
+
+
+def test_round_trip(cache: Cache) -> None:
+    assert len(cache) == 9
+    assert [*cache.index.position] == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    rows = np.array([8, 0, 4])
+    for row, view in zip(rows, cache.encoded(rows), strict=True):
+        np.testing.assert_array_equal(view, crop(cache.index.position[row]))
+        assert not view.flags.writeable
+    assert cache.labels("mask").tolist() == [0, 1, 2, 0, 1, 2, 0, 2, 0]
+    assert cache.labels("age3").tolist() == [0, 0, 1, -1, 1, 1, 1, 2, 2]
+    [reject] = cache.rejects.to_dict("records")
+    assert (reject["position"], reject["image_id"], reject["reason"]) == (7, "7.jpg", "broken, badly")
+
+
+def test_resumed_cache_is_byte_identical_and_finishing_twice_changes_nothing(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    write(whole).finish()
+    killed = tmp_path / "killed"
+    assert write(killed, shards=(1,)).pending() == [0]
+    (killed / "shards" / "00000.tar.tmp").write_bytes(b"half a shard")
+    assert write(killed, shards=(0,)).pending() == []
+    write(killed, shards=()).finish()
+    assert content(killed) == content(whole)
+    again = write(whole, shards=())
+    assert again.finished
+    assert again.pending() == []
+    again.finish()
+    assert content(whole) == content(killed)
+
+
+def test_other_tools_read_the_shards(cache: Cache) -> None:
+    shard = cache.folder / "shards" / "00000.tar"
+    with tarfile.open(shard) as tar:
+        assert tar.getnames()[:2] == ["00000000.rgb", "00000000.json"]
+        member = tar.extractfile("00000003.json")
+        assert member is not None
+        assert json.load(member)["age"] is None
+    made = shard.with_suffix(".made")
+    subprocess.run(["wds2idx", str(shard), str(made)], check=True, capture_output=True)
+    assert made.read_text() == shard.with_suffix(".idx").read_text()
+
+
+def test_unfinished_and_foreign_caches_are_refused(tmp_path: Path, cache: Cache) -> None:
+    with pytest.raises(CacheError, match="no such cache"):
+        Cache.open(tmp_path / "nowhere")
+    write(tmp_path / "half", shards=(0,))
+    with pytest.raises(CacheError, match="unfinished"):
+        Cache.open(tmp_path / "half")
+    with pytest.raises(CacheError, match=r"still to be written"):
+        write(tmp_path / "half", shards=()).finish()
+    path = cache.folder / "cache.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 99'))
+    with pytest.raises(CacheError, match="format version 99"):
+        Cache.open(cache.folder)
+
+
+def test_damage_is_found(cache: Cache) -> None:
+    shard = cache.folder / "shards" / "00001.tar"
+    good = shard.read_bytes()
+    shard.write_bytes(good[:-1])
+    with pytest.raises(CacheError, match=r"00001.tar: shard is truncated"):
+        Cache.open(cache.folder)
+    shard.write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    with pytest.raises(CacheError, match=r"00001.tar: content differs from its recorded sha256"):
+        Cache.open(cache.folder)
+    shard.unlink()
+    with pytest.raises(CacheError, match="missing"):
+        Cache.open(cache.folder)
+
+
+def test_other_settings_are_refused_with_the_keys(cache: Cache, tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match=r"settings.size: 8 there, 16 now"):
+        write(cache.folder, settings={**SETTINGS, "size": 16})
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match="not empty and not a cache"):
+        write(stranger)
+    assert [p.name for p in stranger.iterdir()] == ["holiday.jpg"]
+
+
+def test_full_disk_leaves_the_shard_unwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = write(tmp_path / "cache", shards=(0,))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            writer.write(1, [photo(p) for p in range(5, 10)])
+    assert writer.pending() == [1]
+    assert not [*writer.folder.rglob("*.tmp")]
+    writer.write(1, [photo(p) for p in range(5, 10)])
+    assert len(writer.finish()) == 10
+
+
+def test_all_rejected_is_an_error_with_the_reasons(tmp_path: Path) -> None:
+    writer = CacheWriter(tmp_path / "cache", settings=SETTINGS, source=SOURCE, shard_count=1)
+    writer.write(0, [photo(p, rejected=True) for p in range(3)])
+    with pytest.raises(CacheError, match=r"none of 3 photos could be used.*broken, badly"):
+        writer.finish()

@@ -1,0 +1,120 @@
+"""What a run keeps: the trained weights with all that is needed to use them, and the state to go on from."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import nn
+
+from faces.settings import from_table, to_table
+from faces.writer import write_atomically
+from train.model import Normalisation, build_model
+from train.recipe import Recipe
+
+RUN_VERSION = 1
+_HEADER = "facefold_run"
+
+
+class RunError(ValueError):
+    """A run that cannot be used: unfinished, of another version or damaged."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunCard:
+    """What must be known to use trained weights; travels in the header of `best.safetensors`."""
+
+    recipe: Recipe
+    """As trained: precision resolved."""
+    normalisation: Normalisation
+    classes: Mapping[str, tuple[str, ...]]
+    """Names of the classes of each head."""
+    fold: int
+    folds: int
+    epoch: int
+    """The epoch, from 0, whose weights these are."""
+    score: float
+    """Validation macro F1 of that epoch."""
+    crop: Mapping[str, Any]
+    """Settings the training crops were made with; photos to predict must be cropped alike."""
+    prior: tuple[float, ...]
+    """Shares of the 18 classes among the fold's training photos."""
+
+
+def save_best(network: nn.Module, card: RunCard, path: Path) -> None:
+    """Write weights and card as one safetensors file, atomically."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    header = {
+        "version": RUN_VERSION,
+        "recipe": to_table(card.recipe),
+        "normalisation": dataclasses.asdict(card.normalisation),
+        "classes": dict(card.classes),
+        "fold": card.fold,
+        "folds": card.folds,
+        "epoch": card.epoch,
+        "macro_f1": card.score,
+        "crop": dict(card.crop),
+        "prior": card.prior,
+    }
+    # One key: safetensors writes several in an order of its own, and equal runs are to be equal files.
+    write_atomically(path, save(state, metadata={_HEADER: json.dumps(header)}))
+
+
+def read_card(path: Path) -> RunCard:
+    """The card of `best.safetensors`, without its weights.
+
+    Raises:
+        RunError: not there, not a run of this program's, or of another version.
+    """
+    if not path.is_file():
+        raise RunError(f"{path}: no such file; train it with `make train`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+    except Exception as error:  # safetensors raises an exception type of its own for every kind of damage
+        raise RunError(f"{path}: not a whole safetensors file ({error}); train the fold again") from error
+    if header.get("version") != RUN_VERSION:
+        raise RunError(f"{path}: not a run of version {RUN_VERSION}; train the fold again with this program")
+    return RunCard(
+        recipe=from_table(Recipe, header["recipe"], path),
+        normalisation=Normalisation(**{k: tuple(v) for k, v in header["normalisation"].items()}),
+        classes={task: tuple(names) for task, names in header["classes"].items()},
+        fold=header["fold"],
+        folds=header["folds"],
+        epoch=header["epoch"],
+        score=header["macro_f1"],
+        crop=header["crop"],
+        prior=tuple(header["prior"]),
+    )
+
+
+def load_best(path: Path) -> tuple[nn.Module, RunCard]:
+    """The trained network, in evaluation mode on the CPU, and its card."""
+    card = read_card(path)
+    network = build_model(card.recipe, initialise=False)
+    with safe_open(path, framework="pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    network.load_state_dict(state)
+    return network.eval(), card
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write the training state atomically: a kill leaves the one before it."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_state(path: Path) -> dict[str, Any] | None:
+    """The saved training state, or None where training has not finished an epoch. Never unpickles code."""
+    if not path.is_file():
+        return None
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
