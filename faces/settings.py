@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import inspect
 import io
 import os
 import re
@@ -66,7 +67,9 @@ def run_command(kind: type[T], action: Callable[[T], object]) -> None:
 
     `FACEFOLD_TRACE=1` shows the trace too.
     """
-    settings = tyro.cli(kind, description=kind.__doc__)
+    main = sys.modules["__main__"].__spec__
+    prog = f"python -m {main.name.removesuffix('.__main__')}" if main else None
+    settings = tyro.cli(kind, prog=prog, description=inspect.getdoc(kind))
     try:
         action(settings)
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from faces.cache import Cache
 from faces.labels import FloatArray, compose
-from infer.ensemble import Run
+from infer.runs import Run
 from pipeline.loader import Loader
 from train.checkpoint import load_best
 from train.precision import make_fabric

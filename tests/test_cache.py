@@ -1,5 +1,6 @@
 import json
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_other_tools_read_the_shards(cache: Cache) -> None:
         assert member is not None
         assert json.load(member)["age"] is None
     made = shard.with_suffix(".made")
-    subprocess.run(["wds2idx", str(shard), str(made)], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "wds2idx", str(shard), str(made)], check=True, capture_output=True)
     assert made.read_text() == shard.with_suffix(".idx").read_text()
 
 

@@ -1,10 +1,12 @@
-"""Which arithmetic trains fastest here: bf16 speeds dense networks and slows depthwise ones on many CPUs."""
+"""Where and in which arithmetic to compute: bf16 speeds dense networks and slows depthwise ones on CPUs."""
 
 from __future__ import annotations
 
 import copy
+import os
 import statistics
 import time
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -16,6 +18,24 @@ from train.recipe import Precision
 CANDIDATES: dict[str, tuple[Precision, ...]] = {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "bf16", "fp16")}
 _STEPS = 3
 _ROUNDS = 3
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> str:
+    """`cpu` or `cuda`.
+
+    Raises:
+        ValueError: a GPU was demanded and torch sees none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda: torch sees no usable GPU here; use device=auto or cpu")
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def loader_threads(device: str) -> int:
+    """Threads of the loader: on a CPU the network needs the cores more, beside a GPU up to 8."""
+    return 1 if device == "cpu" else min(8, os.cpu_count() or 1)
 
 
 def make_fabric(precision: Precision, device: str) -> Fabric:

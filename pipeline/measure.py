@@ -1,0 +1,186 @@
+"""Measuring rivals side by side, and the one form in which benchmarks are reported: table, JSON, picture."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """One way of doing the same work."""
+
+    name: str
+    """Name in the report."""
+    work: Callable[[], int]
+    """Does the work once, whole and synchronised, and returns the number of images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One rival's result over the repetitions."""
+
+    name: str
+    """The rival's."""
+    images_per_s: float
+    """Median, by the wall clock."""
+    min: float
+    """Slowest repetition, images/s."""
+    max: float
+    """Fastest repetition, images/s."""
+    cpu_us: float
+    """Median CPU time of an image in microseconds, worker processes included."""
+    ratio: float
+    """`images_per_s` over that of the rival compared with."""
+
+
+def measure(rivals: Sequence[Rival], *, repetitions: int, compared_with: str) -> list[Row]:
+    """Time rivals in turn (A B C A B C ...), so that a busy moment of the machine hits all of them.
+
+    The first round warms up (workers, compilers, page cache) and is not counted.
+
+    Args:
+        rivals: at least one.
+        repetitions: counted rounds.
+        compared_with: name of the rival whose ratio is 1.
+
+    Returns:
+        A row for each rival, in their order.
+    """
+    walls: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+    cpus: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(highlight=False)) as progress:
+        bar = progress.add_task("", total=(repetitions + 1) * len(rivals))
+        for repetition in range(repetitions + 1):
+            for rival in rivals:
+                progress.update(bar, description=rival.name if repetition else f"{rival.name} (warm-up)")
+                cpu, wall = _cpu_seconds(), time.perf_counter()
+                images = rival.work()
+                wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
+                if repetition:
+                    walls[rival.name].append(images / wall)
+                    cpus[rival.name].append(cpu / images * 1e6)
+                progress.advance(bar)
+    base = statistics.median(walls[compared_with])
+    return [
+        Row(
+            name=name,
+            images_per_s=round(statistics.median(speeds), 1),
+            min=round(min(speeds), 1),
+            max=round(max(speeds), 1),
+            cpu_us=round(statistics.median(cpus[name]), 1),
+            ratio=round(statistics.median(speeds) / base, 3),
+        )
+        for name, speeds in walls.items()
+    ]
+
+
+def _cpu_seconds() -> float:
+    """CPU time so far of this process, all its threads, and its living worker processes (on Linux)."""
+    total = time.process_time()
+    for worker in multiprocessing.active_children():
+        try:
+            fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system time
+    return total
+
+
+def describe_machine() -> str:
+    """Processor, cores that may be used, memory and GPU."""
+    try:
+        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    except OSError:
+        names = []
+    processor = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{processor}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {gpu}"
+
+
+def command_line() -> str:
+    """The command that runs, as typed."""
+    script = Path(sys.argv[0])
+    started = f"python -m {script.parent.name}" if script.name == "__main__.py" else script.name
+    return " ".join([started, *map(shlex.quote, sys.argv[1:])])
+
+
+def write_report(
+    path: Path,
+    rows: Sequence[Row],
+    *,
+    conditions: Mapping[str, Any],
+    versions: Mapping[str, str],
+    title: str,
+) -> None:
+    """Print the table, write the JSON to `path` and the picture beside it, as .png.
+
+    Args:
+        path: the JSON file; its folder is made.
+        rows: what was measured.
+        conditions: what a reader needs to repeat it: counts, sizes, threads.
+        versions: of the packages that matter.
+        title: of table and picture.
+    """
+    machine = describe_machine()
+    report = {
+        "machine": machine,
+        "versions": {"python": platform.python_version(), **versions},
+        "command": command_line(),
+        "conditions": dict(conditions),
+        "rows": [vars(row) for row in rows],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    console = Console(highlight=False)
+    console.print(_table(rows, title))
+    console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in conditions.items()))
+    _draw(path.with_suffix(".png"), rows, title, machine)
+    console.print(f"wrote {path} and {path.with_suffix('.png')}")
+
+
+def _table(rows: Sequence[Row], title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("")
+    for name in ("images/s", "slowest", "fastest", "CPU µs/image", "ratio"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        speeds = (f"{speed:,.0f}" for speed in (row.images_per_s, row.min, row.max, row.cpu_us))
+        table.add_row(row.name, *speeds, f"{row.ratio:.2f}")
+    return table
+
+
+def _draw(path: Path, rows: Sequence[Row], title: str, machine: str) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1.2 + 0.5 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    speeds = [row.images_per_s for row in rows]
+    spread = [[row.images_per_s - row.min for row in rows], [row.max - row.images_per_s for row in rows]]
+    colours = ["tab:orange" if row.name.startswith("ours") else "tab:gray" for row in rows]
+    axes.barh([row.name for row in rows], speeds, xerr=spread, color=colours, capsize=3)
+    for place, row in enumerate(rows):
+        axes.text(row.max, place, f"  {row.images_per_s:,.0f} ({row.ratio:.1f}x)", va="center")
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.25 * max(row.max for row in rows))
+    axes.set_xlabel(f"images/s, median and range\n{machine}")
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,1 @@
+"""Stage 1: photos become a cache of face crops."""

@@ -1,0 +1,160 @@
+"""Policies, their draws, and the matrices made of the draws, against closed forms."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.augment import POLICIES, Draws, Policy, draw, policy_named
+from pipeline.matrices import colour_matrices, erase_boxes, normalisation, warp_matrices, working_size
+
+FIELDS = [field.name for field in dataclasses.fields(Draws)]
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def still(**changed: float) -> Draws:
+    """One sample's draws that change nothing, but for those named."""
+    neutral = dict.fromkeys(FIELDS, 1.0) | {"crop_x": 0.5, "crop_y": 0.5, "angle": 0.0, "hue": 0.0}
+    neutral |= {"erase_width": 0.0, "erase_height": 0.0, "erase_x": 0.0, "erase_y": 0.0}
+    return Draws(**{name: np.array([value], np.float32) for name, value in (neutral | changed).items()})
+
+
+def to_source(draws: Draws, source: int, image: int, point: tuple[float, float]) -> np.ndarray:
+    return (warp_matrices(draws, source, image)[0] @ np.array([*point, 1.0]))[:2]
+
+
+def test_policy_none_changes_nothing() -> None:
+    drawn = draw(POLICIES["none"], 5, epoch=0, seed=0)
+    for name in FIELDS:
+        if name not in ("erase_x", "erase_y"):
+            np.testing.assert_array_equal(getattr(drawn, name), getattr(still(), name).repeat(5), name)
+    assert not POLICIES["none"].moves_pixels and not POLICIES["none"].changes_colour
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 50), more=st.integers(0, 50), epoch=st.integers(0, 99), seed=st.integers(0, 2**40))
+def test_place_gets_the_same_draws_whatever_the_length_of_the_epoch(
+    n: int, more: int, epoch: int, seed: int
+) -> None:
+    short = draw(POLICIES["full"], n, epoch=epoch, seed=seed)
+    long = draw(POLICIES["full"], n + more, epoch=epoch, seed=seed)
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(short, name), getattr(long, name)[:n], name)
+
+
+def test_turning_one_augmentation_on_leaves_the_others() -> None:
+    plain = draw(POLICIES["light"], 100, epoch=1, seed=2)
+    both = draw(dataclasses.replace(POLICIES["light"], hue=30.0, erase=0.5), 100, epoch=1, seed=2)
+    for name in ("crop_width", "crop_x", "crop_y", "angle", "flip"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(both, name), name)
+
+
+def test_epochs_and_seeds_differ() -> None:
+    angles = [draw(POLICIES["full"], 20, epoch=e, seed=s).angle.tobytes() for e in range(3) for s in range(3)]
+    assert len(set(angles)) == 9
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    area=st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)).map(lambda pair: tuple(sorted(pair))),
+    low=st.floats(0.3, 1),
+    high=st.floats(1, 3),
+)
+def test_crops_have_the_area_and_aspect_asked_for_and_stay_inside(
+    area: tuple[float, float], low: float, high: float
+) -> None:
+    drawn = draw(Policy(crop_area=area, crop_aspect=(low, high)), 200, epoch=0, seed=0)
+    width, height = drawn.crop_width, drawn.crop_height
+    assert (width * height > area[0] - 1e-5).all() and (width * height < area[1] + 1e-5).all()
+    assert (width / height > low - 1e-4).all() and (width / height < high + 1e-4).all()
+    for centre, side in ((drawn.crop_x, width), (drawn.crop_y, height)):
+        assert (centre - side / 2 > -1e-6).all() and (centre + side / 2 < 1 + 1e-6).all()
+
+
+def test_draws_keep_to_their_ranges_and_probabilities() -> None:
+    drawn = draw(POLICIES["full"], 20_000, epoch=0, seed=0)
+    assert abs((drawn.flip == -1).mean() - 0.5) < 0.02
+    assert abs((drawn.erase_width > 0).mean() - 0.25) < 0.02
+    assert drawn.angle.min() >= -10 and drawn.angle.max() <= 10 and abs(drawn.angle.mean()) < 0.2
+    assert drawn.brightness.min() >= 0.8 and drawn.brightness.max() <= 1.2
+
+
+def test_whole_crop_at_its_own_size_is_the_identity() -> None:
+    np.testing.assert_allclose(warp_matrices(still(), 64, 64)[0], np.eye(3), atol=1e-6)
+
+
+def test_corner_pixels_land_where_geometry_says() -> None:
+    # Halving 64 to 32: output pixel 0 covers source pixels 0 and 1, whose centres' mean is 0.5.
+    np.testing.assert_allclose(to_source(still(), 64, 32, (0, 0)), (0.5, 0.5), atol=1e-5)
+    # Mirrored: the leftmost output pixel comes from the rightmost source pixel, in the same row.
+    np.testing.assert_allclose(to_source(still(flip=-1), 64, 64, (0, 7)), (63, 7), atol=1e-5)
+    # A quarter turn counter-clockwise: the top left shows what was at the top right.
+    np.testing.assert_allclose(to_source(still(angle=90), 64, 64, (0, 0)), (63, 0), atol=1e-4)
+    # The top left quarter, enlarged to the full size: output pixel 63 lies in source pixel 31.
+    quarter = still(crop_width=0.5, crop_height=0.5, crop_x=0.25, crop_y=0.25)
+    np.testing.assert_allclose(to_source(quarter, 64, 64, (0, 0)), (-0.25, -0.25), atol=1e-5)
+    np.testing.assert_allclose(to_source(quarter, 64, 64, (63, 63)), (31.25, 31.25), atol=1e-5)
+
+
+def test_neutral_colour_is_the_normalisation() -> None:
+    np.testing.assert_allclose(colour_matrices(still(), MEAN, STD)[0], normalisation(MEAN, STD), atol=1e-6)
+    white = normalisation(MEAN, STD) @ np.array([255, 255, 255, 1])
+    np.testing.assert_allclose(white, (1 - np.array(MEAN)) / np.array(STD), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "pixel", "expected"),
+    [
+        ({"brightness": 1.5}, (10, 20, 30), (15, 30, 45)),
+        ({"contrast": 2.0}, (128, 100, 200), (128, 72, 272)),
+        ({"contrast": 0.0, "brightness": 0.5}, (1, 2, 3), (64, 64, 64)),
+        ({"saturation": 0.0}, (255, 0, 0), (76.2, 76.2, 76.2)),
+        ({"hue": 77.0}, (90, 90, 90), (90, 90, 90)),
+    ],
+)
+def test_colour_has_its_closed_form(change: dict, pixel: tuple, expected: tuple) -> None:
+    grey_levels = colour_matrices(still(**change), (0, 0, 0), (1, 1, 1))[0] @ np.array([*pixel, 1]) * 255
+    np.testing.assert_allclose(grey_levels, expected, atol=0.4)  # the YIQ constants have three digits
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 1000), size=st.integers(16, 300))
+def test_erased_rectangles_are_whole_pixels_inside_the_image(seed: int, size: int) -> None:
+    drawn = draw(Policy(erase=0.5, erase_area=(0.02, 1.0)), 200, epoch=0, seed=seed)
+    corner, extent = erase_boxes(drawn, size)
+    assert (corner >= 0).all() and (corner + extent <= size).all()
+    assert (corner == np.round(corner)).all() and (extent == np.round(extent)).all()
+    assert ((extent > 0).any(1) == (drawn.erase_width > 0)).all()
+
+
+def test_working_size_avoids_aliasing_where_images_shrink_a_lot() -> None:
+    full, flip = POLICIES["full"], Policy(flip=0.5)
+    assert working_size(full, 256, 224) == 256
+    assert working_size(full, 256, 96) == 148
+    assert working_size(flip, 256, 224) == 224, "a mere flip must not blur: the warp is then lossless"
+    assert working_size(full, 256, 512) == 256
+    assert working_size(Policy(rotation=5.0), 256, 96) == 128
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"crop_area": (0.0, 1.0)}, "crop_area .* got 0.0, 1.0"),
+        ({"crop_area": (0.9, 0.5)}, "crop_area"),
+        ({"crop_aspect": (1.1, 1.2)}, "crop_aspect must span 1"),
+        ({"flip": 1.5}, "flip must be in 0 to 1, got 1.5"),
+        ({"rotation": -1.0}, "rotation must be in 0 to 180, got -1.0"),
+        ({"hue": 181.0}, "hue"),
+    ],
+)
+def test_impossible_policies_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Policy(**settings)
+
+
+def test_unknown_policy_names_the_nearest() -> None:
+    assert policy_named("full") is POLICIES["full"]
+    with pytest.raises(ValueError, match="did you mean 'light'"):
+        policy_named("lihgt")

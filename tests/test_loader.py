@@ -1,0 +1,202 @@
+"""The loader: which rows come when, resuming, breaking off, and whose memory the tensors are."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.data import astronaut
+
+from faces.cache import Cache
+from faces.writer import CacheWriter, Sample
+from pipeline.loader import Loader
+
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+COUNT, SIZE = 37, 48
+
+
+def write_cache(folder: Path, codec: str, damaged: int | None = None) -> Cache:
+    """A cache of 37 different 48 x 48 crops in two shards, the same pixels whatever the codec."""
+    whole, samples = astronaut(), []
+    for i in range(COUNT):
+        buffer = io.BytesIO()
+        Image.fromarray(whole[10 * i : 10 * i + SIZE, 5 * i : 5 * i + SIZE]).save(buffer, "JPEG", quality=95)
+        data = buffer.getvalue()
+        if codec == "raw":
+            data = np.asarray(Image.open(buffer)).tobytes()
+        if i == damaged:
+            data = data[: len(data) // 2]
+        fields = {"key": f"key-{i}", "position": i, "height": SIZE, "width": SIZE, "status": "detected"}
+        samples.append(Sample(fields=fields, data=data))
+    settings = {"codec": codec, "size": SIZE}
+    writer = CacheWriter(folder, settings=settings, source={}, shard_count=2)
+    writer.write(0, samples[:20])
+    writer.write(1, samples[20:])
+    return writer.finish()
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cache]:
+    folder = tmp_path_factory.mktemp("caches")
+    return {codec: write_cache(folder / codec, codec) for codec in ("jpeg", "raw")}
+
+
+@pytest.fixture
+def cache(caches: dict[str, Cache]) -> Cache:
+    return caches["jpeg"]
+
+
+def loader(cache: Cache, rows: object = None, **changed: object) -> Loader:
+    settings: dict = {"batch_size": 8, "image_size": 32, "mean": MEAN, "std": STD, "seed": 5} | changed
+    return Loader(cache, np.arange(COUNT) if rows is None else rows, **settings)
+
+
+def training(cache: Cache, **changed: object) -> Loader:
+    return loader(cache, **({"policy": "full", "shuffle": True} | changed))
+
+
+def collect(batches: object) -> tuple[torch.Tensor, torch.Tensor]:
+    images, rows = zip(*batches, strict=True)
+    return torch.cat(images), torch.cat(rows)
+
+
+def test_tensors_have_the_stated_form(cache: Cache) -> None:
+    images, rows = next(training(cache).epoch(0))
+    assert images.shape == (8, 3, 32, 32) and images.dtype == torch.float32
+    assert images.is_contiguous() and images.device.type == "cpu"
+    assert rows.shape == (8,) and rows.dtype == torch.int64
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_evaluation_takes_every_row_once_in_order_with_a_short_last_batch(cache: Cache, threads: int) -> None:
+    chosen = np.random.default_rng(0).permutation(COUNT)
+    scoring = loader(cache, chosen, threads=threads)
+    batches = list(scoring.epoch(0))
+    assert len(batches) == len(scoring) == 5
+    assert [len(rows) for _, rows in batches] == [8, 8, 8, 8, 5]
+    assert torch.cat([rows for _, rows in batches]).tolist() == chosen.tolist()
+
+
+def test_rows_and_images_belong_together(caches: dict[str, Cache]) -> None:
+    cache = caches["raw"]
+    for images, rows in loader(cache, image_size=SIZE, shuffle=True).epoch(0):
+        for image, crop in zip(images, cache.encoded(rows.numpy()), strict=True):
+            pixels = (image.numpy().transpose(1, 2, 0) * STD + MEAN) * 255
+            np.testing.assert_allclose(pixels, crop, atol=1e-3)
+
+
+def test_training_drops_the_short_batch_and_shuffles_anew(cache: Cache) -> None:
+    epochs = [collect(training(cache).epoch(epoch))[1].tolist() for epoch in (0, 1)]
+    assert [len(epoch) for epoch in epochs] == [32, 32]
+    assert all(len(set(epoch)) == 32 for epoch in epochs) and epochs[0] != epochs[1]
+    few = training(cache, rows=[3, 4, 5])
+    assert len(few) == 1 and sorted(collect(few.epoch(0))[1].tolist()) == [3, 4, 5]
+
+
+def test_weights_choose_rows(cache: Cache) -> None:
+    weights = np.zeros(COUNT)
+    weights[[2, 30]] = 1
+    rows = collect(training(cache, weights=weights).epoch(0))[1]
+    assert set(rows.tolist()) == {2, 30}
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "raw"])
+def test_pixels_do_not_depend_on_threads_batches_or_ranks(caches: dict[str, Cache], codec: str) -> None:
+    images, rows = collect(training(caches[codec], batch_size=4).epoch(2))
+    others = [{"threads": 2, "batch_size": 4}, {"batch_size": 12}]
+    for changed in others:
+        again, same_rows = collect(training(caches[codec], **changed).epoch(2))
+        assert torch.equal(again, images[: len(again)]) and torch.equal(same_rows, rows[: len(same_rows)])
+    for rank in (0, 1):
+        share, share_rows = collect(training(caches[codec], batch_size=6, rank=rank, world=2).epoch(2))
+        assert torch.equal(share, images[rank::2][:18]) and torch.equal(share_rows, rows[rank::2][:18])
+
+
+def test_codecs_agree_exactly(caches: dict[str, Cache]) -> None:
+    jpeg, raw = (collect(training(caches[codec]).epoch(0)) for codec in ("jpeg", "raw"))
+    assert torch.equal(jpeg[0], raw[0]) and torch.equal(jpeg[1], raw[1])
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 4])
+def test_resuming_gives_the_remaining_batches_bit_for_bit(cache: Cache, start: int) -> None:
+    whole = list(training(cache).epoch(7))
+    resumed = list(training(cache).epoch(7, start_batch=start))
+    assert len(resumed) == len(whole) - start
+    for (images, rows), (expected, expected_rows) in zip(resumed, whole[start:], strict=True):
+        assert torch.equal(images, expected) and torch.equal(rows, expected_rows)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2, 3, 4])
+def test_epoch_broken_off_leaves_the_next_one_whole(cache: Cache, taken: int) -> None:
+    expected = collect(training(cache).epoch(1))
+    broken = training(cache)
+    for epoch in (0, 3):
+        batches = broken.epoch(epoch)
+        for _ in range(taken):
+            next(batches)
+        found = collect(broken.epoch(1))
+        assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
+
+
+def test_epochs_in_a_row_keep_the_pipeline(cache: Cache) -> None:
+    kept = training(cache)
+    list(kept.epoch(0))
+    pipeline = kept._engine._pipeline
+    for epoch in (1, 2):
+        list(kept.epoch(epoch))
+        next(kept.epoch(epoch))
+    assert pipeline is not None and kept._engine._pipeline is pipeline
+
+
+def test_an_epoch_cannot_go_on_after_another_was_started(cache: Cache) -> None:
+    shared = training(cache)
+    first = shared.epoch(0)
+    next(first)
+    next(shared.epoch(1))
+    with pytest.raises(RuntimeError, match="another epoch"):
+        next(first)
+    assert len(list(shared.epoch(2))) == len(shared)
+
+
+def test_tensors_handed_out_are_never_written_to_again(cache: Cache) -> None:
+    repeated = training(cache, rows=np.tile(np.arange(COUNT), 4))
+    kept, copies = [], []
+    for epoch in (0, 1):
+        for images, _ in repeated.epoch(epoch):
+            kept.append(images)
+            copies.append(images.clone())
+    del repeated
+    assert all(torch.equal(image, copy) for image, copy in zip(kept, copies, strict=True))
+    kept[0].zero_()
+    assert not kept[1].eq(0).all(), "each batch has memory of its own"
+
+
+def test_damaged_crop_is_named_and_the_loader_recovers(tmp_path: Path) -> None:
+    cache = write_cache(tmp_path / "damaged", "jpeg", damaged=21)
+    with pytest.raises(ValueError, match=r"cannot decode crops key-21$"):
+        list(loader(cache).epoch(0))
+    scoring = loader(cache, [r for r in range(COUNT) if r != 21])
+    assert len(list(scoring.epoch(0))) == len(scoring)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"rows": []}, "no rows"),
+        ({"rows": [COUNT]}, "0 to 36, got 37 to 37"),
+        ({"image_size": 15}, "at least 16 pixels, got 15"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"threads": 0}, "threads must be at least 1, got 0"),
+        ({"policy": "ful"}, "did you mean 'full'"),
+        ({"weights": [1.0]}, r"need \(37,\)"),
+        ({"seed": -1}, "0 or more"),
+        ({"rank": 1}, "rank 1 of world 1"),
+    ],
+)
+def test_bad_arguments_are_named(cache: Cache, changed: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        loader(cache, **changed)

@@ -1,0 +1,438 @@
+"""Reading photos, and whole runs of stage 1."""
+
+import errno
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+from skimage.data import astronaut
+
+from faces.cache import Cache
+from faces.writer import CacheWriter
+from preprocess.photo import BadPhoto, read_photo
+from preprocess.run import plan_shards, preprocess
+from preprocess.settings import Settings
+
+ORIENTATION = 0x0112
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth colour picture whose corners differ."""
+    small = np.random.default_rng(seed).integers(0, 256, (3, 2, 3), np.uint8)
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def save(path: Path, pixels: np.ndarray, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+# ------------------------------------------------------------------------------------------- reading photos
+
+
+def test_a_photo_is_rgb_with_the_hash_of_its_file(tmp_path: Path) -> None:
+    import hashlib
+
+    path = save(tmp_path / "a.png", picture(30, 20))
+    photo = read_photo(path)
+    np.testing.assert_array_equal(photo.pixels, picture(30, 20))
+    assert photo.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert photo.pixels.flags.writeable
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_once(tmp_path: Path, orientation: int) -> None:
+    """The eight ways in which a camera may store an upright picture, by the EXIF standard."""
+    upright = picture(48, 32)
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = save(tmp_path / "a.jpg", np.ascontiguousarray(stored), exif=exif, quality=98, subsampling=0)
+    np.testing.assert_allclose(read_photo(path).pixels.astype(int), upright, atol=8)
+
+
+def test_a_photo_with_damaged_exif_is_still_a_photo(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", picture(48, 32), exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
+    assert read_photo(path).pixels.shape == (48, 32, 3)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "1", "I;16", "YCbCr"])
+def test_every_kind_of_pixels_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    grey = np.repeat(picture(30, 20)[..., :1], 3, axis=2)
+    if mode == "I;16":
+        image = Image.fromarray(grey[..., 0].astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(grey).quantize(256) if mode == "P" else Image.fromarray(grey).convert(mode)
+    suffix = "jpg" if mode in ("CMYK", "YCbCr") else "png"
+    image.save(tmp_path / f"a.{suffix}", **({"quality": 100} if suffix == "jpg" else {}))
+    pixels = read_photo(tmp_path / f"a.{suffix}").pixels
+    assert pixels.shape == (30, 20, 3) and pixels.dtype == np.uint8
+    if mode == "1":
+        assert set(np.unique(pixels)) <= {0, 255}
+    else:
+        np.testing.assert_allclose(pixels.astype(int), grey, atol=4)
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    pixels = np.zeros((10, 10, 4), np.uint8)
+    pixels[:5, :, 3] = 255
+    photo = read_photo(save(tmp_path / "a.png", pixels)).pixels
+    assert (photo[:5] == 0).all() and (photo[5:] == 255).all()
+
+
+def test_of_an_animation_the_first_frame_is_read(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((9, 9, 3), level, np.uint8)) for level in (40, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert (read_photo(tmp_path / "a.gif").pixels == 40).all()
+
+
+def test_a_file_is_read_by_its_content_not_by_its_name(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", picture(30, 20)).rename(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.jpg").pixels, picture(30, 20))
+
+
+def bomb() -> bytes:
+    """A PNG of 20,000 x 20,000 pixels in 50 kB."""
+    buffer = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+BAD = {
+    "empty.jpg": (b"", "empty file"),
+    "text.jpg": (b"hello, I am no photo", "not an image"),
+    "noise.png": (b"\x89PNG\r\n\x1a\n" + bytes(100), "not an image|damaged"),
+    "half.jpg": (jpeg(picture(200, 200))[:1500], "damaged: .*truncated"),
+    "drawing.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not an image"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_photo_has_a_reason(tmp_path: Path, name: str) -> None:
+    data, reason = BAD[name]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(BadPhoto, match=reason) as caught:
+        read_photo(tmp_path / name)
+    assert len(caught.value.sha256) == 64
+
+
+def test_a_truncated_png_has_a_reason(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(BadPhoto, match="damaged"):
+        read_photo(path)
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bomb.png").write_bytes(bomb())
+    monkeypatch.setattr(PngImageFile, "load", lambda _: pytest.fail("decoded"))
+    with pytest.raises(BadPhoto, match=r"too large: .*400000000 pixels"):
+        read_photo(tmp_path / "bomb.png")
+
+
+def test_a_file_that_went_away_has_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(BadPhoto, match="unreadable: No such file"):
+        read_photo(tmp_path / "gone.jpg")
+
+
+# --------------------------------------------------------------------------------------------------- runs
+
+
+def small_photos(data: Path, count: int) -> Path:
+    """Photos too small for a face, so that a run needs no detector."""
+    for number in range(count):
+        save(data / f"{number:03d}.png", picture(30 + number % 3, 24, seed=number))
+    return data
+
+
+def small(data: Path, cache: Path, **settings: object) -> Settings:
+    return Settings(**{"data": data, "cache": cache, "size": 16, "workers": 1, **settings})  # type: ignore[arg-type]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def run_program(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "preprocess", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_shards_are_an_even_split_of_a_shuffle() -> None:
+    plan = plan_shards(700, 512, 0)
+    assert [len(shard) for shard in plan] == [350, 350]
+    assert sorted(plan[0] + plan[1]) == [*range(700)]
+    assert plan == plan_shards(700, 512, 0) != plan_shards(700, 512, 1)
+    assert plan[0] != sorted(plan[0])
+    assert [len(shard) for shard in plan_shards(512, 512, 0)] == [512]
+    assert plan_shards(1, 512, 0) == [[0]]
+
+
+def test_a_run_writes_every_photo_once_and_counts_the_bad_ones(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    person = data / "images" / "p1"
+    for stem in ("mask1", "mask2", "mask4", "mask5", "incorrect_mask"):
+        save(person / f"{stem}.png", picture(30, 24, seed=len(stem)))
+    save(person / "normal.jpeg", astronaut())
+    (person / "mask4.png").write_bytes(b"no photo")
+    (data / "train.csv").write_text("id,gender,race,age,path\n1,female,Asian,61,p1\n")
+
+    cache = preprocess(small(data, tmp_path / "cache", size=64, shard_size=3))
+
+    assert sorted(cache.index.position) == [0, 1, 4, 5, 6]
+    assert [*cache.rejects.reason] == [
+        "missing: no mask3.jpg, .jpeg or .png in images/p1",
+        "not an image of a known format",
+    ]
+    assert [*cache.rejects.source] == ["images/p1/mask3.jpg", "images/p1/mask4.png"]
+    rows = cache.index.set_index("position")
+    assert [*rows.status[[0, 1, 4, 5, 6]]] == ["fallback"] * 4 + ["detected"]
+    assert [*rows.detector[[0, 6]]] == ["centre", "mtcnn"]
+    assert rows.face_box[0] is None and rows.landmarks[0] is None and np.isnan(rows.score[0])
+    assert [*rows["mask"][[0, 1, 4, 5, 6]]] == [0, 0, 0, 1, 2]
+    assert (rows.gender == 1).all() and (rows.age == 61).all() and (rows.person == "p1").all()
+    assert (rows.height[6], rows.width[6]) == (512, 512) and rows.height.dtype == np.int64
+    assert rows.key[6] == "00000006" and len(rows.source_sha256[6]) == 64
+
+    row = int(np.flatnonzero(cache.index.position == 6)[0])
+    left, top, right, bottom = rows.crop_box[6]
+    expected = Image.fromarray(astronaut()).resize(
+        (64, 64), Image.Resampling.BILINEAR, (left, top, right, bottom)
+    )
+    crop = Image.open(io.BytesIO(cache.encoded(np.array([row]))[0].tobytes()))
+    assert np.abs(np.asarray(crop, float) - np.asarray(expected, float)).mean() < 4
+    face_left, face_top, face_right, face_bottom = rows.face_box[6]
+    assert left < face_left < face_right < right and top < face_top < face_bottom < bottom
+
+
+def test_the_box_of_a_large_photo_is_in_its_own_pixels(tmp_path: Path) -> None:
+    save(tmp_path / "data" / "large.jpg", np.asarray(Image.fromarray(astronaut()).resize((1536, 1536))))
+    save(tmp_path / "data" / "small.jpg", astronaut())
+    cache = preprocess(small(tmp_path / "data", tmp_path / "cache"))
+    boxes = cache.index.set_index("source").face_box
+    np.testing.assert_allclose(boxes["large.jpg"] / 3, boxes["small.jpg"], atol=5)
+
+
+def test_workers_and_resuming_do_not_change_a_byte(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 6)
+    for number, x in enumerate((100, 130, 160)):
+        save(data / f"face{number}.jpg", astronaut()[20:220, x : x + 160])
+    one = small(data, tmp_path / "one", shard_size=3)
+    preprocess(one)
+    preprocess(small(data, tmp_path / "two", shard_size=3, workers=2))
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert (Cache.open(tmp_path / "one").index.status == "detected").sum() == 3
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 120)
+    arguments = (
+        "--data",
+        data,
+        "--size",
+        16,
+        "--shard-size",
+        3,
+        "--workers",
+        2,
+        "--cache",
+        tmp_path / "killed",
+    )
+    running = subprocess.Popen([sys.executable, "-m", "preprocess", *map(str, arguments)])
+    parts = tmp_path / "killed" / "parts"
+    while running.poll() is None and len([*parts.glob("*.parquet")]) < 3:
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    time.sleep(0.3)
+    written = len([*parts.glob("*.parquet")])
+    assert 3 <= written < 40
+    time.sleep(0.3)
+    assert len([*parts.glob("*.parquet")]) == written, "a worker outlived the run"
+
+    preprocess(small(data, tmp_path / "killed", shard_size=3))
+    preprocess(small(data, tmp_path / "whole", shard_size=3))
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")
+
+
+def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 120)
+    arguments = (
+        "--data",
+        data,
+        "--size",
+        16,
+        "--shard-size",
+        3,
+        "--workers",
+        2,
+        "--cache",
+        tmp_path / "cache",
+    )
+    command = [sys.executable, "-m", "preprocess", *map(str, arguments)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    parts = tmp_path / "cache" / "parts"
+    while running.poll() is None and len([*parts.glob("*.parquet")]) < 3:
+        time.sleep(0.002)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert errors.strip() == "stopped; the same command goes on from here"
+    assert len(preprocess(small(data, tmp_path / "cache", shard_size=3))) == 120
+
+
+def test_a_finished_cache_needs_no_work_and_no_torch(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 3)
+    preprocess(small(data, tmp_path / "cache"))
+    before = content(tmp_path / "cache")
+    script = (
+        "import sys; sys.argv[0] = 'preprocess'; from preprocess.run import main; main(); "
+        "assert not {'torch', 'rembg', 'facenet_pytorch'} & {*sys.modules}"
+    )
+    arguments = ["--data", data, "--cache", tmp_path / "cache", "--size", 16, "--workers", 2, "--batch", 3]
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "nothing to do" in output
+    assert content(tmp_path / "cache") == before
+
+
+def test_other_settings_or_photos_are_refused_with_the_difference(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 3)
+    preprocess(small(data, tmp_path / "cache"))
+    with pytest.raises(ValueError, match=r"settings.margin: 0.25 there, 0.5 now"):
+        preprocess(small(data, tmp_path / "cache", margin=0.5))
+    (data / "001.png").write_bytes(b"another size")
+    with pytest.raises(ValueError, match=r"source.fingerprint"):
+        preprocess(small(data, tmp_path / "cache"))
+
+
+def test_a_moved_folder_still_continues_its_cache(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    preprocess(small(small_photos(tmp_path / "data", 3), tmp_path / "cache"))
+    (tmp_path / "data").rename(tmp_path / "new" / "data")
+    assert len(preprocess(small(tmp_path / "new" / "data", tmp_path / "cache"))) == 3
+
+
+def test_an_eval_cache_can_be_put_in_the_order_of_its_table(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    small_photos(data / "images", 20)
+    names = [f"{number:03d}.png" for number in np.random.default_rng(0).permutation(20)]
+    pd.DataFrame({"ImageID": names, "ans": 0}).to_csv(data / "info.csv", index=False)
+    cache = preprocess(small(data, tmp_path / "cache", shard_size=8))
+    assert [*cache.index.image_id] != names
+    assert [*cache.index.sort_values("position").image_id] == names
+
+
+def test_raw_crops_are_their_pixels(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 1)
+    cache = preprocess(small(data, tmp_path / "cache", codec="raw"))
+    crop = cache.encoded(np.array([0]))[0]
+    assert crop.shape == (16, 16, 3)
+    left, top, right, bottom = map(int, cache.index.crop_box[0])
+    expected = Image.fromarray(picture(30, 24)[top:bottom, left:right]).resize(
+        (16, 16), Image.Resampling.BILINEAR
+    )
+    np.testing.assert_array_equal(crop, np.asarray(expected))
+
+
+def test_the_sheet_of_faces_shows_crops_and_rejects(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 12)
+    (data / "bad.jpg").write_bytes(b"")
+    preprocess(small(data, tmp_path / "cache"))
+    sheet = np.asarray(Image.open(tmp_path / "cache" / "faces.jpg"))
+    assert sheet.shape == (2 * 128, 10 * 128, 3)
+    np.testing.assert_allclose(sheet[2, 64], (200, 40, 40), atol=25)
+    np.testing.assert_allclose(sheet[2, 128 + 64], (240, 160, 20), atol=25)
+
+
+def test_when_no_photo_can_be_used_the_run_fails_with_the_reasons(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a.jpg").write_bytes(b"")
+    (data / "b.jpg").write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"none of 2 photos could be used: .*empty file"):
+        preprocess(small(data, tmp_path / "cache"))
+
+
+def test_a_full_disk_says_where_and_that_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = small_photos(tmp_path / "data", 3)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CacheWriter, "write", full)
+        with pytest.raises(OSError, match=rf"{tmp_path}/cache: No space left.*the same command goes on"):
+            preprocess(small(data, tmp_path / "cache"))
+    assert len(preprocess(small(data, tmp_path / "cache"))) == 3
+
+
+def test_missing_matting_weights_stop_the_run_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    data = small_photos(tmp_path / "data", 3)
+    with pytest.raises(ValueError, match=r"no u2netp.onnx"):
+        preprocess(small(data, tmp_path / "cache", background="white"))
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 0}, "size=0: must be from 16 to 2048"),
+        ({"margin": -0.1}, "margin=-0.1"),
+        ({"quality": 101}, "quality=101"),
+        ({"shard_size": 0}, "shard_size=0"),
+        ({"cache": "data/cache"}, "lies inside data="),
+    ],
+)
+def test_settings_are_checked(tmp_path: Path, settings: dict[str, object], message: str) -> None:
+    if "cache" in settings:
+        settings = {"cache": tmp_path / str(settings["cache"])}
+    with pytest.raises(ValueError, match=message):
+        Settings(**{"data": tmp_path / "data", "cache": tmp_path / "cache", **settings})  # type: ignore[arg-type]
+
+
+def test_the_command_line_reports_a_mistake_in_one_line(tmp_path: Path) -> None:
+    result = run_program("--data", tmp_path / "nowhere", "--cache", tmp_path / "cache")
+    assert result.returncode == 2
+    assert result.stderr == f"error: data={tmp_path}/nowhere: no such folder\n"
+
+
+def test_the_plan_of_a_cache_holds_what_decides_its_bytes(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 2)
+    preprocess(small(data, tmp_path / "cache"))
+    settings = json.loads((tmp_path / "cache" / "cache.json").read_text())["settings"]
+    assert settings["margin"] == 0.25 and settings["detector"] == "mtcnn"
+    assert not {"workers", "batch", "device", "matting_model"} & {*settings}
