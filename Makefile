@@ -26,8 +26,7 @@ $(READY): $(LOCK)
 	@case "$(CUDA)" in 12|13) ;; *) echo "CUDA=$(CUDA): choose 12 or 13"; exit 2;; esac
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes $(LOCK)
-	.venv/bin/python -m pip --version >/dev/null
+	.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes $(LOCK)
 	@rm -f .venv/.ready-cuda*
 	@touch $@
 	@if [ "$(CUDA)" = 12 ]; then echo "DALI for CUDA 12 is installed. PyTorch's wheel still brings CUDA 13 and needs NVIDIA driver 580 or newer to see the GPU; with an older driver install a CUDA 12 build of the same torch and torchvision from PyTorch's own index, or train on the CPU."; fi
@@ -73,7 +72,7 @@ bench: $(READY) ## measure loaders side by side: [CACHE=caches/name]
 
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && \
-	$(MAKE) --no-print-directory sample PEOPLE=180 SEED=0 DATA=$(DEMO)/data && \
+	$(MAKE) --no-print-directory sample PEOPLE=300 SEED=0 DATA=$(DEMO)/data && \
 	$(MAKE) --no-print-directory preprocess DATA=$(DEMO)/data/train CACHE=$(DEMO)/caches/train && \
 	$(MAKE) --no-print-directory preprocess DATA=$(DEMO)/data/eval CACHE=$(DEMO)/caches/eval && \
 	$(MAKE) --no-print-directory train FOLD="0 1" RECIPE=recipes/small.toml CACHE=$(DEMO)/caches/train RUNS=$(DEMO)/runs && \

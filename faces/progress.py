@@ -21,7 +21,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} photos/s" if speed else "", style="cyan")
+        return Text(f"{speed:,.0f} photos/s" if speed else "starting", style="cyan")
 
 
 def photo_progress(*fields: str, console: Console | None = None) -> Progress:

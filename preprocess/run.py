@@ -12,18 +12,9 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from faces.cache import Cache
+from faces.progress import photo_progress
 from faces.settings import run_command
 from faces.writer import DETECTED, FALLBACK, REJECTED, CacheWriter
 from preprocess.pool import run_shards
@@ -79,9 +70,8 @@ def _process(settings: Settings, listing: Listing, writer: CacheWriter, plan: li
         return 0
     workers = settings.workers or len(os.sched_getaffinity(0))
     before = len(rows) - photos
-    columns = (TextColumn("faces"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(highlight=False)) as progress:
-        bar = progress.add_task("", total=len(rows), completed=before)
+    with photo_progress() as progress:
+        bar = progress.add_task("faces", total=len(rows), completed=before)
         run_shards(shards, settings, writer, workers, lambda n: progress.update(bar, completed=before + n))
     return photos
 
@@ -94,13 +84,6 @@ def _source(listing: Listing) -> dict[str, object]:
         "photos": len(listing.photos),
         "fingerprint": listing.fingerprint,
     }
-
-
-class _Rate(ProgressColumn):
-    """Photos a second; unknown until the first are done."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f} photos/s" if task.speed else "starting")
 
 
 @contextmanager
@@ -129,8 +112,9 @@ def _summarise(cache: Cache, console: Console, made: int, seconds: float) -> Non
         console.print(f"         {count} x {reason}", markup=False)
     size = sum(path.stat().st_size for path in cache.folder.rglob("*") if path.is_file())
     console.print(f"{cache.folder}: {len(cache)} crops, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}")
-    stage = "train" if (cache.index["mask"] >= 0).any() else "infer"
-    console.print(f"next: python -m {stage} --cache {cache.folder}")
+    labelled = (cache.index["mask"] >= 0).any()
+    step = "train-all RECIPE=recipes/small.toml" if labelled else "infer ENSEMBLE=ensembles/small.toml"
+    console.print(f"next: make {step} CACHE={cache.folder}")
 
 
 def main() -> None:
