@@ -63,9 +63,9 @@ score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv
 	$(call need,PREDICTIONS)$(call need,ANSWERS)$(call need,CACHE)
 	$(RUN) infer.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
 
-look: $(READY) ## contact sheet of a recipe's augmentation: CACHE=caches/name POLICY=light
+look: $(READY) ## contact sheet of an augmentation policy: CACHE=caches/name [POLICY=full]
 	$(call need,CACHE)
-	$(RUN) pipeline.look --cache $(CACHE) $(ARGS)
+	$(RUN) pipeline.look --cache $(CACHE) $(if $(POLICY),--policy $(POLICY)) $(ARGS)
 
 bench: $(READY) ## measure loaders side by side: [CACHE=caches/name]
 	$(RUN) pipeline $(if $(CACHE),--cache $(CACHE)) $(ARGS)

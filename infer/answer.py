@@ -56,8 +56,10 @@ def answer(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
     console.print(shares_table(table, prior))
     warn_of_guesses(table, cache, console)
     voters = f"{len(runs)} runs, {ensemble.vote} vote, views {' + '.join(ensemble.views)}"
-    console.print(f"{len(table):,} answers ({voters}): {folder / 'submission.csv'}", highlight=False)
-    console.print(f"picture: {picture}", highlight=False)
+    console.print(
+        f"{len(table):,} answers ({voters}): {folder / 'submission.csv'}", highlight=False, soft_wrap=True
+    )
+    console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
 
 
 def shares_table(table: pd.DataFrame, prior: FloatArray) -> Table:
@@ -78,9 +80,10 @@ def warn_of_guesses(table: pd.DataFrame, cache: Cache, console: Console) -> None
     guessed = table.ImageID[table.answered_by == PRIOR]
     if len(guessed):
         console.print(
-            f"warning: {len(guessed)} photos could not be read and got the commonest training class: "
-            f"{', '.join(guessed.head(3))}{', ...' if len(guessed) > 3 else ''}; "
+            f"warning: unreadable photos, answered with the commonest training class: {len(guessed)} "
+            f"({', '.join(guessed.head(3))}{', ...' if len(guessed) > 3 else ''}); "
             f"reasons are in {cache.folder / 'rejects.csv'}",
             style="yellow",
             highlight=False,
+            soft_wrap=True,
         )

@@ -28,7 +28,7 @@ def draw_gallery(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 4) -
     seen = table[table.answered_by != PRIOR]
     by_class = seen.groupby("ans", sort=True).cumcount()
     chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * _COLUMNS).sort_values("ans")
-    figure = Figure(figsize=(1.6 * _COLUMNS, 2.3 * rows), layout="constrained")
+    figure = Figure(figsize=(1.6 * _COLUMNS, 2.05 * rows), layout="constrained")
     figure.suptitle("one photo of each predicted class in turn: the answer and its probability")
     draw_photos(figure, cache, chosen, rows)
     figure.savefig(path, dpi=90)

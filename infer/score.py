@@ -47,7 +47,7 @@ def run(settings: Settings) -> None:
     console = Console()
     console.print(shown)
     path = draw_score(table, truth, Cache.open(settings.cache), scores["macro_f1"], settings.predictions)
-    console.print(f"picture: {path}", highlight=False)
+    console.print(f"picture: {path}", highlight=False, soft_wrap=True)
 
 
 def read_answers(path: Path, table: pd.DataFrame) -> IntArray:

@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faces.labels import IntArray
 from faces.settings import nearest
-from pipeline.order import IntArray, generator
+from pipeline.order import generator
 
 FloatArray = NDArray[np.float32]
 DRAW_STREAM: Final = 1

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from faces.cache import Cache
+from faces.labels import IntArray
 from pipeline.augment import FloatArray, Policy, draw, policy_named
 from pipeline.engine import PREFETCH, Engine, Inputs
 from pipeline.graph import Device, Graph
-from pipeline.order import IntArray, Order, check_weights, epoch_order
+from pipeline.order import Order, check_weights, epoch_order
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 

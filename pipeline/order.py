@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-IntArray = NDArray[np.int64]
+from faces.labels import IntArray
 
 ORDER_STREAM: Final = 0
 """Keeps the numbers that order an epoch apart from those that augment it (`augment.DRAW_STREAM`)."""

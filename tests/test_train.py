@@ -189,7 +189,7 @@ def test_command_trains_all_folds_and_draws(
     settings = Settings(recipe=recipe, cache=coloured.folder, folds=2, runs=tmp_path / "runs", device="cpu")
     run(settings)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "out of fold, 2 folds, 72 photos: macro_f1" in printed
+    assert "out of fold, folds 0, 1, 72 photos: macro_f1" in printed
     folder = tmp_path / "runs" / "tiny"
     for fold in (0, 1):
         kept = {path.name for path in (folder / f"fold{fold}").iterdir()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -12,7 +13,7 @@ from faces.cache import Cache
 from train.fold import FoldPlan, train_fold
 from train.precision import choose_device, loader_threads
 from train.recipe import Recipe
-from train.report import draw_curves, draw_out_of_fold, read_out_of_fold, score_out_of_fold
+from train.report import draw_curves, draw_out_of_fold, folds_in, read_out_of_fold, score_out_of_fold
 from train.watch import BarWatch
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def train_folds(settings: Settings, recipe: Recipe, cache: Cache) -> None:
 def report(folder: Path, scores: dict[int, dict[str, float]]) -> None:
     """Print the best epoch of the folds trained, and the out-of-fold scores over all folds in the folder."""
     console = Console()
-    table = Table(title=f"{folder}: best epochs by validation macro F1", title_justify="left")
-    hidden = ("lr", "seconds")
+    table = Table(
+        title=f"{folder}: best epochs by validation macro F1", title_justify="left", box=SIMPLE_HEAD
+    )
+    hidden = ("lr", "loss", "seconds")
     names = [name for name in next(iter(scores.values())) if name not in hidden]
     table.add_column("fold")
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_per_", "/"), justify="right")
     for fold, row in scores.items():
         shown = {**row, "epoch": row["epoch"] + 1}
         texts = [f"{shown[n]:,.0f}" if n in ("epoch", "images_per_s") else f"{shown[n]:.3f}" for n in names]
@@ -60,7 +63,7 @@ def report(folder: Path, scores: dict[int, dict[str, float]]) -> None:
     values = score_out_of_fold(pooled)
     line = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
     console.print(
-        f"out of fold, {pooled.fold.nunique()} folds, {len(pooled):,} photos: {line}", highlight=False
+        f"out of fold, {folds_in(pooled)}, {len(pooled):,} photos: {line}", highlight=False, soft_wrap=True
     )
     if "accuracy" in values:
-        console.print(f"picture: {draw_out_of_fold(pooled, folder)}", highlight=False)
+        console.print(f"picture: {draw_out_of_fold(pooled, folder)}", highlight=False, soft_wrap=True)

@@ -32,15 +32,18 @@ def score_out_of_fold(table: pd.DataFrame) -> dict[str, float]:
     return score_heads(table, heads_of(table))
 
 
+def folds_in(table: pd.DataFrame) -> str:
+    """`folds 0, 1`."""
+    return "folds " + ", ".join(str(fold) for fold in sorted(table["fold"].unique()))
+
+
 def draw_out_of_fold(table: pd.DataFrame, folder: Path) -> Path:
     """Write out_of_fold.png, the confusion matrices of a table whose heads say the 18 classes."""
     truth = TASKS["class18"].encode(table["mask"], table["gender"], table["age"])
     guess = compose(heads_of(table)).argmax(1)
     figure = Figure(figsize=(16, 10), layout="constrained")
     scores = class_scores(truth, guess)
-    figure.suptitle(
-        f"{folder.name}: {table.fold.nunique()} folds out of fold, macro F1 {scores['macro_f1']:.3f}"
-    )
+    figure.suptitle(f"{folder.name}, {folds_in(table)} out of fold: macro F1 {scores['macro_f1']:.3f}")
     draw_confusions(figure, truth, guess)
     path = folder / "out_of_fold.png"
     figure.savefig(path, dpi=100)
@@ -50,7 +53,7 @@ def draw_out_of_fold(table: pd.DataFrame, folder: Path) -> Path:
 def draw_curves(folder: Path) -> Path:
     """Write curves.png from a run's metrics.csv: loss, scores and learning rate by epoch."""
     history = pd.read_csv(folder / "metrics.csv")
-    epochs = history.epoch + 1
+    epochs = history.epoch.astype(int) + 1
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     loss, score, rate = figure.subplots(1, 3)
     loss.plot(epochs, history.loss, color="tab:red")
@@ -62,7 +65,7 @@ def draw_curves(folder: Path) -> Path:
     score.set(title="validation", xlabel="epoch", ylim=(0, 1.02))
     score.legend(fontsize=8)
     rate.plot(epochs, history.lr, color="tab:green")
-    rate.set(title="learning rate", xlabel="epoch")
+    rate.set(title="learning rate at the start of the epoch", xlabel="epoch")
     path = folder / "curves.png"
     figure.savefig(path, dpi=100)
     return path

@@ -50,4 +50,4 @@ class BarWatch(Watch):
         self.progress.update(self.task, advance=photos, **shown)  # type: ignore[arg-type]
 
     def say(self, line: str) -> None:
-        self.console.print(line, highlight=False)
+        self.console.print(line, highlight=False, soft_wrap=True)
