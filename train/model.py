@@ -11,7 +11,8 @@ from typing import Any
 import timm
 import torch
 from safetensors.torch import load_file
-from timm.models import register_model
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import generate_default_cfgs, register_model
 from timm.models.efficientnet import _gen_mobilenet_v1
 from torch import Tensor, nn
 
@@ -19,13 +20,29 @@ from faces.labels import TASKS
 from faces.settings import nearest
 from train.recipe import Recipe
 
+default_cfgs = generate_default_cfgs(
+    {
+        "mobilenetv1_025.untrained": {
+            "input_size": (3, 224, 224),
+            "pool_size": (7, 7),
+            "crop_pct": 0.875,
+            "interpolation": "bicubic",
+            "mean": IMAGENET_DEFAULT_MEAN,
+            "std": IMAGENET_DEFAULT_STD,
+            "first_conv": "conv_stem",
+            "classifier": "classifier",
+        }
+    }
+)
+"""Where timm looks for what the models registered here expect."""
+
 
 @register_model  # type: ignore[untyped-decorator]
 def mobilenetv1_025(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """MobileNetV1 at a quarter of its width with leaky ReLU: the small face backbone many detectors carry."""
     activation = partial(nn.LeakyReLU, negative_slope=0.1)
     network: nn.Module = _gen_mobilenet_v1(
-        "mobilenetv1_100", 0.25, fix_stem_head=False, act_layer=activation, pretrained=pretrained, **kwargs
+        "mobilenetv1_025", 0.25, fix_stem_head=False, act_layer=activation, pretrained=pretrained, **kwargs
     )
     return network
 
@@ -67,10 +84,15 @@ def build_model(recipe: Recipe, *, initialise: bool = True) -> nn.Module:
     if config is not None and config.fixed_input_size:
         options["img_size"] = recipe.image_size
     if initialise and recipe.pretrained:
-        return _from_hub(recipe.backbone, options)
-    network: nn.Module = timm.create_model(recipe.backbone, **options)
+        network = _from_hub(recipe.backbone, options)
+    else:
+        network = timm.create_model(recipe.backbone, **options)
     if initialise and recipe.weights:
         _load_backbone(network, Path(recipe.weights))
+    if isinstance(classifier := network.get_classifier(), nn.Linear):  # type: ignore[operator]
+        # torch's bound 1 / sqrt(features); timm's EfficientNets use 1 / sqrt(classes), and their first logits
+        # of a few classes are then so large that the steps that undo it spoil pretrained features.
+        classifier.reset_parameters()
     return network
 
 
