@@ -83,10 +83,11 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 test: $(READY) ## all tests
 	.venv/bin/python -m pytest
 
-check: $(READY) ## lint, formatting and types
+check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/python -m pytest tests/test_layers.py
 
 clean: ## remove the environment and everything the demo made
 	rm -rf .venv $(DEMO) .pytest_cache .mypy_cache .ruff_cache

@@ -110,7 +110,10 @@ def draw_person(job: PersonJob) -> int:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Writes a file under a temporary name first: a half-written one never carries the final name."""
+    """Writes a file under a temporary name first: a half-written one never carries the final name.
+
+    Unlike a cache's files it is not forced to disk: what a power cut takes can be drawn again.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.partial")
     partial.write_bytes(content)

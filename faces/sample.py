@@ -22,12 +22,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-from rich.text import Text
 
 from faces.labels import AGE_BANDS, GENDERS, TASKS
 from faces.people import INCORRECT, NORMAL, WORN
 from faces.portrait import PersonJob, draw_person, write_whole
+from faces.progress import photo_progress
 from faces.settings import run_command
 
 VERSION = 1
@@ -201,13 +200,6 @@ def _claim(settings: Settings) -> Path:
     return partial
 
 
-class _Rate(ProgressColumn):
-    """Photos a second; unknown until the first people are drawn."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"photos, {task.speed:.1f}/s," if task.speed else "photos")
-
-
 def _draw(jobs: Sequence[PersonJob], workers: int) -> Iterator[int]:
     """Photos drawn for one person after the other."""
     if workers == 1 or len(jobs) < 2:
@@ -231,8 +223,8 @@ def write_sample(settings: Settings) -> None:
     _write_labels(train, settings.data / "train" / "train.csv")
     _write_answers(unseen_jobs, settings.data / "eval", settings.seed)
     missing = [[file for _, _, file in job.photos if not file.exists()] for job in jobs]
-    with Progress("drawing", BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()) as progress:
-        bar = progress.add_task("", total=sum(map(len, missing)))
+    with photo_progress() as progress:
+        bar = progress.add_task("drawing", total=sum(map(len, missing)))
         for drawn in _draw(
             [job for job, files in zip(jobs, missing, strict=True) if files], settings.workers
         ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import errno
 import inspect
 import io
 import os
@@ -77,7 +78,9 @@ def run_command(kind: type[T], action: Callable[[T], object]) -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("FACEFOLD_TRACE"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "; make room, and the same command goes on from here" if full else ""
+        print(f"error: {error}{hint}", file=sys.stderr)
         sys.exit(2)
 
 

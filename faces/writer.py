@@ -45,7 +45,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that its name only ever stands for the whole content, also after a power cut.
 
     Raises:
-        OSError: no space left; the temporary file is removed and nothing else is touched.
+        OSError: no space left; the temporary file is removed, nothing else touched, `path` named.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -53,9 +53,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     temporary.replace(path)
 
 

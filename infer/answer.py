@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +10,15 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from faces.cache import Cache
+from faces.cache import Cache, file_sha256
 from faces.labels import AGE_BANDS, GENDERS, MASKS, FloatArray, split_classes
 from faces.progress import photo_progress
+from faces.settings import to_table
 from infer.ensemble import Ensemble
 from infer.gallery import draw_gallery
 from infer.predict import predict_run
-from infer.runs import check_crops, find_runs
-from infer.submission import PRIOR, answer_table, write_answers
+from infer.runs import Run, check_crops, find_runs
+from infer.submission import PRIOR, answer_table, read_answers, write_answers
 from infer.vote import take_vote
 from train.precision import choose_device, loader_threads
 
@@ -25,20 +27,48 @@ if TYPE_CHECKING:
 
 
 def answer(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
-    """Predict with every run, vote, write, and show what came out."""
+    """Predict with every run, vote, write, and show what came out; answers already there are kept."""
     console = Console()
     runs = find_runs(ensemble, settings.runs)
     check_crops(runs, cache.description["settings"], settings.cache)
+    folder = settings.predictions / settings.ensemble.stem
+    prior = np.mean([run.card.prior for run in runs], axis=0)
+    basis = {
+        "ensemble": to_table(ensemble),
+        "cache": cache.identity,
+        "runs": {run.name: file_sha256(run.path) for run in runs},
+    }
+    table = read_answers(folder, basis)
+    if table is None:
+        verdict = take_vote(predict_runs(settings, ensemble, runs, cache, console), ensemble.vote)
+        table = answer_table(cache, verdict, prior)
+        draw_gallery(cache, table, folder / "gallery.png")
+        write_answers(table, basis, folder)
+    else:
+        console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
+    console.print(shares_table(table, prior))
+    warn_of_guesses(table, cache, console)
+    voters = f"{len(runs)} runs, {ensemble.vote} vote, views {' + '.join(ensemble.views)}"
+    lines = (
+        f"{len(table):,} answers ({voters}): {folder / 'submission.csv'}\npicture: {folder / 'gallery.png'}"
+    )
+    console.print(lines, highlight=False, soft_wrap=True)
+
+
+def predict_runs(
+    settings: Settings, ensemble: Ensemble, runs: Sequence[Run], cache: Cache, console: Console
+) -> FloatArray:
+    """[runs, rows of the cache, 18] probabilities, with a progress bar."""
     device = choose_device(settings.device)
     threads = settings.threads or loader_threads(device)
     members = []
     with photo_progress(console=console) as progress:
         bar = progress.add_task("", total=len(cache) * len(runs))
-        for member in runs:
-            progress.update(bar, description=member.name)
+        for run in runs:
+            progress.update(bar, description=run.name)
             members.append(
                 predict_run(
-                    member,
+                    run,
                     cache,
                     ensemble.views,
                     device=device,
@@ -47,19 +77,7 @@ def answer(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
                     advance=lambda done: progress.advance(bar, done),
                 )
             )
-    verdict = take_vote(np.stack(members), ensemble.vote)
-    prior = np.mean([member.card.prior for member in runs], axis=0)
-    table = answer_table(cache, verdict, prior)
-    folder = settings.predictions / settings.ensemble.stem
-    write_answers(table, folder)
-    picture = draw_gallery(cache, table, folder / "gallery.png")
-    console.print(shares_table(table, prior))
-    warn_of_guesses(table, cache, console)
-    voters = f"{len(runs)} runs, {ensemble.vote} vote, views {' + '.join(ensemble.views)}"
-    console.print(
-        f"{len(table):,} answers ({voters}): {folder / 'submission.csv'}", highlight=False, soft_wrap=True
-    )
-    console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
+    return np.stack(members)
 
 
 def shares_table(table: pd.DataFrame, prior: FloatArray) -> Table:

@@ -16,7 +16,7 @@ from infer.submission import PRIOR
 _COLUMNS = 10
 
 
-def draw_gallery(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 4) -> Path:
+def draw_gallery(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 4) -> None:
     """Write a picture of photos spread over the answers, each with what was answered and how surely.
 
     Args:
@@ -31,8 +31,8 @@ def draw_gallery(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 4) -
     figure = Figure(figsize=(1.6 * _COLUMNS, 2.05 * rows), layout="constrained")
     figure.suptitle("one photo of each predicted class in turn: the answer and its probability")
     draw_photos(figure, cache, chosen, rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
-    return path
 
 
 def draw_photos(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,8 +52,24 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
     return table[["ImageID", "ans", "answered_by", "agreement", *CLASS_NAMES]]
 
 
-def write_answers(table: pd.DataFrame, folder: Path) -> None:
-    """Write submission.csv (ImageID, ans) and probabilities.parquet (all columns)."""
+def write_answers(table: pd.DataFrame, basis: Mapping[str, Any], folder: Path) -> None:
+    """Write submission.csv (ImageID, ans), probabilities.parquet (all columns) and, last, basis.json.
+
+    Args:
+        table: of `answer_table`.
+        basis: what the answers follow from: ensemble, cache and the hashes of the runs.
+        folder: made if need be.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "basis.json").unlink(missing_ok=True)
     write_atomically(folder / "probabilities.parquet", table.to_parquet(index=False))
     write_atomically(folder / "submission.csv", table[["ImageID", "ans"]].to_csv(index=False).encode())
+    write_atomically(folder / "basis.json", json.dumps(basis, indent=1).encode())
+
+
+def read_answers(folder: Path, basis: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The answers in a folder if they follow from just this basis, else None."""
+    path = folder / "basis.json"
+    if not path.is_file() or json.loads(path.read_text()) != basis:
+        return None
+    return pd.read_parquet(folder / "probabilities.parquet")

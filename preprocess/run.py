@@ -14,6 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from faces.cache import Cache
+from faces.labels import MASKS
 from faces.progress import photo_progress
 from faces.settings import run_command
 from faces.writer import DETECTED, FALLBACK, REJECTED, CacheWriter
@@ -105,7 +106,7 @@ def _summarise(cache: Cache, console: Console, made: int, seconds: float) -> Non
     detected, fallback, rejected = (counts.get(name, 0) for name in (DETECTED, FALLBACK, REJECTED))
     rate = f" in {seconds:.0f} s, {made / seconds:.1f} photos/s" if made else ""
     console.print(f"{total} photos{rate}")
-    console.print(f"  {detected:6d} {detected / total:6.1%}  with a face")
+    console.print(f"  {detected:6d} {detected / total:6.1%}  with a face{_by_mask(cache)}")
     console.print(f"  {fallback:6d} {fallback / total:6.1%}  without: cropped at the centre")
     console.print(f"  {rejected:6d} {rejected / total:6.1%}  rejected, see {cache.folder / 'rejects.csv'}")
     for reason, count in cache.rejects.reason.str.slice(0, 100).value_counts().head(3).items():
@@ -115,6 +116,17 @@ def _summarise(cache: Cache, console: Console, made: int, seconds: float) -> Non
     labelled = (cache.index["mask"] >= 0).any()
     step = "train-all RECIPE=recipes/small.toml" if labelled else "infer ENSEMBLE=ensembles/small.toml"
     console.print(f"next: make {step} CACHE={cache.folder}")
+
+
+def _by_mask(cache: Cache) -> str:
+    """Of labelled photos, how many had a face by mask wear: masked faces are what detectors lose."""
+    found = cache.index["status"] == DETECTED
+    parts = []
+    for code, name in enumerate(MASKS):
+        mine = found[cache.index["mask"] == code]
+        if len(mine):
+            parts.append(f"{name} {mine.sum()}/{len(mine)}")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def main() -> None:

@@ -126,6 +126,20 @@ def test_batch_size_changes_no_answer(unseen: Cache, runs: Path, tmp_path: Path)
         np.testing.assert_allclose(table[[*CLASS_NAMES]], tables[0][[*CLASS_NAMES]], atol=1e-5)
 
 
+def test_answers_are_kept_until_what_they_follow_from_changes(
+    unseen: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submission = tmp_path / "predictions" / "vote" / "submission.csv"
+    infer_run.run(settings(tmp_path, unseen, runs, 'members = ["heads"]'))
+    first = submission.stat().st_mtime_ns
+    infer_run.run(settings(tmp_path, unseen, runs, 'members = ["heads"]'))
+    assert "nothing to do" in capsys.readouterr().out
+    assert submission.stat().st_mtime_ns == first
+    infer_run.run(settings(tmp_path, unseen, runs, 'members = ["heads"]\nvote = "hard"'))
+    assert "nothing to do" not in capsys.readouterr().out
+    assert submission.stat().st_mtime_ns > first
+
+
 def test_flip_mirrors_left_and_right() -> None:
     images = torch.randn(2, 3, 4, 5)
     assert torch.equal(flip(images)[0, 1, 2, 0], images[0, 1, 2, 4])

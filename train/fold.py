@@ -75,7 +75,8 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         while training.epoch < plan.recipe.epochs:
             predictions = training.run_epoch(watch)
             _keep_epoch(plan, training, predictions, events)
-            watch.say(_epoch_line(plan, training))
+            row = training.history[-1]
+            watch.scored(f"fold {plan.fold}", plan.recipe.epochs, row, row is training.best)
     return training.best
 
 
@@ -205,12 +206,3 @@ def out_of_fold(cache: Cache, rows: FoldRows, predictions: dict[str, FloatArray]
         for column, name in enumerate(TASKS[task].classes)
     }
     return pd.concat([table, pd.DataFrame(columns)], axis=1)
-
-
-def _epoch_line(plan: FoldPlan, training: FoldTraining) -> str:
-    row = training.history[-1]
-    star = " (best)" if row is training.best else ""
-    return (
-        f"fold {plan.fold} epoch {training.epoch}/{plan.recipe.epochs}: loss {row['loss']:.3f}, "
-        f"macro F1 {row['macro_f1']:.3f}{star}, {row['images_per_s']:,.0f} images/s"
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
@@ -19,6 +20,9 @@ class Watch:
     def advance(self, photos: int, loss: float = math.nan) -> None:
         """So many more photos are done; the epoch's mean training loss so far, NaN where it was not read."""
 
+    def scored(self, name: str, epochs: int, row: Mapping[str, float], best: bool) -> None:
+        """An epoch is over: the fold's name, all epochs, its row of metrics.csv, whether it is the best."""
+
     def say(self, line: str) -> None:
         """A line worth keeping."""
 
@@ -28,8 +32,8 @@ class BarWatch(Watch):
 
     def __init__(self) -> None:
         self.console = Console()
-        self.progress = photo_progress("loss", console=self.console)
-        self.task = self.progress.add_task("", total=None, loss="", visible=False)
+        self.progress = photo_progress("loss", "score", console=self.console)
+        self.task = self.progress.add_task("", total=None, loss="", score="", visible=False)
 
     def __enter__(self) -> BarWatch:
         self.progress.start()
@@ -42,12 +46,19 @@ class BarWatch(Watch):
         self.progress.stop()
 
     def begin(self, name: str, photos: int, done: int) -> None:
-        self.progress.reset(self.task, description=name, total=photos, loss="", visible=True)
+        self.progress.reset(self.task, description=name, total=photos, loss="", score="", visible=True)
         self.progress.update(self.task, completed=done)
 
     def advance(self, photos: int, loss: float = math.nan) -> None:
         shown = {} if math.isnan(loss) else {"loss": f"loss {loss:.3f}"}
         self.progress.update(self.task, advance=photos, **shown)  # type: ignore[arg-type]
+
+    def scored(self, name: str, epochs: int, row: Mapping[str, float], best: bool) -> None:
+        self.progress.update(self.task, score=f"F1 {row['macro_f1']:.3f}")
+        self.say(
+            f"{name} epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['loss']:.3f}, "
+            f"macro F1 {row['macro_f1']:.3f}{' (best)' if best else ''}, {row['images_per_s']:,.0f} images/s"
+        )
 
     def say(self, line: str) -> None:
         self.console.print(line, highlight=False, soft_wrap=True)
