@@ -1,6 +1,7 @@
 # Every target sets up what it needs; `make help` lists them.
 PYTHON ?= python3
-CUDA ?= 13
+# What was set up once stays: only `make setup CUDA=...` changes it.
+CUDA ?= $(if $(wildcard .venv/.ready-cuda12),12,13)
 FOLDS ?= 5
 RUNS ?= runs
 PEOPLE ?= 60
@@ -72,7 +73,7 @@ bench: $(READY) ## measure loaders side by side: [CACHE=caches/name]
 
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && \
-	$(MAKE) --no-print-directory sample PEOPLE=300 SEED=0 DATA=$(DEMO)/data && \
+	$(MAKE) --no-print-directory sample PEOPLE=240 SEED=0 DATA=$(DEMO)/data && \
 	$(MAKE) --no-print-directory preprocess DATA=$(DEMO)/data/train CACHE=$(DEMO)/caches/train && \
 	$(MAKE) --no-print-directory preprocess DATA=$(DEMO)/data/eval CACHE=$(DEMO)/caches/eval && \
 	$(MAKE) --no-print-directory train FOLD="0 1" RECIPE=recipes/small.toml CACHE=$(DEMO)/caches/train RUNS=$(DEMO)/runs && \
