@@ -112,13 +112,6 @@ class CacheWriter:
             return []
         return [shard for shard in range(self.shard_count) if not self._part(shard).is_file()]
 
-    def outcomes(self) -> pd.Series:
-        """How many photos of the shards written so far have each status."""
-        parts = [p for p in (self._part(s) for s in range(self.shard_count)) if p.is_file()]
-        if not parts:
-            return pd.Series(dtype=int)
-        return pd.concat([pd.read_parquet(part, columns=["status"]) for part in parts]).status.value_counts()
-
     def write(self, shard: int, samples: Sequence[Sample]) -> None:
         """Write one shard whole: the tar, DALI's idx, then the part of the index that makes it count.
 

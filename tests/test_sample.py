@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from facenet_pytorch import MTCNN
 
 from faces.drawing import HEIGHT, WIDTH
 from faces.labels import MASKS, TASKS
@@ -147,8 +148,7 @@ def test_the_mask_does_not_change_the_photo_around_it() -> None:
 
 
 def test_a_detector_finds_the_faces() -> None:
-    detection = pytest.importorskip("facenet_pytorch")
-    detector = detection.MTCNN(keep_all=True)
+    detector = MTCNN(keep_all=True)
     train, unseen = plan_people(6, seed=3)
     found: dict[int, list[bool]] = {WORN: [], INCORRECT: [], NORMAL: []}
     for person in train + unseen:
