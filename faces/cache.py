@@ -1,9 +1,11 @@
 """The face-crop cache: WebDataset tar shards read by memory map, one index, a description written last.
 
-cache.json            format version, settings, counts, size and sha256 of every shard; written last
+cache.json            format version, settings, counts, size and sha256 of every shard, sha256 of the two
+                      tables; written last
 index.parquet         one row a sample, in the order of the shards
 rejects.csv           one row a photo that is in no shard, with the reason
-shards/00000.tar      per sample `<key>.jpg` (or `<key>.rgb`: raw uint8 HWC) and `<key>.json`
+shards/00000.tar      per sample `<key>.json` after `<key>.jpg`, `<key>.png`, `<key>.rgb` (raw uint8 HWC) or
+                      `<key>.rgba` (the same of a person cut out)
 shards/00000.idx      the index DALI's own webdataset reader wants (wds2idx v1.2)
 unfinished.json       settings and source of a cache still being written
 parts/00000.parquet   rows of a written shard, until the index is
@@ -15,6 +17,7 @@ import hashlib
 import io
 import json
 import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +31,8 @@ from PIL import Image
 from faces.labels import TASKS, IntArray
 
 FORMAT_VERSION = 1
-Codec = Literal["jpeg", "raw"]
-EXTENSIONS: dict[Codec, str] = {"jpeg": "jpg", "raw": "rgb"}
+Codec = Literal["jpeg", "png", "raw"]
+EXTENSIONS: dict[Codec, str] = {"jpeg": "jpg", "png": "png", "raw": "rgb"}
 
 
 class CacheError(ValueError):
@@ -42,6 +45,17 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def channels_of(settings: Mapping[str, Any]) -> int:
+    """Channels of the crops that these settings make: 4 with a cut-out person (RGBA), else 3 (RGB)."""
+    return 4 if settings.get("background") == "alpha" else 3
+
+
+def extension_of(settings: Mapping[str, Any]) -> str:
+    """What the crops of these settings are called in a shard: jpg, png, rgb or rgba."""
+    codec: Codec = settings["codec"]
+    return "rgba" if codec == "raw" and channels_of(settings) == 4 else EXTENSIONS[codec]
+
+
 @dataclass(frozen=True)
 class Cache:
     """A finished cache, open for random access. Row numbers count `index` from 0."""
@@ -49,9 +63,10 @@ class Cache:
     folder: Path
     description: dict[str, Any]
     index: pd.DataFrame
-    """One row a sample: key, position (in the source's listing), image_id, source, source_sha256, shard,
-    offset, length (bytes), height, width, codec, person, mask, gender, age, face_box, crop_box (xyxy, source
-    pixels), landmarks (five x, y), score, detector, status."""
+    """One row a sample: key, position (in the source's listing), image_id, source, source_bytes,
+    source_sha256, shard, offset, length (bytes), height, width, codec, person, mask, gender, age, face_box,
+    crop_box (xyxy, source pixels), crop_angle (degrees by which that box is turned clockwise), landmarks
+    (five x, y), score, faces (found in the photo), detector (step that found it), status."""
     rejects: pd.DataFrame
     """One row a photo that could not be used: position, image_id, source, source_sha256, person, mask,
     gender, age, reason."""
@@ -60,26 +75,26 @@ class Cache:
     def open(cls, folder: Path) -> Cache:
         """Open a finished cache, comparing every shard with its recorded size and sha256.
 
+        The tables are compared too, where their sha256 is recorded.
+
         Hashing reads the shards once a command, and is the only check that finds flipped bits: decoders turn
         them into wrong pixels silently.
 
         Raises:
             CacheError: no such folder, unfinished, of another format version, or damaged.
         """
-        description = _read_description(folder)
+        description = read_description(folder)
         for shard in description["shards"]:
-            _check_shard(folder / "shards" / shard["name"], shard)
+            check_shard(folder / "shards" / shard["name"], shard)
+        for name, sha256 in description.get("files", {}).items():
+            check_table(folder / name, sha256)
         index = pd.read_parquet(folder / "index.parquet")
         if len(index) != description["samples"]:
             raise CacheError(
                 f"{folder / 'index.parquet'}: {len(index)} rows where cache.json counts "
                 f"{description['samples']}; delete {folder} and preprocess again"
             )
-        text = {"image_id": str, "source": str, "person": str}
-        rejects = pd.read_csv(
-            folder / "rejects.csv", dtype=text, keep_default_na=False, na_values={"age": [""]}
-        )
-        return cls(folder, description, index, rejects)
+        return cls(folder, description, index, read_rejects(folder))
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -95,6 +110,11 @@ class Cache:
     def size(self) -> int:
         """Height and width of every crop, in pixels."""
         return int(self.description["settings"]["size"])
+
+    @property
+    def channels(self) -> int:
+        """Of every crop: 3, or 4 where the person is cut out."""
+        return channels_of(self.description["settings"])
 
     @property
     def identity(self) -> str:
@@ -123,22 +143,38 @@ class Cache:
         """Read-only views of the stored bytes of these rows, nothing copied.
 
         Returns:
-            Per row uint8 [length] of a JPEG file, or uint8 [size, size, 3] RGB for a raw cache.
+            Per row uint8 [length] of a JPEG or PNG file, or uint8 [size, size, channels] for a raw cache.
         """
         views = [self._maps[shard][at : at + length] for shard, at, length in self._places[rows]]
         if self.codec == "raw":
-            return [view.reshape(self.size, self.size, 3) for view in views]
+            return [view.reshape(self.size, self.size, self.channels) for view in views]
         return views
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """One crop decoded for people to look at: RGB uint8 [size, size, 3]."""
+        """One crop decoded for people to look at: RGB uint8 [size, size, 3], a cut-out person on white."""
         [data] = self.encoded(np.array([row]))
-        if self.codec == "raw":
-            return data
-        return np.asarray(Image.open(io.BytesIO(data.tobytes())).convert("RGB"))
+        mode = "RGB" if self.channels == 3 else "RGBA"
+        pixels = data
+        if self.codec != "raw":
+            pixels = np.asarray(Image.open(io.BytesIO(data.tobytes())).convert(mode))
+        if mode == "RGB":
+            return pixels
+        alpha = pixels[..., 3:].astype(np.uint16)
+        return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
+def read_rejects(folder: Path) -> pd.DataFrame:
+    """`Cache.rejects` of the cache in that folder."""
+    text = {"image_id": str, "source": str, "person": str}
+    return pd.read_csv(folder / "rejects.csv", dtype=text, keep_default_na=False, na_values={"age": [""]})
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What cache.json holds.
+
+    Raises:
+        CacheError: no such folder, unfinished, of another format version, or not JSON.
+    """
     path = folder / "cache.json"
     if not folder.is_dir():
         raise CacheError(f"{folder}: no such cache; make one with `make preprocess DATA=... CACHE={folder}`")
@@ -161,7 +197,27 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _check_shard(path: Path, shard: dict[str, Any]) -> None:
+def check_table(path: Path, sha256: str) -> None:
+    """Compare a table of the cache with the hash that cache.json records.
+
+    Raises:
+        CacheError: missing or different.
+    """
+    if not path.is_file():
+        raise CacheError(f"{path}: missing; delete {path.parent} and preprocess again")
+    if file_sha256(path) != sha256:
+        raise CacheError(
+            f"{path}: content differs from its recorded sha256, so it was edited or damaged; "
+            f"delete {path.parent} and preprocess again"
+        )
+
+
+def check_shard(path: Path, shard: Mapping[str, Any]) -> None:
+    """Compare a shard with the size and hash that cache.json records.
+
+    Raises:
+        CacheError: missing or different.
+    """
     size = path.stat().st_size if path.is_file() else None
     if size != shard["bytes"]:
         state = "missing" if size is None else f"truncated or grown: {size} bytes instead of {shard['bytes']}"

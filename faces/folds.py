@@ -38,7 +38,7 @@ def assign_folds(persons: Sequence[str] | ArrayLike, strata: ArrayLike, folds: i
     if len(twice):
         raise ValueError(
             f"person {twice.iloc[0]!r} has photos in two strata: the labels of one person must agree "
-            f"({len(twice)} such people); correct them in the source's train.csv"
+            f"({len(twice)} such people); correct them in the source's table, or in a corrections.csv"
         )
     smallest = people.stratum.value_counts()
     if smallest.min() < folds:

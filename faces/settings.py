@@ -63,14 +63,14 @@ def write_toml(settings: Any, path: Path) -> None:
     path.write_text(tomli_w.dumps(to_table(settings)))
 
 
-def run_command(kind: type[T], action: Callable[[T], object]) -> None:
+def run_command(kind: type[T], action: Callable[[T], object], more: str = "") -> None:
     """Parse the command line into `kind` and act on it; a user's mistake ends in one line, not a trace.
 
-    `FACEFOLD_TRACE=1` shows the trace too.
+    `FACEFOLD_TRACE=1` shows the trace too. `more` is shown by `--help`, below the description of `kind`.
     """
     main = sys.modules["__main__"].__spec__
     prog = f"python -m {main.name.removesuffix('.__main__')}" if main else None
-    settings = tyro.cli(kind, prog=prog, description=inspect.getdoc(kind))
+    settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
     try:
         action(settings)
     except KeyboardInterrupt:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import math
 import os
 import shutil
-import tarfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from faces.cache import EXTENSIONS, FORMAT_VERSION, Cache, CacheError, file_sha256
+from faces.cache import FORMAT_VERSION, Cache, CacheError, extension_of, file_sha256
+from faces.tar import Sample, dali_index, pack
 
 REJECT_COLUMNS = (
     "position",
     "image_id",
     "source",
+    "source_bytes",
     "source_sha256",
     "person",
     "mask",
@@ -29,16 +29,6 @@ REJECT_COLUMNS = (
     "reason",
 )
 DETECTED, FALLBACK, REJECTED = "detected", "fallback", "rejected"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One photo's outcome: its crop, or the reason why there is none."""
-
-    fields: Mapping[str, Any]
-    """Its index columns but for shard, offset, length and codec; `reason` instead of boxes in a reject."""
-    data: bytes | None
-    """The encoded crop; None in a reject."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -122,26 +112,35 @@ class CacheWriter:
         Raises:
             OSError: the disk is full or not writable; the shard then still looks unwritten.
         """
-        codec = self.plan["settings"]["codec"]
+        extension = extension_of(self.plan["settings"])
         stored = [sample for sample in samples if sample.data is not None]
-        tar, places = _tar(stored, EXTENSIONS[codec])
+        tar, places = pack(stored, extension)
         rows = [
             {
                 **sample.fields,
                 "shard": shard,
                 "offset": place.data_at,
                 "length": len(sample.data or b""),
-                "codec": codec,
+                "codec": self.plan["settings"]["codec"],
             }
             for sample, place in zip(stored, places, strict=True)
         ]
         rows += [dict(sample.fields) for sample in samples if sample.data is None]
         stem = self.folder / "shards" / f"{shard:05d}"
         write_atomically(stem.with_suffix(".tar"), tar)
-        write_atomically(stem.with_suffix(".idx"), _dali_index(stored, places, EXTENSIONS[codec]))
+        write_atomically(stem.with_suffix(".idx"), dali_index(stored, places, extension))
         part = io.BytesIO()
         pd.DataFrame(rows).to_parquet(part, index=False)
         write_atomically(self._part(shard), part.getvalue())
+
+    def written(self) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Number of each shard that an unfinished cache holds, and its photos with their outcome."""
+        for path in sorted((self.folder / "parts").glob("*.parquet")):
+            yield int(path.stem), pd.read_parquet(path)
+
+    def take_back(self, shard: int) -> None:
+        """Count a shard as still to be written."""
+        self._part(shard).unlink()
 
     def finish(self) -> Cache:
         """Join the parts into index and rejects, describe the cache, and open it.
@@ -167,18 +166,20 @@ class CacheWriter:
             raise CacheError(f"{self.folder}: none of {len(rows)} photos could be used: {reasons}")
         index = index.drop(columns="reason", errors="ignore")
         # Beside the rejects, which have none of these, pandas holds them as floats.
-        counted = ("shard", "offset", "length", "height", "width")
+        counted = {"shard", "offset", "length", "height", "width", "faces"} & {*index.columns}
         index = index.astype(dict.fromkeys(counted, "int64"))
         rejects = rows[rejected].reindex(columns=list(REJECT_COLUMNS)).sort_values("position")
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False)
-        write_atomically(self.folder / "index.parquet", buffer.getvalue())
-        write_atomically(self.folder / "rejects.csv", rejects.to_csv(index=False).encode())
+        tables = {"index.parquet": buffer.getvalue(), "rejects.csv": rejects.to_csv(index=False).encode()}
+        for name, data in tables.items():
+            write_atomically(self.folder / name, data)
         shards = sorted((self.folder / "shards").glob("*.tar"))
         description = {
             **self.plan,
             "samples": len(index),
             "status": {str(k): int(v) for k, v in rows.status.value_counts().sort_index().items()},
+            "files": {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()},
             "shards": [{"name": p.name, "bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in shards],
         }
         write_atomically(self.folder / "cache.json", _json(description))
@@ -207,47 +208,3 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
             f"{path.parent}: holds a cache made otherwise ({'; '.join(differences)}); "
             "choose another CACHE folder, or delete this one"
         )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a sample's two files stand in the tar, in bytes."""
-
-    data_at: int
-    meta_at: int
-    meta_size: int
-
-
-def _meta(sample: Sample) -> bytes:
-    """The sample's description as strict JSON, which knows no NaN."""
-    fields = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in sample.fields.items()}
-    return json.dumps(fields, allow_nan=False).encode()
-
-
-def _tar(samples: Sequence[Sample], extension: str) -> tuple[bytes, list[_Place]]:
-    """The tar's bytes (no time, owner or mode of this machine in them), and where each sample stands."""
-    buffer = io.BytesIO()
-    places: list[_Place] = []
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for sample in samples:
-            starts = []
-            meta = _meta(sample)
-            for name, data in ((extension, sample.data or b""), ("json", meta)):
-                member = tarfile.TarInfo(f"{sample.fields['key']}.{name}")
-                member.size = len(data)
-                starts.append(buffer.tell() + tarfile.BLOCKSIZE)
-                tar.addfile(member, io.BytesIO(data))
-            places.append(_Place(starts[0], starts[1], len(meta)))
-    return buffer.getvalue(), places
-
-
-def _dali_index(samples: Sequence[Sample], places: Sequence[_Place], extension: str) -> bytes:
-    """wds2idx v1.2: a line a sample of `extension offset size name` for each of its files."""
-    lines = [f"v1.2 {len(samples)}"]
-    for sample, place in zip(samples, places, strict=True):
-        key, size = sample.fields["key"], len(sample.data or b"")
-        lines.append(
-            f"{extension} {place.data_at} {size} {key}.{extension} "
-            f"json {place.meta_at} {place.meta_size} {key}.json"
-        )
-    return ("\n".join(lines) + "\n").encode()

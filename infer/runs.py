@@ -11,7 +11,7 @@ from faces.labels import covers_classes
 from infer.ensemble import Ensemble
 from train.checkpoint import RunCard, read_card
 
-CROP_FREE = ("codec", "quality", "seed", "shard_size")
+CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
 """Cache settings that do not change how a face is cut out and shown."""
 
 

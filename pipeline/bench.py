@@ -17,11 +17,12 @@ from nvidia.dali import __version__ as dali_version
 from PIL import Image
 
 from faces.cache import Cache, CacheError, Codec
+from faces.measure import Rival, Row, measure, write_report
 from faces.settings import run_command
-from faces.writer import DETECTED, CacheWriter, Sample
+from faces.tar import Sample
+from faces.writer import DETECTED, CacheWriter
 from pipeline.augment import policy_named
 from pipeline.loader import Loader
-from pipeline.measure import Rival, Row, measure, write_report
 from pipeline.peers import synthetic_batches, torchvision_loader, torchvision_transforms
 
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "pillow")

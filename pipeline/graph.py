@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from nvidia.dali import fn, types
 
+from faces.cache import Codec
 from pipeline.augment import Draws, FloatArray, Policy
 from pipeline.matrices import colour_matrices, erase_boxes, normalisation, warp_matrices, working_size
 
@@ -26,7 +27,7 @@ LEAST_SIZE = 16
 class Graph:
     """The description of a graph; `define` makes its operators inside the current DALI pipeline."""
 
-    codec: Literal["jpeg", "raw"]
+    codec: Codec
     """How the crops arrive: encoded bytes, or uint8 HWC RGB."""
     source_size: int
     """Side of the square stored crops, pixels."""
@@ -73,7 +74,7 @@ class Graph:
         """Make the operators.
 
         Args:
-            image: uint8 [bytes] of a JPEG file, or uint8 HWC, on the CPU.
+            image: uint8 [bytes] of a JPEG or PNG file, or uint8 HWC, on the CPU.
             parameters: one node on the CPU for each name of `parameters`.
 
         Returns:

@@ -44,7 +44,7 @@ class Loader:
         world: number of processes.
 
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: an argument out of its range, or a cache of cut-out crops.
     """
 
     def __init__(
@@ -68,6 +68,12 @@ class Loader:
         for name, value in (("batch_size", batch_size), ("threads", threads)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if cache.channels == 4:
+            raise ValueError(
+                f"{cache.folder}: cut-out crops (background alpha) cannot be trained on yet; preprocess into "
+                "another folder beside it with --background white, grey, mean or blur (the faces found are "
+                "taken over)"
+            )
         self.cache = cache
         self.rows = _check_rows(rows, len(cache))
         self.weights = None if weights is None else check_weights(weights, len(self.rows))
@@ -146,7 +152,7 @@ class Loader:
             yield [self.cache.encoded(rows[part]), *(values[part] for values in parameters.values())]
 
     def _broken(self, rows: IntArray) -> str:
-        """Keys of those rows whose JPEG does not decode, to say what DALI's own error leaves out."""
+        """Keys of those rows whose file does not decode, to say what DALI's own error leaves out."""
         if self.cache.codec == "raw":
             return ""
         keys = self.cache.index["key"].to_numpy()

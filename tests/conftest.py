@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from faces.cache import Cache
-from faces.writer import CacheWriter, Sample
+from faces.tar import Sample
+from faces.writer import CacheWriter
 
 SIZE = 48
 SETTINGS = {"codec": "raw", "size": SIZE, "margin": 0.3, "seed": 0}

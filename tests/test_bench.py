@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from faces import measure
 from faces.cache import Cache
-from faces.writer import CacheWriter, Sample
-from pipeline import bench, look, measure, peers
+from faces.tar import Sample
+from faces.writer import CacheWriter
+from pipeline import bench, look, peers
 from pipeline.augment import POLICIES
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from faces.cache import Cache, CacheError
-from faces.writer import CacheWriter, Sample
+from faces.tar import Sample
+from faces.writer import CacheWriter
 
 SIZE = 8
 SETTINGS = {"codec": "raw", "size": SIZE}

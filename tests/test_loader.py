@@ -12,7 +12,8 @@ from PIL import Image
 from skimage.data import astronaut
 
 from faces.cache import Cache
-from faces.writer import CacheWriter, Sample
+from faces.tar import Sample
+from faces.writer import CacheWriter
 from pipeline.loader import Loader
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

@@ -37,7 +37,7 @@ def fold_rows(cache: Cache, tasks: Sequence[str], *, fold: int, folds: int, seed
     if not len(labelled):
         raise ValueError(
             f"{cache.folder}: no photo of this cache is labelled; "
-            "train on a cache made from a folder with a train.csv"
+            "train on a cache of photos with mask, gender and age"
         )
     persons = cache.index["person"].to_numpy()[labelled]
     fold_of = assign_folds(persons, cache.labels("age3")[labelled], folds, seed)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -111,8 +110,15 @@ def describe_machine() -> str:
         names = []
     processor = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    gpus = [_gpu_name(path) for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))]
+    gpu = " and ".join(gpus) or "no GPU"
     return f"{processor}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {gpu}"
+
+
+def _gpu_name(information: Path) -> str:
+    """As NVIDIA's driver tells, without loading a library that would take the GPU."""
+    lines = [line for line in information.read_text().splitlines() if line.startswith("Model:")]
+    return lines[0].partition(":")[2].strip() if lines else "a GPU"
 
 
 def command_line() -> str:
