@@ -15,10 +15,10 @@ RUN := .venv/bin/python -m
 PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock sample preprocess train train-all infer score bench look demo test check clean
+.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment bench bench-preprocess demo test check clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
 
 setup: $(READY) ## install everything into .venv (CUDA=12 for hosts with CUDA 12)
 
@@ -48,6 +48,18 @@ preprocess: $(READY) ## stage 1, photos to face crops: DATA=folder CACHE=caches/
 	$(call need,CACHE)
 	$(RUN) preprocess --data $(DATA) --cache $(CACHE) $(ARGS)
 
+look: $(READY) ## a page on a cache: counts, crops, failures, near-duplicates: CACHE=caches/name
+	$(call need,CACHE)
+	$(RUN) preprocess.look --cache $(CACHE) $(ARGS)
+
+verify: $(READY) ## check every hash, count and crop of a cache: CACHE=caches/name
+	$(call need,CACHE)
+	$(RUN) preprocess.verify --cache $(CACHE)
+
+explain: $(READY) ## what stage 1 makes of one photo, as a picture: PHOTO=file [ARGS="--align"]
+	$(call need,PHOTO)
+	$(RUN) preprocess.explain --photo $(PHOTO) $(ARGS)
+
 train: $(READY) ## stage 2, train one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file]
 	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)
 	$(RUN) train --recipe $(RECIPE) --cache $(CACHE) --fold $(FOLD) --folds $(FOLDS) --runs $(RUNS) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
@@ -64,12 +76,15 @@ score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv
 	$(call need,PREDICTIONS)$(call need,ANSWERS)$(call need,CACHE)
 	$(RUN) infer.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
 
-look: $(READY) ## contact sheet of an augmentation policy: CACHE=caches/name [POLICY=full]
+look-augment: $(READY) ## contact sheet of an augmentation policy: CACHE=caches/name [POLICY=full]
 	$(call need,CACHE)
 	$(RUN) pipeline.look --cache $(CACHE) $(if $(POLICY),--policy $(POLICY)) $(ARGS)
 
 bench: $(READY) ## measure loaders side by side: [CACHE=caches/name]
 	$(RUN) pipeline $(if $(CACHE),--cache $(CACHE)) $(ARGS)
+
+bench-preprocess: $(READY) ## measure stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
+	$(RUN) preprocess.bench $(if $(filter command line environment,$(origin DATA)),--data $(DATA)) $(if $(YUNET),--yunet $(YUNET)) $(ARGS)
 
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && \

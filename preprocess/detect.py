@@ -1,11 +1,9 @@
-"""Finds the one face that a photo is about."""
+"""Which of the faces found in a photo it is about."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,12 +25,16 @@ class Face:
     """x, y of left eye, right eye (as seen), nose, left and right corner of the mouth."""
     score: float
     """The detector's probability, 0 to 1."""
+    faces: int = 1
+    """How many faces were found in the photo, of which this is the one that the photo is about."""
+    detector: str = ""
+    """The step of the search that found it."""
 
     def scaled(self, x: float, y: float) -> Face:
         """The face in a photo that is `x` times as wide and `y` times as high."""
         box = np.array(self.box).reshape(2, 2) * (x, y)
         landmarks = np.array(self.landmarks).reshape(5, 2) * (x, y)
-        return Face(_tenths(box), _tenths(landmarks), self.score)
+        return replace(self, box=_tenths(box), landmarks=_tenths(landmarks))
 
 
 def _tenths(values: Floats) -> Any:
@@ -66,7 +68,8 @@ def choose_face(boxes: Floats, scores: Floats, landmarks: Floats, height: int, w
     if not (weight > 0).any():
         return None
     best = int(weight.argmax())
-    return Face(_tenths(boxes[best]), _tenths(landmarks[best]), round(float(scores[best]), 4))
+    score = round(float(scores[best]), 4)
+    return Face(_tenths(boxes[best]), _tenths(landmarks[best]), score, faces=len(boxes))
 
 
 def reduce_photo(pixels: Pixels, longest: int) -> Pixels:
@@ -77,64 +80,3 @@ def reduce_photo(pixels: Pixels, longest: int) -> Pixels:
     ratio = longest / max(height, width)
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-class Detector:
-    """MTCNN with the weights that facenet-pytorch brings.
-
-    Args:
-        min_face: smallest face searched for, in pixels.
-        device: `auto` takes a GPU where there is one.
-
-    Raises:
-        ValueError: `cuda` without a GPU.
-    """
-
-    def __init__(self, *, min_face: int, device: Literal["auto", "cpu", "cuda"]) -> None:
-        import torch
-        from facenet_pytorch import MTCNN
-
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device=cuda: torch sees no GPU; use --device cpu or auto")
-        place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-        self._min_face = min_face
-        self._torch = torch
-        self._mtcnn: Any = MTCNN(min_face_size=min_face, keep_all=True, device=torch.device(place))
-
-    def __call__(self, photos: Sequence[Pixels]) -> list[Face | None]:
-        """The face of each of some photos of equal height and width."""
-        height, width = photos[0].shape[:2]
-        if min(height, width) < self._min_face:
-            return [None] * len(photos)
-        try:
-            with self._one_thread():
-                found = self._mtcnn.detect(np.stack(photos), landmarks=True)
-        except (RuntimeError, IndexError) as error:
-            # facenet-pytorch raises either when a candidate of one photo lies wholly outside of it; the other
-            # photos of the batch have their faces all the same. Lack of memory comes this way too.
-            if len(photos) > 1:
-                return [face for photo in photos for face in self([photo])]
-            if isinstance(error, self._torch.OutOfMemoryError):
-                raise
-            return [None]
-        return [
-            None
-            if boxes is None
-            else choose_face(_floats(boxes), _floats(scores), _floats(points), height, width)
-            for boxes, scores, points in zip(*found, strict=True)
-        ]
-
-    @contextmanager
-    def _one_thread(self) -> Iterator[None]:
-        """Other thread counts sum in another order, and a cache would depend on the machine's cores."""
-        threads = self._torch.get_num_threads()
-        self._torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            self._torch.set_num_threads(threads)
-
-
-def _floats(array: Any) -> Floats:
-    """facenet-pytorch returns arrays of objects where the photos of a batch have different counts."""
-    return np.asarray(array, np.float64)

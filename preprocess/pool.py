@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,8 +17,7 @@ from typing import Any
 import cv2
 
 from faces.writer import CacheWriter
-from preprocess.settings import Settings
-from preprocess.shard import Row, Tools, make_samples
+from preprocess.shard import Report, Row, Tools, make_samples
 
 POLL_SECONDS = 0.2
 
@@ -33,81 +32,86 @@ class _Worker:
 
     tools: Tools
     writer: CacheWriter
-    done: Any
-    """Photos done by all workers: a shared int64."""
+    reports: Any
+    """Arguments of `Report` on their way to the parent: a shared queue."""
     stop: Any
     """Whether to stop: a shared event."""
 
-    def advance(self, count: int) -> None:
+    def report(self, count: int, rejects: list[Mapping[str, Any]]) -> None:
         if self.stop.is_set():
             raise _Stopped
-        with self.done.get_lock():
-            self.done.value += count
+        self.reports.put((count, rejects))
 
 
 _worker: _Worker | None = None
 
 
 def run_shards(
-    shards: Mapping[int, Sequence[Row]],
-    settings: Settings,
-    writer: CacheWriter,
-    workers: int,
-    show: Callable[[int], None],
-) -> None:
+    shards: Mapping[int, Sequence[Row]], tools: Tools, writer: CacheWriter, workers: int, report: Report
+) -> dict[str, float]:
     """Process shards and write each as soon as it is whole.
 
     Args:
         shards: photos by shard number.
-        settings: of the run.
+        tools: of the run; each worker gets a copy.
         writer: of the cache.
         workers: processes; with 1 the work is done in this one.
-        show: called a few times a second with the number of photos done.
+        report: called a few times a second; what it raises ends the run.
+
+    Returns:
+        CPU seconds by kind of work, over all workers.
 
     Raises:
         OSError: a shard could not be written, or a worker was killed.
     """
     if min(workers, len(shards)) == 1:
-        _run_here(shards, settings, writer, show)
-        return
+        for shard, rows in shards.items():
+            _do_shard(shard, rows, tools, writer, report)
+        return tools.seconds
     context = multiprocessing.get_context("spawn")
-    done, stop = context.Value("q", 0), context.Event()
-    starting = (settings, writer, done, stop)
-    with ProcessPoolExecutor(min(workers, len(shards)), context, _start, starting) as pool:
+    reports, stop = context.SimpleQueue(), context.Event()
+    seconds: dict[str, float] = {}
+    with ProcessPoolExecutor(
+        min(workers, len(shards)), context, _start, (tools, writer, reports, stop)
+    ) as pool:
         with _uninterrupted():
-            pending: set[Future[None]] = {pool.submit(_work, shard, rows) for shard, rows in shards.items()}
+            pending: set[Future[dict[str, float]]] = {
+                pool.submit(_work, shard, rows) for shard, rows in shards.items()
+            }
         try:
             while pending:
                 finished, pending = wait(pending, POLL_SECONDS, FIRST_EXCEPTION)
-                show(done.value)
+                while not reports.empty():
+                    report(*reports.get())
                 for future in finished:
-                    future.result()
+                    seconds = _added(seconds, future.result())
         except BrokenProcessPool as error:
             raise OSError(
-                f"{settings.cache}: a worker process was killed, often for lack of memory; the same command "
+                f"{writer.folder}: a worker process was killed, often for lack of memory; the same command "
                 "goes on from here, with fewer --workers if need be"
             ) from error
         finally:
             # Reached with work pending only on an error or Ctrl-C; workers notice within a batch.
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            _drain(reports, pool)
+    return seconds
 
 
-def _run_here(
-    shards: Mapping[int, Sequence[Row]],
-    settings: Settings,
-    writer: CacheWriter,
-    show: Callable[[int], None],
-) -> None:
-    tools, done = Tools(settings), 0
+def _drain(reports: Any, pool: ProcessPoolExecutor) -> None:
+    """End the pool; a worker that waits to report into a full queue would never end."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    while not reports.empty():
+        reports.get()
 
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        show(done)
 
-    for shard, rows in shards.items():
-        writer.write(shard, make_samples(rows, tools, advance))
+def _do_shard(shard: int, rows: Sequence[Row], tools: Tools, writer: CacheWriter, report: Report) -> None:
+    samples = make_samples(rows, tools, report)
+    with tools.timed("write"):
+        writer.write(shard, samples)
+
+
+def _added(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {what: one.get(what, 0) + other.get(what, 0) for what in {**one, **other}}
 
 
 @contextmanager
@@ -120,12 +124,12 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(settings: Settings, writer: CacheWriter, done: Any, stop: Any) -> None:
+def _start(tools: Tools, writer: CacheWriter, reports: Any, stop: Any) -> None:
     global _worker
     threading.Thread(target=_follow_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"  # read by torch and onnxruntime when they load
     cv2.setNumThreads(1)
-    _worker = _Worker(Tools(settings), writer, done, stop)
+    _worker = _Worker(tools, writer, reports, stop)
 
 
 def _follow_parent() -> None:
@@ -136,6 +140,9 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def _work(shard: int, rows: Sequence[Row]) -> None:
+def _work(shard: int, rows: Sequence[Row]) -> dict[str, float]:
+    """Do one shard; the CPU seconds it took."""
     assert _worker is not None
-    _worker.writer.write(shard, make_samples(rows, _worker.tools, _worker.advance))
+    before = {what: -seconds for what, seconds in _worker.tools.seconds.items()}
+    _do_shard(shard, rows, _worker.tools, _worker.writer, _worker.report)
+    return _added(_worker.tools.seconds, before)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.labels import MASKS
+from faces.lock import exclusive
 from faces.progress import photo_progress
 from faces.settings import run_command
-from faces.writer import DETECTED, FALLBACK, REJECTED, CacheWriter
+from faces.writer import REJECT_COLUMNS, REJECTED, CacheWriter, write_atomically
+from preprocess.budget import Budget
+from preprocess.corrections import apply
+from preprocess.matte import models_help
+from preprocess.photo import BadPhoto, read_photo
 from preprocess.pool import run_shards
-from preprocess.scan import COLUMNS, Listing, scan
+from preprocess.reuse import known_faces
+from preprocess.scan import COLUMNS, Listing, scan, source_path
 from preprocess.settings import Settings
-from preprocess.shard import Row
+from preprocess.shard import Row, Tools
 from preprocess.sheet import SHEET, write_sheet
+from preprocess.summary import Work, summarise
 
 
 def plan_shards(photos: int, shard_size: int, seed: int) -> list[list[int]]:
@@ -40,41 +45,101 @@ def preprocess(settings: Settings) -> Cache:
     """Make the cache of a folder of photos, or complete it; a finished one is opened as it is.
 
     Raises:
-        ValueError: the photos or the settings do not fit (see `scan`, `CacheWriter`), or no photo is usable.
+        ValueError: the photos or the settings do not fit (see `scan`, `CacheWriter`), no photo is usable, too
+            many are not, or another process writes this cache.
         OSError: the cache cannot be written, or a worker was killed.
     """
     console = Console(highlight=False, soft_wrap=True)
-    listing = scan(settings.data)
-    with _explained(settings.cache):
+    listing = scan(settings.data, settings.columns)
+    listing, corrected = apply(listing, settings.corrections)
+    decisive = settings.of_the_bytes()
+    for note in listing.notes:
+        console.print(note, markup=False)
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with exclusive(settings.cache):
         plan = plan_shards(len(listing.photos), settings.shard_size, settings.seed)
         writer = CacheWriter(
-            settings.cache, settings=settings.of_the_bytes(), source=_source(listing), shard_count=len(plan)
+            settings.cache, settings=decisive, source=_source(listing), shard_count=len(plan)
         )
-        was_finished, started = writer.finished, time.perf_counter()
-        made = _process(settings, listing, writer, plan)
-        seconds = time.perf_counter() - started
+        if writer.finished:
+            return _as_it_is(settings, listing, console)
+        if len(corrected):
+            write_atomically(settings.cache / "corrections.csv", corrected.to_csv(index=False).encode())
+            console.print(f"{len(corrected)} corrections of labels: {settings.cache / 'corrections.csv'}")
+        work = _process(settings, listing, writer, plan)
         cache = writer.finish()
-        if not (settings.cache / SHEET).is_file():
-            write_sheet(cache)
-    if was_finished:
-        console.print(f"{settings.cache}: nothing to do, this cache is finished")
-    _summarise(cache, console, made, seconds)
+        write_sheet(cache)
+        summarise(cache, console, work)
+        return cache
+
+
+def _as_it_is(settings: Settings, listing: Listing, console: Console) -> Cache:
+    """Open a finished cache whose photos are still the same."""
+    cache = Cache.open(settings.cache)
+    sizes = cache.index.set_index("position").source_bytes
+    now = listing.photos.set_index("position").bytes.reindex(sizes.index)
+    changed = listing.photos.source[sizes.index[sizes != now]]
+    if len(changed):
+        raise ValueError(
+            f"{settings.cache}: {len(changed)} photos changed since, the first {changed.iloc[0]}; choose "
+            "another CACHE folder beside it, which takes over the faces of the others, or delete this one"
+        )
+    if not (settings.cache / SHEET).is_file():
+        write_sheet(cache)
+    console.print(f"{settings.cache}: nothing to do, this cache is finished")
+    summarise(cache, console, Work())
     return cache
 
 
-def _process(settings: Settings, listing: Listing, writer: CacheWriter, plan: list[list[int]]) -> int:
-    """Do the shards that are still to be done; how many photos those were."""
+def _process(settings: Settings, listing: Listing, writer: CacheWriter, plan: list[list[int]]) -> Work:
+    """Do the shards that are still to be done."""
+    started = time.perf_counter()
+    known = known_faces(settings.cache, settings.of_the_faces())
+    lost = _resume(writer, listing, settings)
     rows: list[Row] = [dict(zip(COLUMNS, row, strict=True)) for row in listing.photos.itertuples(index=False)]
     shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
     photos = sum(map(len, shards.values()))
     if not shards:
-        return 0
+        return Work()
+    tools = Tools(settings, listing.folder, known)
+    budget = Budget(writer.folder, len(rows), settings.max_lost, lost)
     workers = settings.workers or len(os.sched_getaffinity(0))
-    before = len(rows) - photos
     with photo_progress() as progress:
-        bar = progress.add_task("faces", total=len(rows), completed=before)
-        run_shards(shards, settings, writer, workers, lambda n: progress.update(bar, completed=before + n))
-    return photos
+        bar = progress.add_task("faces", total=len(rows), completed=len(rows) - photos)
+
+        def report(count: int, rejects: list[Mapping[str, Any]]) -> None:
+            progress.advance(bar, count)
+            budget.spend(rejects)
+
+        cpu = run_shards(shards, tools, writer, workers, report)
+    done = [table for shard, table in writer.written() if shard in shards]
+    taken_over = sum(int(table.source_sha256.isin(known).sum()) for table in done)
+    return Work(photos, taken_over, time.perf_counter() - started, cpu)
+
+
+def _resume(writer: CacheWriter, listing: Listing, settings: Settings) -> list[Mapping[str, Any]]:
+    """Take back the shards whose photos were changed or can be read by now; the rejects of the others."""
+    now = listing.photos.set_index("position")
+    lost: list[Mapping[str, Any]] = []
+    for shard, photos in writer.written():
+        rejects = photos[photos.status == REJECTED]
+        changed = (photos.source_bytes.to_numpy() != now.bytes[photos.position].to_numpy()).any()
+        if changed or any(_readable(now.loc[p], listing.folder, settings) for p in rejects.position):
+            writer.take_back(shard)
+        else:
+            records: list[Any] = rejects.reindex(columns=REJECT_COLUMNS).to_dict("records")
+            lost += records
+    return lost
+
+
+def _readable(row: pd.Series, folder: Path, settings: Settings) -> bool:
+    if row.problem:
+        return False
+    try:
+        read_photo(folder / source_path(row.source), max_megapixels=settings.max_megapixels)
+    except BadPhoto:
+        return False
+    return True
 
 
 def _source(listing: Listing) -> dict[str, object]:
@@ -87,48 +152,8 @@ def _source(listing: Listing) -> dict[str, object]:
     }
 
 
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Say of a full disk where it is, and that nothing is lost."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise OSError(
-            f"{folder}: {error.strerror}; make room, and the same command goes on from here"
-        ) from error
-
-
-def _summarise(cache: Cache, console: Console, made: int, seconds: float) -> None:
-    counts = json.loads((cache.folder / "cache.json").read_text())["status"]
-    total = sum(counts.values())
-    detected, fallback, rejected = (counts.get(name, 0) for name in (DETECTED, FALLBACK, REJECTED))
-    rate = f" in {seconds:.0f} s, {made / seconds:.1f} photos/s" if made else ""
-    console.print(f"{total} photos{rate}")
-    console.print(f"  {detected:6d} {detected / total:6.1%}  with a face{_by_mask(cache)}")
-    console.print(f"  {fallback:6d} {fallback / total:6.1%}  without: cropped at the centre")
-    console.print(f"  {rejected:6d} {rejected / total:6.1%}  rejected, see {cache.folder / 'rejects.csv'}")
-    for reason, count in cache.rejects.reason.str.slice(0, 100).value_counts().head(3).items():
-        console.print(f"         {count} x {reason}", markup=False)
-    size = sum(path.stat().st_size for path in cache.folder.rglob("*") if path.is_file())
-    console.print(f"{cache.folder}: {len(cache)} crops, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}")
-    labelled = (cache.index["mask"] >= 0).any()
-    step = "train-all RECIPE=recipes/small.toml" if labelled else "infer ENSEMBLE=ensembles/small.toml"
-    console.print(f"next: make {step} CACHE={cache.folder}")
-
-
-def _by_mask(cache: Cache) -> str:
-    """Of labelled photos, how many had a face by mask wear: masked faces are what detectors lose."""
-    found = cache.index["status"] == DETECTED
-    parts = []
-    for code, name in enumerate(MASKS):
-        mine = found[cache.index["mask"] == code]
-        if len(mine):
-            parts.append(f"{name} {mine.sum()}/{len(mine)}")
-    return f" ({', '.join(parts)})" if parts else ""
-
-
 def main() -> None:
     """The command line."""
-    run_command(Settings, preprocess)
+    # A blank line between them, or the help would run the lines together.
+    models = "\n\n".join(" ".join(line.split()) for line in models_help().splitlines())
+    run_command(Settings, preprocess, f"Models for --matting-model:\n\n{models}")

@@ -2,49 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from faces.cache import Codec
+from faces.cache import Codec, file_sha256
+from preprocess.crop import Border
 from preprocess.matte import Background, MattingModel, weights_sha256
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when a change of this program alters crops, so that a cache is never half old and half new."""
+DETECTION_RULES = 1
+"""Raised when a change of this program alters which face is found where, so that none is taken over."""
+Step = Literal["mtcnn", "again", "yunet"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What the columns of a table of photos are called; a column that is not there is a label not known."""
+
+    path: str = "path"
+    """File of the photo, relative to the table's folder."""
+    person: str = "person"
+    """Whose photo it is; without it every photo counts as a person of its own."""
+    mask: str = "mask"
+    """How the mask is worn."""
+    gender: str = "gender"
+    """male or female."""
+    age: str = "age"
+    """Years, or a range of years such as 30-39."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Detects the face in every photo of a folder and writes a cache of square face crops.
 
-    The folder is `train` or `eval` in the contest's layout, or any folder of photos. A stopped run goes on
-    where it stopped when the same command is given again.
+    Photos come from `train` or `eval` in the contest's layout, a CSV or Parquet table, a folder for each
+    class, or any folder of photos. A stopped run goes on where it stopped when the same command is given
+    again; faces that another cache beside this one holds already are not searched again.
     """
 
     data: Path
-    """Folder of photos: with train.csv or info.csv beside `images`, or any folder with photos below it."""
+    """Folder of photos (contest layout, folder for each class, or any), or a .csv or .parquet table."""
     cache: Path
     """Folder to write, outside of `data`; made if need be."""
+    columns: Columns = field(default_factory=Columns)
+    """Names of the columns, where `data` is a table."""
+    corrections: Path | None = None
+    """CSV of known wrong labels (path or person, column, value, why); corrections.csv beside the photos is
+    taken when this is not given."""
+    steps: tuple[Step, ...] = ("mtcnn", "again", "yunet")
+    """How a face is searched, one step after the other until one finds it: mtcnn; again, the same at other
+    scales, mirrored and with stretched contrast; yunet, where its model is given. What no step finds is
+    cropped at the centre."""
+    min_face: int = 60
+    """Smallest face that the first step searches for, in pixels of the photo as it is searched (see
+    detect-size): 60 for portraits, 20 for facenet-pytorch's own default at several times the cost."""
+    detect_size: int = 640
+    """Longest side, in pixels, of the copy of a photo in which the face is searched; smaller photos are
+    searched as they are."""
+    yunet: Path | None = None
+    """OpenCV's model file face_detection_yunet_2023mar.onnx (MIT, 230 kB), for the step of that name."""
+    batch: int = 16
+    """Most photos of one size that are searched together; boxes depend on it by float rounding at most."""
     size: int = 256
     """Side of a crop, in pixels."""
     margin: float = 0.25
     """Added on every side of the face box, in sides of the box. The box runs from the forehead to the chin;
     hair, beard and the edges of a mask, which tell age, gender and wear, lie up to a quarter outside it."""
-    codec: Codec = "jpeg"
-    """How crops are stored; raw takes about ten times the bytes and loads faster."""
-    quality: int = 95
-    """JPEG quality, 1 to 100; raw crops do not use it."""
-    min_face: int = 40
-    """Smallest face that is searched for, in pixels of the photo as it is searched (see detect-size)."""
-    detect_size: int = 640
-    """Longest side, in pixels, of the copy of a photo in which the face is searched; smaller photos are
-    searched as they are."""
-    batch: int = 16
-    """Most photos of one size that are searched together; boxes depend on it by float rounding at most."""
+    align: bool = False
+    """Turn, shift and scale the face so that eyes, nose and mouth come to lie at the same places."""
+    border: Border = "repeat"
+    """What a crop shows beyond the photo's edge: its border pixels repeated, its mirror image, or its border
+    pixels fading into a blur."""
+    sharpen: float = 0.0
+    """Strength of an unsharp mask on the crop, 0 (none) to 5."""
     background: Background = "keep"
-    """What is behind the person: kept as it is, or painted over by means of a matting model."""
+    """What is behind the person: kept as it is, painted over by means of a matting model (white, grey, the
+    background's mean colour, or blurred), or cut out (alpha), for training to paste another."""
     matting_model: MattingModel = "u2netp"
     """rembg's name of the matting model; its weights must lie in $U2NET_HOME."""
+    matte_on: Literal["crop", "photo"] = "crop"
+    """Whether the matting model sees the crop or the whole photo."""
+    codec: Codec = "jpeg"
+    """How crops are stored: raw takes about ten times the bytes of jpeg and loads faster; png keeps every
+    pixel in about a third of raw. Cut-out crops (background alpha) need png or raw."""
+    quality: int = 95
+    """JPEG quality, 1 to 100; other codecs do not use it."""
+    max_megapixels: int = 89
+    """Larger photos are rejected before they are decoded."""
+    max_lost: float = 0.05
+    """Share of photos that may be rejected; a run that loses more stops, and goes on after the cure."""
     shard_size: int = 512
     """Most photos in one shard; photos are spread evenly over as few shards as that allows."""
     seed: int = 0
@@ -52,16 +100,19 @@ class Settings:
     workers: int = 0
     """Processes that work in parallel, one thread each; 0 for as many as there are cores."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where faces are searched; auto takes a GPU where there is one."""
+    """Where faces are searched and backgrounds removed; auto takes a GPU where there is one."""
 
     def __post_init__(self) -> None:
         limits = {
             "size": (16, 2048),
             "margin": (0, 2),
+            "sharpen": (0, 5),
             "quality": (1, 100),
             "min_face": (12, 1000),
             "detect_size": (64, 10_000),
             "batch": (1, 1024),
+            "max_megapixels": (1, 1000),
+            "max_lost": (0, 1),
             "shard_size": (1, 100_000),
             "seed": (0, 2**63 - 1),
             "workers": (0, 1024),
@@ -75,6 +126,26 @@ class Settings:
                 f"cache={self.cache} lies inside data={self.data}, where its pictures would be taken for "
                 "photos; choose another --cache"
             )
+        if len({*self.steps}) != len(self.steps):
+            raise ValueError(f"steps={' '.join(self.steps)}: a step is named twice")
+        if self.background == "alpha" and self.codec == "jpeg":
+            raise ValueError("background=alpha: a JPEG cannot be transparent; use --codec png or raw")
+        if self.yunet and not self.yunet.is_file():
+            raise ValueError(
+                f"yunet={self.yunet}: no such file; it is OpenCV's face_detection_yunet_2023mar.onnx"
+            )
+
+    def of_the_faces(self) -> dict[str, Any]:
+        """What decides which face is found where; faces found under equal settings need no new search."""
+        decisive = {
+            "detection_rules": DETECTION_RULES,
+            "steps": [step for step in self.steps if step != "yunet" or self.yunet],
+            "min_face": self.min_face,
+            "detect_size": self.detect_size,
+        }
+        if self.yunet and "yunet" in self.steps:
+            decisive["yunet_sha256"] = file_sha256(self.yunet)
+        return decisive
 
     def of_the_bytes(self) -> dict[str, Any]:
         """What decides the bytes of a crop: recorded in the cache, and equal in every run that continues it.
@@ -82,13 +153,15 @@ class Settings:
         Raises:
             ValueError: the matting model's weights are missing.
         """
-        names = ["size", "margin", "codec", "min_face", "detect_size", "background", "shard_size", "seed"]
+        names = ["size", "margin", "align", "border", "sharpen", "codec", "background"]
+        names += ["max_megapixels", "shard_size", "seed"]
         if self.codec == "jpeg":
             names.append("quality")
-        decisive = {"rules": RULES_VERSION, "detector": "mtcnn"} | {
-            name: getattr(self, name) for name in names
-        }
+        decisive = (
+            {"rules": RULES_VERSION} | self.of_the_faces() | {name: getattr(self, name) for name in names}
+        )
         if self.background != "keep":
             decisive["matting_model"] = self.matting_model
             decisive["matting_sha256"] = weights_sha256(self.matting_model)
+            decisive["matte_on"] = self.matte_on
         return decisive

@@ -3,56 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from faces.writer import DETECTED, FALLBACK, REJECTED, Sample
-from preprocess.crop import centre_square, cut, encode, face_square
-from preprocess.detect import Detector, Face, reduce_photo
-from preprocess.matte import Matting
+from faces.tar import Sample
+from faces.writer import DETECTED, FALLBACK, REJECTED
+from preprocess.chain import Finder
+from preprocess.detect import Face, reduce_photo
 from preprocess.photo import BadPhoto, Photo, Pixels, read_photo
+from preprocess.render import Renderer
 from preprocess.scan import source_path
 from preprocess.settings import Settings
 
 Row = Mapping[str, Any]
 """One photo of `preprocess.scan.Listing.photos`."""
+Report = Callable[[int, list[Mapping[str, Any]]], None]
+"""Called with the number of photos done since the last call, and the fields of the rejects among them; may
+raise to stop the work."""
 LABELS = ("position", "image_id", "source", "person", "mask", "gender", "age")
 HELD_BYTES = 200_000_000
 """Decoded photos of a worker that wait for others of their size; above it all are searched at once."""
+AHEAD = 4
+"""Photos that are read and decoded while others are searched: enough to hide a slow disk, or a GPU's work."""
 
 
+@dataclass
 class Tools:
     """What a worker keeps from shard to shard; each is loaded when first needed."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    settings: Settings
+    folder: Path
+    """What the listing's sources are relative to."""
+    known: Mapping[str, Face | None] = field(default_factory=dict)
+    """Faces found before, None where there was none, by the sha256 of the photo's bytes."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """CPU seconds so far by kind of work."""
 
     @cached_property
-    def _detector(self) -> Detector:
-        return Detector(min_face=self.settings.min_face, device=self.settings.device)
+    def finder(self) -> Finder:
+        """Searches faces."""
+        return Finder(self.settings)
 
     @cached_property
-    def _matting(self) -> Matting:
-        return Matting(self.settings.matting_model, self.settings.background)
+    def renderer(self) -> Renderer:
+        """Cuts crops."""
+        return Renderer(self.settings)
 
-    def find_faces(self, photos: Sequence[Pixels]) -> list[Face | None]:
-        """As `Detector`; photos too small to hold a face need no detector."""
-        if min(photos[0].shape[:2]) < self.settings.min_face:
-            return [None] * len(photos)
-        return self._detector(photos)
-
-    def crop(self, pixels: Pixels, face: Face | None) -> tuple[bytes, list[float]]:
-        """The encoded crop, and its box: left, top, right, bottom in pixels of the photo."""
-        settings = self.settings
-        square = face_square(face.box, settings.margin) if face else centre_square(*pixels.shape[:2])
-        crop = cut(pixels, square, settings.size)
-        if settings.background != "keep":
-            crop = self._matting(crop)
-        left, top, side = square
-        box = [float(left), float(top), float(left + side), float(top + side)]
-        return encode(crop, settings.codec, settings.quality), box
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add the CPU time that this thread spends within to `seconds`."""
+        start = time.thread_time()
+        try:
+            yield
+        finally:
+            self.seconds[what] = self.seconds.get(what, 0.0) + time.thread_time() - start
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class _Waiting:
     """The photo, reduced to where faces are searched."""
 
 
-def make_samples(rows: Sequence[Row], tools: Tools, advance: Callable[[int], None]) -> list[Sample]:
+def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Sample]:
     """Read, search, crop and encode the photos of one shard.
 
     Photos of equal size are searched together, in the order of `rows`, so that the same shard gives the
@@ -72,7 +83,7 @@ def make_samples(rows: Sequence[Row], tools: Tools, advance: Callable[[int], Non
     Args:
         rows: the photos.
         tools: this worker's.
-        advance: called with the number of photos done, after every few; may raise to stop the work.
+        report: called after every few photos.
 
     Returns:
         A sample for each row, in order, rejects among them.
@@ -81,56 +92,90 @@ def make_samples(rows: Sequence[Row], tools: Tools, advance: Callable[[int], Non
     groups: dict[tuple[int, ...], list[_Waiting]] = {}
 
     def finish(group: list[_Waiting]) -> None:
-        for waiting, face in zip(group, tools.find_faces([w.searched for w in group]), strict=True):
-            samples[waiting.row["position"]] = _sample(waiting, face, tools)
-        advance(len(group))
+        for waiting, face in zip(group, _search(group, tools), strict=True):
+            samples[waiting.row["position"]] = _sample(waiting.row, waiting.photo, face, tools)
+        report(len(group), [])
         group.clear()
 
-    for row in rows:
-        try:
-            waiting = _open(row, tools.settings)
-        except BadPhoto as bad:
-            samples[row["position"]] = _reject(row, bad)
-            advance(1)
-            continue
-        group = groups.setdefault(waiting.searched.shape, [])
-        group.append(waiting)
-        held = sum(w.photo.pixels.nbytes for g in groups.values() for w in g)
-        if len(group) == tools.settings.batch:
-            finish(group)
-        elif held > HELD_BYTES:
-            for full in filter(None, groups.values()):
-                finish(full)
+    for row, photo in _read_ahead(rows, tools):
+        if isinstance(photo, BadPhoto):
+            samples[row["position"]] = _reject(row, photo)
+            report(1, [samples[row["position"]].fields])
+        elif photo.sha256 in tools.known:
+            samples[row["position"]] = _sample(row, photo, tools.known[photo.sha256], tools)
+            report(1, [])
+        else:
+            searched = reduce_photo(photo.pixels, tools.settings.detect_size)
+            group = groups.setdefault(searched.shape, [])
+            group.append(_Waiting(row, photo, searched))
+            held = sum(w.photo.pixels.nbytes for g in groups.values() for w in g)
+            if len(group) == tools.settings.batch:
+                finish(group)
+            elif held > HELD_BYTES:
+                for full in filter(None, groups.values()):
+                    finish(full)
     for rest in filter(None, groups.values()):
         finish(rest)
     return [samples[row["position"]] for row in rows]
 
 
-def _open(row: Row, settings: Settings) -> _Waiting:
+def _read_ahead(rows: Sequence[Row], tools: Tools) -> Iterator[tuple[Row, Photo | BadPhoto]]:
+    """Each row with its photo, read and decoded in another thread while the last ones are worked on."""
+    pending: deque[Any] = deque()
+    with ThreadPoolExecutor(1, "reader") as reader:
+        try:
+            for row in rows:
+                pending.append((row, reader.submit(_open, row, tools)))
+                if len(pending) > AHEAD:
+                    before, future = pending.popleft()
+                    yield before, future.result()
+            for before, future in pending:
+                yield before, future.result()
+        finally:
+            reader.shutdown(wait=False, cancel_futures=True)
+
+
+def _open(row: Row, tools: Tools) -> Photo | BadPhoto:
     if row["problem"]:
-        raise BadPhoto(row["problem"])
-    photo = read_photo(settings.data / source_path(row["source"]))
-    return _Waiting(row, photo, reduce_photo(photo.pixels, settings.detect_size))
+        return BadPhoto(row["problem"])
+    try:
+        with tools.timed("read and decode"):
+            path = tools.folder / source_path(row["source"])
+            return read_photo(path, max_megapixels=tools.settings.max_megapixels)
+    except BadPhoto as bad:
+        return bad
 
 
-def _sample(waiting: _Waiting, face: Face | None, tools: Tools) -> Sample:
-    height, width = waiting.photo.pixels.shape[:2]
-    if face:
+def _search(group: Sequence[_Waiting], tools: Tools) -> list[Face | None]:
+    """The faces of some photos searched at one size, in pixels of the photos."""
+    with tools.timed("detect"):
+        faces = tools.finder([waiting.searched for waiting in group])
+    scaled: list[Face | None] = []
+    for waiting, face in zip(group, faces, strict=True):
+        height, width = waiting.photo.pixels.shape[:2]
         searched_height, searched_width = waiting.searched.shape[:2]
-        face = face.scaled(width / searched_width, height / searched_height)
-    data, box = tools.crop(waiting.photo.pixels, face)
+        scaled.append(face and face.scaled(width / searched_width, height / searched_height))
+    return scaled
+
+
+def _sample(row: Row, photo: Photo, face: Face | None, tools: Tools) -> Sample:
+    with tools.timed("crop and encode"):
+        rendered = tools.renderer(photo.pixels, face)
+    height, width = photo.pixels.shape[:2]
     fields = {
-        **_labels(waiting.row, waiting.photo.sha256),
+        **_labels(row, photo.sha256),
         "height": height,
         "width": width,
         "face_box": list(face.box) if face else None,
-        "crop_box": box,
+        "crop_box": list(rendered.crop_box),
+        "crop_angle": rendered.crop_angle,
         "landmarks": list(face.landmarks) if face else None,
         "score": face.score if face else math.nan,
-        "detector": "mtcnn" if face else "centre",
+        "faces": face.faces if face else 0,
+        "detector": face.detector if face else "centre",
         "status": DETECTED if face else FALLBACK,
     }
-    return Sample(fields=fields, data=data)
+    return Sample(fields=fields, data=rendered.data)
 
 
 def _reject(row: Row, bad: BadPhoto) -> Sample:
@@ -139,4 +184,9 @@ def _reject(row: Row, bad: BadPhoto) -> Sample:
 
 def _labels(row: Row, sha256: str) -> dict[str, Any]:
     labels = {name: row[name] for name in LABELS}
-    return {"key": f"{row['position']:08d}", **labels, "source_sha256": sha256}
+    return {
+        "key": f"{row['position']:08d}",
+        **labels,
+        "source_bytes": row["bytes"],
+        "source_sha256": sha256,
+    }

@@ -48,10 +48,8 @@ def _draw(index: pd.DataFrame, status: str, most: int, rng: np.random.Generator)
 
 
 def _crop_tile(cache: Cache, row: int) -> Pixels:
-    data = cache.encoded(np.array([row]))[0]
-    image = Image.fromarray(data) if cache.codec == "raw" else Image.open(io.BytesIO(data.tobytes()))
     side = TILE - 2 * BORDER
-    small = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
+    small = np.asarray(Image.fromarray(cache.image(row)).resize((side, side), Image.Resampling.BILINEAR))
     return _framed(small, COLOURS[cache.index.status.iloc[row]])
 
 

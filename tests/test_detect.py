@@ -1,20 +1,7 @@
-from functools import cache
-
 import numpy as np
 import pytest
-import torch
-from facenet_pytorch import MTCNN
-from PIL import Image
-from skimage.data import astronaut
 
-from preprocess.detect import Detector, Face, choose_face, reduce_photo
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    size = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)
-    areas = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])
-    return float(np.prod(size) / (areas - np.prod(size)))
+from preprocess.detect import Face, choose_face, reduce_photo
 
 
 def choose(
@@ -29,7 +16,7 @@ EDGE = (0.0, 0.0, 100.0, 100.0)
 
 
 def test_of_equal_faces_the_central_one_is_chosen() -> None:
-    assert choose([EDGE, MIDDLE], [1.0, 1.0]) == Face(MIDDLE, tuple(np.arange(10.0, 20.0)), 1.0)
+    assert choose([EDGE, MIDDLE], [1.0, 1.0]) == Face(MIDDLE, tuple(np.arange(10.0, 20.0)), 1.0, faces=2)
 
 
 def test_a_much_larger_face_beats_a_central_one() -> None:
@@ -80,95 +67,3 @@ def test_reducing_keeps_the_shape(shape: tuple[int, int], expected: tuple[int, i
     reduced = reduce_photo(np.full((*shape, 3), 9, np.uint8), 640)
     assert reduced.shape == (*expected, 3)
     assert (reduced == 9).all()
-
-
-@cache
-def detector() -> Detector:
-    return Detector(min_face=40, device="cpu")
-
-
-@cache
-def shifted() -> list[np.ndarray]:
-    """Five photos of one size: the face in three places, a blank wall, noise."""
-    portrait = astronaut()
-    photos = [np.ascontiguousarray(portrait[0:320, x : x + 320]) for x in (60, 80, 100)]
-    blank = np.full((320, 320, 3), 128, np.uint8)
-    noise = np.random.default_rng(0).integers(0, 256, (320, 320, 3), np.uint8)
-    return [photos[0], blank, photos[1], noise, photos[2]]
-
-
-def test_faces_are_those_of_facenet_one_photo_at_a_time() -> None:
-    reference = MTCNN(min_face_size=40, keep_all=True, device=torch.device("cpu"))
-    faces = detector()(shifted())
-    assert [face is None for face in faces] == [False, True, False, True, False]
-    for photo, face in zip(shifted(), faces, strict=True):
-        boxes, scores = reference.detect(Image.fromarray(photo))
-        assert (boxes is None) == (face is None)
-        if face is not None:
-            best = int(np.argmax(scores))
-            assert iou(face.box, boxes[best]) > 0.995
-            assert abs(face.score - scores[best]) < 1e-3
-
-
-def test_faces_do_not_depend_on_their_batch() -> None:
-    together = detector()(shifted())
-    assert together == detector()(shifted())
-    for alone, face in zip([detector()([photo])[0] for photo in shifted()], together, strict=True):
-        if face is None:
-            assert alone is None
-        else:
-            assert alone is not None
-            np.testing.assert_allclose(alone.box, face.box, atol=0.11)
-            np.testing.assert_allclose(alone.landmarks, face.landmarks, atol=0.11)
-
-
-def test_the_astronaut_looks_at_us() -> None:
-    [face] = detector()([astronaut()])
-    assert face is not None and face.score > 0.99
-    left, top, right, bottom = face.box
-    assert 160 < left < 190 < 250 < right < 290 and 50 < top < 80 < 170 < bottom < 210
-    eyes_nose_mouth = np.reshape(face.landmarks, (5, 2))
-    assert eyes_nose_mouth[0, 0] < eyes_nose_mouth[2, 0] < eyes_nose_mouth[1, 0]
-    assert (eyes_nose_mouth[:2, 1] < eyes_nose_mouth[2, 1]).all()
-    assert (eyes_nose_mouth[2, 1] < eyes_nose_mouth[3:, 1]).all()
-
-
-@pytest.mark.parametrize("shape", [(39, 300), (300, 12), (1, 1), (40, 40), (41, 300)])
-def test_small_photos_have_no_face_and_do_no_harm(shape: tuple[int, int]) -> None:
-    assert detector()([np.zeros((*shape, 3), np.uint8)] * 2) == [None, None]
-
-
-def test_a_photo_that_breaks_the_detector_does_not_take_its_batch_along(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Brittle:
-        def __init__(self, whole: MTCNN) -> None:
-            self.whole = whole
-
-        def detect(self, photos: np.ndarray, landmarks: bool) -> tuple[np.ndarray, ...]:
-            if (photos == 128).all((1, 2, 3)).any():
-                raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
-            found: tuple[np.ndarray, ...] = self.whole.detect(photos, landmarks=landmarks)
-            return found
-
-    broken = Detector(min_face=40, device="cpu")
-    monkeypatch.setattr(broken, "_mtcnn", Brittle(broken._mtcnn))
-    faces = broken(shifted())
-    assert [face is None for face in faces] == [False, True, False, True, False]
-
-
-def test_lack_of_memory_is_not_taken_for_a_photo_without_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def detect(self, photos: np.ndarray, landmarks: bool) -> None:
-            raise torch.OutOfMemoryError
-
-    full = Detector(min_face=40, device="cpu")
-    monkeypatch.setattr(full, "_mtcnn", Full())
-    with pytest.raises(torch.OutOfMemoryError):
-        full(shifted())
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_cuda_without_a_gpu_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"device=cuda: torch sees no GPU"):
-        Detector(min_face=40, device="cuda")

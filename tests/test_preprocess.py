@@ -1,13 +1,9 @@
 """Whole runs of stage 1."""
 
-import errno
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,31 +12,11 @@ import pytest
 from pictures import picture, save
 from PIL import Image
 from skimage.data import astronaut
+from stage1 import content, run_program, small, small_photos
 
 from faces.cache import Cache
-from faces.writer import CacheWriter
 from preprocess.run import plan_shards, preprocess
 from preprocess.settings import Settings
-
-
-def small_photos(data: Path, count: int) -> Path:
-    """Photos too small for a face, so that a run needs no detector."""
-    for number in range(count):
-        save(data / f"{number:03d}.png", picture(30 + number % 3, 24, seed=number))
-    return data
-
-
-def small(data: Path, cache: Path, **settings: object) -> Settings:
-    return Settings(**{"data": data, "cache": cache, "size": 16, "workers": 1, **settings})  # type: ignore[arg-type]
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def run_program(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "preprocess", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_shards_are_an_even_split_of_a_shuffle() -> None:
@@ -57,7 +33,7 @@ def test_a_run_writes_every_photo_once_and_counts_the_bad_ones(tmp_path: Path) -
     data = tmp_path / "data"
     person = data / "images" / "p1"
     for stem in ("mask1", "mask2", "mask4", "mask5", "incorrect_mask"):
-        save(person / f"{stem}.png", picture(30, 24, seed=len(stem)))
+        save(person / f"{stem}.png", picture(19, 18, seed=len(stem)))
     save(person / "normal.jpeg", astronaut())
     (person / "mask4.png").write_bytes(b"no photo")
     (data / "train.csv").write_text("id,gender,race,age,path\n1,female,Asian,61,p1\n")
@@ -72,7 +48,7 @@ def test_a_run_writes_every_photo_once_and_counts_the_bad_ones(tmp_path: Path) -
     assert [*cache.rejects.source] == ["images/p1/mask3.jpg", "images/p1/mask4.png"]
     rows = cache.index.set_index("position")
     assert [*rows.status[[0, 1, 4, 5, 6]]] == ["fallback"] * 4 + ["detected"]
-    assert [*rows.detector[[0, 6]]] == ["centre", "mtcnn"]
+    assert [*rows.detector[[0, 6]]] == ["centre", "mtcnn"] and [*rows.faces[[0, 6]]] == [0, 1]
     assert rows.face_box[0] is None and rows.landmarks[0] is None and np.isnan(rows.score[0])
     assert [*rows["mask"][[0, 1, 4, 5, 6]]] == [0, 0, 0, 1, 2]
     assert (rows.gender == 1).all() and (rows.age == 61).all() and (rows.person == "p1").all()
@@ -109,63 +85,6 @@ def test_workers_and_resuming_do_not_change_a_byte(tmp_path: Path) -> None:
     assert (Cache.open(tmp_path / "one").index.status == "detected").sum() == 3
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    data = small_photos(tmp_path / "data", 120)
-    arguments = (
-        "--data",
-        data,
-        "--size",
-        16,
-        "--shard-size",
-        3,
-        "--workers",
-        2,
-        "--cache",
-        tmp_path / "killed",
-    )
-    running = subprocess.Popen([sys.executable, "-m", "preprocess", *map(str, arguments)])
-    parts = tmp_path / "killed" / "parts"
-    while running.poll() is None and len([*parts.glob("*.parquet")]) < 3:
-        time.sleep(0.002)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    time.sleep(0.3)
-    written = len([*parts.glob("*.parquet")])
-    assert 3 <= written < 40
-    time.sleep(0.3)
-    assert len([*parts.glob("*.parquet")]) == written, "a worker outlived the run"
-
-    preprocess(small(data, tmp_path / "killed", shard_size=3))
-    preprocess(small(data, tmp_path / "whole", shard_size=3))
-    assert content(tmp_path / "killed") == content(tmp_path / "whole")
-
-
-def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
-    data = small_photos(tmp_path / "data", 120)
-    arguments = (
-        "--data",
-        data,
-        "--size",
-        16,
-        "--shard-size",
-        3,
-        "--workers",
-        2,
-        "--cache",
-        tmp_path / "cache",
-    )
-    command = [sys.executable, "-m", "preprocess", *map(str, arguments)]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    parts = tmp_path / "cache" / "parts"
-    while running.poll() is None and len([*parts.glob("*.parquet")]) < 3:
-        time.sleep(0.002)
-    os.killpg(running.pid, signal.SIGINT)
-    _, errors = running.communicate(timeout=30)
-    assert running.returncode == 1
-    assert errors.strip() == "stopped; the same command goes on from here"
-    assert len(preprocess(small(data, tmp_path / "cache", shard_size=3))) == 120
-
-
 def test_a_finished_cache_needs_no_work_and_no_torch(tmp_path: Path) -> None:
     data = small_photos(tmp_path / "data", 3)
     preprocess(small(data, tmp_path / "cache"))
@@ -186,8 +105,16 @@ def test_other_settings_or_photos_are_refused_with_the_difference(tmp_path: Path
     preprocess(small(data, tmp_path / "cache"))
     with pytest.raises(ValueError, match=r"settings.margin: 0.25 there, 0.5 now"):
         preprocess(small(data, tmp_path / "cache", margin=0.5))
-    (data / "001.png").write_bytes(b"another size")
+    (data / "001.png").rename(data / "009.png")
     with pytest.raises(ValueError, match=r"source.fingerprint"):
+        preprocess(small(data, tmp_path / "cache"))
+
+
+def test_a_photo_that_changed_after_its_cache_was_finished_is_named(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 3)
+    preprocess(small(data, tmp_path / "cache"))
+    save(data / "001.png", picture(10, 10))
+    with pytest.raises(ValueError, match=r"cache: 1 photos changed since, the first 001.png; choose another"):
         preprocess(small(data, tmp_path / "cache"))
 
 
@@ -214,7 +141,7 @@ def test_raw_crops_are_their_pixels(tmp_path: Path) -> None:
     crop = cache.encoded(np.array([0]))[0]
     assert crop.shape == (16, 16, 3)
     left, top, right, bottom = map(int, cache.index.crop_box[0])
-    expected = Image.fromarray(picture(30, 24)[top:bottom, left:right]).resize(
+    expected = Image.fromarray(picture(19, 18)[top:bottom, left:right]).resize(
         (16, 16), Image.Resampling.BILINEAR
     )
     np.testing.assert_array_equal(crop, np.asarray(expected))
@@ -239,21 +166,6 @@ def test_when_no_photo_can_be_used_the_run_fails_with_the_reasons(tmp_path: Path
         preprocess(small(data, tmp_path / "cache"))
 
 
-def test_a_full_disk_says_where_and_that_nothing_is_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = small_photos(tmp_path / "data", 3)
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(CacheWriter, "write", full)
-        with pytest.raises(OSError, match=rf"{tmp_path}/cache: No space left.*the same command goes on"):
-            preprocess(small(data, tmp_path / "cache"))
-    assert len(preprocess(small(data, tmp_path / "cache"))) == 3
-
-
 def test_missing_matting_weights_stop_the_run_before_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +184,10 @@ def test_missing_matting_weights_stop_the_run_before_it_begins(
         ({"quality": 101}, "quality=101"),
         ({"shard_size": 0}, "shard_size=0"),
         ({"cache": "data/cache"}, "lies inside data="),
+        ({"max_lost": 1.5}, "max_lost=1.5"),
+        ({"steps": ("mtcnn", "mtcnn")}, "steps=mtcnn mtcnn: a step is named twice"),
+        ({"background": "alpha"}, "a JPEG cannot be transparent; use --codec png or raw"),
+        ({"yunet": Path("nowhere.onnx")}, "yunet=nowhere.onnx: no such file"),
     ],
 )
 def test_settings_are_checked(tmp_path: Path, settings: dict[str, object], message: str) -> None:
@@ -284,12 +200,15 @@ def test_settings_are_checked(tmp_path: Path, settings: dict[str, object], messa
 def test_the_command_line_reports_a_mistake_in_one_line(tmp_path: Path) -> None:
     result = run_program("--data", tmp_path / "nowhere", "--cache", tmp_path / "cache")
     assert result.returncode == 2
-    assert result.stderr == f"error: data={tmp_path}/nowhere: no such folder\n"
+    assert (
+        result.stderr.startswith(f"error: data={tmp_path}/nowhere: no such folder")
+        and result.stderr.count("\n") == 1
+    )
 
 
 def test_the_plan_of_a_cache_holds_what_decides_its_bytes(tmp_path: Path) -> None:
     data = small_photos(tmp_path / "data", 2)
     preprocess(small(data, tmp_path / "cache"))
     settings = json.loads((tmp_path / "cache" / "cache.json").read_text())["settings"]
-    assert settings["margin"] == 0.25 and settings["detector"] == "mtcnn"
+    assert settings["margin"] == 0.25 and settings["steps"] == ["mtcnn", "again"]
     assert not {"workers", "batch", "device", "matting_model"} & {*settings}

@@ -1,11 +1,15 @@
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from preprocess.scan import PERSON_PHOTOS, scan, source_name, source_path
+from preprocess.contest import PERSON_PHOTOS
+from preprocess.listing import source_name, source_path
+from preprocess.scan import scan
+from preprocess.settings import Columns
 
 HEADER = "id,gender,race,age,path\n"
 PERSON = "000001,female,Asian,45,000001_female_Asian_45\n"
@@ -105,7 +109,7 @@ def test_folder_layout_is_sorted_and_opens_regular_files_only(tmp_path: Path) ->
     ]
     problems = photos.problem[photos.problem != ""]
     assert problems.to_dict() == {
-        "fifo.jpg": "not a regular file",
+        "fifo.jpg": "not a regular file but a named pipe",
         "gone.jpg": "broken link: No such file or directory",
         "loop.jpg": "broken link: Too many levels of symbolic links",
     }
@@ -145,14 +149,19 @@ def test_source_names_are_one_to_one() -> None:
         ("id,gender,race,age\n1,female,Asian,45\n", "train.csv: no column path; there are id, gender, race"),
         (HEADER, "train.csv: no rows"),
         ("", "train.csv: not readable"),
-        (HEADER + PERSON + PERSON, "path '000001_female_Asian_45' occurs twice .again in row 3"),
-        (HEADER + "1,woman,Asian,45,p\n", "row 2: gender 'woman' is none of male, female"),
+        (HEADER + PERSON + PERSON, "path '000001_female_Asian_45' occurs twice, in rows 2 and 3"),
+        (HEADER + "1,other,Asian,45,p\n", "row 2: gender 'other' is none of 0, male, m, man"),
+        (HEADER + "\n1,male,Asian,old,p\n", "row 3: age 'old'"),
+        (HEADER + "1,,Asian,45,p\n", "row 2: gender '' is not known; give it, or leave the person out"),
         (HEADER + PERSON + "1,male,Asian,old,p\n", "row 3: age 'old' is no number of years from 0 to 120"),
         (HEADER + "1,male,Asian,nan,p\n", "age 'nan'"),
         (HEADER + "1,male,Asian,-3,p\n", "age '-3'"),
         (HEADER + "1,male,Asian,33,../../etc\n", "'../../etc' names nothing inside `images`"),
         (HEADER + "1,male,Asian,33,\n", "path '' names nothing inside `images`"),
-        (HEADER + "1,male,Asian,33,nobody\n", "none of 7 photos can be read; the first: missing"),
+        (
+            HEADER + "1,male,Asian,33,nobody\n",
+            "none of 7 photos can be read; the first, images/nobody/mask1.jpg: missing",
+        ),
     ],
 )
 def test_a_train_table_that_cannot_be_trusted_is_an_error(tmp_path: Path, csv: str, message: str) -> None:
@@ -171,7 +180,7 @@ def test_a_table_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     ("csv", "message"),
     [
         ("image,ans\na.png,0\n", "info.csv: no column ImageID; there are image, ans"),
-        ("ImageID,ans\na.png,0\nb.jpg,0\na.png,0\n", "ImageID 'a.png' occurs twice .again in row 4"),
+        ("ImageID,ans\na.png,0\nb.jpg,0\na.png,0\n", "ImageID 'a.png' occurs twice, in rows 2 and 4"),
         ("ImageID,ans\n/etc/a.png,0\n", "names nothing inside `images`"),
     ],
 )
@@ -182,7 +191,7 @@ def test_an_eval_table_that_cannot_be_trusted_is_an_error(tmp_path: Path, csv: s
 
 def test_a_table_without_its_photos_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(HEADER + PERSON)
-    with pytest.raises(ValueError, match=r"holds train.csv but no folder `images`"):
+    with pytest.raises(ValueError, match=r"holds train.csv but no folder `images`.*--data .*/train.csv"):
         scan(tmp_path)
 
 
@@ -200,13 +209,16 @@ def test_a_contest_folder_one_level_too_high_says_which_to_give(tmp_path: Path) 
         scan(tmp_path)
 
 
-def test_the_fingerprint_notices_labels_sizes_and_names(tmp_path: Path) -> None:
-    data = train_folder(tmp_path)
+def test_the_fingerprint_notices_labels_names_and_order_but_no_repair(tmp_path: Path) -> None:
+    data = train_folder(tmp_path, HEADER + PERSON + "2,male,Asian,20,p2\n")
     prints = [scan(data).fingerprint]
-    assert scan(data).fingerprint == prints[0]
-    (data / "train.csv").write_text(HEADER + PERSON.replace(",45,", ",46,"))
-    prints.append(scan(data).fingerprint)
     touch(data / "images" / "000001_female_Asian_45" / "mask1.jpg", size=4)
+    (data / "images" / "p2").mkdir()
+    touch(data / "images" / "p2" / "mask1.jpg")
+    assert scan(data).fingerprint == prints[0], "a damaged or lost photo may be replaced"
+    (data / "train.csv").write_text(HEADER + "2,male,Asian,20,p2\n" + PERSON)
+    prints.append(scan(data).fingerprint)
+    (data / "train.csv").write_text(HEADER + PERSON.replace(",45,", ",46,") + "2,male,Asian,20,p2\n")
     prints.append(scan(data).fingerprint)
     photo = data / "images" / "000001_female_Asian_45" / "mask2.jpg"
     photo.rename(photo.with_suffix(".png"))
@@ -218,3 +230,45 @@ def test_a_spreadsheet_mark_before_the_header_does_no_harm(tmp_path: Path) -> No
     data = eval_folder(tmp_path)
     (data / "info.csv").write_bytes(b"\xef\xbb\xbf" + (data / "info.csv").read_bytes())
     assert isinstance(scan(data).photos, pd.DataFrame)
+
+
+def test_listed_photos_that_are_no_files_say_what_they_are(tmp_path: Path) -> None:
+    data = eval_folder(tmp_path, "ImageID,ans\nb.jpg,0\nfolder,0\npipe.jpg,0\nsocket.jpg,0\n")
+    (data / "images" / "folder").mkdir()
+    os.mkfifo(data / "images" / "pipe.jpg")
+    os.mknod(data / "images" / "socket.jpg", stat.S_IFSOCK | 0o600)
+    assert [*scan(data).photos.problem] == [
+        "",
+        "not a regular file but a folder",
+        "not a regular file but a named pipe",
+        "not a regular file but a socket",
+    ]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a.jpg")
+    (tmp_path / "closed").mkdir()
+    real = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ValueError, match=r"closed: cannot be listed .Permission denied."):
+        scan(tmp_path)
+
+
+def test_a_plain_folder_has_no_labels_and_no_persons(tmp_path: Path) -> None:
+    touch(tmp_path / "holiday" / "a.jpg")
+    touch(tmp_path / "b.jpg")
+    listing = scan(tmp_path)
+    assert listing.layout == "folder" and listing.notes == () and listing.folder == tmp_path
+    assert (listing.photos.person == "").all()
+
+
+def test_columns_go_with_tables_only(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="a folder has no columns"):
+        scan(tmp_path, Columns(mask="wear"))

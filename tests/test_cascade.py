@@ -1,0 +1,221 @@
+"""The batched MTCNN against facenet-pytorch's own, and photos that break the latter."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from facenet_pytorch import MTCNN
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from skimage.data import astronaut
+from torch.nn.functional import adaptive_avg_pool2d
+
+from faces.people import person_look, photo_shot
+from faces.portrait import portrait
+from preprocess import networks
+from preprocess.areas import Areas
+from preprocess.cascade import Cascade, Found, best_of_each
+
+PHOTOS = Path(os.environ.get("FACEFOLD_PHOTOS", "no-photos"))
+
+
+@cache
+def cascade() -> Cascade:
+    return Cascade()
+
+
+@cache
+def facenet(min_face: int) -> MTCNN:
+    return MTCNN(min_face_size=min_face, keep_all=True)
+
+
+@cache
+def drawn() -> list[np.ndarray]:
+    """24 portraits, bare, worn and worn wrongly."""
+    return [
+        portrait(person_look(5, i, i % 2 == 0, 20 + 2 * i), photo_shot(5, i, i % 7, i % 3))
+        for i in range(1, 25)
+    ]
+
+
+def pairs(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """IoU of each with each, in double precision."""
+    low = np.maximum(one[:, None, :2], other[:, :2])
+    size = np.clip(np.minimum(one[:, None, 2:], other[:, 2:]) - low, 0, None)
+    common = size.prod(2, dtype=np.float64)
+    areas = [(b[:, 2:] - b[:, :2]).prod(1, dtype=np.float64) for b in (one, other)]
+    return common / (areas[0][:, None] + areas[1] - common)
+
+
+def agree(found: Found, photo: np.ndarray, min_face: int) -> int:
+    """Checks the faces of a photo against facenet-pytorch's; how many there are."""
+    boxes, scores, landmarks = facenet(min_face).detect(photo, landmarks=True)
+    if boxes is None:
+        assert len(found.boxes) == len(found.scores) == len(found.landmarks) == 0
+        return 0
+    boxes, landmarks = boxes.astype(float), landmarks.astype(float)
+    assert len(found.boxes) == len(boxes)
+    overlap = pairs(boxes, found.boxes)
+    match = overlap.argmax(1)
+    assert sorted(match) == list(range(len(boxes)))
+    assert overlap.max(1).min() > 0.99 and overlap.max(1).mean() > 0.999
+    np.testing.assert_allclose(found.landmarks[match], landmarks, atol=0.1)
+    np.testing.assert_allclose(found.scores[match], scores.astype(float), atol=1e-3)
+    return len(boxes)
+
+
+@pytest.mark.parametrize("min_face", [20, 60])
+def test_drawn_people_have_the_faces_that_facenet_finds(min_face: int) -> None:
+    photos = drawn() if min_face == 60 else drawn()[::3]
+    found = cascade()(photos, min_face=min_face)
+    faces = [agree(one, photo, min_face) for one, photo in zip(found, photos, strict=True)]
+    assert np.mean(np.array(faces) >= 1) > 0.9
+
+
+@pytest.mark.parametrize("min_face", [20, 33, 60])
+def test_the_astronaut_has_the_faces_that_facenet_finds(min_face: int) -> None:
+    for photo in (astronaut(), astronaut()[:301, 60:403], astronaut()[::2, ::2]):
+        assert agree(cascade()([photo], min_face=min_face)[0], photo, min_face) >= 1
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="no real photos here")
+@pytest.mark.parametrize("folder", ["contest", "masks", "portraits"])
+def test_real_photos_have_the_faces_that_facenet_finds(folder: str) -> None:
+    files = sorted(f for f in (PHOTOS / folder).rglob("*.jpg") if f.name[0] != ".")
+    for file in files[:: len(files) // 6]:
+        with Image.open(file) as image:
+            image.thumbnail((512, 512))
+            photo = np.asarray(image.convert("RGB"))
+        agree(cascade()([photo], min_face=40)[0], photo, 40)
+
+
+def test_the_largest_face_comes_first() -> None:
+    scene = np.concatenate([np.pad(astronaut()[::2, ::2], ((0, 256), (0, 0), (0, 0))), astronaut()], 1)
+    boxes = cascade()([scene], min_face=20)[0].boxes
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    assert len(areas) >= 2 and (np.diff(areas) <= 0).all()
+
+
+@pytest.mark.parametrize("min_face", [20, 60])
+def test_faces_do_not_depend_on_their_batch(min_face: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, drawn()[0].shape, np.uint8)
+    photos = [drawn()[0], np.full_like(noise, 128), drawn()[1], noise, drawn()[2], drawn()[3]]
+    together = cascade()(photos, min_face=min_face)
+    assert len(together) == 6 and len(together[1].boxes) == 0
+    for photo, found in zip(photos, together, strict=True):
+        [alone] = cascade()([photo], min_face=min_face)
+        np.testing.assert_allclose(alone.boxes, found.boxes, atol=0.1)
+        np.testing.assert_allclose(alone.landmarks, found.landmarks, atol=0.1)
+        np.testing.assert_allclose(alone.scores, found.scores, atol=1e-3)
+
+
+def test_stripes_and_chunks_do_not_change_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    [whole] = cascade()([astronaut()], min_face=20)
+    monkeypatch.setattr(networks, "STRIPE_PIXELS", 5_000)
+    monkeypatch.setattr(networks, "CHUNK", {24: 3, 48: 1})
+    [pieces] = cascade()([astronaut()], min_face=20)
+    np.testing.assert_allclose(pieces.boxes, whole.boxes, atol=0.01)
+
+
+def test_many_photos_are_searched_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = cascade()(drawn()[:5], min_face=60)
+    monkeypatch.setattr("preprocess.cascade.PIXELS_TOGETHER", {"cpu": 2 * drawn()[0][..., 0].size})
+    few = cascade()(drawn()[:5], min_face=60)
+    assert len(few) == 5
+    for one, other in zip(few, together, strict=True):
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "shape", [(640, 1), (1, 640), (1, 1), (12, 12), (19, 300), (20, 20), (21, 20), (60, 60), (13, 640)]
+)
+def test_small_and_thin_photos_have_no_face_and_do_no_harm(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    photos = [np.zeros((*shape, 3), np.uint8), rng.integers(0, 256, (*shape, 3), np.uint8)]
+    for min_face in (12, 20, 60):
+        for found in cascade()(photos, min_face=min_face):
+            assert found.boxes.shape == (len(found.scores), 4)
+            assert found.landmarks.shape == (len(found.scores), 5, 2)
+            assert min(shape) >= min_face or len(found.scores) == 0
+
+
+def test_candidates_beyond_the_photo_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corrections that push every candidate far to the right leave none within the photo."""
+
+    class Astray:
+        def __init__(self, network: networks.Proposer) -> None:
+            self.network = network
+
+        def __call__(self, level: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            places, scores, corrections = self.network(level)
+            return places, scores, corrections + 100
+
+    astray = Cascade()
+    monkeypatch.setattr(astray, "_proposer", Astray(astray._proposer))
+    assert len(astray([astronaut()], min_face=40)[0].boxes) == 0
+    assert len(cascade()([astronaut()], min_face=40)[0].boxes) == 1
+
+
+def test_a_crop_is_torchs_area_average() -> None:
+    photo = np.random.default_rng(2).integers(0, 256, (90, 70, 3), np.uint8)
+    areas = Areas([255 - photo, photo], [(31, 47)], "cpu")
+    corners = np.array([[0, 0, 70, 90], [5, 7, 6, 8], [10, 20, 40, 33], [69, 0, 70, 90]])
+    crops = areas.crops(torch.ones(4, dtype=torch.int64), torch.from_numpy(corners), 24)
+    for crop, (left, top, right, bottom) in zip(crops, corners, strict=True):
+        part = torch.from_numpy(photo[top:bottom, left:right]).permute(2, 0, 1).float()
+        expected = adaptive_avg_pool2d(part, (24, 24)) / 128
+        torch.testing.assert_close(crop[:3], expected, rtol=0, atol=1e-6)
+    level = areas.levels[0][1, :3]
+    whole = torch.from_numpy(photo).permute(2, 0, 1).float()
+    expected = adaptive_avg_pool2d(whole, (31, 47)) / 128
+    torch.testing.assert_close(level, expected, rtol=0, atol=1e-6)
+
+
+def test_the_table_of_sums_may_wrap_around() -> None:
+    white = np.full((3000, 3000, 3), 255, np.uint8)  # 2,295 million in all: beyond 31 bits
+    areas = Areas([white], [], "cpu")
+    corners = torch.tensor([[2900, 2900, 3000, 3000]])
+    crop = areas.crops(torch.zeros(1, dtype=torch.int64), corners, 24)
+    torch.testing.assert_close(crop[:, :3], torch.full((1, 3, 24, 24), 255 / 128))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 7, 300, 700]), st.sampled_from([0.3, 0.5, 0.7]))
+def test_suppression_is_torchvisions(seed: int, count: int, limit: float) -> None:
+    rng = np.random.default_rng(seed)
+    corner = rng.integers(0, 60, (count, 2)).astype(np.float32)
+    boxes = np.concatenate([corner, corner + rng.integers(0, 40, (count, 2))], 1, dtype=np.float32)
+    scores = rng.integers(0, 50, count).astype(np.float32) / 50
+    expected = torchvision.ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), limit)
+    assert best_of_each(boxes, scores, limit).tolist() == expected.tolist()
+
+
+def test_a_box_inside_of_another_is_the_same_face() -> None:
+    boxes = np.array([[0, 0, 99, 99], [10, 10, 29, 29], [85, 0, 120, 99]], np.float32)
+    scores = np.array([0.8, 0.9, 0.7], np.float32)
+    assert best_of_each(boxes, scores, 0.7).tolist() == [1, 0, 2]
+    assert best_of_each(boxes, scores, 0.7, inside=True).tolist() == [1, 2]
+
+
+def test_of_equal_scores_the_first_is_kept_and_of_those_inside_the_last() -> None:
+    boxes = np.array([[0, 0, 50, 50], [0, 0, 50, 51], [0, 0, 50, 52]], np.float32)
+    assert best_of_each(boxes, np.ones(3, np.float32), 0.7).tolist() == [0]
+    assert best_of_each(boxes, np.ones(3, np.float32), 0.7, inside=True).tolist() == [2]
+
+
+def test_the_callers_threads_are_left_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        two = cascade()([astronaut()], min_face=60)[0]
+        assert torch.get_num_threads() == 2
+        torch.set_num_threads(1)
+        one = cascade()([astronaut()], min_face=60)[0]
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(one.boxes, two.boxes) and np.array_equal(one.landmarks, two.landmarks)
