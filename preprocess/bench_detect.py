@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from preprocess.cascade import Cascade
 from preprocess.photo import Pixels
 from preprocess.yunet import YuNet
 
+PEER, OURS = "facenet-pytorch", "ours"
 BATCH = 16
 MIN_FACES = (20, 60)
 """facenet-pytorch's default, and the portrait preset."""
@@ -42,44 +44,61 @@ class Agreement:
 def time_detectors(photos: Sequence[Pixels], yunet: Path | None, repetitions: int) -> dict[str, list[float]]:
     """CPU milliseconds a photo of each detector on one thread, in turns.
 
+    Each has a process of its own, or they would push each other's convolution plans out of memory.
+
     Args:
         photos: of one size.
         yunet: its model file, if there is one.
         repetitions: counted rounds, after one to warm up.
     """
-    rivals = _rivals(yunet)
+    context = multiprocessing.get_context("spawn")
+    names = [f"{who}, min_face {m}" for who in (PEER, OURS) for m in MIN_FACES] + (["YuNet"] if yunet else [])
+    lines = {name: context.Pipe() for name in names}
+    processes = [
+        context.Process(target=_serve, args=(name, photos[:ROUND], yunet, lines[name][1]), daemon=True)
+        for name in names
+    ]
+    for process in processes:
+        process.start()
     times: dict[str, list[float]] = defaultdict(list)
     for number in track(range(repetitions + 1), "detectors"):
-        for name, detect in rivals.items():
-            start = time.process_time()
-            detect(photos[:ROUND])
+        for name, (line, _) in lines.items():
+            line.send(True)
+            spent = line.recv()
             if number:
-                times[name].append((time.process_time() - start) / len(photos[:ROUND]) * 1e3)
+                times[name].append(spent / len(photos[:ROUND]) * 1e3)
+    for process in processes:
+        process.terminate()
     return times
 
 
-def _rivals(yunet: Path | None) -> dict[str, Callable[[Sequence[Pixels]], Any]]:
+def _serve(name: str, photos: Sequence[Pixels], yunet: Path | None, line: Any) -> None:
+    """Detect once whenever asked, and tell the CPU seconds."""
     import torch
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    cascade = Cascade()
+    detect = _detector(name, yunet)
+    while True:
+        line.recv()
+        start = time.process_time()
+        detect(photos)
+        line.send(time.process_time() - start)
 
-    def batches(min_face: int) -> Callable[[Sequence[Pixels]], Any]:
-        return lambda photos: [
-            cascade(photos[at : at + BATCH], min_face=min_face) for at in range(0, len(photos), BATCH)
-        ]
 
-    def one_by_one(min_face: int) -> Callable[[Sequence[Pixels]], Any]:
-        mtcnn = facenet(min_face)
+def _detector(name: str, yunet: Path | None) -> Callable[[Sequence[Pixels]], Any]:
+    who, _, least = name.partition(", min_face ")
+    if who == PEER:
+        mtcnn = facenet(int(least))
         return lambda photos: [mtcnn.detect(photo, landmarks=True) for photo in photos]
-
-    rivals = {f"facenet-pytorch, min_face {m}": one_by_one(m) for m in MIN_FACES}
-    rivals |= {f"ours, min_face {m}": batches(m) for m in MIN_FACES}
-    if yunet:
-        net = YuNet(yunet)
-        rivals["YuNet"] = lambda photos: [net(photo) for photo in photos]
-    return rivals
+    if who == OURS:
+        cascade = Cascade()
+        return lambda photos: [
+            cascade(photos[at : at + BATCH], min_face=int(least)) for at in range(0, len(photos), BATCH)
+        ]
+    assert yunet is not None
+    net = YuNet(yunet)
+    return lambda photos: [net(photo) for photo in photos]
 
 
 def facenet(min_face: int) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FEW = 1_000
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
