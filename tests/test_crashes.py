@@ -33,7 +33,7 @@ def wait_for_parts(running: subprocess.Popen[str], cache: Path, count: int) -> N
 
 def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> None:
     """Each life is cut at a random moment after its first new shard, the last one runs to its end."""
-    data = small_photos(tmp_path / "data", 200)
+    data = small_photos(tmp_path / "data", 800)
     (data / "007.png").write_bytes(b"no photo")
     cache, rng = tmp_path / "killed", random.Random(0)
     arguments = ("--data", data, "--size", 16, "--shard-size", 2, "--cache", cache)
@@ -45,7 +45,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> N
             running.send_signal(signal.SIGKILL)
         time.sleep(0.1)
     written = len([*(cache / "parts").glob("*.parquet")])
-    assert KILLS <= written < 100
+    assert KILLS <= written < 400
     time.sleep(0.3)
     assert len([*(cache / "parts").glob("*.parquet")]) == written, "a worker outlived the run"
 
@@ -55,7 +55,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> N
 
 
 def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
-    data, cache = small_photos(tmp_path / "data", 120), tmp_path / "cache"
+    data, cache = small_photos(tmp_path / "data", 900), tmp_path / "cache"
     arguments = ("--data", data, "--size", 16, "--shard-size", 3, "--workers", 2, "--cache", cache)
     running = subprocess.Popen(program(*arguments), stderr=subprocess.PIPE, text=True, start_new_session=True)
     wait_for_parts(running, cache, 3)
@@ -63,7 +63,7 @@ def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 1
     assert errors.strip() == "stopped; the same command goes on from here"
-    assert len(preprocess(small(data, cache, shard_size=3))) == 120
+    assert len(preprocess(small(data, cache, shard_size=3))) == 900
 
 
 def test_a_full_disk_says_where_and_that_nothing_is_lost(
