@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
+from pyarrow import parquet
 
 from faces.labels import TASKS, IntArray
 
@@ -62,14 +63,6 @@ class Cache:
 
     folder: Path
     description: dict[str, Any]
-    index: pd.DataFrame
-    """One row a sample: key, position (in the source's listing), image_id, source, source_bytes,
-    source_sha256, shard, offset, length (bytes), height, width, codec, person, mask, gender, age, face_box,
-    crop_box (xyxy, source pixels), crop_angle (degrees by which that box is turned clockwise), landmarks
-    (five x, y), score, faces (found in the photo), detector (step that found it), status."""
-    rejects: pd.DataFrame
-    """One row a photo that could not be used: position, image_id, source, source_sha256, person, mask,
-    gender, age, reason."""
 
     @classmethod
     def open(cls, folder: Path) -> Cache:
@@ -88,17 +81,48 @@ class Cache:
             check_shard(folder / "shards" / shard["name"], shard)
         for name, sha256 in description.get("files", {}).items():
             check_table(folder / name, sha256)
-        index = pd.read_parquet(folder / "index.parquet")
-        if len(index) != description["samples"]:
+        rows = parquet.read_metadata(folder / "index.parquet").num_rows
+        if rows != description["samples"]:
             raise CacheError(
-                f"{folder / 'index.parquet'}: {len(index)} rows where cache.json counts "
+                f"{folder / 'index.parquet'}: {rows} rows where cache.json counts "
                 f"{description['samples']}; delete {folder} and preprocess again"
             )
-        return cls(folder, description, index, read_rejects(folder))
+        return cls(folder, description)
 
     def __len__(self) -> int:
         """Number of samples."""
-        return len(self.index)
+        return int(self.description["samples"])
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row a sample: key, position (in the source's listing), image_id, source, source_bytes,
+        source_sha256, shard, offset, length (bytes), height, width, codec, person, mask, gender, age,
+        face_box, crop_box (xyxy, source pixels), crop_angle (degrees by which that box is turned clockwise),
+        landmarks (five x, y), score, faces (found in the photo), detector (step that found it), status.
+
+        It takes 1.5 kB a row, so what needs few columns of many rows asks for them with `columns`.
+        """
+        return pd.read_parquet(self.folder / "index.parquet")
+
+    @cached_property
+    def rejects(self) -> pd.DataFrame:
+        """One row a photo that could not be used: position, image_id, source, source_sha256, person, mask,
+        gender, age, reason."""
+        return read_rejects(self.folder)
+
+    def columns(self, *names: str) -> pd.DataFrame:
+        """Some columns of `index`, read anew.
+
+        Raises:
+            CacheError: the cache was deleted since it was opened.
+        """
+        try:
+            return pd.read_parquet(self.folder / "index.parquet", columns=[*names])
+        except FileNotFoundError as error:
+            raise CacheError(
+                f"{self.folder}: changed while it was in use: no such cache any more ({error.args[0]}); "
+                "once it is back as it was, the same command goes on from what was saved"
+            ) from error
 
     @property
     def codec(self) -> Codec:
@@ -124,7 +148,8 @@ class Cache:
 
     def labels(self, task: str) -> IntArray:
         """[n] int64 classes of every row in the task named, -1 where not labelled or not the task's."""
-        return TASKS[task].encode(self.index["mask"], self.index["gender"], self.index["age"])
+        known = self.columns("mask", "gender", "age")
+        return TASKS[task].encode(known["mask"], known["gender"], known["age"])
 
     @cached_property
     def _maps(self) -> list[NDArray[np.uint8]]:
@@ -137,7 +162,7 @@ class Cache:
 
     @cached_property
     def _places(self) -> IntArray:
-        return self.index[["shard", "offset", "length"]].to_numpy(np.int64)
+        return self.columns("shard", "offset", "length").to_numpy(np.int64)
 
     def encoded(self, rows: IntArray) -> list[NDArray[np.uint8]]:
         """Read-only views of the stored bytes of these rows, nothing copied.

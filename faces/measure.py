@@ -21,13 +21,26 @@ from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
+class Round:
+    """The work done once."""
+
+    images: int
+    """How many."""
+    wall: float
+    """Seconds by the clock."""
+    cpu: float
+    """Seconds of CPU time, worker processes included."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rival:
     """One way of doing the same work."""
 
     name: str
     """Name in the report."""
-    work: Callable[[], int]
-    """Does the work once, whole and synchronised, and returns the number of images."""
+    work: Callable[[], int | Round | None]
+    """Does the work once, whole and synchronised, and returns the number of images, or, if it was done and
+    timed in another process, what was found there. None: it cannot be done, and the rival has no row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,35 +72,47 @@ def measure(rivals: Sequence[Rival], *, repetitions: int, compared_with: str) ->
         compared_with: name of the rival whose ratio is 1.
 
     Returns:
-        A row for each rival, in their order.
+        A row for each rival that did the work in every round, in their order.
+
+    Raises:
+        ValueError: the rival compared with did not.
     """
-    walls: dict[str, list[float]] = {rival.name: [] for rival in rivals}
-    cpus: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+    rounds: dict[str, list[Round]] = {rival.name: [] for rival in rivals}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(highlight=False)) as progress:
         bar = progress.add_task("", total=(repetitions + 1) * len(rivals))
         for repetition in range(repetitions + 1):
             for rival in rivals:
                 progress.update(bar, description=rival.name if repetition else f"{rival.name} (warm-up)")
-                cpu, wall = _cpu_seconds(), time.perf_counter()
-                images = rival.work()
-                wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
-                if repetition:
-                    walls[rival.name].append(images / wall)
-                    cpus[rival.name].append(cpu / images * 1e6)
+                done = _timed(rival)
+                if done is None:
+                    rounds.pop(rival.name, None)
+                elif repetition and rival.name in rounds:
+                    rounds[rival.name].append(done)
                 progress.advance(bar)
-    base = statistics.median(walls[compared_with])
-    return [
-        Row(
-            name=name,
-            images_per_s=round(statistics.median(speeds), 1),
-            min=round(min(speeds), 1),
-            max=round(max(speeds), 1),
-            cpu_us=round(statistics.median(cpus[name]), 1),
-            ratio=round(statistics.median(speeds) / base, 3),
-        )
-        for name, speeds in walls.items()
-    ]
+    if compared_with not in rounds:
+        raise ValueError(f"{compared_with}, with which the others are compared, failed")
+    base = statistics.median(done.images / done.wall for done in rounds[compared_with])
+    return [_row(name, found, base) for name, found in rounds.items()]
+
+
+def _timed(rival: Rival) -> Round | None:
+    cpu, wall = _cpu_seconds(), time.perf_counter()
+    done = rival.work()
+    wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
+    return Round(images=done, wall=wall, cpu=cpu) if isinstance(done, int) else done
+
+
+def _row(name: str, rounds: Sequence[Round], base: float) -> Row:
+    speeds = [done.images / done.wall for done in rounds]
+    return Row(
+        name=name,
+        images_per_s=round(statistics.median(speeds), 1),
+        min=round(min(speeds), 1),
+        max=round(max(speeds), 1),
+        cpu_us=round(statistics.median(done.cpu / done.images * 1e6 for done in rounds), 1),
+        ratio=round(statistics.median(speeds) / base, 3),
+    )
 
 
 def _cpu_seconds() -> float:
@@ -156,13 +181,14 @@ def write_report(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n")
     console = Console(highlight=False)
-    console.print(_table(rows, title))
+    console.print(rows_table(rows, title))
     console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in conditions.items()))
     _draw(path.with_suffix(".png"), rows, title, machine)
     console.print(f"wrote {path} and {path.with_suffix('.png')}")
 
 
-def _table(rows: Sequence[Row], title: str) -> Table:
+def rows_table(rows: Sequence[Row], title: str) -> Table:
+    """The rows as a table for the terminal."""
     table = Table(title=title)
     table.add_column("")
     for name in ("images/s", "slowest", "fastest", "CPU µs/image", "ratio"):
@@ -177,7 +203,19 @@ def _draw(path: Path, rows: Sequence[Row], title: str, machine: str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 1.2 + 0.5 * len(rows)), layout="constrained")
-    axes = figure.subplots()
+    draw_rows(figure.subplots(), rows, title, machine)
+    figure.savefig(path, dpi=120)
+
+
+def draw_rows(axes: Any, rows: Sequence[Row], title: str, machine: str) -> None:
+    """Draw a bar for each row, the first on top.
+
+    Args:
+        axes: of matplotlib.
+        rows: to be drawn.
+        title: of the chart.
+        machine: written below it.
+    """
     speeds = [row.images_per_s for row in rows]
     spread = [[row.images_per_s - row.min for row in rows], [row.max - row.images_per_s for row in rows]]
     colours = ["tab:orange" if row.name.startswith("ours") else "tab:gray" for row in rows]
@@ -189,4 +227,3 @@ def _draw(path: Path, rows: Sequence[Row], title: str, machine: str) -> None:
     axes.set_xlabel(f"images/s, median and range\n{machine}")
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)

@@ -57,6 +57,8 @@ def predict_run(
         np.arange(len(cache)),
         batch_size=batch_size,
         image_size=card.recipe.image_size,
+        centre=card.recipe.centre,
+        layout="channels_last",
         mean=card.normalisation.mean,
         std=card.normalisation.std,
         device="gpu" if device == "cuda" else "cpu",

@@ -1,31 +1,20 @@
-"""What augmentation does to each sample: policies, their random draws, and the matrices made of these.
-
-Every random number is drawn here, for a whole epoch at once, as a pure function of (seed, epoch, place in
-the epoch). The graph that applies them holds no random state, so pixels do not depend on the batch size,
-the number of threads or ranks, or on whether the epoch was resumed in the middle, and a test can hand
-the same numbers to a reference.
-"""
+"""Augmentation policies: what may happen to a training photo, and how strongly."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from faces.labels import IntArray
 from faces.settings import nearest
-from pipeline.order import generator
 
-FloatArray = NDArray[np.float32]
-DRAW_STREAM: Final = 1
+Auto = Literal["none", "randaugment", "trivialaugment"]
 RANGE: Final = (1.0, 1.0)
+LEAST_CENTRE: Final = 0.25
+"""Least share of a crop's side that a centre crop may keep."""
+AUTO_BINS: Final = 31
+"""Steps into which RandAugment and TrivialAugment divide an operation's strength, as their papers do."""
 
-RGB_TO_YIQ: Final = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
-"""NTSC luma and chroma, rounded as DALI's color_twist rounds them."""
-MID_GREY: Final = 128.0
-"""The grey level that a change of contrast leaves where it is."""
+COLOUR: Final = ("brightness", "contrast", "saturation", "hue")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +29,18 @@ class Policy:
     """Greatest turn to either side, degrees; in [0, 180]."""
     flip: float = 0.0
     """Probability of swapping left and right."""
+    background: float = 0.0
+    """Probability that a cut-out person is pasted onto random colours rather than mid grey."""
+    auto: Auto = "none"
+    """DALI's RandAugment, or its TrivialAugment: one operation of random strength."""
+    auto_operations: int = 2
+    """Operations of RandAugment one after the other; in 1 to 4."""
+    auto_magnitude: int = 9
+    """Strength of RandAugment's operations; in 0 to 30."""
+    blur: float = 0.0
+    """Probability of a Gaussian blur."""
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    """Least and greatest standard deviation of that blur, output pixels; in [0.1, 10]."""
     brightness: float = 0.0
     """Strength b in [0, 1]: grey levels are multiplied by 1 - b to 1 + b."""
     contrast: float = 0.0
@@ -48,6 +49,8 @@ class Policy:
     """Strength in [0, 1]: chroma is multiplied by 1 - s to 1 + s."""
     hue: float = 0.0
     """Greatest turn of the hue to either side, degrees; in [0, 180]."""
+    grey: float = 0.0
+    """Probability of taking all colour away."""
     erase: float = 0.0
     """Probability of blanking one rectangle with the mean colour."""
     erase_area: tuple[float, float] = (0.02, 0.2)
@@ -64,11 +67,19 @@ class Policy:
             low, high = getattr(self, name)
             if not 0 < low <= 1 <= high:
                 raise ValueError(f"{name} must span 1 (0 < low <= 1 <= high), got {low}, {high}")
-        limits = {"rotation": 180.0, "hue": 180.0}
-        for name in ("rotation", "flip", "brightness", "contrast", "saturation", "hue", "erase"):
-            value, limit = getattr(self, name), limits.get(name, 1.0)
+        low, high = self.blur_sigma
+        if not 0.1 <= low <= high <= 10:
+            raise ValueError(f"blur_sigma must be 0.1 <= low <= high <= 10 pixels, got {low}, {high}")
+        for name in ("flip", "background", "blur", "grey", "erase", *COLOUR, "rotation"):
+            value, limit = getattr(self, name), 180.0 if name in ("rotation", "hue") else 1.0
             if not 0 <= value <= limit:
-                raise ValueError(f"{name} must be in 0 to {limit:g}, got {value}")
+                raise ValueError(f"{name} must be in 0 (off) to {limit:g}, got {value}")
+        if self.auto not in get_args(Auto):
+            raise ValueError(f"auto={self.auto!r} is unknown: {nearest(self.auto, list(get_args(Auto)))}")
+        if not 1 <= self.auto_operations <= 4:
+            raise ValueError(f"auto_operations must be in 1 to 4, got {self.auto_operations}")
+        if not 0 <= self.auto_magnitude < AUTO_BINS:
+            raise ValueError(f"auto_magnitude must be in 0 to {AUTO_BINS - 1}, got {self.auto_magnitude}")
 
     @property
     def scales(self) -> bool:
@@ -82,24 +93,29 @@ class Policy:
 
     @property
     def changes_colour(self) -> bool:
-        """Whether brightness, contrast, saturation or hue is on."""
-        return max(self.brightness, self.contrast, self.saturation, self.hue) > 0
+        """Whether brightness, contrast, saturation, hue or grey is on."""
+        return any(getattr(self, name) > 0 for name in (*COLOUR, "grey"))
 
 
 POLICIES: Final[dict[str, Policy]] = {
     "none": Policy(),
-    "light": Policy(crop_area=(0.7, 1.0), crop_aspect=(0.9, 1.1), rotation=5.0, flip=0.5),
-    "full": Policy(
+    "light": Policy(crop_area=(0.7, 1.0), crop_aspect=(0.9, 1.1), rotation=5.0, flip=0.5, background=1.0),
+    "strong": Policy(
         crop_area=(0.5, 1.0),
         crop_aspect=(0.8, 1.25),
         rotation=10.0,
         flip=0.5,
+        background=1.0,
         brightness=0.2,
         contrast=0.2,
         saturation=0.2,
         hue=10.0,
         erase=0.25,
     ),
+    # torchvision's ColorJitter(0.5, 0.5, 0.5, 0.5), whose hue counts in turns.
+    "team_a": Policy(flip=0.5, background=1.0, brightness=0.5, contrast=0.5, saturation=0.5, hue=180.0),
+    "randaugment": Policy(flip=0.5, background=1.0, auto="randaugment"),
+    "trivialaugment": Policy(flip=0.5, background=1.0, auto="trivialaugment"),
 }
 
 
@@ -112,97 +128,3 @@ def policy_named(name: str) -> Policy:
     if name in POLICIES:
         return POLICIES[name]
     raise ValueError(f"no augmentation policy {name!r}: {nearest(name, list(POLICIES))}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draws:
-    """What was drawn for each of n places of an epoch. All arrays are float32 [n]."""
-
-    crop_width: FloatArray
-    """Fraction of the stored crop's width, in (0, 1]."""
-    crop_height: FloatArray
-    """Fraction of the stored crop's height, in (0, 1]."""
-    crop_x: FloatArray
-    """Centre of the crop, fraction of the width; the unturned crop lies inside the stored one."""
-    crop_y: FloatArray
-    """Centre of the crop, fraction of the height."""
-    angle: FloatArray
-    """Degrees by which the picture turns counter-clockwise, about the centre of the crop."""
-    flip: FloatArray
-    """-1 where left and right are swapped, else 1."""
-    brightness: FloatArray
-    """Factor on grey levels."""
-    contrast: FloatArray
-    """Factor on the distance from mid grey."""
-    saturation: FloatArray
-    """Factor on the chroma."""
-    hue: FloatArray
-    """Degrees."""
-    erase_width: FloatArray
-    """Fraction of the image's width, 0 where nothing is erased."""
-    erase_height: FloatArray
-    """Fraction of the image's height, 0 where nothing is erased."""
-    erase_x: FloatArray
-    """Left edge of the rectangle, fraction of the width that it leaves free."""
-    erase_y: FloatArray
-    """Top edge of the rectangle, fraction of the height that it leaves free."""
-
-    def __len__(self) -> int:
-        """Number of places."""
-        return len(self.angle)
-
-    def at(self, positions: IntArray) -> Draws:
-        """The draws of these places only."""
-        return Draws(**{field.name: getattr(self, field.name)[positions] for field in fields(self)})
-
-
-def _between(low: float, high: float, u: FloatArray) -> FloatArray:
-    return np.asarray(low + (high - low) * u, np.float32)
-
-
-def _rectangle(area: FloatArray, aspect: tuple[float, float], u: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Width and height, fractions of a square, of rectangles of exactly this area.
-
-    The aspect is log-uniform in the part of its range where both sides fit: width = sqrt(area * aspect) <= 1
-    and height = sqrt(area / aspect) <= 1. At area 0.9 and aspects 0.5 to 2 that part is 0.9 to 1.11.
-    """
-    low, high = np.maximum(aspect[0], area), np.minimum(aspect[1], 1 / area)
-    ratio = np.exp(np.log(low) + (np.log(high) - np.log(low)) * u)
-    return np.minimum(np.sqrt(area * ratio), 1), np.minimum(np.sqrt(area / ratio), 1)
-
-
-def draw(policy: Policy, n: int, *, epoch: int, seed: int) -> Draws:
-    """Draw an epoch's augmentations.
-
-    Each quantity has its own column of uniform numbers, so turning one augmentation on leaves the others as
-    they were, and place i gets the same numbers whatever n is.
-
-    Args:
-        policy: strengths and ranges.
-        n: places in the whole epoch, all ranks together.
-        epoch: 0 or more.
-        seed: 0 or more.
-
-    Returns:
-        The draws of places 0 to n - 1.
-    """
-    u = generator(seed, epoch, DRAW_STREAM).random((n, 15), dtype=np.float32).T
-    width, height = _rectangle(_between(*policy.crop_area, u[0]), policy.crop_aspect, u[1])
-    erase_width, erase_height = _rectangle(_between(*policy.erase_area, u[11]), policy.erase_aspect, u[12])
-    erased = u[10] < policy.erase
-    return Draws(
-        crop_width=width,
-        crop_height=height,
-        crop_x=np.asarray(0.5 + (1 - width) * (u[2] - 0.5), np.float32),
-        crop_y=np.asarray(0.5 + (1 - height) * (u[3] - 0.5), np.float32),
-        angle=_between(-policy.rotation, policy.rotation, u[4]),
-        flip=np.where(u[5] < policy.flip, -1, 1).astype(np.float32),
-        brightness=_between(1 - policy.brightness, 1 + policy.brightness, u[6]),
-        contrast=_between(1 - policy.contrast, 1 + policy.contrast, u[7]),
-        saturation=_between(1 - policy.saturation, 1 + policy.saturation, u[8]),
-        hue=_between(-policy.hue, policy.hue, u[9]),
-        erase_width=np.where(erased, erase_width, 0).astype(np.float32),
-        erase_height=np.where(erased, erase_height, 0).astype(np.float32),
-        erase_x=u[13],
-        erase_y=u[14],
-    )

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from nvidia.dali import Pipeline, fn, types
+from nvidia.dali import Pipeline, fn, pipeline_def, types
 
-from pipeline.augment import draw
+from pipeline.draws import draw
 from pipeline.graph import Graph
 
 PREFETCH = 2
 """Batches that DALI works on ahead of the one handed out."""
+
+DALI_TYPES = {"float32": types.FLOAT, "int32": types.INT32}
 
 Inputs = list[Any]
 """One batch: the images (a list of uint8 arrays), then the arrays of `Graph.parameters` in their order."""
@@ -53,11 +55,16 @@ def define(graph: Graph, source: Callable[[], Inputs]) -> Any:
         batch=True,
         # A copy of raw crops costs more than the colour pass: its memory is allocated anew for every batch.
         no_copy=True,
-        dtype=[types.UINT8] + [types.FLOAT] * len(example),
+        dtype=[types.UINT8] + [DALI_TYPES[values.dtype.name] for values in example.values()],
         ndim=[3 if raw else 1] + [values.ndim - 1 for values in example.values()],
         layout=["HWC" if raw else ""] + [""] * len(example),
     )
-    return graph.define(image, dict(zip(example, nodes, strict=True)))
+    # Not zip: DALI's rewriting for conditionals does not know its `strict`.
+    return graph.define(image, {name: nodes[i] for i, name in enumerate(example)})
+
+
+class Superseded(RuntimeError):
+    """A run that was ended by the start of another of the same engine."""
 
 
 class Engine:
@@ -79,11 +86,12 @@ class Engine:
         """Compute batches in order. May be left before its end; starting another run ends this one.
 
         Yields:
-            float32 [b, 3, image_size, image_size], contiguous. The tensor has its memory for itself: nothing
-            writes to it later.
+            The graph's `dtype` [b, 3, image_size, image_size], contiguous in its `layout`. The tensor has its
+            memory for itself: nothing writes to it later.
 
         Raises:
-            RuntimeError: DALI failed on this batch or one of the next `PREFETCH`, or another run was started.
+            RuntimeError: DALI failed on this batch or one of the next `PREFETCH` + 1.
+            Superseded: another run was started.
         """
         pipeline = self._idle_pipeline()
         token = self._running = object()
@@ -93,38 +101,60 @@ class Engine:
             while not pipeline.empty():
                 # The dynamic executor never uses an output's memory again while someone holds it.
                 images = torch.utils.dlpack.from_dlpack(pipeline.share_outputs()[0].as_tensor())
+                if self.graph.layout == "channels_last":
+                    images = images.permute(0, 3, 1, 2)
                 pipeline.release_outputs()
                 pipeline.schedule_run()
                 yield images
                 if token is not self._running:
-                    raise RuntimeError("another epoch of this loader was started; one can run at a time")
+                    raise Superseded("another epoch of this loader was started; one can run at a time")
         except RuntimeError:
             if token is self._running:
                 self._pipeline = None  # DALI cannot go on after an error
             raise
 
+    def failure(self, batch: Inputs) -> RuntimeError | None:
+        """What DALI raises on this batch alone, None where it computes it."""
+        try:
+            for _ in self.run(iter([batch])):
+                pass
+        except RuntimeError as error:
+            return error
+        return None
+
     def _idle_pipeline(self) -> Pipeline:
         """The pipeline with nothing in flight."""
+        self._feed.start(iter(()))
+        if self._pipeline is not None:
+            try:
+                _drain(self._pipeline)
+            except RuntimeError:  # of a batch that nobody waits for any more
+                self._pipeline = None
         if self._pipeline is None:
             self._pipeline = self._build()
-            return self._pipeline
-        # DALI forgets a run only once its source has ended and every scheduled batch has been taken.
-        self._feed.start(iter(()))
-        self._pipeline.schedule_run()
-        while not self._pipeline.empty():
-            self._pipeline.share_outputs()
-            self._pipeline.release_outputs()
-        self._pipeline.reset()
         return self._pipeline
 
     def _build(self) -> Pipeline:
-        pipeline = Pipeline(
+        # Conditionals rewrite the functions that make the graph, so only graphs that need them ask for them.
+        @pipeline_def(  # type: ignore[untyped-decorator]
             batch_size=self.batch_size,
             num_threads=self.threads,
             device_id=torch.cuda.current_device() if self.graph.device == "gpu" else None,
             prefetch_queue_depth=PREFETCH,
+            enable_conditionals=self.graph.conditional,
         )
-        with pipeline:
-            pipeline.set_outputs(define(self.graph, self._feed))
+        def make() -> Any:
+            return define(self.graph, self._feed)
+
+        pipeline: Pipeline = make()
         pipeline.build()
         return pipeline
+
+
+def _drain(pipeline: Pipeline) -> None:
+    """Take what is in flight, of a pipeline whose source has ended: only then does DALI forget a run."""
+    pipeline.schedule_run()
+    while not pipeline.empty():
+        pipeline.share_outputs()
+        pipeline.release_outputs()
+    pipeline.reset()

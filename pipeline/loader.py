@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image
+from numpy.typing import ArrayLike
 
 from faces.cache import Cache
 from faces.labels import IntArray
-from pipeline.augment import FloatArray, Policy, draw, policy_named
-from pipeline.engine import PREFETCH, Engine, Inputs
-from pipeline.graph import Device, Graph
-from pipeline.order import Order, check_weights, epoch_order
+from pipeline.augment import Policy, policy_named
+from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, place_of, undecodable
+from pipeline.draws import draw
+from pipeline.engine import PREFETCH, Engine, Inputs, Superseded
+from pipeline.graph import Device, Dtype, Graph, Layout, Parameters
+from pipeline.order import Order, Sampler, epoch_order
+from pipeline.sampling import InOrder, Shuffled
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+OnDamage = Literal["stop", "skip"]
+PLACES_DRAWN = 4096
+"""Places of an epoch whose random numbers are drawn together: enough that drawing costs nothing."""
 
 
 class Loader:
     """Batches of some rows of a cache, epoch by epoch.
 
-    For training (`shuffle` or `weights`) a short last batch is dropped unless it is the only one: it would
-    weigh its few samples more, and batch norm fails on one. Otherwise every row comes exactly once, in the
-    order given, and the last batch is short.
+    For training (`shuffle` or a `sampler` for it) a short last batch is dropped: it would weigh its few
+    samples more, and batch norm fails on one. Otherwise every row comes exactly once, in the order given,
+    and the last batch is short.
 
     Args:
         cache: the finished cache to read.
@@ -35,16 +41,27 @@ class Loader:
         mean: of R, G and B in 0 to 1 units, as timm gives it.
         std: of R, G and B in 0 to 1 units, as timm gives it.
         policy: augmentation, or the name of one of `POLICIES`.
+        centre: share of the stored crop's side that the centre crop keeps, in [0.25, 1].
+        dtype: of the images, "fp32" or "fp16".
+        layout: of the images in memory, "nchw" or "channels_last".
         seed: orders and augments; 0 or more.
-        shuffle: permute the rows anew each epoch.
-        weights: [n] sampling weights of any scale: each epoch is n draws with replacement.
+        shuffle: permute the rows anew each epoch: short for `sampler=Shuffled(n)`.
+        sampler: which of the n rows come when; as given without it and `shuffle`.
         device: "cpu", or "gpu" for the current CUDA device.
         threads: CPU threads of DALI, beside torch's.
         rank: this process, 0 to world - 1.
         world: number of processes.
+        on_damage: what a crop that does not decode does: "stop" ends the epoch with an error; "skip" leaves
+            it out of its batch and of all later ones. Every other sample keeps its batch and its draws.
+
+    Attributes:
+        skipped: rows of the cache left out so far, with the reason.
+        next_batch: the batch after the last one given, to resume from; batches of damaged crops only are
+            not given at all, so this can be ahead of the number given.
 
     Raises:
-        ValueError: an argument out of its range, or a cache of cut-out crops.
+        ValueError: an argument out of its range, or a training batch larger than an epoch of this rank.
+        CacheError: the index does not fit the shards, or the cache changed since it was opened.
     """
 
     def __init__(
@@ -57,27 +74,29 @@ class Loader:
         mean: Sequence[float],
         std: Sequence[float],
         policy: str | Policy = "none",
+        centre: float = 1.0,
+        dtype: Dtype = "fp32",
+        layout: Layout = "nchw",
         seed: int = 0,
         shuffle: bool = False,
-        weights: ArrayLike | None = None,
+        sampler: Sampler | None = None,
         device: Device = "cpu",
         threads: int = 1,
         rank: int = 0,
         world: int = 1,
+        on_damage: OnDamage = "stop",
     ) -> None:
         for name, value in (("batch_size", batch_size), ("threads", threads)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if cache.channels == 4:
-            raise ValueError(
-                f"{cache.folder}: cut-out crops (background alpha) cannot be trained on yet; preprocess into "
-                "another folder beside it with --background white, grey, mean or blur (the faces found are "
-                "taken over)"
-            )
+        if on_damage not in ("stop", "skip"):
+            raise ValueError(f"on_damage must be 'stop' or 'skip', got {on_damage!r}")
         self.cache = cache
         self.rows = _check_rows(rows, len(cache))
-        self.weights = None if weights is None else check_weights(weights, len(self.rows))
-        self.seed, self.shuffle, self.rank, self.world = seed, shuffle, rank, world
+        self.sampler = _choose_sampler(sampler, shuffle, len(self.rows))
+        self.seed, self.rank, self.world = seed, rank, world
+        self._samples = len(self._order(0).positions)
+        self._check_batch(batch_size)
         self.batch_size = min(batch_size, len(self.rows))
         self.graph = Graph(
             codec=cache.codec,
@@ -87,29 +106,35 @@ class Loader:
             std=_triple(std),
             policy=policy_named(policy) if isinstance(policy, str) else policy,
             device=device,
+            channels=cache.channels,
+            centre=centre,
+            dtype=dtype,
+            layout=layout,
         )
+        check_places(cache)
+        self.on_damage = on_damage
+        self.skipped: dict[int, str] = {}
+        self.next_batch = 0
+        self._block = max(1, PLACES_DRAWN // self.batch_size)
+        self._files = FileGuard(cache)
         self._engine = Engine(self.graph, batch_size=self.batch_size, threads=threads)
-        self._length = self._count_batches(len(self._order(0).positions))
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return self._length
+        whole, rest = divmod(self._samples, self.batch_size)
+        return whole if self.sampler.training else whole + (rest > 0)
 
-    def _count_batches(self, samples: int) -> int:
-        training = self.shuffle or self.weights is not None
-        whole, rest = divmod(samples, self.batch_size)
-        return whole if training and whole else whole + (rest > 0)
+    def _check_batch(self, batch_size: int) -> None:
+        if self.sampler.training and batch_size > self._samples:
+            share = f" for each of {self.world} processes" if self.world > 1 else ""
+            raise ValueError(
+                f"batch_size={batch_size}: an epoch of these {len(self.rows)} training rows has only "
+                f"{self._samples} samples{share}; "
+                f"choose a batch_size of at most {self._samples}, or more rows"
+            )
 
     def _order(self, epoch: int) -> Order:
-        return epoch_order(
-            len(self.rows),
-            epoch=epoch,
-            seed=self.seed,
-            shuffle=self.shuffle,
-            weights=self.weights,
-            rank=self.rank,
-            world=self.world,
-        )
+        return epoch_order(self.sampler, epoch=epoch, seed=self.seed, rank=self.rank, world=self.world)
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """The batches of one epoch; a pure function of the settings, the epoch and the batch's number.
@@ -121,51 +146,85 @@ class Loader:
             start_batch: first batch to give; resuming here gives what an unbroken epoch would have given.
 
         Yields:
-            Images, float32 [b, 3, image_size, image_size] on `device`, contiguous and normalised, and their
-            rows of the cache, int64 [b] on the CPU. The tensors are the receiver's: nothing writes to them
-            later.
+            Images, `dtype` [b, 3, image_size, image_size] on `device`, contiguous in `layout` and normalised,
+            and their rows of the cache, int64 [b] on the CPU. The tensors are the receiver's: nothing writes
+            to them later.
 
         Raises:
-            ValueError: a stored crop cannot be decoded; the message names its key.
+            ValueError: a stored crop cannot be decoded; the message names its key and place. With "skip":
+                more than `MAX_SKIPPED` of the rows cannot.
+            CacheError: files of the cache were deleted, cut short or replaced.
         """
+        self._files.check()
         order = self._order(epoch)
         rows = self.rows[order.samples]
-        draws = draw(self.graph.policy, order.total, epoch=epoch, seed=self.seed)
-        parameters = self.graph.parameters(draws.at(order.positions))
-        images = self._engine.run(self._inputs(rows, parameters, start_batch))
-        for number in range(start_batch, len(self)):
-            at = number * self.batch_size
+        drawn = lru_cache(maxsize=1)(partial(self._drawn, order, epoch))
+        self.next_batch = start_batch
+        while True:
+            plan = self._plan(rows)
+            batches = (self._inputs(rows, drawn, places) for _, places in plan)
             try:
-                batch = next(images)
-            except RuntimeError as error:
-                culprits = self._broken(rows[at : at + (1 + PREFETCH) * self.batch_size])
-                if culprits:
-                    raise ValueError(f"{self.cache.folder}: cannot decode crops {culprits}") from error
+                for (number, places), images in zip(plan, self._engine.run(batches), strict=True):
+                    self.next_batch = number + 1
+                    yield images, torch.from_numpy(rows[places])
+            except Superseded:
                 raise
-            yield batch, torch.from_numpy(rows[at : at + self.batch_size].copy())
+            except RuntimeError as error:
+                judge = Engine(self.graph, batch_size=self.batch_size, threads=1)
+                found: dict[int, str] = {}
+                for places in [at for number, at in plan if number >= self.next_batch][: PREFETCH + 2]:
+                    found |= undecodable(judge, rows[places], self._inputs(rows, drawn, places))
+                if not found:
+                    raise
+                self._leave_out(found, error)
+            else:
+                return
 
-    def _inputs(
-        self, rows: IntArray, parameters: dict[str, FloatArray], start_batch: int
-    ) -> Iterator[Inputs]:
-        for number in range(start_batch, len(self)):
-            part = slice(number * self.batch_size, (number + 1) * self.batch_size)
-            yield [self.cache.encoded(rows[part]), *(values[part] for values in parameters.values())]
+    def _plan(self, rows: IntArray) -> list[tuple[int, IntArray]]:
+        """Number and places of each batch from `next_batch` on, without crops known to be damaged."""
+        lost = np.isin(rows, np.fromiter(self.skipped, np.int64))
+        plan = []
+        for number in range(self.next_batch, len(self)):
+            at = np.arange(number * self.batch_size, min((number + 1) * self.batch_size, len(rows)))
+            if len(kept := at[~lost[at]]):
+                plan.append((number, kept))
+        return plan
 
-    def _broken(self, rows: IntArray) -> str:
-        """Keys of those rows whose file does not decode, to say what DALI's own error leaves out."""
-        if self.cache.codec == "raw":
-            return ""
-        keys = self.cache.index["key"].to_numpy()
-        encoded = self.cache.encoded(rows)
-        return ", ".join(str(keys[row]) for row, data in zip(rows, encoded, strict=True) if _damaged(data))
+    def _drawn(self, order: Order, epoch: int, block: int) -> Parameters:
+        """The parameters of the places in one block of `_block` batches: drawn for a whole epoch they would
+        take 260 bytes for every row of the cache."""
+        places = self._block * self.batch_size
+        positions = order.positions[block * places : (block + 1) * places]
+        start = int(positions[0]) // 2 * 2
+        count = int(positions[-1]) + 1 - start
+        draws = draw(self.graph.policy, count, epoch=epoch, seed=self.seed, start=start)
+        return self.graph.parameters(draws.at(positions - start))
 
+    def _inputs(self, rows: IntArray, drawn: Callable[[int], Parameters], places: IntArray) -> Inputs:
+        block = int(places[0]) // (self._block * self.batch_size)
+        within = places - block * self._block * self.batch_size
+        return [self.cache.encoded(rows[places]), *(values[within] for values in drawn(block).values())]
 
-def _damaged(data: NDArray[np.uint8]) -> bool:
-    try:
-        Image.open(io.BytesIO(data.tobytes())).load()
-    except (OSError, SyntaxError):
-        return True
-    return False
+    def _leave_out(self, found: dict[int, str], error: RuntimeError) -> None:
+        """Count damaged rows as skipped.
+
+        Raises:
+            ValueError: damage is not to be skipped, or there is too much of it.
+        """
+        folder = self.cache.folder
+        told = "; ".join(f"{place_of(self.cache, row)}: {reason}" for row, reason in found.items())
+        if self.on_damage == "stop":
+            raise ValueError(
+                f"{folder}: cannot decode {told}. `make verify CACHE={folder}` lists all damage; delete the "
+                "cache and preprocess again, or train without such crops: --on-damage skip"
+            ) from error
+        self.skipped |= found
+        rows = len(np.unique(self.rows))
+        if len(self.skipped) > max(1, MAX_SKIPPED * rows):
+            raise ValueError(
+                f"{folder}: {len(self.skipped)} of {rows} crops do not decode, where at most "
+                f"{MAX_SKIPPED:.0%} may be left out; the last: {told}. Delete the cache and preprocess again"
+            ) from error
 
 
 def _check_rows(rows: ArrayLike, count: int) -> IntArray:
@@ -175,6 +234,16 @@ def _check_rows(rows: ArrayLike, count: int) -> IntArray:
     if checked.min() < 0 or checked.max() >= count:
         raise ValueError(f"rows must be in 0 to {count - 1}, got {checked.min()} to {checked.max()}")
     return checked
+
+
+def _choose_sampler(sampler: Sampler | None, shuffle: bool, rows: int) -> Sampler:
+    if sampler is None:
+        return Shuffled(rows) if shuffle else InOrder(rows)
+    if shuffle:
+        raise ValueError("shuffle=True and a sampler: give one of them")
+    if sampler.rows != rows:
+        raise ValueError(f"the sampler is for {sampler.rows} rows, the loader has {rows}: make it for these")
+    return sampler
 
 
 def _triple(values: Sequence[float]) -> tuple[float, float, float]:

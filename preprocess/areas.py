@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from preprocess.photo import Pixels
@@ -35,6 +38,21 @@ def _windows(low: Tensor, high: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return low + steps * length // count, low + ((steps + 1) * length + count - 1) // count
 
 
+class Memory:
+    """Memory that is used again and again: the system clears each page of fresh memory, which takes longer
+    than to sum up the photos. As much is kept as was ever asked for."""
+
+    def __init__(self) -> None:
+        self._kept = np.empty(0, np.int32)
+
+    def arrays(self, *shapes: tuple[int, ...]) -> list[NDArray[np.int32]]:
+        """Arrays of any content, in place of those before."""
+        ends = list(accumulate(math.prod(shape) for shape in shapes))
+        if ends[-1] > len(self._kept):
+            self._kept = np.empty(ends[-1], np.int32)
+        return [part.reshape(s) for part, s in zip(np.split(self._kept, ends)[:-1], shapes, strict=True)]
+
+
 class Areas:
     """Summed-area tables of photos of equal size: area averages of any part at any size.
 
@@ -44,16 +62,24 @@ class Areas:
         photos: uint8 RGB [height, width, 3], all of one size.
         sizes: height and width of every level of the pyramid.
         device: of torch.
+        memory: where tables and levels are on a CPU; of its own if not given.
     """
 
-    def __init__(self, photos: Sequence[Pixels], sizes: Sequence[tuple[int, int]], device: str) -> None:
+    def __init__(
+        self,
+        photos: Sequence[Pixels],
+        sizes: Sequence[tuple[int, int]],
+        device: str,
+        memory: Memory | None = None,
+    ) -> None:
         self.height, self.width = photos[0].shape[:2]
         self.count = len(photos)
         self.device = device
-        tables = np.empty((len(photos), self.height + 1, self.width + 1, CHANNELS), np.int32)
-        self._tables = torch.from_numpy(tables).view(-1, CHANNELS).to(device)
+        shapes = ((len(photos), *size, CHANNELS) for size in [(self.height + 1, self.width + 1), *sizes])
+        tables, *rooms = (memory or Memory()).arrays(*shapes)
+        self._tables = self._tensor(tables).view(-1, CHANNELS)
         windows = [self._level_windows(*size) for size in sizes]
-        levels = [torch.empty(len(photos), *size, CHANNELS, device=device) for size in sizes]
+        levels = [self._tensor(room).view(torch.float32) for room in rooms]
         for number, photo in enumerate(photos):
             table = self._tables.view(len(photos), -1, CHANNELS)[number]
             cv2.integral(cv2.cvtColor(photo, cv2.COLOR_RGB2RGBA), tables[number])
@@ -65,12 +91,17 @@ class Areas:
         self.levels = [level.permute(0, 3, 1, 2) for level in levels]
         """The pyramid, float32 [photos, 4, height, width] from 0 to 2, channels innermost."""
 
+    def _tensor(self, array: NDArray[np.int32]) -> Tensor:
+        """An array itself on a CPU, as much memory on another device."""
+        tensor = torch.from_numpy(array)
+        return tensor if self.device == "cpu" else torch.empty_like(tensor, device=self.device)
+
     def _level_windows(self, height: int, width: int) -> tuple[Corners, Tensor]:
         zero = torch.zeros(1, dtype=torch.int64, device=self.device)
         corners, shares = self._windows(
             zero, *_windows(zero, zero + self.height, height), *_windows(zero, zero + self.width, width)
         )
-        return tuple(places[0] for places in corners), shares[0]
+        return tuple(places[0] for places in corners), shares[0].expand(-1, -1, CHANNELS).contiguous()
 
     def crops(self, photo: Tensor, corners: Tensor, side: int) -> Tensor:
         """Parts of photos, each averaged to a square.

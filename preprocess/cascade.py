@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.photo import Pixels
+from preprocess.suppression import best_of_each
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from preprocess.areas import Areas
     from preprocess.networks import Judge
 
@@ -28,7 +27,6 @@ REFINED_SCORE, FINAL_SCORE = 0.7, 0.7
 SAME_LEVEL_OVERLAP, OVERLAP = 0.5, 0.7
 PIXELS_TOGETHER = {"cpu": 2**22, "cuda": 2**26}
 """Pixels of photos that are searched together; each takes 16 bytes."""
-BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -55,64 +53,9 @@ class _Candidates:
     def __getitem__(self, which: Integers | NDArray[np.bool_]) -> _Candidates:
         return _Candidates(self.boxes[which], self.scores[which], self.photo[which], self.rest[which])
 
-
-def shared(one: Floats, other: Floats) -> Floats:
-    """Intersection over union of every box of [n, 4] with every box of [m, 4]; [n, m], 0 for empty ones."""
-    size = np.minimum(one[:, None, 2:], other[:, 2:]) - np.maximum(one[:, None, :2], other[:, :2])
-    np.maximum(size, 0, out=size)
-    common = size[..., 0] * size[..., 1]
-    areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (one, other)]
-    union = areas[0][:, None] + areas[1] - common
-    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union != 0))
-
-
-def covered(one: Floats, other: Floats) -> Floats:
-    """As `shared`, but the intersection over the smaller box, and sides of whole pixels: 0 to 9 is 10 long.
-    A box inside of another gives 1."""
-    size = np.minimum(one[:, None, 2:], other[:, 2:]) - np.maximum(one[:, None, :2], other[:, :2]) + 1
-    np.maximum(size, 0, out=size)
-    areas = [(boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1) for boxes in (one, other)]
-    return np.asarray(size[..., 0] * size[..., 1] / np.minimum(areas[0][:, None], areas[1]))
-
-
-def best_of_each(boxes: Floats, scores: Floats, limit: float, *, inside: bool = False) -> Integers:
-    """Greedy non-maximum suppression: the best box is kept, those that overlap it are dropped, and so on.
-
-    Args:
-        boxes: [n, 4] left, top, right, bottom.
-        scores: [n].
-        limit: larger overlaps drop the box of the lower score; of equal ones the later, or the earlier if
-            `inside`.
-        inside: whether overlap is measured by the smaller box, `covered`, and not by the union, `shared`.
-
-    Returns:
-        [k] positions of the kept ones, best first.
-    """
-    overlap = covered if inside else shared
-    most = np.float64(limit)  # compared in double precision, as torchvision does: 0.3 as float32 is over 0.3
-    # Certain faces often all score exactly 1; facenet-pytorch then keeps the last in the one case, the first
-    # in the other.
-    order = np.argsort(scores, kind="stable")[::-1] if inside else np.argsort(-scores, kind="stable")
-    kept = order[:0]
-    for start in range(0, len(order), BLOCK):
-        block = order[start : start + BLOCK]
-        if start:
-            block = block[~(overlap(boxes[kept], boxes[block]) > most).any(0)]
-        clash = np.triu(overlap(boxes[block], boxes[block]) > most, 1)
-        alive = np.ones(len(block), bool)
-        for row in np.flatnonzero(clash.any(1)):
-            if alive[row]:
-                alive &= ~clash[row]
-        kept = np.concatenate([kept, block[alive]])
-    return kept
-
-
-def _best_of_each(found: _Candidates, limit: float, group: Integers, *, inside: bool = False) -> _Candidates:
-    """The best of each group by themselves; groups in rising order, the best of each first."""
-    order = np.argsort(group, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
-    kept = [p[best_of_each(found.boxes[p], found.scores[p], limit, inside=inside)] for p in parts]
-    return found[np.concatenate(kept)]
+    def best(self, *, inside: bool = False) -> _Candidates:
+        """The best in each photo."""
+        return self[best_of_each(self.boxes, self.scores, OVERLAP, self.photo, inside=inside)]
 
 
 def _square(boxes: Floats) -> Floats:
@@ -153,6 +96,7 @@ class Cascade:
 
         self._torch = torch
         self._areas = areas.Areas
+        self._memory = areas.Memory()
         self._networks = networks
         self._device = device
         with self._exact():
@@ -178,13 +122,13 @@ class Cascade:
         with self._exact():
             for first in range(0, len(photos), together):
                 sizes = [(int(height * scale + 1), int(width * scale + 1)) for scale in scales]
-                areas = self._areas(photos[first : first + together], sizes, self._device)
+                areas = self._areas(photos[first : first + together], sizes, self._device, self._memory)
                 found += self._search(areas, scales)
         return found
 
     def _search(self, areas: Areas, scales: Sequence[float]) -> list[Found]:
         found = self._judged(areas, self._propose(areas, scales), self._refiner, REFINED_SCORE)
-        found = _best_of_each(found, OVERLAP, found.photo)
+        found = found.best()
         moved = found.boxes + found.rest * _sides(found.boxes)
         found = _Candidates(_square(moved), found.scores, found.photo, found.rest)
         found = self._judged(areas, found, self._output, FINAL_SCORE)
@@ -193,26 +137,24 @@ class Cascade:
         points += found.boxes[:, None, :2] - 1
         boxes = found.boxes + found.rest[:, :4] * sides
         found = _Candidates(boxes, found.scores, found.photo, points.reshape(-1, 10))
-        found = _best_of_each(found, OVERLAP, found.photo, inside=True)
+        found = found.best(inside=True)
         return [_sorted(found[found.photo == photo]) for photo in range(areas.count)]
 
     def _propose(self, areas: Areas, scales: Sequence[float]) -> _Candidates:
         """What the first network takes for faces, squared."""
-        levels = [self._level(*level) for level in zip(areas.levels, scales, strict=True)]
-        parts = [(part.boxes, part.scores, part.photo, part.rest) for part in levels]
         nothing = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-        columns = zip(*parts, (*nothing, nothing[0]), strict=True)
-        found = _Candidates(*(np.concatenate(column) for column in columns))
-        found = _best_of_each(found, OVERLAP, found.photo)
+        parts = [(*nothing, nothing[0], nothing[2])]
+        for number, (level, scale) in enumerate(zip(areas.levels, scales, strict=True)):
+            places, scores, corrections = self._networks.propose(level, self._proposer)
+            corner = 2 * places[:, :0:-1].astype(np.float32)
+            edges = [np.floor((corner + edge) / np.float32(scale)) for edge in (1, CELL)]
+            group = number * areas.count + places[:, 0]
+            parts.append((np.concatenate(edges, 1), scores, places[:, 0], corrections, group))
+        *columns, groups = (np.concatenate(column) for column in zip(*parts, strict=True))
+        found = _Candidates(*columns)
+        found = found[best_of_each(found.boxes, found.scores, SAME_LEVEL_OVERLAP, groups)].best()
         sides = np.tile(found.boxes[:, 2:] - found.boxes[:, :2], 2)
         return _Candidates(_square(found.boxes + found.rest * sides), found.scores, found.photo, found.rest)
-
-    def _level(self, level: Tensor, scale: float) -> _Candidates:
-        places, scores, corrections = self._networks.propose(level, self._proposer)
-        corner = 2 * places[:, :0:-1].astype(np.float32)
-        edges = [np.floor((corner + edge) / np.float32(scale)) for edge in (1, CELL)]
-        found = _Candidates(np.concatenate(edges, 1), scores, places[:, 0], corrections)
-        return _best_of_each(found, SAME_LEVEL_OVERLAP, found.photo)
 
     def _judged(self, areas: Areas, found: _Candidates, network: Judge, least: float) -> _Candidates:
         """Those that a later network takes for faces too, with its score and corrections."""

@@ -134,7 +134,7 @@ def _find(correction: _Correction, places: dict[str, dict[str, list[int]]], path
         hint = nearest(name, places[kind]) if places[kind] else "nobody in this source is named"
         raise ValueError(
             f"{path}, row {correction.line}: no {kind} {name!r} among the photos; "
-            f"{textwrap.shorten(hint, 200, placeholder=' ...')}"
+            f"{textwrap.shorten(hint, 200, placeholder=' and more')}"
         )
     return rows
 

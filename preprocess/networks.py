@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import conv2d, linear, max_pool2d, prelu
+from torch.nn.functional import conv2d, linear, prelu
 
 from preprocess.areas import Areas
 
@@ -32,7 +32,7 @@ STRIPE_PIXELS = 80_000
 """Pixels of a pyramid's level that go through the first network at once: few enough to stay near the
 processor."""
 REFINER_SIDE, OUTPUT_SIDE = 24, 48
-CHUNK = {REFINER_SIDE: 64, OUTPUT_SIDE: 16}
+CHUNK = {REFINER_SIDE: 64, OUTPUT_SIDE: 8}
 """Crops of each side, in pixels, that go through a network at once."""
 ROUND = {REFINER_SIDE: 16, OUTPUT_SIDE: 4}
 """Crops are filled up to multiples of these."""
@@ -61,6 +61,30 @@ def _first(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """A first convolution for pixels of 0 to 2 in four channels, instead of about -1 to 1 in three."""
     empty = torch.zeros_like(weight[:, :1])
     return _lined(torch.cat([weight, empty], 1)), bias - weight.sum((1, 2, 3)) * (127.5 / 128)
+
+
+def _pool(values: Tensor, size: int) -> Tensor:
+    """`max_pool2d(values, size, 2, ceil_mode=True)` in half its time or less on a CPU: that one also notes
+    where the largest values are.
+
+    Args:
+        values: float32 [n, c, h, w], channels innermost.
+        size: 2 or 3.
+
+    Returns:
+        float32 [n, c, ceil((h - size) / 2) + 1, ceil((w - size) / 2) + 1], channels innermost.
+    """
+    for axis in (2, 3):  # rows first: whole rows are compared in one run through memory
+        lines = values.transpose(0, axis)
+        count = (len(lines) - size + 1) // 2 + 1
+        first, second, *third = (lines[start::2][:count] for start in range(size))
+        largest = torch.empty_like(first)
+        torch.maximum(first[: len(second)], second, out=largest[: len(second)])
+        largest[len(second) :] = first[len(second) :]
+        for other in third:
+            torch.maximum(largest[: len(other)], other, out=largest[: len(other)])
+        values = largest.transpose(0, axis)
+    return values
 
 
 class Proposer:
@@ -105,7 +129,7 @@ class Proposer:
         """
         w = self._rest
         ten = len(self._slope1)
-        both = max_pool2d(conv2d(level, self._weight1, self._bias1), 2, ceil_mode=True)
+        both = _pool(conv2d(level, self._weight1, self._bias1), 2)
         values = prelu(both[:, :ten], self._slope1)
         falling = values[:, self._rising :]
         torch.maximum(falling, both[:, ten:], out=falling)
@@ -179,7 +203,7 @@ class Judge:
         for weight, bias, slope, size in self._convolutions:
             values = prelu(conv2d(values, weight, bias), slope)
             if size:
-                values = max_pool2d(values, size, 2, ceil_mode=True)
+                values = _pool(values, size)
         weight, bias, slope = self._dense
         values = prelu(linear(values.permute(0, 2, 3, 1).flatten(1), weight, bias), slope)
         heads = linear(values, self._heads, self._head_bias)

@@ -19,7 +19,7 @@ from typing import IO
 
 import cv2
 import numpy as np
-import pyarrow  # type: ignore[import-untyped]
+import pyarrow
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from faces.cache import Cache
 from faces.tar import Sample
@@ -13,6 +14,11 @@ from faces.writer import CacheWriter
 SIZE = 48
 SETTINGS = {"codec": "raw", "size": SIZE, "margin": 0.3, "seed": 0}
 AGES = (25.0, 45.0, 65.0)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs an NVIDIA GPU that torch can use")
 
 
 def coloured_crop(mask: int, gender: int, band: int, seed: int) -> np.ndarray:

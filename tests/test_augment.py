@@ -4,21 +4,34 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
+import torchvision.transforms.v2.functional
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.augment import POLICIES, Draws, Policy, draw, policy_named
-from pipeline.matrices import colour_matrices, erase_boxes, normalisation, warp_matrices, working_size
+from pipeline.augment import AUTO_BINS, POLICIES, Policy, policy_named
+from pipeline.draws import AUTO_OPERATIONS, Draws, draw
+from pipeline.matrices import (
+    background_planes,
+    centre_window,
+    colour_matrices,
+    erase_boxes,
+    normalisation,
+    warp_matrices,
+    working_size,
+)
 
+EVERYTHING = dataclasses.replace(POLICIES["strong"], auto="randaugment", blur=0.5, grey=0.5)
 FIELDS = [field.name for field in dataclasses.fields(Draws)]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def still(**changed: float) -> Draws:
     """One sample's draws that change nothing, but for those named."""
-    neutral = dict.fromkeys(FIELDS, 1.0) | {"crop_x": 0.5, "crop_y": 0.5, "angle": 0.0, "hue": 0.0}
-    neutral |= {"erase_width": 0.0, "erase_height": 0.0, "erase_x": 0.0, "erase_y": 0.0}
-    return Draws(**{name: np.array([value], np.float32) for name, value in (neutral | changed).items()})
+    drawn = draw(Policy(), 1, epoch=0, seed=0)
+    return dataclasses.replace(
+        drawn, **{name: np.array([value], np.float32) for name, value in changed.items()}
+    )
 
 
 def to_source(draws: Draws, source: int, image: int, point: tuple[float, float]) -> np.ndarray:
@@ -26,11 +39,15 @@ def to_source(draws: Draws, source: int, image: int, point: tuple[float, float])
 
 
 def test_policy_none_changes_nothing() -> None:
-    drawn = draw(POLICIES["none"], 5, epoch=0, seed=0)
-    for name in FIELDS:
-        if name not in ("erase_x", "erase_y"):
-            np.testing.assert_array_equal(getattr(drawn, name), getattr(still(), name).repeat(5), name)
-    assert not POLICIES["none"].moves_pixels and not POLICIES["none"].changes_colour
+    none = POLICIES["none"]
+    drawn = draw(none, 5, epoch=0, seed=0)
+    for name in ("crop_width", "crop_height", "flip", "brightness", "contrast", "saturation"):
+        assert (getattr(drawn, name) == 1).all(), name
+    for name in ("angle", "hue", "erase_width", "erase_height", "blur_sigma"):
+        assert (getattr(drawn, name) == 0).all(), name
+    assert (drawn.crop_x == 0.5).all() and (drawn.crop_y == 0.5).all() and (drawn.background == 128).all()
+    assert drawn.auto_operation.shape == drawn.auto_bin.shape == drawn.auto_negated.shape == (5, 0)
+    assert not none.moves_pixels and not none.changes_colour
 
 
 @settings(deadline=None)
@@ -38,21 +55,24 @@ def test_policy_none_changes_nothing() -> None:
 def test_place_gets_the_same_draws_whatever_the_length_of_the_epoch(
     n: int, more: int, epoch: int, seed: int
 ) -> None:
-    short = draw(POLICIES["full"], n, epoch=epoch, seed=seed)
-    long = draw(POLICIES["full"], n + more, epoch=epoch, seed=seed)
+    short = draw(EVERYTHING, n, epoch=epoch, seed=seed)
+    long = draw(EVERYTHING, n + more, epoch=epoch, seed=seed)
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(short, name), getattr(long, name)[:n], name)
 
 
 def test_turning_one_augmentation_on_leaves_the_others() -> None:
     plain = draw(POLICIES["light"], 100, epoch=1, seed=2)
-    both = draw(dataclasses.replace(POLICIES["light"], hue=30.0, erase=0.5), 100, epoch=1, seed=2)
-    for name in ("crop_width", "crop_x", "crop_y", "angle", "flip"):
+    more = {"hue": 30.0, "erase": 0.5, "blur": 0.5, "grey": 0.5, "auto": "randaugment"}
+    both = draw(dataclasses.replace(POLICIES["light"], **more), 100, epoch=1, seed=2)
+    for name in ("crop_width", "crop_x", "crop_y", "angle", "flip", "background"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(both, name), name)
 
 
 def test_epochs_and_seeds_differ() -> None:
-    angles = [draw(POLICIES["full"], 20, epoch=e, seed=s).angle.tobytes() for e in range(3) for s in range(3)]
+    angles = [
+        draw(POLICIES["strong"], 20, epoch=e, seed=s).angle.tobytes() for e in range(3) for s in range(3)
+    ]
     assert len(set(angles)) == 9
 
 
@@ -74,11 +94,61 @@ def test_crops_have_the_area_and_aspect_asked_for_and_stay_inside(
 
 
 def test_draws_keep_to_their_ranges_and_probabilities() -> None:
-    drawn = draw(POLICIES["full"], 20_000, epoch=0, seed=0)
+    drawn = draw(POLICIES["strong"], 20_000, epoch=0, seed=0)
     assert abs((drawn.flip == -1).mean() - 0.5) < 0.02
     assert abs((drawn.erase_width > 0).mean() - 0.25) < 0.02
     assert drawn.angle.min() >= -10 and drawn.angle.max() <= 10 and abs(drawn.angle.mean()) < 0.2
     assert drawn.brightness.min() >= 0.8 and drawn.brightness.max() <= 1.2
+
+
+def test_blur_and_grey_come_as_often_as_asked_and_in_their_range() -> None:
+    drawn = draw(Policy(blur=0.3, blur_sigma=(0.5, 1.5), grey=0.2), 20_000, epoch=0, seed=0)
+    blurred = drawn.blur_sigma > 0
+    assert abs(blurred.mean() - 0.3) < 0.02 and abs((drawn.saturation == 0).mean() - 0.2) < 0.02
+    assert drawn.blur_sigma[blurred].min() >= 0.5 and drawn.blur_sigma.max() <= 1.5
+    assert abs((blurred & (drawn.saturation == 0)).mean() - 0.06) < 0.01, "the two are independent"
+
+
+def test_backgrounds_are_flat_or_blend_or_are_mid_grey() -> None:
+    corners = draw(Policy(background=0.5), 20_000, epoch=0, seed=0).background
+    grey = (corners == 128).all((1, 2))
+    flat = (corners == corners[:, :1]).all((1, 2)) & ~grey
+    assert abs(grey.mean() - 0.5) < 0.02 and abs(flat.mean() - 0.25) < 0.02
+    assert corners.min() >= 0 and corners.max() <= 255
+    assert abs(corners[~grey].mean() - 127.5) < 1
+
+
+def test_randaugment_takes_every_operation_equally_often_at_its_magnitude() -> None:
+    drawn = draw(Policy(auto="randaugment", auto_operations=3, auto_magnitude=7), 20_000, epoch=0, seed=0)
+    assert drawn.auto_operation.shape == (20_000, 3) and (drawn.auto_bin == 7).all()
+    shares = np.bincount(drawn.auto_operation.ravel(), minlength=len(AUTO_OPERATIONS)) / 60_000
+    np.testing.assert_allclose(shares, 1 / len(AUTO_OPERATIONS), atol=0.01)
+    assert set(np.unique(drawn.auto_negated)) == {0, 1} and abs(drawn.auto_negated.mean() - 0.5) < 0.02
+
+
+def test_trivialaugment_takes_one_operation_of_any_magnitude() -> None:
+    drawn = draw(Policy(auto="trivialaugment"), 20_000, epoch=0, seed=0)
+    assert drawn.auto_operation.shape == (20_000, 1)
+    np.testing.assert_allclose(np.bincount(drawn.auto_bin[:, 0]) / 20_000, 1 / AUTO_BINS, atol=0.01)
+
+
+def test_background_planes_reach_the_colours_of_the_corners() -> None:
+    corners = draw(Policy(background=1.0), 50, epoch=0, seed=0).background
+    a, b, c, d = np.moveaxis(background_planes(corners), 1, 0)
+    for corner, (x, y) in enumerate([(0, 0), (1, 0), (0, 1), (1, 1)]):
+        np.testing.assert_allclose(a + b * x + c * y + d * x * y, corners[:, corner], atol=1e-3)
+
+
+@settings(deadline=None)
+@given(size=st.integers(16, 600), centre=st.floats(0.25, 1))
+def test_centre_window_is_what_torchvision_keeps(size: int, centre: float) -> None:
+    start, share = centre_window(size, centre)
+    resized = round(size / centre)
+    picture = np.zeros((resized, resized), np.uint8)
+    edge = round(start * resized)
+    picture[edge : edge + size, edge : edge + size] = 1
+    kept = torchvision.transforms.v2.functional.center_crop(torch.from_numpy(picture)[None], [size, size])
+    assert kept.all() and np.isclose(share * resized, size)
 
 
 def test_whole_crop_at_its_own_size_is_the_identity() -> None:
@@ -130,12 +200,13 @@ def test_erased_rectangles_are_whole_pixels_inside_the_image(seed: int, size: in
 
 
 def test_working_size_avoids_aliasing_where_images_shrink_a_lot() -> None:
-    full, flip = POLICIES["full"], Policy(flip=0.5)
-    assert working_size(full, 256, 224) == 256
-    assert working_size(full, 256, 96) == 148
+    strong, flip = POLICIES["strong"], Policy(flip=0.5)
+    assert working_size(strong, 256, 224) == 256
+    assert working_size(strong, 256, 96) == 148
     assert working_size(flip, 256, 224) == 224, "a mere flip must not blur: the warp is then lossless"
-    assert working_size(full, 256, 512) == 256
+    assert working_size(strong, 256, 512) == 256
     assert working_size(Policy(rotation=5.0), 256, 96) == 128
+    assert working_size(flip, 256, 112, centre=0.875) == 128, "lossless too: pixels of Resize(128)"
 
 
 @pytest.mark.parametrize(
@@ -144,9 +215,16 @@ def test_working_size_avoids_aliasing_where_images_shrink_a_lot() -> None:
         ({"crop_area": (0.0, 1.0)}, "crop_area .* got 0.0, 1.0"),
         ({"crop_area": (0.9, 0.5)}, "crop_area"),
         ({"crop_aspect": (1.1, 1.2)}, "crop_aspect must span 1"),
-        ({"flip": 1.5}, "flip must be in 0 to 1, got 1.5"),
-        ({"rotation": -1.0}, "rotation must be in 0 to 180, got -1.0"),
-        ({"hue": 181.0}, "hue"),
+        ({"flip": 1.5}, r"flip must be in 0 \(off\) to 1, got 1.5"),
+        ({"rotation": -1.0}, r"rotation must be in 0 \(off\) to 180, got -1.0"),
+        ({"hue": 181.0}, "hue must be in 0 .* to 180, got 181.0"),
+        ({"grey": float("nan")}, "grey must be in 0 .* to 1, got nan"),
+        ({"blur": 2.0}, "blur must be in 0 .* to 1, got 2.0"),
+        ({"blur_sigma": (0.0, 1.0)}, "blur_sigma must be 0.1 <= low <= high <= 10 pixels, got 0.0, 1.0"),
+        ({"background": -0.1}, "background must be"),
+        ({"auto": "randaug"}, "auto='randaug' is unknown: did you mean 'randaugment'"),
+        ({"auto_operations": 5}, "auto_operations must be in 1 to 4, got 5"),
+        ({"auto_magnitude": 31}, "auto_magnitude must be in 0 to 30, got 31"),
     ],
 )
 def test_impossible_policies_are_refused(settings: dict, message: str) -> None:
@@ -155,6 +233,16 @@ def test_impossible_policies_are_refused(settings: dict, message: str) -> None:
 
 
 def test_unknown_policy_names_the_nearest() -> None:
-    assert policy_named("full") is POLICIES["full"]
+    assert policy_named("strong") is POLICIES["strong"]
     with pytest.raises(ValueError, match="did you mean 'light'"):
         policy_named("lihgt")
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@given(start=st.integers(0, 50).map(lambda half: 2 * half), n=st.integers(1, 30))
+@settings(max_examples=10)
+def test_any_stretch_of_an_epoch_is_drawn_as_in_the_whole(name: str, start: int, n: int) -> None:
+    whole = draw(POLICIES[name], 140, epoch=3, seed=4).at(np.arange(start, start + n))
+    part = draw(POLICIES[name], n, epoch=3, seed=4, start=start)
+    for field in dataclasses.fields(part):
+        np.testing.assert_array_equal(getattr(part, field.name), getattr(whole, field.name))

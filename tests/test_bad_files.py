@@ -177,7 +177,7 @@ def test_all_other_crops_are_those_of_a_run_without_bad_files(mixed: Cache, tmp_
         np.testing.assert_array_equal(among[name], crop)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read any file; run as another user")
 def test_a_file_that_may_not_be_read_is_a_reject(tmp_path: Path) -> None:
     small_photos(tmp_path / "data", 2)
     (tmp_path / "data" / "000.png").chmod(0)

@@ -1,9 +1,12 @@
-"""The benchmark's form, and its arithmetic; no speed is asserted."""
+"""The benchmark's form, its arithmetic, and that every rival does the work; no speed is asserted."""
 
 from __future__ import annotations
 
 import io
 import json
+import multiprocessing
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +16,20 @@ from PIL import Image
 
 from faces import measure
 from faces.cache import Cache
+from faces.measure import Row
 from faces.tar import Sample
 from faces.writer import CacheWriter
-from pipeline import bench, look, peers
+from pipeline import bench
 from pipeline.augment import POLICIES
+from pipeline.loader import Loader
+from pipeline.peers import install, opencv
+from pipeline.peers.cpu import tree_cpu_seconds
+from pipeline.peers.process import RivalProcess
+from pipeline.peers.report import judge
+from pipeline.peers.table import GOALS, PEERS, Goal, Peer
+from pipeline.peers.task import MEAN, STD, Task
+
+SIDE = 32
 
 
 @pytest.fixture
@@ -24,12 +37,34 @@ def cache(tmp_path: Path) -> Cache:
     random, samples = np.random.default_rng(0), []
     for i in range(5):
         buffer = io.BytesIO()
-        Image.fromarray(random.integers(0, 255, (32, 32, 3), np.uint8)).save(buffer, "JPEG")
-        fields = {"key": str(i), "position": i, "height": 32, "width": 32, "status": "detected"}
+        coarse = random.integers(0, 255, (8, 8, 3), np.uint8)
+        smooth = Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        smooth.save(buffer, "JPEG")
+        fields = {"key": str(i), "position": i, "height": SIDE, "width": SIDE, "status": "detected"}
         samples.append(Sample(fields=fields, data=buffer.getvalue()))
-    writer = CacheWriter(tmp_path / "cache", settings={"codec": "jpeg", "size": 32}, source={}, shard_count=1)
+    settings = {"codec": "jpeg", "size": SIDE}
+    writer = CacheWriter(tmp_path / "cache", settings=settings, source={}, shard_count=1)
     writer.write(0, samples)
     return writer.finish()
+
+
+def task_for(cache: Cache, folder: Path, policy: str) -> Task:
+    return Task(
+        jpeg=cache.folder,
+        raw=cache.folder,
+        codec=cache.codec,
+        folder=folder,
+        images=4,
+        crop=SIDE,
+        image_size=24,
+        batch_size=2,
+        workers=1,
+        policy=policy,
+    )
+
+
+def row(name: str, speed: float, cpu: float = 1.0) -> Row:
+    return Row(name=name, images_per_s=speed, min=speed, max=speed, cpu_us=cpu, ratio=1)
 
 
 def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], int]:
@@ -64,35 +99,155 @@ def test_medians_leave_out_the_warm_up_and_rivals_take_turns(monkeypatch: pytest
     assert fast.cpu_us == 10
 
 
+def test_times_of_another_process_are_taken_as_told_and_a_failing_rival_has_no_row() -> None:
+    told = measure.Round(images=10, wall=2.0, cpu=0.5)
+    answers = iter([told, told, None])
+    rivals = [
+        measure.Rival(name="whole", work=lambda: told),
+        measure.Rival(name="dies", work=lambda: next(answers)),
+    ]
+    (only,) = measure.measure(rivals, repetitions=2, compared_with="whole")
+    assert (only.name, only.images_per_s, only.cpu_us) == ("whole", 5, 50_000)
+    with pytest.raises(ValueError, match="dies, with which the others are compared, failed"):
+        measure.measure([measure.Rival(name="dies", work=lambda: None)], repetitions=1, compared_with="dies")
+
+
+@pytest.mark.parametrize(
+    ("goal", "ratio"),
+    [
+        (Goal(ours="ours raw", theirs=("a", "b"), least=2), 3.0),  # the faster of the two counts
+        (Goal(ours="ours raw", theirs=("a", "absent"), least=2), 6.0),
+        (Goal(ours="ours raw", theirs=("a",), least=2, by="cpu_us"), 2.5),
+        (Goal(ours="ours raw", theirs=("b",), least=1, by="cpu_us", times=2), 1.0),
+        (Goal(ours="ours raw", theirs=("absent",), least=2), None),
+        (Goal(ours="absent", theirs=("a",), least=2), None),
+    ],
+)
+def test_goals_are_ratios_to_the_best_that_was_measured(goal: Goal, ratio: float | None) -> None:
+    rows = [row("a", 100, 50), row("b", 200, 10), row("ours raw", 600, 20)]
+    assert goal.ratio({one.name: one for one in rows}) == ratio
+    assert judge({"strong": rows}, [goal]) == ([] if ratio is None else [(goal, ratio)])
+    assert judge({"light": rows}, [goal]) == []
+
+
+def test_every_goal_is_about_rivals_and_policies_that_there_are() -> None:
+    names = {peer.name for peer in PEERS}
+    assert len(names) == len(PEERS)
+    for goal in GOALS:
+        assert {goal.ours, *goal.theirs} <= names and goal.policy in POLICIES
+    listed = set(map(install.name_of, install.requirements_in(install.ROOT / install.PEERS_FILE)))
+    assert {package for peer in PEERS for package in peer.packages} <= listed
+
+
+def test_peers_may_replace_only_what_they_name() -> None:
+    kept = install.kept_packages(["albumentations==2.0.8", "huggingface_hub<1"])
+    assert {"torch", "numpy", "opencv-python", "opencv-python-headless"} <= kept
+    assert "huggingface-hub" not in kept
+
+
+def spin(seconds: float) -> None:
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        pass
+
+
+def test_cpu_time_counts_children_that_live_and_that_have_ended() -> None:
+    context = multiprocessing.get_context("fork")
+    before = tree_cpu_seconds()
+    ended = context.Process(target=spin, args=(0.1,))
+    ended.start()
+    ended.join()
+    assert tree_cpu_seconds() - before >= 0.1
+    done, stay = context.Event(), context.Event()
+
+    def live() -> None:
+        spin(0.1)
+        done.set()
+        stay.wait()
+
+    living = context.Process(target=live)
+    before = tree_cpu_seconds()
+    living.start()
+    done.wait()
+    assert tree_cpu_seconds() - before >= 0.08  # ticks of 10 ms, cut off
+    stay.set()
+    living.join()
+
+
+@pytest.mark.parametrize("policy", ["light", "strong"])
+@pytest.mark.parametrize("codec", ["jpeg", "raw"])
+def test_the_hand_written_loader_makes_our_own_pixels(
+    cache: Cache, tmp_path: Path, policy: str, codec: str
+) -> None:
+    stored = bench.stored_as(cache, codec, tmp_path / "stored", images=16)
+    task = task_for(stored, tmp_path, policy)
+    crops = opencv.Crops(Task(**{**vars(task), "images": 16}))
+    theirs = np.stack([crops[place].numpy() for place in range(16)])
+    rule = {"batch_size": 16, "image_size": 24, "mean": MEAN, "std": STD, "policy": policy}
+    loader = Loader(stored, np.arange(16), **rule)
+    ((ours, _),) = loader.epoch(0)
+    grey = 255 * np.asarray(STD, np.float32)[:, None, None]
+    assert (
+        np.abs((ours.numpy() - theirs) * grey).max() <= 1.5
+    )  # one grey level, times a jitter of at most 1.44
+    assert np.abs((ours.numpy() - theirs) * grey).mean() < 0.1
+
+
 def test_stored_copies_hold_the_same_pixels_in_either_codec(cache: Cache, tmp_path: Path) -> None:
-    raw = bench.stored_as(cache, "raw", tmp_path / "raw", images=7)
+    raw = bench.stored_as(cache, "raw", tmp_path / "raw", images=7, shards=3)
     jpeg = bench.stored_as(cache, "jpeg", tmp_path / "jpeg", images=3)
     assert (raw.codec, len(raw), jpeg.codec, len(jpeg)) == ("raw", 7, "jpeg", 3)
-    for row, crop in enumerate(raw.encoded(np.arange(7))):
-        (file,) = cache.encoded(np.array([row % 5]))
+    assert len(raw.description["shards"]) == 3
+    for place, crop in enumerate(raw.encoded(np.arange(7))):
+        (file,) = cache.encoded(np.array([place % 5]))
         np.testing.assert_array_equal(crop, np.asarray(Image.open(io.BytesIO(file.tobytes()))))
     assert jpeg.encoded(np.array([2]))[0].tobytes() == cache.encoded(np.array([2]))[0].tobytes()
     back = bench.stored_as(raw, "jpeg", tmp_path / "back", images=1)
-    assert Image.open(io.BytesIO(back.encoded(np.array([0]))[0].tobytes())).size == (32, 32)
+    assert Image.open(io.BytesIO(back.encoded(np.array([0]))[0].tobytes())).size == (SIDE, SIDE)
 
 
-def test_bench_writes_the_stated_form(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Spawning the DataLoader's workers would import torch anew: here it loads in this process.
-    in_process = {"num_workers": 0, "persistent_workers": False, "multiprocessing_context": None}
-    loader = peers.DataLoader
-    monkeypatch.setattr(peers, "DataLoader", lambda *a, **k: loader(*a, **{**k, **in_process}))
+def test_a_rival_in_its_own_process_runs_epochs_and_one_that_fails_says_why(
+    cache: Cache, tmp_path: Path
+) -> None:
+    python, task = Path(sys.executable), task_for(cache, tmp_path, "strong")
+    rival = RivalProcess(python, "torchvision_pil", task, ("torchvision",))
+    absent = RivalProcess(python, "no_such_peer", task, ())
+    try:
+        assert set(rival.ready()) == {"torchvision"} and not rival.problem
+        for _ in range(2):
+            done = rival.run()
+            assert done is not None
+            assert done.images == 4 and done.wall > 0 and done.cpu > 0
+        assert absent.ready() == {} and "no_such_peer" in absent.problem
+        assert absent.run() is None
+    finally:
+        rival.stop()
+        absent.stop()
+    assert rival.run() is None
+
+
+def test_bench_writes_the_stated_form_and_goes_on_without_a_missing_peer(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = tmp_path / "failed.json"
+    failed.write_text(json.dumps({"ffcv": "no compiler"}))
+    monkeypatch.setattr(bench, "FAILED", failed)
+    broken = Peer(name="broken", module="no_such_peer")
+    monkeypatch.setattr(bench, "PEERS", (*PEERS, broken))
     out = tmp_path / "made" / "loader.json"
-    settings = bench.Settings(
-        cache=cache.folder, out=out, images=8, batch_size=4, image_size=32, threads=1, repetitions=2
-    )
-    bench.bench(settings)
+    rule = {"images": 8, "batch_size": 2, "image_size": 24, "threads": 1, "repetitions": 1}
+    rivals = ("ours raw", "synthetic", "FFCV raw", "broken")
+    bench.bench(bench.Settings(cache=cache.folder, out=out, rivals=rivals, **rule))
     report = json.loads(out.read_text())
-    assert set(report) == {"machine", "versions", "command", "conditions", "rows"}
-    assert [row["name"] for row in report["rows"]] == ["torchvision", "ours jpeg", "ours raw", "synthetic"]
-    for row in report["rows"]:
-        assert set(row) == {"name", "images_per_s", "min", "max", "cpu_us", "ratio"}
-        assert 0 < row["min"] <= row["images_per_s"] <= row["max"] and row["ratio"] > 0
+    assert {"machine", "versions", "command", "conditions", "rows", "goals", "missing"} == set(report)
+    assert [one["name"] for one in report["rows"]] == ["torchvision", "ours raw", "synthetic"]
+    for one in report["rows"]:
+        assert set(one) == {"policy", "name", "images_per_s", "min", "max", "cpu_us", "ratio"}
+        assert 0 < one["min"] <= one["images_per_s"] <= one["max"] and one["policy"] == "strong"
     assert report["rows"][0]["ratio"] == 1
+    assert report["missing"]["FFCV raw"] == "ffcv could not be installed: no compiler"
+    assert "no_such_peer" in report["missing"]["broken"]
+    assert [goal["goal"] for goal in report["goals"]] == ["strong: ours raw at least 9 times torchvision"]
     assert "core" in report["machine"] and "nvidia-dali" in report["versions"]
     assert out.with_suffix(".png").stat().st_size > 1000
 
@@ -102,16 +257,15 @@ def test_bench_without_a_cache_says_what_to_run(tmp_path: Path) -> None:
         bench.bench(bench.Settings(cache=tmp_path / "none"))
 
 
-@pytest.mark.parametrize("changed", [{"images": 0}, {"threads": 0}, {"policy": "fll"}])
-def test_bad_settings_are_named(changed: dict) -> None:
-    with pytest.raises(ValueError, match=r"at least 1, got 0|did you mean 'full'"):
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"images": 0}, "at least 1, got 0"),
+        ({"threads": 0}, "at least 1, got 0"),
+        ({"policies": ("strng",)}, "did you mean 'strong'"),
+        ({"rivals": ("ours rw",)}, "did you mean 'ours raw'"),
+    ],
+)
+def test_bad_settings_are_named(changed: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
         bench.Settings(**changed)
-
-
-def test_contact_sheet_shows_every_crop_beside_its_augmentations(cache: Cache, tmp_path: Path) -> None:
-    look.augment_sheet(cache, POLICIES["full"], tmp_path / "sheet.png", image_size=32)
-    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
-    assert sheet.shape == (5 * 36, (1 + look.COLUMNS) * 36, 3)
-    shown = sheet[2:34, 2:34].astype(int)
-    crops = [np.asarray(Image.open(io.BytesIO(data.tobytes()))) for data in cache.encoded(np.arange(5))]
-    assert min(np.abs(shown - crop).max() for crop in crops) <= 1

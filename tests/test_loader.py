@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from skimage.data import astronaut
+from crops import COUNT, MEAN, SIZE, STD, collect, loader, training, write_cache
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from faces.cache import Cache
-from faces.tar import Sample
-from faces.writer import CacheWriter
-from pipeline.loader import Loader
-
-MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-COUNT, SIZE = 37, 48
-
-
-def write_cache(folder: Path, codec: str, damaged: int | None = None) -> Cache:
-    """A cache of 37 different 48 x 48 crops in two shards, the same pixels whatever the codec."""
-    whole, samples = astronaut(), []
-    for i in range(COUNT):
-        buffer = io.BytesIO()
-        Image.fromarray(whole[10 * i : 10 * i + SIZE, 5 * i : 5 * i + SIZE]).save(buffer, "JPEG", quality=95)
-        data = buffer.getvalue()
-        if codec == "raw":
-            data = np.asarray(Image.open(buffer)).tobytes()
-        if i == damaged:
-            data = data[: len(data) // 2]
-        fields = {"key": f"key-{i}", "position": i, "height": SIZE, "width": SIZE, "status": "detected"}
-        samples.append(Sample(fields=fields, data=data))
-    settings = {"codec": codec, "size": SIZE}
-    writer = CacheWriter(folder, settings=settings, source={}, shard_count=2)
-    writer.write(0, samples[:20])
-    writer.write(1, samples[20:])
-    return writer.finish()
+from pipeline.sampling import Weighted
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +22,6 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cache]:
 @pytest.fixture
 def cache(caches: dict[str, Cache]) -> Cache:
     return caches["jpeg"]
-
-
-def loader(cache: Cache, rows: object = None, **changed: object) -> Loader:
-    settings: dict = {"batch_size": 8, "image_size": 32, "mean": MEAN, "std": STD, "seed": 5} | changed
-    return Loader(cache, np.arange(COUNT) if rows is None else rows, **settings)
-
-
-def training(cache: Cache, **changed: object) -> Loader:
-    return loader(cache, **({"policy": "full", "shuffle": True} | changed))
-
-
-def collect(batches: object) -> tuple[torch.Tensor, torch.Tensor]:
-    images, rows = zip(*batches, strict=True)
-    return torch.cat(images), torch.cat(rows)
 
 
 def test_tensors_have_the_stated_form(cache: Cache) -> None:
@@ -94,14 +53,14 @@ def test_training_drops_the_short_batch_and_shuffles_anew(cache: Cache) -> None:
     epochs = [collect(training(cache).epoch(epoch))[1].tolist() for epoch in (0, 1)]
     assert [len(epoch) for epoch in epochs] == [32, 32]
     assert all(len(set(epoch)) == 32 for epoch in epochs) and epochs[0] != epochs[1]
-    few = training(cache, rows=[3, 4, 5])
-    assert len(few) == 1 and sorted(collect(few.epoch(0))[1].tolist()) == [3, 4, 5]
+    with pytest.raises(ValueError, match=r"batch_size=8: .* only 3 samples.*at most 3"):
+        training(cache, rows=[3, 4, 5])
 
 
 def test_weights_choose_rows(cache: Cache) -> None:
     weights = np.zeros(COUNT)
     weights[[2, 30]] = 1
-    rows = collect(training(cache, weights=weights).epoch(0))[1]
+    rows = collect(loader(cache, sampler=Weighted(weights)).epoch(0))[1]
     assert set(rows.tolist()) == {2, 30}
 
 
@@ -129,6 +88,44 @@ def test_resuming_gives_the_remaining_batches_bit_for_bit(cache: Cache, start: i
     assert len(resumed) == len(whole) - start
     for (images, rows), (expected, expected_rows) in zip(resumed, whole[start:], strict=True):
         assert torch.equal(images, expected) and torch.equal(rows, expected_rows)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    epoch=st.integers(0, 2**20),
+    seed=st.integers(0, 2**31),
+    batch_size=st.integers(2, 12),
+    threads=st.integers(1, 3),
+    codec=st.sampled_from(["jpeg", "raw"]),
+    data=st.data(),
+)
+def test_any_batch_of_any_epoch_depends_on_its_places_only(
+    caches: dict[str, Cache],
+    epoch: int,
+    seed: int,
+    batch_size: int,
+    threads: int,
+    codec: str,
+    data: st.DataObject,
+) -> None:
+    images, rows = collect(training(caches["raw"], batch_size=1, seed=seed).epoch(epoch))
+    split = training(caches[codec], batch_size=batch_size, threads=threads, seed=seed)
+    start = data.draw(st.integers(0, len(split)))
+    at = start * batch_size
+    for batch, its_rows in split.epoch(epoch, start_batch=start):
+        assert torch.equal(its_rows, rows[at : at + batch_size])
+        assert torch.equal(batch, images[at : at + batch_size])
+        at += batch_size
+        assert split.next_batch == at // batch_size
+    assert at == len(split) * batch_size
+
+
+def test_two_loaders_alive_at_once_do_not_disturb_each_other(cache: Cache) -> None:
+    expected = [collect(training(cache, seed=seed).epoch(3)) for seed in (5, 6)]
+    both = zip(training(cache, seed=5).epoch(3), training(cache, seed=6).epoch(3), strict=True)
+    for found, (images, rows) in zip(zip(*both, strict=True), expected, strict=True):
+        own_images, own_rows = collect(found)
+        assert torch.equal(own_images, images) and torch.equal(own_rows, rows)
 
 
 @pytest.mark.parametrize("taken", [0, 1, 2, 3, 4])
@@ -176,14 +173,6 @@ def test_tensors_handed_out_are_never_written_to_again(cache: Cache) -> None:
     assert not kept[1].eq(0).all(), "each batch has memory of its own"
 
 
-def test_damaged_crop_is_named_and_the_loader_recovers(tmp_path: Path) -> None:
-    cache = write_cache(tmp_path / "damaged", "jpeg", damaged=21)
-    with pytest.raises(ValueError, match=r"cannot decode crops key-21$"):
-        list(loader(cache).epoch(0))
-    scoring = loader(cache, [r for r in range(COUNT) if r != 21])
-    assert len(list(scoring.epoch(0))) == len(scoring)
-
-
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -192,8 +181,8 @@ def test_damaged_crop_is_named_and_the_loader_recovers(tmp_path: Path) -> None:
         ({"image_size": 15}, "at least 16 pixels, got 15"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
-        ({"policy": "ful"}, "did you mean 'full'"),
-        ({"weights": [1.0]}, r"need \(37,\)"),
+        ({"policy": "stron"}, "did you mean 'strong'"),
+        ({"sampler": Weighted([1.0])}, "for 1 rows, the loader has 37"),
         ({"seed": -1}, "0 or more"),
         ({"rank": 1}, "rank 1 of world 1"),
     ],

@@ -207,7 +207,7 @@ PROBE = """<script>addEventListener("load", () => {
 })</script></body>"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on the PATH to open the page in")
 @pytest.mark.parametrize(("width", "beside"), [(1280, "true"), (400, "false")])
 def test_a_browser_draws_every_picture_and_nothing_sticks_out(
     page: Page, tmp_path: Path, width: int, beside: str

@@ -1,40 +1,63 @@
-"""The epoch's order: exact, disjoint, weighted, and a function of its arguments alone."""
+"""The epoch's order and its division among ranks, for every sampler."""
+
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.order import epoch_order
+from pipeline.order import Sampler, epoch_order
+from pipeline.sampling import InOrder, Shuffled, Weighted, person_balanced, undersampled
 
 counts = st.integers(1, 200)
 seeds = st.integers(0, 2**32)
+worlds = st.integers(1, 9)
+
+
+@st.composite
+def training_samplers(draw: st.DrawFn) -> Sampler:
+    """Any sampler for training, over up to 200 rows in up to 9 uneven groups."""
+    n = draw(counts)
+    groups = np.asarray(draw(st.lists(st.integers(0, 8), min_size=n, max_size=n)))
+    kinds = {
+        "shuffled": lambda: Shuffled(n),
+        "weighted": lambda: Weighted(groups + 0.1),
+        "undersampled": lambda: undersampled(groups),
+        "person_balanced": lambda: person_balanced(groups),
+    }
+    return kinds[draw(st.sampled_from(list(kinds)))]()
 
 
 @settings(deadline=None)
 @given(n=counts, epoch=st.integers(0, 1000), seed=seeds)
 def test_shuffled_epoch_is_a_permutation(n: int, epoch: int, seed: int) -> None:
-    order = epoch_order(n, epoch=epoch, seed=seed)
+    order = epoch_order(Shuffled(n), epoch=epoch, seed=seed)
     assert sorted(order.samples) == list(range(n))
     assert order.positions.tolist() == list(range(n)) and order.total == n
 
 
 @settings(deadline=None)
-@given(n=counts, world=st.integers(1, 9), seed=seeds)
-def test_training_ranks_are_disjoint_equally_long_and_cover_everything(n: int, world: int, seed: int) -> None:
-    shares = [epoch_order(n, epoch=3, seed=seed, rank=rank, world=world) for rank in range(world)]
+@given(sampler=training_samplers(), world=worlds, seed=seeds, epoch=st.integers(0, 50))
+def test_training_ranks_are_disjoint_equally_long_and_together_the_epoch(
+    sampler: Sampler, world: int, seed: int, epoch: int
+) -> None:
+    whole = sampler.samples(epoch=epoch, seed=seed)
+    shares = [epoch_order(sampler, epoch=epoch, seed=seed, rank=rank, world=world) for rank in range(world)]
     places = np.concatenate([share.positions for share in shares])
     assert sorted(places) == list(range(shares[0].total))
     assert len({len(share.samples) for share in shares}) == 1
-    counts = np.bincount(np.concatenate([share.samples for share in shares]), minlength=n)
-    padded = shares[0].total - n
-    assert padded < world and counts.min() >= 1 and counts.sum() == n + padded
+    padded = shares[0].total - len(whole)
+    assert 0 <= padded < world
+    together = Counter(np.concatenate([share.samples for share in shares]).tolist())
+    repeated = np.resize(whole, shares[0].total)[len(whole) :]
+    assert together == Counter(whole.tolist()) + Counter(repeated.tolist())
 
 
 @settings(deadline=None)
-@given(n=counts, world=st.integers(1, 9))
+@given(n=counts, world=worlds)
 def test_scoring_takes_every_sample_once_in_order(n: int, world: int) -> None:
-    shares = [epoch_order(n, epoch=0, seed=0, shuffle=False, rank=r, world=world) for r in range(world)]
+    shares = [epoch_order(InOrder(n), epoch=0, seed=0, rank=r, world=world) for r in range(world)]
     joined = np.full(n, -1)
     for share in shares:
         joined[share.positions] = share.samples
@@ -43,42 +66,51 @@ def test_scoring_takes_every_sample_once_in_order(n: int, world: int) -> None:
 
 
 @settings(deadline=None)
-@given(n=counts, world=st.integers(1, 5), seed=seeds)
-def test_place_holds_the_same_sample_whatever_the_world(n: int, world: int, seed: int) -> None:
-    alone = epoch_order(n, epoch=1, seed=seed).samples
+@given(sampler=training_samplers(), world=worlds, seed=seeds)
+def test_place_holds_the_same_sample_whatever_the_world(sampler: Sampler, world: int, seed: int) -> None:
+    alone = epoch_order(sampler, epoch=1, seed=seed).samples
     for rank in range(world):
-        share = epoch_order(n, epoch=1, seed=seed, rank=rank, world=world)
-        assert (share.samples == alone[share.positions % n]).all()
+        share = epoch_order(sampler, epoch=1, seed=seed, rank=rank, world=world)
+        assert (share.samples == alone[share.positions % len(alone)]).all()
 
 
-def test_epochs_and_seeds_differ_and_repeat() -> None:
-    orders = {(e, s): tuple(epoch_order(50, epoch=e, seed=s).samples) for e in range(3) for s in range(3)}
-    assert len(set(orders.values())) == 9
-    assert orders[1, 2] == tuple(epoch_order(50, epoch=1, seed=2).samples)
-
-
-@settings(deadline=None, max_examples=20)
-@given(seed=seeds, scale=st.floats(1e-6, 1e6))
-def test_weights_set_frequencies_and_their_scale_does_not_matter(seed: int, scale: float) -> None:
-    weights = np.repeat([0.0, 1.0, 3.0], 1000) * scale
-    samples = epoch_order(3000, epoch=0, seed=seed, weights=weights).samples
-    share = np.bincount(samples // 1000, minlength=3) / 3000
-    # Six standard deviations of a binomial share at n = 3000 are 0.048.
-    assert share[0] == 0 and abs(share[1] - 0.25) < 0.048 and abs(share[2] - 0.75) < 0.048
+@settings(deadline=None)
+@given(sampler=training_samplers(), seed=seeds, epochs=st.lists(st.integers(0, 99), min_size=1, max_size=4))
+def test_an_epoch_does_not_depend_on_those_before_it_and_all_are_equally_long(
+    sampler: Sampler, seed: int, epochs: list[int]
+) -> None:
+    for epoch in epochs:
+        sampler.samples(epoch=epoch, seed=seed + 1)
+    last, again = (sampler.samples(epoch=epochs[-1], seed=seed) for _ in range(2))
+    assert (last == again).all()
+    assert len(last) == len(sampler.samples(epoch=0, seed=seed)) >= 1
+    assert last.min() >= 0 and last.max() < sampler.rows
 
 
 @pytest.mark.parametrize(
+    "sampler",
+    [
+        Shuffled(50),
+        Weighted(np.arange(50.0)),
+        undersampled(np.arange(50) % 5),
+        person_balanced(np.arange(50) // 9),
+    ],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_epochs_and_seeds_differ(sampler: Sampler) -> None:
+    orders = {tuple(epoch_order(sampler, epoch=e, seed=s).samples) for e in range(3) for s in range(3)}
+    assert len(orders) == 9
+
+
+@pytest.mark.parametrize("sampler", [Shuffled(3), InOrder(3), Weighted([1, 2]), undersampled([0, 1])])
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": 0}, "at least one sample"),
-        ({"n": 3, "rank": 2, "world": 2}, "rank 2 of world 2"),
-        ({"n": 3, "seed": -1}, "0 or more"),
-        ({"n": 3, "weights": [1.0, 2.0]}, r"shape \(2,\), need \(3,\)"),
-        ({"n": 2, "weights": [1.0, -2.0]}, "-2.0"),
-        ({"n": 2, "weights": [0.0, 0.0]}, "all 0"),
-        ({"n": 2, "weights": [1.0, float("nan")]}, "finite"),
+        ({"rank": 2, "world": 2}, "rank 2 of world 2"),
+        ({"seed": -1}, "0 or more"),
+        ({"epoch": -1}, "0 or more"),
     ],
 )
-def test_bad_arguments_are_named(arguments: dict, message: str) -> None:
+def test_bad_arguments_are_named(sampler: Sampler, arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        epoch_order(**{"epoch": 0, "seed": 0, **arguments})
+        epoch_order(sampler, **{"epoch": 0, "seed": 0, **arguments})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,47 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any] | None:
-    """The saved training state, or None where training has not finished an epoch. Never unpickles code."""
+    """The saved training state, or None where none was saved yet. Never unpickles code.
+
+    Raises:
+        RunError: a damaged file; a kill does not leave one.
+    """
     if not path.is_file():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's unpickler raises whatever it stumbles over
+        told = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        raise RunError(
+            f"{path}: not a whole training state ({told}); "
+            "delete it, and the fold is trained from its beginning"
+        ) from error
     return state
+
+
+class StateFile:
+    """The file that training goes on from, and the clock that says when to write it in mid-epoch.
+
+    Args:
+        path: the file.
+        minutes: of wall time between two saves; 0 saves after every batch. No result depends on it.
+
+    Raises:
+        ValueError: minutes below 0.
+    """
+
+    def __init__(self, path: Path, minutes: float) -> None:
+        if not minutes >= 0:
+            raise ValueError(f"checkpoint_minutes={minutes}: must be 0 (after every batch) or more")
+        self.path, self._seconds = path, 60 * minutes
+        self._saved = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether so many minutes have gone since the last save, or since the beginning."""
+        return time.monotonic() - self._saved >= self._seconds
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write the state atomically and start the clock anew."""
+        save_state(state, self.path)
+        self._saved = time.monotonic()

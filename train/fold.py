@@ -16,13 +16,15 @@ from faces.cache import Cache
 from faces.labels import TASKS, FloatArray
 from faces.settings import read_toml, to_table, write_toml
 from faces.writer import write_atomically
-from pipeline.loader import Loader
-from train.checkpoint import RunCard, load_state, save_best, save_state
+from pipeline.loader import Loader, OnDamage
+from train.checkpoint import RunCard, StateFile, load_state, save_best
+from train.damage import DamageNotes, without_damaged
 from train.data import FoldRows, fold_rows
 from train.loop import FoldTraining
 from train.model import build_model, normalisation
 from train.precision import make_fabric, measure_precisions
 from train.recipe import Recipe
+from train.sampler import fold_sampler
 from train.schedule import make_optimiser, make_schedule
 from train.watch import Watch
 
@@ -41,13 +43,18 @@ class FoldPlan:
     """`cpu` or `cuda`."""
     threads: int
     """Threads of the loader."""
+    on_damage: OnDamage = "stop"
+    """What crops that do not decode do: end the training, or be left out and noted in skipped.csv."""
+    checkpoint_minutes: float = 5.0
+    """Wall time between two saves of the training state in mid-epoch; 0 is after every batch."""
 
 
 def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
-    """Train a fold to its last epoch, going on from its last saved epoch if there is one.
+    """Train a fold to its last epoch, going on from its last saved state if there is one.
 
     Writes recipe.toml, best.safetensors, oof.parquet, metrics.csv, TensorBoard events and last.pt into the
-    run's folder; last.pt after all others, so that a kill in between repeats the epoch and rewrites the same.
+    run's folder. At an epoch's end last.pt comes after all others: a kill in between goes on from the state
+    before it and rewrites the same.
 
     Args:
         plan: what to train.
@@ -57,24 +64,40 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         The best epoch's row of metrics.csv.
 
     Raises:
-        ValueError: the folder holds a run of something else, or the recipe does not fit data or machine.
+        ValueError: the folder holds a run of something else, the recipe does not fit data or machine, the
+            loss is not finite, or last.pt is damaged.
     """
-    rows = fold_rows(plan.cache, plan.recipe.tasks, fold=plan.fold, folds=plan.folds, seed=plan.fold_seed)
+    rows = fold_rows(
+        plan.cache,
+        plan.recipe.tasks,
+        fold=plan.fold,
+        folds=plan.folds,
+        seed=plan.fold_seed,
+        rows=plan.recipe.rows,
+    )
     plan = adopt_folder(plan, watch)
+    notes = DamageNotes(plan.folder, plan.cache, watch)
+    if plan.on_damage == "skip":
+        rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
     training = assemble(plan, rows)
-    state = load_state(plan.folder / "last.pt")
+    file = StateFile(plan.folder / "last.pt", plan.checkpoint_minutes)
+    state = load_state(file.path)
     if state is not None:
         training.restore(state)
         if training.epoch < plan.recipe.epochs:
-            watch.say(f"fold {plan.fold}: resuming after epoch {training.epoch} of {plan.recipe.epochs}")
-    photos = training.photos_an_epoch
-    watch.begin(f"fold {plan.fold}", photos * plan.recipe.epochs, photos * training.epoch)
+            watch.say(
+                f"fold {plan.fold}: resuming in epoch {training.epoch + 1} of {plan.recipe.epochs}, "
+                f"after {training.part.next_batch} of its {len(training.training)} batches"
+            )
+    watch.begin(f"fold {plan.fold}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
     if training.epoch == plan.recipe.epochs:
         return training.best
     with SummaryWriter(plan.folder / "events", purge_step=training.epoch) as events:
         while training.epoch < plan.recipe.epochs:
-            predictions = training.run_epoch(watch)
+            predictions = training.run_epoch(watch, file)
+            notes.add("training", training.training.skipped)
             _keep_epoch(plan, training, predictions, events)
+            file.save(training.state())
             row = training.history[-1]
             watch.scored(f"fold {plan.fold}", plan.recipe.epochs, row, row is training.best)
     return training.best
@@ -147,12 +170,23 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     shared: dict[str, Any] = {
         "batch_size": recipe.batch_size,
         "image_size": recipe.image_size,
+        "centre": recipe.centre,
+        "layout": "channels_last",
         "mean": scaling.mean,
         "std": scaling.std,
         "device": "gpu" if plan.device == "cuda" else "cpu",
         "threads": plan.threads,
     }
-    training = Loader(plan.cache, rows.training, policy=recipe.augment, seed=seed, shuffle=True, **shared)
+    sampler = fold_sampler(recipe, plan.cache, rows.training)
+    training = Loader(
+        plan.cache,
+        rows.training,
+        policy=recipe.augment,
+        seed=seed,
+        sampler=sampler,
+        on_damage=plan.on_damage,
+        **shared,
+    )
     optimiser = make_optimiser(network, recipe.optimiser)
     return FoldTraining(
         recipe=recipe,
@@ -193,7 +227,6 @@ def _keep_epoch(
     for name, value in row.items():
         if name != "epoch":
             events.add_scalar(name, value, int(row["epoch"]))
-    save_state(training.state(), plan.folder / "last.pt")
 
 
 def out_of_fold(cache: Cache, rows: FoldRows, predictions: dict[str, FloatArray], fold: int) -> pd.DataFrame:

@@ -37,6 +37,8 @@ def train_folds(settings: Settings, recipe: Recipe, cache: Cache) -> None:
                 folder=folder / f"fold{fold}",
                 device=device,
                 threads=threads,
+                checkpoint_minutes=settings.checkpoint_minutes,
+                on_damage=settings.on_damage,
             )
             scores[fold] = train_fold(plan, watch)
             draw_curves(plan.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,8 @@ class Settings:
     """Train folds of a recipe on a cache of face crops.
 
     Photos of one person never stand on both sides of a fold; each age band is spread evenly over the folds.
-    Run the same command again after an interruption: training goes on after its last whole epoch.
+    Run the same command again after an interruption: training goes on after the last batch that was saved, to
+    the same bits.
     Each fold becomes runs/<recipe>/fold<k>/ with best.safetensors, metrics.csv, curves.png, oof.parquet and
     TensorBoard events.
     """
@@ -39,6 +41,12 @@ class Settings:
     """Where to train; auto takes the GPU where there is one."""
     threads: int = 0
     """Loader threads; 0 is 1 on a CPU, which the network needs more, and up to 8 beside a GPU."""
+    on_damage: Literal["stop", "skip"] = "stop"
+    """What a crop that does not decode does: stop names it and ends the training; skip trains and validates
+    without it, and lists it in the fold's skipped.csv. All other photos keep their batches and draws."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between two saves of the training state within an epoch, 0 for after every batch. It is also
+    saved after every epoch. Changes no result."""
 
 
 def run(settings: Settings) -> None:
@@ -46,11 +54,25 @@ def run(settings: Settings) -> None:
     recipe = read_toml(Recipe, settings.recipe)
     if settings.weights is not None:
         recipe = replace(recipe, weights=str(settings.weights), pretrained=False)
-    cache = Cache.open(settings.cache)
+    cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from train.folds import train_folds
 
     train_folds(settings, recipe, cache)
+
+
+def _open_damaged(folder: Path) -> Cache:
+    """Open a cache even where the content of shards is not what it was, and say so."""
+    from pipeline.damage import open_despite_damage
+
+    cache, differing = open_despite_damage(folder)
+    if differing:
+        print(
+            f"warning: {folder}: {', '.join(differing)} differ from their recorded sha256; crops that do not "
+            "decode are left out, but damage that still decodes cannot be told: preprocess again soon",
+            file=sys.stderr,
+        )
+    return cache
 
 
 def main() -> None:

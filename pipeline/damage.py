@@ -1,0 +1,182 @@
+"""Damage to a cache in use: which crop, which file, and what cures it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from faces.cache import Cache, CacheError, check_shard, check_table, read_description
+from faces.labels import IntArray
+from pipeline.engine import Engine, Inputs
+
+MAX_SKIPPED = 0.05
+"""Share of a loader's rows that may be damaged before leaving them out is no cure any more."""
+
+
+class FileGuard:
+    """Notices that files of an open cache were deleted, cut short or replaced.
+
+    Worth a look before each epoch: crops are read through memory maps, and reading one of a file that was
+    cut short ends the process without a word (SIGBUS). A deleted file stays readable through its map.
+
+    Args:
+        cache: whose shards were compared with their hashes when it was opened.
+
+    Raises:
+        CacheError: as `check`.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        paths = [cache.folder / "shards" / shard["name"] for shard in cache.description["shards"]]
+        self._seen = {path: _signature(path) for path in paths}
+        self.check()
+
+    def check(self) -> None:
+        """Look at all files; only those that look changed are read.
+
+        Raises:
+            CacheError: the cache was deleted, cut short or replaced by another; names the file and the cure.
+        """
+        folder = self._cache.folder
+        try:
+            if read_description(folder) != self._cache.description:
+                raise CacheError(f"{folder / 'cache.json'}: another cache stands there now")
+            for shard in self._cache.description["shards"]:
+                path = folder / "shards" / shard["name"]
+                signature = _signature(path)
+                if signature is None or signature[0] != shard["bytes"] or signature != self._seen[path]:
+                    check_shard(path, shard)
+                    self._seen[path] = signature
+        except CacheError as error:
+            raise CacheError(
+                f"the cache changed while it was in use: {error}. "
+                "Once the cache is back as it was, the same command goes on from what was saved"
+            ) from error
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    """Size in bytes, inode and time of change of a file, None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_ino, found.st_mtime_ns
+
+
+def check_places(cache: Cache) -> None:
+    """Compare where the index says crops stand with the sizes of the shards and of raw crops.
+
+    Raises:
+        CacheError: a crop reaches past the end of its shard, or a raw one is not size x size x channels
+            bytes; names the first such crop.
+    """
+    table = cache.columns("shard", "offset", "length")
+    sizes = pd.Series([shard["bytes"] for shard in cache.description["shards"]])
+    wrong = table["offset"] + table["length"] > table["shard"].map(sizes).fillna(-1)
+    need = cache.size * cache.size * cache.channels
+    if cache.codec == "raw":
+        wrong |= table["length"] != need
+    if not wrong.any():
+        return
+    row = int(np.flatnonzero(wrong)[0])
+    told = f"raw crops of this cache have {need:,}" if cache.codec == "raw" else "its shard ends before that"
+    raise CacheError(
+        f"{cache.folder}: {place_of(cache, row)}: {told}; {int(wrong.sum())} of {len(table)} crops are so: "
+        f"delete {cache.folder} and preprocess again"
+    )
+
+
+def place_of(cache: Cache, row: int) -> str:
+    """Where a crop is stored, for messages: `key 00000012 (shard 00001.tar, 512 bytes from byte 2,048)`."""
+    found = damage_table(cache, {row: ""}).iloc[0]
+    return f"key {found.key} (shard {found['shard']}, {found.length:,} bytes from byte {found.offset:,})"
+
+
+def damage_table(cache: Cache, damaged: Mapping[int, str]) -> pd.DataFrame:
+    """Columns key, shard (file name), offset and length (bytes) and reason of damaged rows, by row."""
+    rows = sorted(damaged)
+    table = cache.columns("key", "shard", "offset", "length").loc[rows].reset_index(drop=True)
+    names = [cache.description["shards"][shard]["name"] for shard in table["shard"]]
+    return table.assign(shard=names, reason=[damaged[row] for row in rows])
+
+
+def undecodable(judge: Engine, rows: IntArray, batch: Inputs) -> dict[int, str]:
+    """Which crops of a batch do not decode, and why.
+
+    DALI itself judges, crop by crop: other decoders forgive other damage.
+
+    Args:
+        judge: with nothing running.
+        rows: [b] of the cache.
+        batch: their inputs.
+
+    Returns:
+        The reason, by row.
+    """
+    if judge.failure(batch) is None:
+        return {}
+    found = {}
+    for place, row in enumerate(rows):
+        error = judge.failure([values[place : place + 1] for values in batch])
+        if error is not None and "decoders" in str(error):
+            found[int(row)] = _reason(batch[0][place], error)
+    return found
+
+
+def _reason(data: NDArray[np.uint8], error: RuntimeError) -> str:
+    """Why an encoded crop does not decode: a second decoder's words, which are clearer, else DALI's own."""
+    try:
+        Image.open(io.BytesIO(data.tobytes())).load()
+    except (OSError, SyntaxError, ValueError) as reason:
+        return str(reason).partition(" <_io")[0]
+    return str(error).partition("encountered:")[2].strip().partition("\n")[0] or "DALI does not decode it"
+
+
+def open_despite_damage(folder: Path) -> tuple[Cache, list[str]]:
+    """Open a finished cache even where the content of encoded shards differs from its recorded sha256.
+
+    Crops of them that do not decode can be left out by the loader; damage that decodes cannot be told.
+
+    Returns:
+        The cache, and the names of the differing shards.
+
+    Raises:
+        CacheError: what `Cache.open` raises for any other reason, or for a shard of raw crops, in which no
+            damage can be told.
+    """
+    try:
+        return Cache.open(folder), []
+    except CacheError:
+        description = read_description(folder)
+        if description["settings"]["codec"] == "raw":
+            raise
+        differing = [shard["name"] for shard in description["shards"] if _differs(folder, shard)]
+        if not differing:
+            raise
+    for name, sha256 in description.get("files", {}).items():
+        check_table(folder / name, sha256)
+    return Cache(folder, description), differing
+
+
+def _differs(folder: Path, shard: Mapping[str, object]) -> bool:
+    """Whether a shard of the right size has another content than recorded.
+
+    Raises:
+        CacheError: missing, or of another size.
+    """
+    path = folder / "shards" / str(shard["name"])
+    try:
+        check_shard(path, shard)
+    except CacheError:
+        signature = _signature(path)
+        if signature is None or signature[0] != shard["bytes"]:
+            raise
+        return True
+    return False

@@ -1,0 +1,55 @@
+"""`python -m train.look --recipe FILE --cache DIR`: a contact sheet of what a recipe trains on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faces.cache import Cache
+from faces.settings import read_toml, run_command
+from pipeline.look import augment_sheet
+from train.recipe import Recipe
+from train.sheet import training_sheet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Draw a contact sheet of a recipe: crops as its evaluation sees them, beside them as training does.
+
+    Of a recipe that mixes photos a second sheet, <out>_mixed, shows a batch of mixed ones with their labels.
+    """
+
+    recipe: Path
+    """The recipe; its `augment`, `image_size`, `centre`, `mixing` and `seed` are used."""
+    cache: Path
+    """A finished cache."""
+    out: Path = Path("look.png")
+    """The picture to write."""
+
+
+def look(settings: Settings) -> None:
+    """Draw the sheet."""
+    recipe = read_toml(Recipe, settings.recipe)
+    cache = Cache.open(settings.cache)
+    augment_sheet(
+        cache,
+        recipe.augment,
+        settings.out,
+        image_size=recipe.image_size,
+        centre=recipe.centre,
+        seed=recipe.seed,
+    )
+    print(f"wrote {settings.out}")
+    if recipe.mixing.name != "none":
+        mixed = settings.out.with_stem(f"{settings.out.stem}_mixed")
+        training_sheet(recipe, cache, mixed)
+        print(f"wrote {mixed}")
+
+
+def main() -> None:
+    """The command line."""
+    run_command(Settings, look)
+
+
+if __name__ == "__main__":
+    main()
