@@ -15,7 +15,7 @@ RUN := .venv/bin/python -m
 PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment bench bench-preprocess demo test check clean
+.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment bench bench-peers bench-preprocess bench-train demo test check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -76,15 +76,25 @@ score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv
 	$(call need,PREDICTIONS)$(call need,ANSWERS)$(call need,CACHE)
 	$(RUN) infer.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
 
-look-augment: $(READY) ## contact sheet of an augmentation policy: CACHE=caches/name [POLICY=full]
+look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RECIPE=recipes/x.toml, or POLICY=strong
 	$(call need,CACHE)
-	$(RUN) pipeline.look --cache $(CACHE) $(if $(POLICY),--policy $(POLICY)) $(ARGS)
+	$(if $(RECIPE),$(RUN) train.look --recipe $(RECIPE),$(RUN) pipeline.look $(if $(POLICY),--policy $(POLICY))) --cache $(CACHE) $(ARGS)
 
 bench: $(READY) ## measure loaders side by side: [CACHE=caches/name]
 	$(RUN) pipeline $(if $(CACHE),--cache $(CACHE)) $(ARGS)
 
+bench-peers: $(READY) ## measure the loader beside other libraries': [CACHE=caches/name]
+	$(RUN) pipeline.peers.install
+	$(RUN) pipeline --rivals all --policies light strong --out bench/peers.json $(if $(CACHE),--cache $(CACHE)) $(ARGS)
+
+bench-scale: $(READY) ## measure what grows with a cache: memory, start-up, the order
+	$(RUN) pipeline.scale $(ARGS)
+
 bench-preprocess: $(READY) ## measure stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
 	$(RUN) preprocess.bench $(if $(filter command line environment,$(origin DATA)),--data $(DATA)) $(if $(YUNET),--yunet $(YUNET)) $(ARGS)
+
+bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]
+	$(RUN) train.bench $(if $(RECIPE),--recipe $(RECIPE)) $(if $(CACHE),--cache $(CACHE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && \
@@ -106,6 +116,6 @@ check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/python -m pytest tests/test_layers.py
 
 clean: ## remove the environment and everything the demo made
-	rm -rf .venv $(DEMO) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers $(DEMO) .pytest_cache .mypy_cache .ruff_cache
 
 need = $(if $($(1)),,$(error $(1) is missing; `make help` shows what each target takes))

@@ -148,8 +148,8 @@ def _gpu_name(information: Path) -> str:
 
 def command_line() -> str:
     """The command that runs, as typed."""
-    script = Path(sys.argv[0])
-    started = f"python -m {script.parent.name}" if script.name == "__main__.py" else script.name
+    module = sys.modules["__main__"].__spec__
+    started = f"python -m {module.name.removesuffix('.__main__')}" if module else Path(sys.argv[0]).name
     return " ".join([started, *map(shlex.quote, sys.argv[1:])])
 
 

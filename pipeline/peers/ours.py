@@ -1,0 +1,28 @@
+"""Our loader."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+
+from faces.cache import Cache
+from pipeline.loader import Loader
+from pipeline.peers.task import MEAN, STD, Epoch, Task
+
+
+def open_rival(task: Task) -> Epoch:
+    """The epoch function."""
+    loader = Loader(
+        Cache.open(task.raw if task.codec == "raw" else task.jpeg),
+        np.arange(task.images),
+        batch_size=task.batch_size,
+        image_size=task.image_size,
+        mean=MEAN,
+        std=STD,
+        policy=task.policy,
+        shuffle=True,
+        threads=task.workers,
+    )
+    epochs = count()
+    return lambda: sum(len(images) for images, _ in loader.epoch(next(epochs)))
