@@ -12,28 +12,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from preprocess.kernels import average, average_parts
 from preprocess.photo import Pixels
 
-Corners = tuple[Tensor, ...]
-"""Places of the lower right, upper right, lower left and upper left corners of windows."""
-CHANNELS = 4
-"""Red, green, blue and one that nobody reads, which makes a pixel of the table 16 bytes long."""
+Integers = NDArray[np.int64]
 
 
-def _windows(low: Tensor, high: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def windows(low: Integers, high: Integers, count: int) -> tuple[Integers, Integers]:
     """First and past-last pixel of each of the `count` windows of an adaptive average pooling.
 
     Window i of the pixels a to b (b not among them) runs from a + floor(i (b - a) / count) to
     a + ceil((i + 1) (b - a) / count): 5 pixels in 2 windows are 0 to 3 and 2 to 5.
 
     Args:
-        low: int64 [n].
-        high: int64 [n].
+        low: [n].
+        high: [n].
 
     Returns:
-        Two of int64 [n, count].
+        Two of [n, count].
     """
-    steps = torch.arange(count, device=low.device)
+    steps = np.arange(count)
     length, low = (high - low)[:, None], low[:, None]
     return low + steps * length // count, low + ((steps + 1) * length + count - 1) // count
 
@@ -54,106 +52,93 @@ class Memory:
 
 
 class Areas:
-    """Summed-area tables of photos of equal size: area averages of any part at any size.
-
-    Sums wrap around at 32 bits, and their differences are right all the same.
+    """Photos of equal size: area averages of any part at any size, on the CPU.
 
     Args:
         photos: uint8 RGB [height, width, 3], all of one size.
         sizes: height and width of every level of the pyramid.
-        device: of torch.
-        memory: where tables and levels are on a CPU; of its own if not given.
+        memory: where the levels are; of its own if not given.
+
+    Attributes:
+        levels: the pyramid, float32 [photos, 3, height, width] from 0 to 2, channels innermost.
     """
 
     def __init__(
-        self,
-        photos: Sequence[Pixels],
-        sizes: Sequence[tuple[int, int]],
-        device: str,
-        memory: Memory | None = None,
+        self, photos: Sequence[Pixels], sizes: Sequence[tuple[int, int]], memory: Memory | None = None
     ) -> None:
-        self.height, self.width = photos[0].shape[:2]
-        self.count = len(photos)
-        self.device = device
-        shapes = ((len(photos), *size, CHANNELS) for size in [(self.height + 1, self.width + 1), *sizes])
-        tables, *rooms = (memory or Memory()).arrays(*shapes)
-        self._tables = self._tensor(tables).view(-1, CHANNELS)
-        windows = [self._level_windows(*size) for size in sizes]
-        levels = [self._tensor(room).view(torch.float32) for room in rooms]
-        for number, photo in enumerate(photos):
-            table = self._tables.view(len(photos), -1, CHANNELS)[number]
-            cv2.integral(cv2.cvtColor(photo, cv2.COLOR_RGB2RGBA), tables[number])
-            if device != "cpu":
-                table.copy_(torch.from_numpy(tables[number]).view(-1, CHANNELS))
-            # At once, while the table is near the processor.
-            for level, (corners, shares) in zip(levels, windows, strict=True):
-                torch.mul(_sums(table, corners), shares, out=level[number])
-        self.levels = [level.permute(0, 3, 1, 2) for level in levels]
-        """The pyramid, float32 [photos, 4, height, width] from 0 to 2, channels innermost."""
+        self._photos = np.stack(photos)
+        self.count, self.height, self.width = self._photos.shape[:3]
+        # One table, written again for each photo, stays near the processor. Its sums wrap around at 32 bits,
+        # and their differences are right all the same.
+        shapes = [(self.height + 1, self.width + 1), *((self.count, *size) for size in sizes)]
+        table, *rooms = (memory or Memory()).arrays(*((*shape, 3) for shape in shapes))
+        levels = [room.view(np.float32) for room in rooms]
+        zero, ends = np.zeros(1, np.int64), np.array([[self.height], [self.width]])
+        grids = [
+            [edge[0] for end, count in zip(ends, size, strict=True) for edge in windows(zero, end, count)]
+            for size in sizes
+        ]
+        for number, photo in enumerate(self._photos):
+            cv2.integral(photo, table)
+            for level, grid in zip(levels, grids, strict=True):
+                average(table, *grid, level[number])
+        self.levels = [torch.from_numpy(level).permute(0, 3, 1, 2) for level in levels]
 
-    def _tensor(self, array: NDArray[np.int32]) -> Tensor:
-        """An array itself on a CPU, as much memory on another device."""
-        tensor = torch.from_numpy(array)
-        return tensor if self.device == "cpu" else torch.empty_like(tensor, device=self.device)
-
-    def _level_windows(self, height: int, width: int) -> tuple[Corners, Tensor]:
-        zero = torch.zeros(1, dtype=torch.int64, device=self.device)
-        corners, shares = self._windows(
-            zero, *_windows(zero, zero + self.height, height), *_windows(zero, zero + self.width, width)
-        )
-        return tuple(places[0] for places in corners), shares[0].expand(-1, -1, CHANNELS).contiguous()
-
-    def crops(self, photo: Tensor, corners: Tensor, side: int) -> Tensor:
+    def crops(self, photo: Integers, corners: Integers, side: int) -> Tensor:
         """Parts of photos, each averaged to a square.
 
         Args:
-            photo: int64 [n], which photo.
-            corners: int64 [n, 4] left, top, right, bottom in whole pixels within the photo, not empty.
+            photo: [n], which photo.
+            corners: [n, 4] left, top, right, bottom in whole pixels within the photo, not empty.
             side: of the squares.
 
         Returns:
-            float32 [n, 4, side, side] from 0 to 2, channels innermost.
+            float32 [n, 3, side, side] from 0 to 2, channels innermost.
         """
-        left, right = _windows(corners[:, 0], corners[:, 2], side)
-        above, below = _windows(corners[:, 1], corners[:, 3], side)
-        places, shares = self._windows(photo, above, below, left, right)
-        return (_sums(self._tables, places) * shares).permute(0, 3, 1, 2)
-
-    def _windows(
-        self, photo: Tensor, above: Tensor, below: Tensor, left: Tensor, right: Tensor
-    ) -> tuple[Corners, Tensor]:
-        """Where in the tables the corners of windows lie, and 1 / (128 area) of each.
-
-        Args:
-            photo: int64 [n].
-            above, below: int64 [n, h], edges of the windows' rows.
-            left, right: int64 [n, w], edges of their columns.
-
-        Returns:
-            Four of int64 [n, h, w]; float32 [n, h, w, 1].
-        """
-        base = photo[:, None] * (self.height + 1)
-        low, high = ((base + edge)[:, :, None] * (self.width + 1) for edge in (above, below))
-        left, right = left[:, None], right[:, None]
-        area = (below - above)[:, :, None] * (right - left)
-        return (high + right, low + right, high + left, low + left), (1 / (128 * area).float())[..., None]
+        out = np.empty((len(photo), side, side, 3), np.float32)
+        average_parts(self._photos, photo, corners, out)
+        return torch.from_numpy(out).permute(0, 3, 1, 2)
 
 
-def _sums(table: Tensor, corners: Corners) -> Tensor:
-    """Sums over windows: int32 [..., 4], from the table's pixels int32 [k, 4]."""
-    plus, right, left, minus = corners
-    sums = _read(table, plus)
-    sums -= _read(table, right)
-    sums -= _read(table, left)
-    sums += _read(table, minus)
-    return sums
+class TableAreas:
+    """The same on any device of torch: a GPU has no loops to compile, but memory enough for all tables.
+
+    Args:
+        photos, sizes: as of `Areas`.
+        device: of torch.
+    """
+
+    def __init__(self, photos: Sequence[Pixels], sizes: Sequence[tuple[int, int]], device: str) -> None:
+        pixels = torch.from_numpy(np.stack(photos)).to(device)
+        self.count, self.height, self.width = pixels.shape[:3]
+        self._tables = torch.zeros(
+            self.count, self.height + 1, self.width + 1, 3, dtype=torch.int32, device=device
+        )
+        self._tables[:, 1:, 1:] = pixels.cumsum(1, dtype=torch.int32).cumsum(2, dtype=torch.int32)
+        every = np.arange(self.count)
+        whole = np.tile((0, 0, self.width, self.height), (self.count, 1))
+        self.levels = [self._averages(every, whole, *size) for size in sizes]
+
+    def crops(self, photo: Integers, corners: Integers, side: int) -> Tensor:
+        """As of `Areas`, on the device."""
+        return self._averages(photo, corners, side, side)
+
+    def _averages(self, photo: Integers, corners: Integers, height: int, width: int) -> Tensor:
+        left, top, right, bottom = corners.T
+        edges = (*windows(top, bottom, height), *windows(left, right, width))
+        above, below, start, end = (torch.from_numpy(edge).to(self._tables.device) for edge in edges)
+        which = torch.from_numpy(photo).to(self._tables.device)[:, None] * (self.height + 1)
+        low, high = ((which + edge)[:, :, None] * (self.width + 1) for edge in (above, below))
+        start, end = start[:, None], end[:, None]
+        area = (below - above)[:, :, None] * (end - start)
+        pixels = self._tables.view(-1, 3)
+        corner = [pixels[place] for place in (high + end, low + end, high + start, low + start)]
+        sums = corner[0] - corner[1] - corner[2] + corner[3]
+        return (sums * (1 / (128 * area).float())[..., None]).permute(0, 3, 1, 2)
 
 
-def _read(table: Tensor, places: Tensor) -> Tensor:
-    if table.is_cuda:
-        found = table.index_select(0, places.flatten())
-    else:
-        # numpy moves a pixel as one value of 16 bytes, several times faster than torch its four.
-        pixels = table.numpy().view(np.complex128)[:, 0]
-        found = torch.from_numpy(np.take(pixels, places.numpy(), mode="clip").view(np.int32))
-    return found.view(*places.shape, CHANNELS)
+def look_at(
+    photos: Sequence[Pixels], sizes: Sequence[tuple[int, int]], device: str, memory: Memory
+) -> Areas | TableAreas:
+    """The areas of photos that suit a device; `memory` serves a CPU only."""
+    return Areas(photos, sizes, memory) if device == "cpu" else TableAreas(photos, sizes, device)

@@ -14,7 +14,7 @@ from preprocess.photo import Pixels
 from preprocess.suppression import best_of_each
 
 if TYPE_CHECKING:
-    from preprocess.areas import Areas
+    from preprocess.areas import Areas, TableAreas
     from preprocess.networks import Judge
 
 Floats = NDArray[np.float32]
@@ -26,7 +26,7 @@ CELL = 12
 REFINED_SCORE, FINAL_SCORE = 0.7, 0.7
 SAME_LEVEL_OVERLAP, OVERLAP = 0.5, 0.7
 PIXELS_TOGETHER = {"cpu": 2**22, "cuda": 2**26}
-"""Pixels of photos that are searched together; each takes 16 bytes."""
+"""Pixels of photos that are searched together."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Cascade:
         from preprocess import areas, networks
 
         self._torch = torch
-        self._areas = areas.Areas
+        self._areas = areas
         self._memory = areas.Memory()
         self._networks = networks
         self._device = device
@@ -122,11 +122,12 @@ class Cascade:
         with self._exact():
             for first in range(0, len(photos), together):
                 sizes = [(int(height * scale + 1), int(width * scale + 1)) for scale in scales]
-                areas = self._areas(photos[first : first + together], sizes, self._device, self._memory)
+                some = photos[first : first + together]
+                areas = self._areas.look_at(some, sizes, self._device, self._memory)
                 found += self._search(areas, scales)
         return found
 
-    def _search(self, areas: Areas, scales: Sequence[float]) -> list[Found]:
+    def _search(self, areas: Areas | TableAreas, scales: Sequence[float]) -> list[Found]:
         found = self._judged(areas, self._propose(areas, scales), self._refiner, REFINED_SCORE)
         found = found.best()
         moved = found.boxes + found.rest * _sides(found.boxes)
@@ -140,7 +141,7 @@ class Cascade:
         found = found.best(inside=True)
         return [_sorted(found[found.photo == photo]) for photo in range(areas.count)]
 
-    def _propose(self, areas: Areas, scales: Sequence[float]) -> _Candidates:
+    def _propose(self, areas: Areas | TableAreas, scales: Sequence[float]) -> _Candidates:
         """What the first network takes for faces, squared."""
         nothing = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
         parts = [(*nothing, nothing[0], nothing[2])]
@@ -156,7 +157,9 @@ class Cascade:
         sides = np.tile(found.boxes[:, 2:] - found.boxes[:, :2], 2)
         return _Candidates(_square(found.boxes + found.rest * sides), found.scores, found.photo, found.rest)
 
-    def _judged(self, areas: Areas, found: _Candidates, network: Judge, least: float) -> _Candidates:
+    def _judged(
+        self, areas: Areas | TableAreas, found: _Candidates, network: Judge, least: float
+    ) -> _Candidates:
         """Those that a later network takes for faces too, with its score and corrections."""
         corners = _corners(found.boxes, areas.height, areas.width)
         within = np.flatnonzero((corners[:, :2] < corners[:, 2:]).all(1))

@@ -5,9 +5,11 @@ cascaded convolutional networks" (2016). Weights and arithmetic are those of fac
 licence), whose package holds the weights; it is not imported, which would cost seconds in every process.
 What differs is only the order of the work:
 
-- Every picture, a level of the pyramid or a crop, is an exact area average out of one summed-area table per
-  photo: four reads a pixel, however large the area.
-- Channels lie innermost, where torch's convolutions and pooling are fastest for so few of them.
+- Every picture, a level of the pyramid or a crop, is an exact area average: levels out of one summed-area
+  table per photo, four reads a pixel however large the area; crops out of the photo itself, or, on a GPU, out
+  of the tables too.
+- Channels lie innermost, where torch's convolutions are fastest for so few of them, and PReLU and pooling are
+  one compiled pass after each.
 - A large level goes through the first network in stripes, crops go in chunks: memory is bounded and the
   working set stays near the processor.
 """
@@ -22,9 +24,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import conv2d, linear, prelu
+from torch.nn.functional import conv2d, linear, max_pool2d, prelu
 
-from preprocess.areas import Areas
+from preprocess.areas import Areas, TableAreas
+from preprocess.kernels import rectify, rectify_and_pool
 
 Floats32 = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -32,7 +35,7 @@ STRIPE_PIXELS = 80_000
 """Pixels of a pyramid's level that go through the first network at once: few enough to stay near the
 processor."""
 REFINER_SIDE, OUTPUT_SIDE = 24, 48
-CHUNK = {REFINER_SIDE: 64, OUTPUT_SIDE: 8}
+CHUNK = {REFINER_SIDE: 64, OUTPUT_SIDE: 16}
 """Crops of each side, in pixels, that go through a network at once."""
 ROUND = {REFINER_SIDE: 16, OUTPUT_SIDE: 4}
 """Crops are filled up to multiples of these."""
@@ -58,57 +61,47 @@ def _lined(weight: Tensor) -> Tensor:
 
 
 def _first(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A first convolution for pixels of 0 to 2 in four channels, instead of about -1 to 1 in three."""
-    empty = torch.zeros_like(weight[:, :1])
-    return _lined(torch.cat([weight, empty], 1)), bias - weight.sum((1, 2, 3)) * (127.5 / 128)
+    """A first convolution for pixels of 0 to 2 instead of about -1 to 1."""
+    return _lined(weight), bias - weight.sum((1, 2, 3)) * (127.5 / 128)
 
 
-def _pool(values: Tensor, size: int) -> Tensor:
-    """`max_pool2d(values, size, 2, ceil_mode=True)` in half its time or less on a CPU: that one also notes
-    where the largest values are.
+def rectified(values: Tensor, slope: Tensor, pool: int = 0) -> Tensor:
+    """PReLU, and where `pool` is not 0 the largest of every window, of every second pixel.
 
     Args:
-        values: float32 [n, c, h, w], channels innermost.
-        size: 2 or 3.
+        values: float32 [n, c, h, w], channels innermost; overwritten.
+        slope: float32 [c].
+        pool: 0, or side of the windows, 2 or 3; those that stand out are cut off at the edge.
 
     Returns:
-        float32 [n, c, ceil((h - size) / 2) + 1, ceil((w - size) / 2) + 1], channels innermost.
+        float32, channels innermost: of the same shape, or [n, c, ceil((h - pool) / 2) + 1,
+        ceil((w - pool) / 2) + 1].
     """
-    for axis in (2, 3):  # rows first: whole rows are compared in one run through memory
-        lines = values.transpose(0, axis)
-        count = (len(lines) - size + 1) // 2 + 1
-        first, second, *third = (lines[start::2][:count] for start in range(size))
-        largest = torch.empty_like(first)
-        torch.maximum(first[: len(second)], second, out=largest[: len(second)])
-        largest[len(second) :] = first[len(second) :]
-        for other in third:
-            torch.maximum(largest[: len(other)], other, out=largest[: len(other)])
-        values = largest.transpose(0, axis)
-    return values
+    if values.is_cuda:
+        return rectified_by_torch(values, slope, pool)
+    lined = values.permute(0, 2, 3, 1).contiguous()
+    if not pool:
+        rectify(lined.numpy(), slope.numpy())
+        return lined.permute(0, 3, 1, 2)
+    height, width = ((side - pool + 1) // 2 + 1 for side in lined.shape[1:3])
+    out = torch.empty(len(lined), height, width, len(slope))
+    rectify_and_pool(lined.numpy(), slope.numpy(), pool, out.numpy())
+    return out.permute(0, 3, 1, 2)
+
+
+def rectified_by_torch(values: Tensor, slope: Tensor, pool: int) -> Tensor:
+    """The same on any device; `values` stay as they are."""
+    values = prelu(values, slope)
+    return max_pool2d(values, pool, 2, ceil_mode=True) if pool else values
 
 
 class Proposer:
-    """The first network: where in a level of the pyramid a face of 12 x 12 pixels might be.
-
-    Pooling goes before the PReLU, on a quarter of the values. Where the slope a is not negative the two can
-    change places. Where it is, PReLU(x) = max(x, a x), so its largest is that of x and of a x, and a x comes
-    out of the same convolution as further channels.
-    """
+    """The first network: where in a level of the pyramid a face of 12 x 12 pixels might be."""
 
     def __init__(self, device: str) -> None:
         w = load_weights("pnet", device)
-        slope = w["prelu1.weight"]
-        order = torch.argsort((slope < 0).int(), stable=True)
-        self._rising = int((slope >= 0).sum())
-        falling = order[self._rising :]
-        weight, bias = _first(w["conv1.weight"], w["conv1.bias"])
-        scale = slope[falling]
-        self._weight1 = _lined(torch.cat([weight[order], weight[falling] * scale[:, None, None, None]]))
-        self._bias1 = torch.cat([bias[order], bias[falling] * scale])
-        self._slope1 = slope[order].clamp(min=0)
-        self._slope1[self._rising :] = 1
-        self._weight2 = _lined(w["conv2.weight"][:, order])
-        self._weight3 = _lined(w["conv3.weight"])
+        self._weight1, self._bias1 = _first(w["conv1.weight"], w["conv1.bias"])
+        self._weight2, self._weight3 = _lined(w["conv2.weight"]), _lined(w["conv3.weight"])
         self._heads = torch.cat([w["conv4_1.weight"], w["conv4_2.weight"]]).flatten(1)
         self._head_bias = torch.cat([w["conv4_1.bias"], w["conv4_2.bias"]])
         self._contrast = self._heads[1] - self._heads[0]
@@ -121,20 +114,16 @@ class Proposer:
         """The likely places.
 
         Args:
-            level: float32 [n, 4, height, width], at least 12 x 12.
+            level: float32 [n, 3, height, width], at least 12 x 12.
 
         Returns:
             Places int64 [k, 3] picture, row, column, of every second pixel of the level; scores float32 [k];
             corrections float32 [k, 4] in sides of the face.
         """
         w = self._rest
-        ten = len(self._slope1)
-        both = _pool(conv2d(level, self._weight1, self._bias1), 2)
-        values = prelu(both[:, :ten], self._slope1)
-        falling = values[:, self._rising :]
-        torch.maximum(falling, both[:, ten:], out=falling)
-        values = prelu(conv2d(values, self._weight2, w["conv2.bias"]), w["prelu2.weight"])
-        values = prelu(conv2d(values, self._weight3, w["conv3.bias"]), w["prelu3.weight"])
+        values = rectified(conv2d(level, self._weight1, self._bias1), w["prelu1.weight"], 2)
+        values = rectified(conv2d(values, self._weight2, w["conv2.bias"]), w["prelu2.weight"])
+        values = rectified(conv2d(values, self._weight3, w["conv3.bias"]), w["prelu3.weight"])
         _, depth, height, width = values.shape
         flat = values.permute(0, 2, 3, 1).reshape(-1, depth)
         index = (torch.mv(flat, self._contrast) > self._least).nonzero()[:, 0]
@@ -173,7 +162,7 @@ class Judge:
         self._heads = torch.cat([w[f"{key}.weight"] for key in sorted(heads)])
         self._head_bias = torch.cat([w[f"{key}.bias"] for key in sorted(heads)])
 
-    def __call__(self, areas: Areas, photo: Integers, corners: Integers) -> Floats32:
+    def __call__(self, areas: Areas | TableAreas, photo: Integers, corners: Integers) -> Floats32:
         """What the network says of some parts of photos.
 
         Args:
@@ -185,25 +174,20 @@ class Judge:
             [n, 5], of `onet` [n, 15]: score; corrections of left, top, right, bottom in sides of the part;
             of `onet` also the five landmarks' x and then their y, 0 to 1 within the part.
         """
-        where, bounds = (torch.from_numpy(values).to(areas.device) for values in (photo, corners))
         # A convolution costs milliseconds more at every number of crops that it sees first.
-        padding = -len(where) % ROUND[self.side]
-        where, bounds = (
-            torch.cat([values, values[:1].repeat_interleave(padding, 0)]) for values in (where, bounds)
-        )
+        count = -(-len(photo) // ROUND[self.side]) * ROUND[self.side]
+        padded = np.minimum(np.arange(count), len(photo) - 1)
+        size = CHUNK[self.side]
         chunks = [
-            self._judge(areas.crops(where[i : i + size], bounds[i : i + size], self.side))
-            for size in [CHUNK[self.side]]
-            for i in range(0, len(where), size)
+            self._judge(areas.crops(photo[part], corners[part], self.side))
+            for part in (padded[at : at + size] for at in range(0, count, size))
         ]
         said = torch.cat(chunks)[: len(photo)] if chunks else torch.empty(0, len(self._heads) - 1)
         return np.asarray(said.cpu().numpy(), np.float32)
 
     def _judge(self, values: Tensor) -> Tensor:
         for weight, bias, slope, size in self._convolutions:
-            values = prelu(conv2d(values, weight, bias), slope)
-            if size:
-                values = _pool(values, size)
+            values = rectified(conv2d(values, weight, bias), slope, size)
         weight, bias, slope = self._dense
         values = prelu(linear(values.permute(0, 2, 3, 1).flatten(1), weight, bias), slope)
         heads = linear(values, self._heads, self._head_bias)
@@ -214,7 +198,7 @@ def propose(level: Tensor, network: Proposer) -> tuple[Integers, Floats32, Float
     """The likely places in one level of the pyramid of every photo, in order of photo, row and column.
 
     Args:
-        level: float32 [photos, 4, height, width].
+        level: float32 [photos, 3, height, width].
         network: the first network.
 
     Returns:

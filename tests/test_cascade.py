@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from skimage.data import astronaut
-from torch.nn.functional import adaptive_avg_pool2d, max_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, max_pool2d, prelu
 
 from faces.people import person_look, photo_shot
 from faces.portrait import portrait
 from preprocess import networks
-from preprocess.areas import Areas
+from preprocess.areas import Areas, TableAreas
 from preprocess.cascade import Cascade, Found
 from preprocess.suppression import best_of_each
 
@@ -166,27 +166,56 @@ def test_candidates_beyond_the_photo_are_left_out(monkeypatch: pytest.MonkeyPatc
     assert len(cascade()([astronaut()], min_face=40)[0].boxes) == 1
 
 
-def test_a_crop_is_torchs_area_average() -> None:
+CORNERS = np.array([[0, 0, 70, 90], [5, 7, 6, 8], [10, 20, 40, 33], [69, 0, 70, 90], [3, 3, 50, 60]])
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_a_crop_is_torchs_area_average(table: bool) -> None:
     photo = np.random.default_rng(2).integers(0, 256, (90, 70, 3), np.uint8)
-    areas = Areas([255 - photo, photo], [(31, 47)], "cpu")
-    corners = np.array([[0, 0, 70, 90], [5, 7, 6, 8], [10, 20, 40, 33], [69, 0, 70, 90]])
-    crops = areas.crops(torch.ones(4, dtype=torch.int64), torch.from_numpy(corners), 24)
-    for crop, (left, top, right, bottom) in zip(crops, corners, strict=True):
+    photos, sizes = [255 - photo, photo], [(31, 47)]
+    areas = TableAreas(photos, sizes, "cpu") if table else Areas(photos, sizes)
+    crops = areas.crops(np.ones(len(CORNERS), np.int64), CORNERS, 24)
+    assert crops.is_contiguous(memory_format=torch.channels_last)
+    for crop, (left, top, right, bottom) in zip(crops, CORNERS, strict=True):
         part = torch.from_numpy(photo[top:bottom, left:right]).permute(2, 0, 1).float()
         expected = adaptive_avg_pool2d(part, (24, 24)) / 128
-        torch.testing.assert_close(crop[:3], expected, rtol=0, atol=1e-6)
-    level = areas.levels[0][1, :3]
+        torch.testing.assert_close(crop, expected, rtol=0, atol=1e-6)
     whole = torch.from_numpy(photo).permute(2, 0, 1).float()
     expected = adaptive_avg_pool2d(whole, (31, 47)) / 128
-    torch.testing.assert_close(level, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(areas.levels[0][1], expected, rtol=0, atol=1e-6)
 
 
-def test_the_table_of_sums_may_wrap_around() -> None:
+@pytest.mark.parametrize("table", [False, True])
+def test_sums_may_wrap_around(table: bool) -> None:
     white = np.full((3000, 3000, 3), 255, np.uint8)  # 2,295 million in all: beyond 31 bits
-    areas = Areas([white], [], "cpu")
-    corners = torch.tensor([[2900, 2900, 3000, 3000]])
-    crop = areas.crops(torch.zeros(1, dtype=torch.int64), corners, 24)
-    torch.testing.assert_close(crop[:, :3], torch.full((1, 3, 24, 24), 255 / 128))
+    areas = TableAreas([white], [(30, 30)], "cpu") if table else Areas([white], [(30, 30)])
+    crop = areas.crops(np.zeros(1, np.int64), np.array([[2900, 2900, 3000, 3000]]), 24)
+    torch.testing.assert_close(crop, torch.full((1, 3, 24, 24), 255 / 128))
+    torch.testing.assert_close(areas.levels[0], torch.full((1, 3, 30, 30), 255 / 128))
+
+
+def test_a_gpus_arithmetic_gives_the_same_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU does instead of the compiled loops, done by torch on the CPU."""
+
+    def rectified(values: torch.Tensor, slope: torch.Tensor, pool: int = 0) -> torch.Tensor:
+        return networks.rectified_by_torch(values, slope, pool)
+
+    photos = [astronaut(), astronaut()[:, ::-1].copy()]
+    expected = cascade()(photos, min_face=20)
+    monkeypatch.setattr("preprocess.areas.look_at", lambda p, sizes, *_: TableAreas(p, sizes, "cpu"))
+    monkeypatch.setattr(networks, "rectified", rectified)
+    for one, other in zip(Cascade()(photos, min_face=20), expected, strict=True):
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
+        np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.01)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("min_face", [20, 60])
+def test_a_gpu_finds_the_same_faces(min_face: int) -> None:
+    expected = cascade()(drawn(), min_face=min_face)
+    for one, other in zip(Cascade(device="cuda")(drawn(), min_face=min_face), expected, strict=True):
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=0.5)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -214,13 +243,18 @@ def test_groups_are_suppressed_each_by_itself() -> None:
         assert together.tolist() == np.concatenate(alone).tolist()
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("pool", [0, 2, 3])
 @pytest.mark.parametrize("shape", [(3, 3), (4, 7), (9, 8), (22, 21)])
-def test_pooling_is_torchs(size: int, shape: tuple[int, int]) -> None:
+def test_prelu_and_pooling_are_torchs(pool: int, shape: tuple[int, int]) -> None:
     values = torch.randn(2, 5, *shape).contiguous(memory_format=torch.channels_last)
-    pooled = networks._pool(values, size)
-    assert torch.equal(pooled, max_pool2d(values, size, 2, ceil_mode=True))
-    assert pooled.is_contiguous(memory_format=torch.channels_last)
+    slope = torch.tensor([0.3, -0.5, 0.0, 1.0, -2.0])
+    expected = prelu(values, slope)
+    if pool:
+        expected = max_pool2d(expected, pool, 2, ceil_mode=True)
+    assert torch.equal(networks.rectified_by_torch(values, slope, pool), expected)
+    found = networks.rectified(values, slope, pool)
+    assert torch.equal(found, expected)
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_box_inside_of_another_is_the_same_face() -> None:
