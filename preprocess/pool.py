@@ -65,8 +65,9 @@ def run_shards(
         OSError: a shard could not be written, or a worker was killed.
     """
     if min(workers, len(shards)) == 1:
-        for shard, rows in shards.items():
-            _do_shard(shard, rows, tools, writer, report)
+        with _one_thread():
+            for shard, rows in shards.items():
+                _do_shard(shard, rows, tools, writer, report)
         return tools.seconds
     context = multiprocessing.get_context("spawn")
     reports, stop = context.SimpleQueue(), context.Event()
@@ -112,6 +113,17 @@ def _do_shard(shard: int, rows: Sequence[Row], tools: Tools, writer: CacheWriter
 
 def _added(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
     return {what: one.get(what, 0) + other.get(what, 0) for what in {**one, **other}}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """OpenCV on one thread, as in a worker of its own; the cascade sees to torch's."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 @contextmanager

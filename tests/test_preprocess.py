@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +16,10 @@ from skimage.data import astronaut
 from stage1 import content, run_program, small, small_photos
 
 from faces.cache import Cache
+from preprocess.pool import run_shards
 from preprocess.run import plan_shards, preprocess
 from preprocess.settings import Settings
+from preprocess.shard import Tools
 
 
 def test_shards_are_an_even_split_of_a_shuffle() -> None:
@@ -27,6 +30,22 @@ def test_shards_are_an_even_split_of_a_shuffle() -> None:
     assert plan[0] != sorted(plan[0])
     assert [len(shard) for shard in plan_shards(512, 512, 0)] == [512]
     assert plan_shards(1, 512, 0) == [[0]]
+
+
+def test_one_worker_uses_one_thread_and_leaves_the_callers_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr("preprocess.pool._do_shard", lambda *_: seen.append(cv2.getNumThreads()))
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        settings = small(small_photos(tmp_path / "data", 2), tmp_path / "cache")
+        run_shards({0: [], 1: []}, Tools(settings, tmp_path), None, 1, lambda *_: None)
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
+    assert seen == [1, 1]
 
 
 def test_a_run_writes_every_photo_once_and_counts_the_bad_ones(tmp_path: Path) -> None:
