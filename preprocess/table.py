@@ -115,8 +115,13 @@ def table_rows(path: Path, columns: Columns, notes: list[str]) -> Iterator[dict[
     """
     given = dataclasses.asdict(columns)
     usual = dataclasses.asdict(Columns())
-    needed = [given["path"]] + [name for field, name in given.items() if name != usual[field]]
-    table = read_table(path, needed)
+    table = read_table(path, ())
+    for field, name in given.items():
+        if name not in table.columns and (field == "path" or name != usual[field]):
+            raise ValueError(
+                f"{path}: no column {name}; there are {', '.join(table.columns)}: "
+                f"say which it is with --columns.{field} NAME"
+            )
     table[given["path"]] = [_below(str(cell), path, row) for row, cell in table[given["path"]].items()]
     check_paths(table, given["path"], path, "the table's folder")
     known = {field: name for field, name in given.items() if name in table.columns}

@@ -132,7 +132,7 @@ def test_names_with_backslashes_and_spaces_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("csv", "message"),
     [
-        ("file,mask\na.jpg,wear\n", "photos.csv: no column path; there are file, mask"),
+        ("file,mask\na.jpg,wear\n", "there are file, mask: say which it is with --columns.path"),
         ("path,mask\n", "photos.csv: no rows"),
         ("path,mask\na.jpg,wear\nb.jpg,wear\n./a.jpg,normal\n", "'./a.jpg' occurs twice, in rows 2 and 4"),
         ("path,mask\na.jpg,wear\n\nb.jpg,helmet\n", "row 4, column mask: mask 'helmet' is none of 0, wear,"),
