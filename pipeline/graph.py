@@ -1,7 +1,8 @@
 """The DALI graph from stored crops and drawn numbers to normalised images, knowing neither reader nor cache.
 
 decode, one warp (crop, scale, rotation, flip and resize), paste, RandAugment or TrivialAugment, blur, erase,
-one pass for colour and normalisation. Every image is resampled once (twice where it shrinks a lot, see
+one pass for colour and normalisation. On the CPU warp, erasing and colour are a single operator where nothing
+comes in between (pipeline/resample.py). Every image is resampled once (twice where it shrinks a lot, see
 `working_size`), and an augmentation of zero strength has no operator at all.
 """
 
@@ -95,6 +96,13 @@ class Graph:
         return working_size(self.policy, self.source_size, self.image_size, self.centre)
 
     @property
+    def in_one_pass(self) -> bool:
+        """Whether the CPU does warp, erasing, colour and normalisation in one operator: where nothing of
+        another kind comes in between."""
+        plain = self.policy.auto == "none" and self.policy.blur == 0 and self.channels == 3
+        return self.device == "cpu" and plain and self.policy.moves_pixels
+
+    @property
     def conditional(self) -> bool:
         """Whether some operators are for some samples only: the pipeline must then enable conditionals."""
         return self.policy.auto != "none" or self.policy.blur > 0
@@ -129,7 +137,11 @@ class Graph:
             `dtype` [3, image_size, image_size], or [image_size, image_size, 3] if `layout` is channels_last,
             normalised, on `device`.
         """
-        pixels = self._geometry(self._decode(image), parameters)
+        pixels = self._sized(self._decode(image))
+        if self.in_one_pass:
+            return self._one_pass(pixels, parameters)
+        if self.policy.moves_pixels:
+            pixels = self._warped(pixels, parameters)
         if self.channels == 4:
             pixels = self._paste(pixels, parameters)
         if self.policy.auto != "none":
@@ -145,7 +157,7 @@ class Graph:
                 anchor=parameters["erase_corner"],
                 shape=parameters["erase_extent"],
                 axis_names="HW",
-                fill_value=[round(255 * level) for level in self.mean],
+                fill_value=self._blank,
             )
         form = {"half": self.dtype == "fp16", "interleaved": self.layout == "channels_last"}
         if self.device == "gpu":
@@ -166,24 +178,47 @@ class Graph:
         # Without fancy upsampling the GPU's chroma differs from every CPU decoder's.
         return fn.decoders.image(image, device="mixed", output_type=kind, jpeg_fancy_upsampling=True)
 
-    def _geometry(self, pixels: Node, parameters: Mapping[str, Node]) -> Node:
-        """Resample to image_size x image_size."""
+    def _sized(self, pixels: Node) -> Node:
+        """Resize to what is warped, or, where nothing is, to the output."""
         moves = self.policy.moves_pixels
         side = self.warped_size if moves else self.image_size
         # A warp finds the centre itself, and shows what is really beyond it where the crop is turned.
         start, share = (0.0, 1.0) if moves else centre_window(self.image_size, self.centre)
-        if side != self.source_size or share < 1:
-            pixels = fn.resize(
-                pixels,
-                size=[side, side],
-                roi_start=[start, start],
-                roi_end=[start + share, start + share],
-                roi_relative=True,
-                interp_type=types.INTERP_LINEAR,
-                antialias=True,
-            )
-        if not moves:
+        if side == self.source_size and share == 1:
             return pixels
+        return fn.resize(
+            pixels,
+            size=[side, side],
+            roi_start=[start, start],
+            roi_end=[start + share, start + share],
+            roi_relative=True,
+            interp_type=types.INTERP_LINEAR,
+            antialias=True,
+        )
+
+    def _one_pass(self, pixels: Node, parameters: Mapping[str, Node]) -> Node:
+        """Everything after `_sized`, on the CPU."""
+        # As for colour: this brings a compiler.
+        from pipeline.resample import resample
+
+        nothing = types.Constant(np.zeros(2, np.float32))
+        return resample(
+            pixels,
+            parameters["warp"],
+            parameters.get("colour", types.Constant(normalisation(self.mean, self.std))),
+            parameters.get("erase_corner", nothing),
+            parameters.get("erase_extent", nothing),
+            types.Constant(np.tile(np.array(self._blank, np.uint8), (self.image_size, 1))),
+            half=self.dtype == "fp16",
+            interleaved=self.layout == "channels_last",
+        )
+
+    @property
+    def _blank(self) -> list[int]:
+        """RGB of erased pixels."""
+        return [round(255 * level) for level in self.mean]
+
+    def _warped(self, pixels: Node, parameters: Mapping[str, Node]) -> Node:
         return fn.experimental.warp_perspective(
             pixels,
             matrix=parameters["warp"],

@@ -61,10 +61,18 @@ WARP = {"WarpPerspective"}
     ],
 )
 def test_augmentation_of_no_strength_has_no_operator(policy: Policy, expected: set[str]) -> None:
-    assert operators(graph_of(policy, 256)) == expected | COLOUR
-    assert operators(graph_of(policy, 192)) - {"WarpPerspective", "Resize"} == (expected - WARP) | COLOUR
+    graph = graph_of(policy, 256)
+    assert graph.in_one_pass == policy.moves_pixels
+    # What warps also erases and changes colour, all in the one compiled operator.
+    assert operators(graph) == (set() if graph.in_one_pass else expected) | COLOUR
+    assert operators(graph_of(policy, 192)) - {"Resize"} == operators(graph)
     # The second compiled operator pastes; both are called so.
     assert operators(graph_of(policy, 256, channels=4)) == expected | COLOUR | {"Reshape"}
+
+
+def test_blurring_takes_an_operator_for_each_step() -> None:
+    policy = dataclasses.replace(POLICIES["strong"], blur=0.5)
+    assert operators(graph_of(policy, 256)) == WARP | {"GaussianBlur", "Erase"} | COLOUR
 
 
 def test_automatic_policies_have_their_operations_and_nothing_else() -> None:
