@@ -189,7 +189,7 @@ def test_the_hand_written_loader_makes_our_own_pixels(
     grey = 255 * np.asarray(STD, np.float32)[:, None, None]
     apart = np.abs((ours.numpy() - theirs) * grey)
     assert apart.max() <= 1.5  # one grey level, times what colour jitter makes of it
-    assert apart.mean() < 0.1
+    assert apart.mean() < 0.3  # it rounds after its warp, on average by a quarter
 
 
 def test_stored_copies_hold_the_same_pixels_in_either_codec(cache: Cache, tmp_path: Path) -> None:
