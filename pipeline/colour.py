@@ -8,6 +8,7 @@ to load its compiler, once), every pipeline shares them, and the loop runs about
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def half_bits(value):  # type: ignore[no-untyped-def]
     return np.uint16(half | ((bits >> _U(16)) & _U(0x8000)))
 
 
+@cache
 def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
     """The two callbacks for one type and one layout of the output."""
     dtype = np.uint16 if half else np.float32
@@ -94,13 +96,6 @@ def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
     return set_shapes, apply
 
 
-_VARIANTS = {
-    (half, interleaved): _callbacks(half, interleaved)
-    for half in (False, True)
-    for interleaved in (False, True)
-}
-
-
 def apply_colour(images: Any, matrices: Any, *, half: bool = False, interleaved: bool = False) -> Any:
     """DALI node: an affine map of every pixel's colour.
 
@@ -113,7 +108,7 @@ def apply_colour(images: Any, matrices: Any, *, half: bool = False, interleaved:
     Returns:
         Node of floats: channel c is matrix[c] . (R, G, B, 1).
     """
-    set_shapes, apply = _VARIANTS[half, interleaved]
+    set_shapes, apply = _callbacks(half, interleaved)
     operator = Compiled(
         run_fn=apply,
         setup_fn=set_shapes,

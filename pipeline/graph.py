@@ -24,7 +24,6 @@ from pipeline.draws import MID_GREY, BinArray, Draws, FloatArray
 from pipeline.matrices import (
     background_planes,
     blur_windows,
-    centre_window,
     colour_matrices,
     erase_boxes,
     normalisation,
@@ -180,17 +179,24 @@ class Graph:
 
     def _sized(self, pixels: Node) -> Node:
         """Resize to what is warped, or, where nothing is, to the output."""
-        moves = self.policy.moves_pixels
-        side = self.warped_size if moves else self.image_size
         # A warp finds the centre itself, and shows what is really beyond it where the crop is turned.
-        start, share = (0.0, 1.0) if moves else centre_window(self.image_size, self.centre)
-        if side == self.source_size and share == 1:
-            return pixels
+        moves = self.policy.moves_pixels
+        side = self.warped_size if moves else round(self.image_size / self.centre)
+        count = side if moves else self.image_size
+        first = round((side - count) / 2)
+        if side == self.source_size:
+            whole = count == side
+            return pixels if whole else fn.slice(pixels, [first] * 2, [count] * 2, axis_names="HW")
+        if self.device == "cpu":
+            # As for colour: this brings a compiler.
+            from pipeline.shrink import resize
+
+            return resize(pixels, self.source_size, side, first, count)
         return fn.resize(
             pixels,
-            size=[side, side],
-            roi_start=[start, start],
-            roi_end=[start + share, start + share],
+            size=[count, count],
+            roi_start=[first / side] * 2,
+            roi_end=[(first + count) / side] * 2,
             roi_relative=True,
             interp_type=types.INTERP_LINEAR,
             antialias=True,

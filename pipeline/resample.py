@@ -22,7 +22,9 @@ from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: igno
 
 from pipeline.colour import RUN, SETUP, Compiled, half_bits
 
-_BYTE, _GREEN, _BLUE, _PIXEL = uint64(255), uint64(8), uint64(16), uint64(24)
+_BYTE, _PIXEL = uint64(255), uint64(24)
+_RED, _GREEN, _BLUE = uint64(0), uint64(8), uint64(16)
+"""Shifts, in bits."""
 _FUSED = {"contract"}
 """What the compiler may assume of floats: that a product and a sum may be one instruction."""
 
@@ -123,10 +125,61 @@ def _blend(above, below, channel, x, y):  # type: ignore[no-untyped-def]
     return over + y * (c + x * (d - c) - over)
 
 
+@njit(inline="always", fastmath=_FUSED)
+def _coloured(above, below, x, y, m):  # type: ignore[no-untyped-def]
+    """The three channels of one output pixel; m is the colour matrix as twelve plain numbers."""
+    r, g = _blend(above, below, _RED, x, y), _blend(above, below, _GREEN, x, y)
+    b = _blend(above, below, _BLUE, x, y)
+    return (
+        m[0] * r + m[1] * g + m[2] * b + m[3],
+        m[4] * r + m[5] * g + m[6] * b + m[7],
+        m[8] * r + m[9] * g + m[10] * b + m[11],
+    )
+
+
+@njit(inline="always")
+def _numbers(c):  # type: ignore[no-untyped-def]
+    """A matrix as plain numbers: the compiler cannot know that writing pixels leaves it as it is."""
+    one, two, three = c[0], c[1], c[2]
+    return (
+        *(one[0], one[1], one[2], one[3]),
+        *(two[0], two[1], two[2], two[3]),
+        *(three[0], three[1], three[2], three[3]),
+    )
+
+
+@njit(fastmath=_FUSED)
+def _finish(upper, lower, x, y, matrix, red, green, blue):  # type: ignore[no-untyped-def]
+    """A row from its neighbours (`_read`) and places between them (`_find`), float32."""
+    m = _numbers(matrix)
+    for u in range(len(x)):
+        red[u], green[u], blue[u] = _coloured(upper[u], lower[u], x[u], y[u], m)
+
+
+@njit(fastmath=_FUSED)
+def _finish_half(upper, lower, x, y, matrix, red, green, blue):  # type: ignore[no-untyped-def]
+    """The same as the bits of float16."""
+    m = _numbers(matrix)
+    for u in range(len(x)):
+        one, two, three = _coloured(upper[u], lower[u], x[u], y[u], m)
+        red[u], green[u], blue[u] = half_bits(one), half_bits(two), half_bits(three)
+
+
+@njit
+def _weave(red, green, blue, line):  # type: ignore[no-untyped-def]
+    """Three channels of a row into one: [n] each, into [3 n]."""
+    for u in range(len(red)):
+        line[3 * u], line[3 * u + 1], line[3 * u + 2] = red[u], green[u], blue[u]
+
+
 @cache
 def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
     """The callback that says how large outputs are and the one that computes a sample, for one type and
-    layout of the output. Inputs are those of `resample`, in its order."""
+    layout of the output. Inputs are those of `resample`, in its order.
+
+    They enclose nothing but plain values: a compiled function among those would be a new one in every
+    process, and what is kept on disk would never be found again.
+    """
     dtype = np.uint16 if half else np.float32
 
     @cfunc(SETUP, nopython=True, cache=True)
@@ -138,25 +191,6 @@ def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
             size = carray(at(uint64(blank_at[5 * samples + i])), (2,), np.int64)[0]
             out_shape[:] = size
             out_shape[2 if interleaved else 0] = 3
-
-    @njit(fastmath=_FUSED)
-    def finish(upper, lower, x, y, matrix, red, green, blue):  # type: ignore[no-untyped-def]
-        # Twelve plain numbers: the compiler cannot know that writing pixels leaves the matrix as it is.
-        rr, rg, rb, r0 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
-        gr, gg, gb, g0 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
-        br, bg, bb, b0 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
-        for u in range(len(x)):
-            above, below = upper[u], lower[u]
-            r = _blend(above, below, uint64(0), x[u], y[u])
-            g = _blend(above, below, _GREEN, x[u], y[u])
-            b = _blend(above, below, _BLUE, x[u], y[u])
-            one = rr * r + rg * g + rb * b + r0
-            two = gr * r + gg * g + gb * b + g0
-            three = br * r + bg * g + bb * b + b0
-            if half:
-                red[u], green[u], blue[u] = half_bits(one), half_bits(two), half_bits(three)
-            else:
-                red[u], green[u], blue[u] = one, two, three
 
     @cfunc(RUN, nopython=True, cache=True)
     def apply(outs, _out_shapes, _out_ndims, _n_outs, ins, in_shapes, _in_ndims, n_ins):  # type: ignore[no-untyped-def]
@@ -172,10 +206,11 @@ def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
         n = carray(at(uint64(shape_at[5])), (2,), np.int64)[0]
         blank = carray(at(uint64(in_at[5])), (n, 3), np.uint8)
         address = uint64(carray(at(outs), (1,), np.int64)[0])
-        planes, lines = carray(at(address), (3, n, n), dtype), carray(at(address), (n, n, 3), dtype)
+        planes, lines = carray(at(address), (3, n, n), dtype), carray(at(address), (n, 3 * n), dtype)
         across, down = np.empty(n, np.int32), np.empty(n, np.int32)
         x, y = np.empty(n, np.float32), np.empty(n, np.float32)
         upper, lower = np.empty(n, np.uint64), np.empty(n, np.uint64)
+        red, green, blue = np.empty(n, dtype), np.empty(n, dtype), np.empty(n, dtype)
         top, left = int(corner[0]), int(corner[1])
         bottom, right = top + int(extent[0]), left + int(extent[1])
         for row in range(n):
@@ -184,11 +219,14 @@ def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
             if top <= row < bottom:
                 for u in range(left, right):
                     upper[u] = lower[u] = _neighbours(blank.reshape(1, n, 3), 0, u, u)
-            if interleaved:
-                line = lines[row]
-                finish(upper, lower, x, y, colour, line[:, 0], line[:, 1], line[:, 2])
+            if not interleaved:
+                red, green, blue = planes[0, row], planes[1, row], planes[2, row]
+            if half:
+                _finish_half(upper, lower, x, y, colour, red, green, blue)
             else:
-                finish(upper, lower, x, y, colour, planes[0, row], planes[1, row], planes[2, row])
+                _finish(upper, lower, x, y, colour, red, green, blue)
+            if interleaved:
+                _weave(red, green, blue, lines[row])
 
     return set_shapes, apply
 

@@ -61,19 +61,10 @@ def run(graph: Graph, images: list[np.ndarray], draws: Draws) -> np.ndarray:
 
 
 def pil_resize(image: np.ndarray, size: int) -> np.ndarray:
-    return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
-
-
-def edged_resize(image: np.ndarray, size: int) -> np.ndarray:
-    """PIL's antialiased resize, its filter seeing border pixels repeated outwards as DALI's does."""
-    margin = 16
-    padded = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
-    box = (margin, margin, margin + image.shape[1], margin + image.shape[0])
+    """PIL's antialiased resize."""
     # Channel by channel: of RGBA, PIL would multiply the colours by alpha first.
     planes = [
-        Image.fromarray(np.ascontiguousarray(padded[..., c])).resize(
-            (size, size), Image.Resampling.BILINEAR, box=box
-        )
+        Image.fromarray(np.ascontiguousarray(image[..., c])).resize((size, size), Image.Resampling.BILINEAR)
         for c in range(image.shape[2])
     ]
     return np.stack([np.asarray(plane) for plane in planes], axis=2)
@@ -102,8 +93,8 @@ def _resampled(graph: Graph, image: np.ndarray, draws: Draws) -> np.ndarray:
     if not graph.policy.moves_pixels:
         resized = round(size / graph.centre)
         edge = round((resized - size) / 2)
-        return edged_resize(image, resized)[edge : edge + size, edge : edge + size].copy()
-    image = image if source == SOURCE else edged_resize(image, source)
+        return pil_resize(image, resized)[edge : edge + size, edge : edge + size].copy()
+    image = image if source == SOURCE else pil_resize(image, source)
     cut_out = graph.channels == 4
     return cv2.warpPerspective(
         image,

@@ -114,7 +114,8 @@ def test_evaluation_equals_pil_and_torchvision(image_size: int, centre: float) -
         by_pil = pil_resize(image, resized)[edge : edge + image_size, edge : edge + image_size]
         by_tensor = serve(torch.from_numpy(image).permute(2, 0, 1)).permute(1, 2, 0).numpy()
         for expected in (by_pil, np.asarray(serve(Image.fromarray(image))), by_tensor):
-            assert np.abs(found[i] - expected).mean() < 1.0
+            assert np.abs(found[i] - expected).mean() < 0.3  # they round twice
+            assert np.abs(found[i] - expected).max() < 2.01
 
 
 def test_one_pass_is_opencvs_warp_of_floats_then_the_colour_matrix() -> None:
@@ -144,8 +145,7 @@ def test_flip_alone_is_the_mirrored_evaluation_image(centre: float) -> None:
     draws = draw(policy, COUNT, epoch=0, seed=0)
     flipped = run(graph_of(policy, 160, centre=centre), photos(), draws)
     plain = run(graph_of(POLICIES["none"], 160, centre=centre), photos(), draws)
-    # One grey level: DALI rounds a resize of the whole crop and one of its centre apart here and there.
-    assert np.abs(flipped - plain[:, :, ::-1]).max() < (0.01 if centre == 1 else 1.01)
+    assert np.abs(flipped - plain[:, :, ::-1]).max() < 0.01
 
 
 def test_samples_that_are_not_blurred_are_untouched() -> None:
