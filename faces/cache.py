@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import parquet
@@ -117,7 +118,10 @@ class Cache:
             CacheError: the cache was deleted since it was opened.
         """
         try:
-            return pd.read_parquet(self.folder / "index.parquet", columns=[*names])
+            table = pd.read_parquet(self.folder / "index.parquet", columns=[*names])
+            # Arrow keeps what it worked with, which is more than the columns.
+            pyarrow.default_memory_pool().release_unused()
+            return table
         except FileNotFoundError as error:
             raise CacheError(
                 f"{self.folder}: changed while it was in use: no such cache any more ({error.args[0]}); "

@@ -19,7 +19,7 @@ from faces.cache import Cache, file_sha256
 from pipeline.augment import policy_named
 from pipeline.draws import draw
 from pipeline.graph import Graph
-from pipeline.loader import Batch, Loader
+from pipeline.loader import PLACES_DRAWN, Batch, Loader
 from pipeline.order import Sampler, epoch_order
 from pipeline.sampling import Shuffled, Weighted, class_weights, person_balanced, undersampled
 
@@ -100,8 +100,8 @@ def memory(folder: Path, warm: Path, batch_size: int, image_size: int, batches: 
         batches: taken from the measured cache, of as many epochs as it needs.
 
     Returns:
-        `opened` and `built`: own memory with the cache open, then with the loader made; `own` and `mapped`:
-        the most while the batches were taken.
+        `before`: own memory of the process by then; `opened` and `built`: more of it with the cache open,
+        then with the loader made; `own` and `mapped`: the most more while the batches were taken.
     """
     torch.set_num_threads(1)
     for _ in _loader(Cache.open(warm), batch_size, image_size).epoch(0):
@@ -115,6 +115,7 @@ def memory(folder: Path, warm: Path, batch_size: int, image_size: int, batches: 
         for _ in islice(_endless(loader, 0), batches):
             pass
     return {
+        "before": before["anonymous"],
         "opened": opened["anonymous"] - before["anonymous"],
         "built": built["anonymous"] - before["anonymous"],
         "own": peak.most["anonymous"] - before["anonymous"],
@@ -188,22 +189,20 @@ def order_bytes(name: str, rows: int) -> dict[str, float]:
     return {key: value / rows for key, value in found.items()} | {"seconds": seconds}
 
 
-def draws_bytes(places: int) -> dict[str, float]:
-    """Bytes a place of the random draws of an epoch and of the matrices made of them, for policy `strong`.
+def draws_memory() -> dict[str, float]:
+    """The random draws of policy `strong` that the loader holds at a time, and the matrices made of them.
 
     Returns:
-        `kept`: while an epoch runs; `peak`: the most while they are made; `seconds`: of making them.
+        `places`; `kept`: MB; `peak`: the most while they are made, MB.
     """
     policy = policy_named("strong")
     graph = Graph(
         codec="jpeg", source_size=256, image_size=224, mean=MEAN, std=STD, policy=policy, device="cpu"
     )
     tracemalloc.start()
-    start = time.perf_counter()
-    draws = draw(policy, places, epoch=1, seed=0)
-    parameters = graph.parameters(draws.at(np.arange(places)))
-    seconds = time.perf_counter() - start
+    draws = draw(policy, PLACES_DRAWN, epoch=1, seed=0)
+    parameters = graph.parameters(draws.at(np.arange(PLACES_DRAWN)))
     now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert parameters and len(draws) == places
-    return {"sampler": 0.0, "kept": now / places, "peak": peak / places, "seconds": seconds}
+    assert parameters and len(draws) == PLACES_DRAWN
+    return {"places": PLACES_DRAWN, "kept": now / 1e6, "peak": peak / 1e6}

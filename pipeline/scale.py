@@ -31,7 +31,7 @@ from faces.measure import command_line, describe_machine
 from faces.settings import run_command
 from faces.tar import Sample
 from faces.writer import DETECTED, CacheWriter
-from pipeline.probe import SAMPLERS, draws_bytes, in_fresh_process, memory, order_bytes, start_up
+from pipeline.probe import SAMPLERS, draws_memory, in_fresh_process, memory, order_bytes, start_up
 from pipeline.scale_tables import memory_table, order_table, start_table
 
 CROP = 32
@@ -40,8 +40,8 @@ DISTINCT = 256
 Runs = dict[str, list[dict[str, float]]]
 """What was found in each repetition, by the name of the cache."""
 FLAT = (
-    "To keep them flat: compute a batch's rows from (seed, epoch, place) with a Feistel network (weighted: "
-    "draw the class, then a row of it), and make the draws of that batch alone with PCG64.advance."
+    "To keep the order flat too: compute a batch's rows from (seed, epoch, place) with a Feistel network "
+    "(weighted: draw the class, then a row of it)."
 )
 
 
@@ -149,7 +149,7 @@ def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def measure(settings: Settings) -> dict[str, Any]:
-    """All figures of the report: MB of `memory`, seconds of `start_up`, bytes a row of `order` and draws."""
+    """All figures of the report: MB of memory and draws, seconds of start-up, bytes a row of orders."""
     in_shards = settings.shards * settings.shard_rows
     plans = {
         "few": (settings.few, 1),
@@ -172,6 +172,7 @@ def measure(settings: Settings) -> dict[str, Any]:
         "memory_mb": {name: sizes[name] | _medians(runs) for name, runs in memories.items()},
         "start_up_s": {name: sizes[name] | _medians(runs) for name, runs in starts.items()},
         "order_bytes_a_row": _count_orders(settings.order_rows),
+        "draws_mb": _medians([in_fresh_process(draws_memory)]),
     }
 
 
@@ -195,7 +196,6 @@ def _count_orders(rows: int) -> dict[str, dict[str, float]]:
     found = {}
     for name in track(SAMPLERS, "orders", console=Console(highlight=False)):
         found[name] = in_fresh_process(order_bytes, name, rows)
-    found["draws and matrices"] = in_fresh_process(draws_bytes, max(1, rows // 10))
     return {name: _medians([run]) for name, run in found.items()}
 
 
@@ -218,7 +218,12 @@ def bench(settings: Settings) -> dict[str, Any]:
     console.print(memory_table(found["memory_mb"]))
     console.print(start_table(found["start_up_s"]))
     console.print(order_table(found["order_bytes_a_row"], settings.order_rows))
-    console.print(f"{FLAT}\n{report['machine']}; wrote {settings.out}")
+    draws = found["draws_mb"]
+    console.print(
+        f"Random draws are made {draws['places']:,.0f} places at a time: {draws['kept']:.1f} MB of them and "
+        f"their matrices, whatever the number of rows. {FLAT}\n"
+        f"{report['machine']}; wrote {settings.out}"
+    )
     return report
 
 

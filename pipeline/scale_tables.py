@@ -13,17 +13,19 @@ LARGE = 100_000_000
 def memory_table(found: dict[str, Any]) -> Table:
     """Of the small and the large cache, and what a row more takes."""
     table = Table(title="Memory of loading, MB above the process with all libraries warm")
-    for name in ("rows", "cache opened", "loader made", "most, own", "most, mapped files"):
+    names = ("rows", "cache opened", "loader made", "most, own", "most, mapped files", "own, whole process")
+    for name in names:
         table.add_column(name, justify="right")
     few, many = found["few"], found["many"]
+    kinds = ("opened", "built", "own", "mapped")
     for row in (few, many):
-        table.add_row(
-            f"{row['rows']:,}", *(f"{row[key]:,.1f}" for key in ("opened", "built", "own", "mapped"))
-        )
+        own = (f"{row[kind]:,.1f}" for kind in kinds)
+        table.add_row(f"{row['rows']:,}", *own, f"{row['before'] + row['own']:,.1f}")
     more = many["rows"] - few["rows"]
-    growth = (f"{(many[key] - few[key]) * 1e6 / more:,.0f}" for key in ("opened", "built", "own", "mapped"))
+    growth = (f"{(many[kind] - few[kind]) * 1e6 / more:,.0f}" for kind in kinds)
+    ratio = (many["before"] + many["own"]) / (few["before"] + few["own"])
     table.add_section()
-    table.add_row("bytes a row more", *growth)
+    table.add_row("bytes a row more", *growth, f"{ratio:.3f} times")
     return table
 
 
@@ -41,7 +43,7 @@ def start_table(found: dict[str, Any]) -> Table:
 
 def order_table(found: dict[str, Any], rows: int) -> Table:
     """Bytes a row counted at `rows` rows, and what that makes of 100 million."""
-    table = Table(title=f"Order and draws of an epoch, bytes a row (counted at {rows:,} rows)")
+    table = Table(title=f"Order of an epoch, bytes a row (counted at {rows:,} rows)")
     table.add_column("", no_wrap=True)
     for name in ("sampler", "kept", "peak", "seconds", "100 M rows: kept", "peak"):
         table.add_column(name, justify="right")
