@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import torch
 from nvidia.dali import __version__ as dali_version
 from PIL import Image
 from rich.console import Console
@@ -145,11 +146,13 @@ def run_policy(processes: dict[str, RivalProcess], repetitions: int) -> list[Row
             process.stop()
 
 
-def not_installed(peers: Sequence[Peer]) -> dict[str, str]:
+def absent(peers: Sequence[Peer]) -> dict[str, str]:
     """Why some of these cannot take part, by name."""
     failed = json.loads(FAILED.read_text()) if FAILED.is_file() else None
     reasons = {}
     for peer in peers:
+        if peer.gpu and not torch.cuda.is_available():
+            reasons[peer.name] = "torch sees no GPU here"
         if peer.packages and failed is None:
             reasons[peer.name] = "not installed; `make bench-peers` does it"
         for package in peer.packages:
@@ -169,7 +172,7 @@ def bench(settings: Settings) -> Results:
     except CacheError as error:
         raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
     console = Console(highlight=False)
-    missing = not_installed(settings.peers)
+    missing = absent(settings.peers)
     rows: dict[str, list[Row]] = {}
     versions = {"nvidia-dali": dali_version} | {name: version(name) for name in PACKAGES}
     with tempfile.TemporaryDirectory() as place:

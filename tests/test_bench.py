@@ -231,11 +231,12 @@ def test_bench_writes_the_stated_form_and_goes_on_without_a_missing_peer(
     failed = tmp_path / "failed.json"
     failed.write_text(json.dumps({"ffcv": "no compiler"}))
     monkeypatch.setattr(bench, "FAILED", failed)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     broken = Peer(name="broken", module="no_such_peer")
     monkeypatch.setattr(bench, "PEERS", (*PEERS, broken))
     out = tmp_path / "made" / "loader.json"
     rule = {"images": 8, "batch_size": 2, "image_size": 24, "threads": 1, "repetitions": 1}
-    rivals = ("ours raw", "synthetic", "FFCV raw", "broken")
+    rivals = ("ours raw", "ours raw, GPU", "synthetic", "FFCV raw", "broken")
     bench.bench(bench.Settings(cache=cache.folder, out=out, rivals=rivals, **rule))
     report = json.loads(out.read_text())
     assert {"machine", "versions", "command", "conditions", "rows", "goals", "missing"} == set(report)
@@ -246,9 +247,21 @@ def test_bench_writes_the_stated_form_and_goes_on_without_a_missing_peer(
     assert report["rows"][0]["ratio"] == 1
     assert report["missing"]["FFCV raw"] == "ffcv could not be installed: no compiler"
     assert "no_such_peer" in report["missing"]["broken"]
+    assert report["missing"]["ours raw, GPU"] == "torch sees no GPU here"
     assert [goal["goal"] for goal in report["goals"]] == ["strong: ours raw at least 9 times torchvision"]
     assert "core" in report["machine"] and "nvidia-dali" in report["versions"]
     assert out.with_suffix(".png").stat().st_size > 1000
+
+
+@pytest.mark.gpu
+def test_our_loader_on_a_gpu_is_a_rival(cache: Cache, tmp_path: Path) -> None:
+    rival = RivalProcess(Path(sys.executable), "ours_gpu", task_for(cache, tmp_path, "strong"), ())
+    try:
+        rival.ready()
+        done = rival.run()
+        assert done is not None and done.images == 4, rival.problem
+    finally:
+        rival.stop()
 
 
 def test_bench_without_a_cache_says_what_to_run(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Our loader."""
+"""Our loader, on either device."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from itertools import count
 import numpy as np
 
 from faces.cache import Cache
+from pipeline.graph import Device
 from pipeline.loader import Loader
 from pipeline.peers.task import MEAN, STD, Epoch, Task
 
 
-def open_rival(task: Task) -> Epoch:
+def open_rival(task: Task, device: Device = "cpu") -> Epoch:
     """The epoch function."""
     loader = Loader(
         Cache.open(task.raw if task.codec == "raw" else task.jpeg),
@@ -23,6 +24,7 @@ def open_rival(task: Task) -> Epoch:
         policy=task.policy,
         shuffle=True,
         threads=task.workers,
+        device=device,
     )
     epochs = count()
     return lambda: sum(len(images) for images, _ in loader.epoch(next(epochs)))

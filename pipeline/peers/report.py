@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.measure import Row, command_line, describe_machine, draw_rows, rows_table
-from pipeline.peers.table import GOALS, Goal
+from pipeline.peers.table import CEILINGS, GOALS, Goal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,6 @@ def _draw(path: Path, results: Results, machine: str) -> None:
     panels = figure.subplots(1, len(results.rows), squeeze=False)[0]
     for axes, (policy, rows) in zip(panels, results.rows.items(), strict=True):
         # Ceilings would make the bars that matter short.
-        shown = [row for row in rows if row.name not in ("synthetic", "one JPEG decode")]
+        shown = [row for row in rows if row.name not in CEILINGS]
         draw_rows(axes, shown, f"{policy} augmentation, {results.conditions['threads']} workers", machine)
     figure.savefig(path, dpi=100)

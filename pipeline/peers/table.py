@@ -28,6 +28,8 @@ class Peer:
     """Part of the crops that makes up its epoch; less for slow ones, so that every round lasts 1 to 3 s."""
     packages: tuple[str, ...] = ()
     """What it needs of peers.txt; if any, it runs in .venv-peers."""
+    gpu: bool = False
+    """Whether it needs a GPU."""
 
 
 PEERS: Final = (
@@ -50,11 +52,17 @@ PEERS: Final = (
     Peer(name="OpenCV SPDL raw, memory reused", module="spdl_reused", codec="raw", packages=("spdl-core",)),
     Peer(name="ours jpeg", module="ours"),
     Peer(name="ours raw", module="ours", codec="raw"),
+    Peer(name="ours jpeg, GPU", module="ours_gpu", gpu=True),
+    Peer(name="ours raw, GPU", module="ours_gpu", codec="raw", gpu=True),
     Peer(name="synthetic", module="synthetic"),
     Peer(name="one JPEG decode", module="decode", packages=("simplejpeg",)),
 )
-QUICK: Final = ("torchvision", "ours jpeg", "ours raw", "synthetic")
+ON_GPU: Final = tuple(peer.name for peer in PEERS if peer.gpu)
+QUICK: Final = ("torchvision", "ours jpeg", "ours raw", *ON_GPU, "synthetic")
 BASE: Final = "torchvision"
+CEILINGS: Final = ("synthetic", "one JPEG decode")
+"""Rows that load nothing, or do not do all of the work."""
+ON_CPU: Final = tuple(peer.name for peer in PEERS if peer.name not in (*ON_GPU, *CEILINGS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +84,7 @@ class Goal:
 
     def __str__(self) -> str:
         """In words."""
-        than = " or ".join(self.theirs)
+        than = "the fastest on the CPU" if self.theirs == ON_CPU else " or ".join(self.theirs)
         if self.by == "cpu_us":
             often = f"{self.times:g} of " if self.times != 1 else ""
             return (
@@ -109,4 +117,5 @@ GOALS: Final = (
     Goal(ours="ours raw", theirs=("FFCV raw",), least=4),
     Goal(ours="ours raw", theirs=("FFCV raw",), least=1.1, policy="light", by="cpu_us"),
     Goal(ours="ours raw", theirs=("one JPEG decode",), least=1, by="cpu_us", times=2),
+    Goal(ours="ours jpeg, GPU", theirs=ON_CPU, least=3),
 )
