@@ -14,7 +14,7 @@ from numba import carray, cfunc, uint64
 from nvidia.dali import fn, types
 from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: ignore[attr-defined]
 
-from pipeline.colour import RUN, SETUP, Compiled
+from pipeline.compiled import RUN, SETUP, compiled_operator
 
 
 @cfunc(SETUP, nopython=True, cache=True)
@@ -57,12 +57,6 @@ def paste(rgba: Any, planes: Any) -> Any:
     Returns:
         Node of uint8 [height, width, 3].
     """
-    operator = Compiled(
-        run_fn=_paste,
-        setup_fn=_set_shapes,
-        out_types=[types.UINT8],
-        in_types=[types.UINT8, types.FLOAT],
-        outs_ndim=[3],
-        ins_ndim=[3, 2],
-    )
-    return fn.reshape(operator(rgba, planes), layout="HWC")
+    takes = [(types.UINT8, 3), (types.FLOAT, 2)]
+    out = compiled_operator((_set_shapes, _paste), [rgba, planes], takes, types.UINT8)
+    return fn.reshape(out, layout="HWC")

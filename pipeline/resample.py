@@ -16,17 +16,14 @@ import numpy as np
 from llvmlite import ir
 from numba import carray, cfunc, njit, types, uint64
 from numba.extending import intrinsic
-from nvidia.dali import fn
 from nvidia.dali import types as dali_types
 from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: ignore[attr-defined]
 
-from pipeline.colour import RUN, SETUP, Compiled, half_bits
+from pipeline.compiled import FUSED, RUN, SETUP, compiled_operator, half_bits
 
 _BYTE, _PIXEL = uint64(255), uint64(24)
 _RED, _GREEN, _BLUE = uint64(0), uint64(8), uint64(16)
 """Shifts, in bits."""
-_FUSED = {"contract"}
-"""What the compiler may assume of floats: that a product and a sum may be one instruction."""
 
 
 @intrinsic
@@ -41,7 +38,7 @@ def _eight_bytes(_context, array, place):  # type: ignore[no-untyped-def]
     return types.uint64(array, place), generate
 
 
-@njit(fastmath=_FUSED)
+@njit(fastmath=FUSED)
 def _find(matrix, row, across, down, x, y):  # type: ignore[no-untyped-def]
     """Where the pixels of an output row lie in the source.
 
@@ -116,7 +113,7 @@ def _read(pixels, flat, across, down, upper, lower):  # type: ignore[no-untyped-
             lower[u] = _neighbours(pixels, _mirrored(down[u] + 1, height), left, right)
 
 
-@njit(inline="always", fastmath=_FUSED)
+@njit(inline="always", fastmath=FUSED)
 def _blend(above, below, channel, x, y):  # type: ignore[no-untyped-def]
     """One channel between four neighbours: bilinear."""
     a, b = np.float32((above >> channel) & _BYTE), np.float32((above >> (channel + _PIXEL)) & _BYTE)
@@ -125,7 +122,7 @@ def _blend(above, below, channel, x, y):  # type: ignore[no-untyped-def]
     return over + y * (c + x * (d - c) - over)
 
 
-@njit(inline="always", fastmath=_FUSED)
+@njit(inline="always", fastmath=FUSED)
 def _coloured(above, below, x, y, m):  # type: ignore[no-untyped-def]
     """The three channels of one output pixel; m is the colour matrix as twelve plain numbers."""
     r, g = _blend(above, below, _RED, x, y), _blend(above, below, _GREEN, x, y)
@@ -140,15 +137,10 @@ def _coloured(above, below, x, y, m):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def _numbers(c):  # type: ignore[no-untyped-def]
     """A matrix as plain numbers: the compiler cannot know that writing pixels leaves it as it is."""
-    one, two, three = c[0], c[1], c[2]
-    return (
-        *(one[0], one[1], one[2], one[3]),
-        *(two[0], two[1], two[2], two[3]),
-        *(three[0], three[1], three[2], three[3]),
-    )
+    return c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11]
 
 
-@njit(fastmath=_FUSED)
+@njit(fastmath=FUSED)
 def _finish(upper, lower, x, y, matrix, red, green, blue):  # type: ignore[no-untyped-def]
     """A row from its neighbours (`_read`) and places between them (`_find`), float32."""
     m = _numbers(matrix)
@@ -156,7 +148,7 @@ def _finish(upper, lower, x, y, matrix, red, green, blue):  # type: ignore[no-un
         red[u], green[u], blue[u] = _coloured(upper[u], lower[u], x[u], y[u], m)
 
 
-@njit(fastmath=_FUSED)
+@njit(fastmath=FUSED)
 def _finish_half(upper, lower, x, y, matrix, red, green, blue):  # type: ignore[no-untyped-def]
     """The same as the bits of float16."""
     m = _numbers(matrix)
@@ -175,11 +167,7 @@ def _weave(red, green, blue, line):  # type: ignore[no-untyped-def]
 @cache
 def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
     """The callback that says how large outputs are and the one that computes a sample, for one type and
-    layout of the output. Inputs are those of `resample`, in its order.
-
-    They enclose nothing but plain values: a compiled function among those would be a new one in every
-    process, and what is kept on disk would never be found again.
-    """
+    layout of the output. Inputs are those of `resample`, in its order."""
     dtype = np.uint16 if half else np.float32
 
     @cfunc(SETUP, nopython=True, cache=True)
@@ -200,7 +188,7 @@ def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
         pixels = carray(at(uint64(in_at[0])), (height, width, 3), np.uint8)
         flat = carray(at(uint64(in_at[0])), (height * width * 3,), np.uint8)
         warp = carray(at(uint64(in_at[1])), (3, 3), np.float32)
-        colour = carray(at(uint64(in_at[2])), (3, 4), np.float32)
+        colour = carray(at(uint64(in_at[2])), (12,), np.float32)
         corner = carray(at(uint64(in_at[3])), (2,), np.float32)
         extent = carray(at(uint64(in_at[4])), (2,), np.float32)
         n = carray(at(uint64(shape_at[5])), (2,), np.int64)[0]
@@ -258,15 +246,7 @@ def resample(
     Returns:
         Node of floats: channel c is colour[c] . (R, G, B, 1).
     """
-    set_shapes, apply = _callbacks(half, interleaved)
-    operator = Compiled(
-        run_fn=apply,
-        setup_fn=set_shapes,
-        # The plugin refuses to be told of float16, so the bits are made and then called by their name.
-        out_types=[dali_types.UINT16 if half else dali_types.FLOAT],
-        in_types=[dali_types.UINT8, *[dali_types.FLOAT] * 4, dali_types.UINT8],
-        outs_ndim=[3],
-        ins_ndim=[3, 2, 2, 1, 1, 2],
-    )
-    out = operator(images, warp, colour, corner, extent, blank)
-    return fn.reinterpret(out, dtype=dali_types.FLOAT16) if half else out
+    inputs = [images, warp, colour, corner, extent, blank]
+    number = dali_types.FLOAT
+    takes = [(dali_types.UINT8, 3), (number, 2), (number, 2), (number, 1), (number, 1), (dali_types.UINT8, 2)]
+    return compiled_operator(_callbacks(half, interleaved), inputs, takes, number, half=half)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nvidia.dali import fn, types
 from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: ignore[attr-defined]
 
-from pipeline.colour import RUN, SETUP, Compiled
+from pipeline.compiled import FUSED, RUN, SETUP, compiled_operator
 
 _HALF = np.float32(0.5)
 
@@ -47,7 +47,7 @@ def triangle_weights(
     return starts, (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
-@njit(fastmath={"contract"})
+@njit(fastmath=FUSED)
 def _down(pixels, first, weights, line):  # type: ignore[no-untyped-def]
     """A weighted sum of rows: uint8 [height, n], from row `first` on, into float32 [n]."""
     line[:] = 0
@@ -57,7 +57,7 @@ def _down(pixels, first, weights, line):  # type: ignore[no-untyped-def]
             line[k] += weight * np.float32(row[k])
 
 
-@njit(fastmath={"contract"})
+@njit(fastmath=FUSED)
 def _across(line, first, weights, out):  # type: ignore[no-untyped-def]
     """Weighted sums within a row of RGB: float32 [3 n], into uint8 [size, 3], rounded."""
     for j in range(len(out)):
@@ -72,7 +72,7 @@ def _across(line, first, weights, out):  # type: ignore[no-untyped-def]
         out[j, 0], out[j, 1], out[j, 2] = np.uint8(red), np.uint8(green), np.uint8(blue)
 
 
-@njit(fastmath={"contract"})
+@njit(fastmath=FUSED)
 def _across_any(line, first, weights, out):  # type: ignore[no-untyped-def]
     """The same for any number of channels, [size, channels]."""
     channels = out.shape[1]
@@ -127,13 +127,6 @@ def resize(images: Any, source: int, size: int, first: int = 0, count: int = 0) 
         Node of uint8 [count, count, channels].
     """
     starts, weights = triangle_weights(source, size, first, count or size)
-    operator = Compiled(
-        run_fn=_resize,
-        setup_fn=_set_shapes,
-        out_types=[types.UINT8],
-        in_types=[types.UINT8, types.INT32, types.FLOAT],
-        outs_ndim=[3],
-        ins_ndim=[3, 1, 2],
-    )
-    out = operator(images, types.Constant(starts), types.Constant(weights))
-    return fn.reshape(out, layout="HWC")
+    inputs = [images, types.Constant(starts), types.Constant(weights)]
+    takes = [(types.UINT8, 3), (types.INT32, 1), (types.FLOAT, 2)]
+    return fn.reshape(compiled_operator((_set_shapes, _resize), inputs, takes, types.UINT8), layout="HWC")

@@ -30,7 +30,8 @@ from PIL import Image
 
 from pipeline import gpu
 from pipeline.augment import COLOUR, POLICIES, Auto, Policy
-from pipeline.colour import apply_colour, half_bits
+from pipeline.colour import apply_colour
+from pipeline.compiled import half_bits
 from pipeline.draws import AUTO_OPERATIONS, draw
 from pipeline.matrices import background_planes, colour_matrices
 from pipeline.paste import paste
