@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.photo import Pixels
-from preprocess.suppression import best_of_each
 
 if TYPE_CHECKING:
     from preprocess.areas import Areas, TableAreas
@@ -53,10 +52,6 @@ class _Candidates:
     def __getitem__(self, which: Integers | NDArray[np.bool_]) -> _Candidates:
         return _Candidates(self.boxes[which], self.scores[which], self.photo[which], self.rest[which])
 
-    def best(self, *, inside: bool = False) -> _Candidates:
-        """The best in each photo."""
-        return self[best_of_each(self.boxes, self.scores, OVERLAP, self.photo, inside=inside)]
-
 
 def _square(boxes: Floats) -> Floats:
     """Boxes grown to squares about their centres."""
@@ -92,9 +87,10 @@ class Cascade:
     def __init__(self, *, device: str = "cpu") -> None:
         import torch
 
-        from preprocess import areas, networks
+        from preprocess import areas, networks, suppression
 
         self._torch = torch
+        self._best = suppression.best_of_each
         self._areas = areas
         self._memory = areas.Memory()
         self._networks = networks
@@ -129,7 +125,7 @@ class Cascade:
 
     def _search(self, areas: Areas | TableAreas, scales: Sequence[float]) -> list[Found]:
         found = self._judged(areas, self._propose(areas, scales), self._refiner, REFINED_SCORE)
-        found = found.best()
+        found = self._best_of_photos(found)
         moved = found.boxes + found.rest * _sides(found.boxes)
         found = _Candidates(_square(moved), found.scores, found.photo, found.rest)
         found = self._judged(areas, found, self._output, FINAL_SCORE)
@@ -138,7 +134,7 @@ class Cascade:
         points += found.boxes[:, None, :2] - 1
         boxes = found.boxes + found.rest[:, :4] * sides
         found = _Candidates(boxes, found.scores, found.photo, points.reshape(-1, 10))
-        found = found.best(inside=True)
+        found = self._best_of_photos(found, inside=True)
         return [_sorted(found[found.photo == photo]) for photo in range(areas.count)]
 
     def _propose(self, areas: Areas | TableAreas, scales: Sequence[float]) -> _Candidates:
@@ -153,9 +149,13 @@ class Cascade:
             parts.append((np.concatenate(edges, 1), scores, places[:, 0], corrections, group))
         *columns, groups = (np.concatenate(column) for column in zip(*parts, strict=True))
         found = _Candidates(*columns)
-        found = found[best_of_each(found.boxes, found.scores, SAME_LEVEL_OVERLAP, groups)].best()
+        found = found[self._best(found.boxes, found.scores, SAME_LEVEL_OVERLAP, groups)]
+        found = self._best_of_photos(found)
         sides = np.tile(found.boxes[:, 2:] - found.boxes[:, :2], 2)
         return _Candidates(_square(found.boxes + found.rest * sides), found.scores, found.photo, found.rest)
+
+    def _best_of_photos(self, found: _Candidates, *, inside: bool = False) -> _Candidates:
+        return found[self._best(found.boxes, found.scores, OVERLAP, found.photo, inside=inside)]
 
     def _judged(
         self, areas: Areas | TableAreas, found: _Candidates, network: Judge, least: float
