@@ -15,7 +15,7 @@ RUN := .venv/bin/python -m
 PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment bench bench-peers bench-preprocess bench-train demo test check clean
+.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment bench bench-peers bench-preprocess bench-scale bench-train demo test check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
