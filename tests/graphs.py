@@ -70,6 +70,28 @@ def pil_resize(image: np.ndarray, size: int) -> np.ndarray:
     return np.stack([np.asarray(plane) for plane in planes], axis=2)
 
 
+def _mirrored(places: np.ndarray, length: int) -> np.ndarray:
+    """101 reflection of places up to a length beyond either edge, and the far edge after that."""
+    return (length - 1 - np.abs(length - 1 - np.abs(places))).clip(0, length - 1)
+
+
+def bilinear(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """A warp with mirrored borders as its definition says, in double precision: float [size, size, 3]."""
+    v, u = np.mgrid[:size, :size]
+    x, y = (matrix[:2, :2].astype(float) @ np.stack([u.ravel(), v.ravel()])) + matrix[:2, 2:].astype(float)
+    whole_x, whole_y = np.floor(x).astype(int), np.floor(y).astype(int)
+    right, down = (x - whole_x)[:, None], (y - whole_y)[:, None]
+    height, width = image.shape[:2]
+    (upper, lower), (left, beside) = (
+        (_mirrored(whole, length), _mirrored(whole + 1, length))
+        for whole, length in ((whole_y, height), (whole_x, width))
+    )
+    photo = image.astype(float)
+    above = photo[upper, left] * (1 - right) + photo[upper, beside] * right
+    below = photo[lower, left] * (1 - right) + photo[lower, beside] * right
+    return (above * (1 - down) + below * down).reshape(size, size, 3)
+
+
 def reference(graph: Graph, image: np.ndarray, draws: Draws) -> np.ndarray:
     """What one image should become: grey levels, float [H, W, 3]."""
     size = graph.image_size

@@ -16,6 +16,7 @@ from graphs import (
     MEAN,
     SOURCE,
     STD,
+    bilinear,
     cutouts,
     encoded,
     graph_of,
@@ -33,7 +34,7 @@ from pipeline.augment import COLOUR, POLICIES, Auto, Policy
 from pipeline.colour import apply_colour
 from pipeline.compiled import half_bits
 from pipeline.draws import AUTO_OPERATIONS, draw
-from pipeline.matrices import background_planes, colour_matrices
+from pipeline.matrices import background_planes, colour_matrices, erase_boxes, warp_matrices
 from pipeline.paste import paste
 
 ALONE = {
@@ -119,13 +120,18 @@ def test_evaluation_equals_pil_and_torchvision(image_size: int, centre: float) -
             assert np.abs(found[i] - expected).max() < 2.01
 
 
-def test_one_pass_is_opencvs_warp_of_floats_then_the_colour_matrix() -> None:
+def test_one_pass_is_the_warp_then_the_rectangle_then_the_colour_matrix() -> None:
     policy = dataclasses.replace(POLICIES["strong"], rotation=20.0)
     draws = draw(policy, COUNT, epoch=0, seed=0)
     found = run(graph_of(policy), photos(), draws)
+    warps, colours = warp_matrices(draws, SOURCE, 224), colour_matrices(draws, (0, 0, 0), (1, 1, 1))
+    corners, extents = (values.astype(int) for values in erase_boxes(draws, 224))
     for i, image in enumerate(photos()):
-        expected = reference(graph_of(policy), image.astype(np.float32), draws.at(np.array([i])))
-        np.testing.assert_allclose(found[i], expected, atol=0.02)
+        expected = bilinear(image, warps[i], 224)
+        (y, x), (height, width) = corners[i], extents[i]
+        expected[y : y + height, x : x + width] = np.round(255 * np.array(MEAN))
+        expected = (expected @ colours[i, :, :3].T.astype(float) + colours[i, :, 3]) * 255
+        np.testing.assert_allclose(found[i], expected, atol=0.05)
 
 
 @pytest.mark.parametrize("policy", [POLICIES["light"], POLICIES["strong"]], ids=["light", "strong"])

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from graphs import bilinear
 from nvidia.dali import Pipeline, fn, types
 
 from pipeline.resample import resample
@@ -36,28 +37,6 @@ def warped(images: list[np.ndarray], matrices: np.ndarray, size: int, **changed:
     return np.asarray(pipeline.run()[0].as_array())
 
 
-def mirrored(places: np.ndarray, length: int) -> np.ndarray:
-    """101 reflection of places up to a length beyond either edge, and the far edge after that."""
-    return (length - 1 - np.abs(length - 1 - np.abs(places))).clip(0, length - 1)
-
-
-def expected(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Bilinear interpolation as its definition says, in double precision."""
-    v, u = np.mgrid[:size, :size]
-    x, y = (matrix[:2, :2].astype(float) @ np.stack([u.ravel(), v.ravel()])) + matrix[:2, 2:].astype(float)
-    whole_x, whole_y = np.floor(x).astype(int), np.floor(y).astype(int)
-    right, down = (x - whole_x)[:, None], (y - whole_y)[:, None]
-    height, width = image.shape[:2]
-    (upper, lower), (left, beside) = (
-        (mirrored(whole, length), mirrored(whole + 1, length))
-        for whole, length in ((whole_y, height), (whole_x, width))
-    )
-    photo = image.astype(float)
-    above = photo[upper, left] * (1 - right) + photo[upper, beside] * right
-    below = photo[lower, left] * (1 - right) + photo[lower, beside] * right
-    return (above * (1 - down) + below * down).reshape(size, size, 3)
-
-
 @pytest.mark.parametrize("shape", [(3, 3), (3, 50), (50, 3), (40, 30), (64, 64)])
 @pytest.mark.parametrize("reach", [0.5, 2.0, 20.0])
 def test_any_affine_map_is_bilinear_with_mirrored_borders(shape: tuple[int, int], reach: float) -> None:
@@ -69,7 +48,7 @@ def test_any_affine_map_is_bilinear_with_mirrored_borders(shape: tuple[int, int]
     matrices = matrices.astype(np.float32)
     for found, image, matrix in zip(warped(images, matrices, 24), images, matrices, strict=True):
         # Coordinates are of single precision, so pixels far away are found to a few thousandths.
-        assert np.abs(found - expected(image, matrix, 24)).mean() < 0.1
+        assert np.abs(found - bilinear(image, matrix, 24)).mean() < 0.1
 
 
 def test_the_identity_gives_every_pixel_back_and_a_shift_its_neighbour() -> None:
