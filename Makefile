@@ -15,7 +15,7 @@ RUN := .venv/bin/python -m
 PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment bench bench-peers bench-preprocess bench-scale bench-train demo test check clean
+.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment recipes compare sweep bench bench-peers bench-preprocess bench-scale bench-train leak-demo demo test test-slow check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -76,6 +76,16 @@ score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv
 	$(call need,PREDICTIONS)$(call need,ANSWERS)$(call need,CACHE)
 	$(RUN) infer.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
 
+compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
+	$(RUN) train.compare --runs $(RUNS) $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(if $(BLOCK),--block $(BLOCK)) $(ARGS)
+
+sweep: $(READY) ## search fields of a recipe: SWEEP=sweeps/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file]
+	$(call need,SWEEP)$(call need,CACHE)
+	$(RUN) train.sweep --sweep $(SWEEP) --cache $(CACHE) --folds $(FOLDS) --runs $(RUNS) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+recipes: $(READY) ## list all recipes and how each differs from its base
+	$(RUN) train.recipes $(ARGS)
+
 look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RECIPE=recipes/x.toml, or POLICY=strong
 	$(call need,CACHE)
 	$(if $(RECIPE),$(RUN) train.look --recipe $(RECIPE),$(RUN) pipeline.look $(if $(POLICY),--policy $(POLICY))) --cache $(CACHE) $(ARGS)
@@ -96,6 +106,9 @@ bench-preprocess: $(READY) ## measure stage 1 beside facenet-pytorch: [DATA=phot
 bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]
 	$(RUN) train.bench $(if $(RECIPE),--recipe $(RECIPE)) $(if $(CACHE),--cache $(CACHE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
+leak-demo: $(READY) ## by how much scores lie when photos, not people, are dealt to folds: [CACHE=... RECIPE=... EPOCHS=n FOLDS=5]
+	$(RUN) train.leak_demo $(if $(CACHE),--cache $(CACHE)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --folds $(FOLDS) --runs $(RUNS)/leak-demo $(ARGS)
+
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && \
 	$(MAKE) --no-print-directory sample PEOPLE=240 SEED=0 DATA=$(DEMO)/data && \
@@ -108,6 +121,9 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 
 test: $(READY) ## all tests
 	.venv/bin/python -m pytest
+
+test-slow: $(READY) ## train every recipe for one short epoch
+	.venv/bin/python -m pytest -m slow
 
 check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/ruff check .

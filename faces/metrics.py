@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from faces.labels import CLASS_COUNT, IntArray, split_classes
+from faces.labels import CLASS_COUNT, FloatArray, IntArray, split_classes
 
 
 def macro_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> float:
@@ -22,6 +22,21 @@ def macro_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> float:
     """
     occurring = np.intersect1d(np.arange(class_count), np.union1d(truth, guess))
     return float(f1_score(truth, guess, labels=occurring, average="macro", zero_division=0))
+
+
+def class_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> FloatArray:
+    """F1 of each class, as scikit-learn defines it; `macro_f1` is the mean of those that are not NaN.
+
+    Args:
+        truth: [n] int classes in [0, class_count).
+        guess: [n] int classes in [0, class_count).
+        class_count: number of classes of the task.
+
+    Returns:
+        [class_count] float64 in [0, 1]; NaN for a class that occurs in neither `truth` nor `guess`.
+    """
+    scores = f1_score(truth, guess, labels=np.arange(class_count), average=None, zero_division=np.nan)
+    return np.asarray(scores, np.float64)
 
 
 def class_scores(truth: ArrayLike, guess: ArrayLike) -> dict[str, float]:

@@ -32,19 +32,27 @@ def read_toml(kind: type[T], path: Path) -> T:
     Raises:
         ValueError: not TOML, an unknown key (the nearest known one is named), or a value that does not fit.
     """
+    return from_table(kind, load_toml(path), path)
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a table, whatever its keys.
+
+    Raises:
+        ValueError: no such file, or not TOML.
+    """
     if not path.is_file():
         beside = ", ".join(sorted(str(p) for p in path.parent.glob("*.toml"))) or "no .toml file is there"
         raise ValueError(f"{path}: no such file; there are: {beside}")
     try:
-        table = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not TOML: {error}") from error
-    return from_table(kind, table, path)
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], path: Path) -> T:
     """A settings dataclass from a parsed TOML or JSON table; `path` is named in errors as in `read_toml`."""
-    _check_keys(kind, table, path)
+    check_keys(kind, table, path)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(complaint):
@@ -90,7 +98,8 @@ def nearest(name: str, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
-def _check_keys(kind: Any, table: Mapping[str, Any], path: Path, prefix: str = "") -> None:
+def check_keys(kind: Any, table: Mapping[str, Any], path: Path, prefix: str = "") -> None:
+    """Refuse a key that is no field of `kind` or its tables, as `read_toml` does; values are not judged."""
     hints = {field.name: field for field in dataclasses.fields(kind)}
     for key, value in table.items():
         if key not in hints:
@@ -99,7 +108,7 @@ def _check_keys(kind: Any, table: Mapping[str, Any], path: Path, prefix: str = "
             default = hints[key].default
             if not dataclasses.is_dataclass(default):
                 raise ValueError(f"{path}: {prefix + key!r} is one value, not a table")
-            _check_keys(type(default), value, path, f"{prefix}{key}.")
+            check_keys(type(default), value, path, f"{prefix}{key}.")
 
 
 def _arguments(table: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -13,6 +13,7 @@ from faces.labels import FloatArray, compose
 from infer.runs import Run
 from pipeline.loader import Loader
 from train.checkpoint import load_best
+from train.codings import codings_of
 from train.precision import make_fabric
 from train.predict import View, original, predict_heads
 
@@ -65,4 +66,4 @@ def predict_run(
         threads=threads,
     )
     chosen = [VIEWS[name] for name in views]
-    return compose(predict_heads(model, loader, card.recipe.tasks, views=chosen, advance=advance))
+    return compose(predict_heads(model, loader, codings_of(card.recipe), views=chosen, advance=advance))

@@ -112,6 +112,9 @@ POLICIES: Final[dict[str, Policy]] = {
         hue=10.0,
         erase=0.25,
     ),
+    "erasing": Policy(
+        crop_area=(0.7, 1.0), crop_aspect=(0.9, 1.1), rotation=5.0, flip=0.5, background=1.0, erase=0.5
+    ),
     # torchvision's ColorJitter(0.5, 0.5, 0.5, 0.5), whose hue counts in turns.
     "team_a": Policy(flip=0.5, background=1.0, brightness=0.5, contrast=0.5, saturation=0.5, hue=180.0),
     "randaugment": Policy(flip=0.5, background=1.0, auto="randaugment"),

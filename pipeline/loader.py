@@ -136,6 +136,11 @@ class Loader:
     def _order(self, epoch: int) -> Order:
         return epoch_order(self.sampler, epoch=epoch, seed=self.seed, rank=self.rank, world=self.world)
 
+    def batch_rows(self, epoch: int, number: int) -> IntArray:
+        """[b] rows of the cache that a batch consists of, damaged ones too, without reading any."""
+        places = self._order(epoch).samples[number * self.batch_size : (number + 1) * self.batch_size]
+        return np.asarray(self.rows[places])
+
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """The batches of one epoch; a pure function of the settings, the epoch and the batch's number.
 

@@ -16,8 +16,9 @@ from infer.predict import predict_run
 from infer.runs import Run
 from pipeline.loader import Loader
 from train import bench
+from train.assemble import FoldPlan
 from train.checkpoint import read_card
-from train.fold import FoldPlan, train_fold
+from train.fold import train_fold
 from train.recipe import Recipe
 from train.watch import Watch
 

@@ -13,8 +13,9 @@ from infer import run as infer_run
 from infer import score
 from infer.predict import flip
 from infer.run import Settings
+from train.assemble import FoldPlan
 from train.checkpoint import load_best
-from train.fold import FoldPlan, train_fold
+from train.fold import train_fold
 from train.recipe import Recipe
 from train.watch import Watch
 
@@ -107,7 +108,7 @@ def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Pat
             network, _ = load_best(path)
             image = pixels_as_the_network_sees(unseen, position, path)
             with torch.inference_mode():
-                looks = [network(view).split([3, 2, 3], 1) for view in (image, flip(image))]
+                looks = [[*network(view).values()] for view in (image, flip(image))]
             mask, gender, age = (
                 torch.stack([look[k].softmax(1) for look in looks]).mean(0)[0] for k in range(3)
             )

@@ -3,18 +3,24 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import one_hot
 
 from faces.cache import Cache
 from faces.labels import TASKS
 from faces.settings import read_toml
 from train import look
-from train.fold import FoldPlan, train_fold
-from train.mixing import Mix, draw_mix, mix, mix_images, rare_photos, soft_labels
-from train.recipe import Mixing, Optimiser, Recipe
+from train.assemble import FoldPlan
+from train.fold import train_fold
+from train.mixing import Mix, draw_mix, mix, mix_images, mix_targets, rare_photos
+from train.recipe import Recipe
+from train.recipe_data import Age, Mixing
+from train.recipe_network import Optimiser
+from train.targets import class_rows
 from train.watch import Watch
 
 A = torch.arange(16.0).reshape(1, 4, 4).repeat(3, 1, 1)
@@ -22,10 +28,8 @@ B = 100 + A
 KEY = {"seed": 1, "epoch": 2, "step": 3}
 KINDS = ("mixup", "cutmix", "half_face")
 # A photo of a masked man of 25 and one of an unmasked woman of 65: every head, and one that is not A's.
-LABELS = {
-    task: torch.from_numpy(TASKS[task].encode([0, 2], [0, 1], [25, 65]))
-    for task in ("class18", "mask", "gender", "age3", "age6", "mask_gender", "senior")
-}
+PAIR = pd.DataFrame({"mask": [0, 2], "gender": [0, 1], "age": [25.0, 65.0]})
+TARGETS = {name: torch.from_numpy(class_rows(task, PAIR, Age())) for name, task in TASKS.items()}
 
 
 def by_hand(share: list[float], boxes: list[list[int]] | None) -> Mix:
@@ -61,7 +65,7 @@ def test_cutmix_pastes_the_partners_box_at_its_place() -> None:
 )
 def test_half_faces_meet_at_the_same_column(ratio: float, first_row: list[int], share: float) -> None:
     mixing = Mixing(name="half_face", ratio=(ratio, ratio))
-    images, labels = mix(torch.stack([A, B]), LABELS, mixing, rare=none_rare(2), **KEY)
+    images, labels = mix(torch.stack([A, B]), TARGETS, mixing, rare=none_rare(2), **KEY)
     cut = int(share * 4)
     assert images[0, 0, 0].tolist() == first_row
     assert torch.equal(images[0], torch.cat([A[..., :cut], B[..., cut:]], 2))
@@ -70,7 +74,7 @@ def test_half_faces_meet_at_the_same_column(ratio: float, first_row: list[int], 
 
 
 def test_labels_of_every_head_are_shared_out() -> None:
-    soft = soft_labels(LABELS, by_hand([0.75, 0.5], None))
+    soft = mix_targets(TARGETS, by_hand([0.75, 0.5], None))
     expected = {
         "class18": {0: [0.75, 0.5], 17: [0.25, 0.5]},  # 0 * 6 + 0 * 3 + 0 and 2 * 6 + 1 * 3 + 2
         "mask": {0: [0.75, 0.5], 2: [0.25, 0.5]},
@@ -90,7 +94,8 @@ def test_labels_of_every_head_are_shared_out() -> None:
 
 def test_unknown_labels_take_their_share_of_the_row_away() -> None:
     drawn = Mix(partner=torch.tensor([1, 2, 3, 0]), share=torch.full((4,), 0.7), boxes=None)
-    soft = soft_labels({"mask": torch.tensor([0, 1, -1, -1])}, drawn)["mask"]
+    hard = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]])
+    soft = mix_targets({"mask": hard}, drawn)["mask"]
     expected = torch.tensor([[0.7, 0.3, 0], [0, 0.7, 0], [0, 0, 0], [0.3, 0, 0]])
     torch.testing.assert_close(soft, expected)
 
@@ -131,7 +136,7 @@ def test_the_share_is_that_of_the_pixels(
     alone = drawn.partner == torch.arange(n)
     assert torch.equal(drawn.share[alone], torch.ones(int(alone.sum())))
     classes = torch.from_numpy(np.random.default_rng(seed).integers(0, 18, n))
-    rows = soft_labels({"class18": classes}, drawn)["class18"]
+    rows = mix_targets({"class18": one_hot(classes, 18).float()}, drawn)["class18"]
     torch.testing.assert_close(rows.sum(1), torch.ones(n))
     assert torch.equal(rows[alone].argmax(1), classes[alone])
 
@@ -223,9 +228,9 @@ def test_draws_are_a_function_of_seed_epoch_step_and_rank(name: str) -> None:
 
 def test_without_mixing_the_batch_is_the_very_same() -> None:
     images = torch.stack([A, B])
-    same = mix(images, LABELS, Mixing(), rare=none_rare(2), **KEY)
+    same = mix(images, TARGETS, Mixing(), rare=none_rare(2), **KEY)
     assert same[0] is images
-    assert same[1] is LABELS
+    assert same[1] is TARGETS
 
 
 @pytest.mark.parametrize("name", KINDS)

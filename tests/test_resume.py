@@ -18,16 +18,19 @@ import torch
 
 from faces.cache import Cache
 from faces.settings import write_toml
+from train.assemble import FoldPlan
 from train.checkpoint import RunError, StateFile, load_state
-from train.fold import FoldPlan, train_fold
-from train.recipe import Mixing, Optimiser, Recipe, Schedule
+from train.fold import train_fold
+from train.recipe import Recipe
+from train.recipe_data import Mixing
+from train.recipe_network import Head, Optimiser, Schedule
 from train.watch import Watch
 
 # 48 photos train in 6 batches, 24 validate in 3: nine are told of in an epoch.
 RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),
     backbone="test_resnet",
-    dropout=0.2,
+    head=Head(dropout=0.2),
     image_size=32,
     augment="light",
     epochs=2,
@@ -172,11 +175,31 @@ def test_a_damaged_state_is_said(coloured: Cache, whole: Path, tmp_path: Path, d
     bad = {"cut": good[:-1000], "empty": b"", "text": b"no state\n", "flipped": b"\xff" * 999 + good[999:]}
     path = tmp_path / "last.pt"
     path.write_bytes(bad[damage])
-    with pytest.raises(RunError, match=r"last.pt: not a whole training state .*delete it"):
+    with pytest.raises(RunError, match=r"last.pt: not a whole training state, .*delete it"):
         train_fold(plan(coloured, tmp_path), Watch())
     path.unlink()
     with pytest.raises(KeyboardInterrupt):
         train_fold(plan(coloured, tmp_path), Cut(0))
+
+
+@pytest.mark.parametrize("damage", ["flipped bit", "missing"])
+def test_the_newest_intact_state_wins(coloured: Cache, whole: Path, tmp_path: Path, damage: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(coloured, tmp_path), Cut(4))
+    path = tmp_path / "last.pt"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data) if damage == "flipped bit" else path.unlink()
+    watch = Cut(100)
+    train_fold(plan(coloured, tmp_path, minutes=60.0), watch)
+    assert "resuming in epoch 1 of 2, after 4 of its 6 batches" in watch.said[-1]
+    assert ("going on from last.previous.pt" in watch.said[0]) == (damage == "flipped bit")
+    assert_same_run(whole, tmp_path)
+
+
+def test_to_insist_on_resuming_what_never_began(coloured: Cache, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no last.pt, so there is nothing to go on from; .*RESUME=1"):
+        train_fold(dataclasses.replace(plan(coloured, tmp_path), resume=True), Watch())
 
 
 def test_minutes_that_cannot_be(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from faces.settings import read_toml, write_toml
 from pipeline.loader import Loader
 from pipeline.sampling import class_weights
 from train.data import fold_rows
-from train.recipe import Recipe, Rows, Sampling
+from train.recipe import Recipe
+from train.recipe_data import Rows, Sampling
 from train.sampler import fold_sampler
 
 FOLD = {"fold": 1, "folds": 3, "seed": 0}

@@ -4,7 +4,9 @@ import pytest
 
 from faces.settings import read_toml, to_table, write_toml
 from infer.ensemble import Ensemble
-from train.recipe import Recipe, Schedule
+from train.recipe import Recipe
+from train.recipe_file import read_recipe
+from train.recipe_network import Schedule
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,7 +18,7 @@ def toml(folder: Path, text: str) -> Path:
 
 
 def test_every_recipe_and_ensemble_of_the_project_reads_and_says_what_it_is() -> None:
-    recipes = [read_toml(Recipe, path) for path in (ROOT / "recipes").glob("*.toml")]
+    recipes = [read_recipe(path) for path in (ROOT / "recipes").glob("*.toml")]
     ensembles = [read_toml(Ensemble, path) for path in (ROOT / "ensembles").glob("*.toml")]
     assert len(recipes) >= 3
     assert len(ensembles) >= 2

@@ -11,10 +11,12 @@ import torch
 
 from faces.cache import Cache
 from faces.labels import TASKS
+from train.assemble import FoldPlan
 from train.checkpoint import RunError, load_best, load_state, read_card
 from train.data import fold_rows
-from train.fold import FoldPlan, train_fold
-from train.recipe import Optimiser, Recipe, Schedule
+from train.fold import train_fold
+from train.recipe import Recipe
+from train.recipe_network import Head, Optimiser, Schedule
 from train.report import read_out_of_fold, score_out_of_fold
 from train.run import Settings, run
 from train.watch import Watch
@@ -22,7 +24,7 @@ from train.watch import Watch
 RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),
     backbone="test_resnet",
-    dropout=0.2,
+    head=Head(dropout=0.2),
     image_size=32,
     augment="light",
     epochs=3,
@@ -69,11 +71,11 @@ def test_people_who_are_not_a_tasks_do_not_train_it_but_are_predicted(coloured: 
 
 
 def test_folds_that_cannot_be(coloured: Cache, unseen: Cache) -> None:
-    with pytest.raises(ValueError, match=r"fold 3: with 3 folds they are numbered 0 to 2"):
+    with pytest.raises(ValueError, match=r"fold 3: with 3 folds of scheme person they are numbered 0 to 2"):
         fold_rows(coloured, ("mask",), fold=3, folds=3, seed=0)
     with pytest.raises(ValueError, match="no photo of this cache is labelled"):
         fold_rows(unseen, ("mask",), fold=0, folds=3, seed=0)
-    with pytest.raises(ValueError, match="fewer than folds=9"):
+    with pytest.raises(ValueError, match="age band <30 has 8 people, fewer than folds=9"):
         fold_rows(coloured, ("mask",), fold=0, folds=9, seed=0)
 
 

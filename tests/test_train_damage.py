@@ -16,10 +16,12 @@ from PIL import Image
 
 from faces.cache import Cache
 from faces.writer import CacheWriter
+from train.assemble import FoldPlan
 from train.checkpoint import load_state
 from train.data import fold_rows
-from train.fold import FoldPlan, train_fold
-from train.recipe import Optimiser, Recipe
+from train.fold import train_fold
+from train.recipe import Recipe
+from train.recipe_network import Optimiser
 from train.run import Settings, run
 from train.watch import Watch
 

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from itertools import count, cycle, islice
 from pathlib import Path
@@ -18,14 +19,15 @@ from rich.progress import Progress
 
 from faces.cache import Cache, CacheError
 from faces.measure import Row, write_report
-from faces.settings import read_toml, run_command
+from faces.settings import run_command
 from pipeline.engine import PREFETCH
 from pipeline.loader import Batch, Loader
 from train.data import fold_rows
-from train.fold import FoldPlan, assemble, resolve_precision
+from train.adopt import resolve_precision
+from train.assemble import FoldPlan, assemble
 from train.loop import FoldTraining
 from train.precision import choose_device, loader_threads
-from train.recipe import Recipe
+from train.recipe_file import read_recipe
 from train.watch import Watch
 
 REAL, READY, ALONE = "ours: real loader", "batches made beforehand", "loader alone"
@@ -128,18 +130,20 @@ def take_turn(
 
 def compare(training: FoldTraining, settings: Settings, synchronise: Callable[[], object]) -> list[TrainRow]:
     """Let the three ways take turns, so that a busy moment of the machine meets all of them."""
-    training.model.train()
+    training.step.model.train()
+    step = partial(training.step, epoch=0, batch=0)
     real = _endless(training.training)
     # Of the real loader's own memory: a batch is its receiver's for good.
     ready = cycle([*islice(real, _READY_BATCHES)])
-    ways = {REAL: (real, training.step), READY: (ready, training.step), ALONE: (real, None)}
+    ways: dict[str, tuple[Iterator[Batch], Callable[..., object] | None]]
+    ways = {REAL: (real, step), READY: (ready, step), ALONE: (real, None)}
     turns: dict[str, list[Turn]] = {name: [] for name in ways}
     with Progress(console=Console(highlight=False)) as progress:
         bar = progress.add_task("", total=(settings.repetitions + 1) * len(ways))
         for repetition in range(settings.repetitions + 1):
-            for name, (batches, step) in ways.items():
+            for name, (batches, action) in ways.items():
                 progress.update(bar, description=name if repetition else f"{name} (warm-up)")
-                turn = take_turn(batches, step, settings.steps, synchronise)
+                turn = take_turn(batches, action, settings.steps, synchronise)
                 if repetition:
                     turns[name].append(turn)
                 progress.advance(bar)
@@ -184,7 +188,7 @@ def bench(settings: Settings) -> list[TrainRow]:
     Raises:
         ValueError: no finished cache to take crops from, or a recipe that does not fit data or machine.
     """
-    recipe = replace(read_toml(Recipe, settings.recipe), pretrained=False)
+    recipe = replace(read_recipe(settings.recipe), pretrained=False)
     if settings.weights is not None:
         recipe = replace(recipe, weights=str(settings.weights))
     try:

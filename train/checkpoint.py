@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from torch import nn
 
 from faces.settings import from_table, to_table
 from faces.writer import write_atomically
-from train.model import Normalisation, build_model
+from train.model import Network, Normalisation, build_model
 from train.recipe import Recipe
 
-RUN_VERSION = 1
+RUN_VERSION = 2
 _HEADER = "facefold_run"
+_DIGEST = hashlib.sha256().digest_size
 
 
 class RunError(ValueError):
@@ -39,10 +41,13 @@ class RunCard:
     """Names of the classes of each head."""
     fold: int
     folds: int
+    fold_seed: int
+    scheme: str
+    """The folds' scheme; runs of the same number, seed and scheme of folds saw the same people."""
     epoch: int
     """The epoch, from 0, whose weights these are."""
     score: float
-    """Validation macro F1 of that epoch."""
+    """Validation macro F1 of that epoch; NaN where nobody validated."""
     crop: Mapping[str, Any]
     """Settings the training crops were made with; photos to predict must be cropped alike."""
     prior: tuple[float, ...]
@@ -59,6 +64,8 @@ def save_best(network: nn.Module, card: RunCard, path: Path) -> None:
         "classes": dict(card.classes),
         "fold": card.fold,
         "folds": card.folds,
+        "fold_seed": card.fold_seed,
+        "scheme": card.scheme,
         "epoch": card.epoch,
         "macro_f1": card.score,
         "crop": dict(card.crop),
@@ -89,6 +96,8 @@ def read_card(path: Path) -> RunCard:
         classes={task: tuple(names) for task, names in header["classes"].items()},
         fold=header["fold"],
         folds=header["folds"],
+        fold_seed=header["fold_seed"],
+        scheme=header["scheme"],
         epoch=header["epoch"],
         score=header["macro_f1"],
         crop=header["crop"],
@@ -96,7 +105,7 @@ def read_card(path: Path) -> RunCard:
     )
 
 
-def load_best(path: Path) -> tuple[nn.Module, RunCard]:
+def load_best(path: Path) -> tuple[Network, RunCard]:
     """The trained network, in evaluation mode on the CPU, and its card."""
     card = read_card(path)
     network = build_model(card.recipe, initialise=False)
@@ -107,29 +116,54 @@ def load_best(path: Path) -> tuple[nn.Module, RunCard]:
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write the training state atomically: a kill leaves the one before it."""
+    """Write the training state atomically, with a sha256 at its end; the one before it becomes `previous`."""
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    write_atomically(path, buffer.getvalue())
+    data = buffer.getvalue()
+    if path.is_file():
+        path.replace(previous_state(path))
+    write_atomically(path, data + hashlib.sha256(data).digest())
 
 
-def load_state(path: Path) -> dict[str, Any] | None:
-    """The saved training state, or None where none was saved yet. Never unpickles code.
+def previous_state(path: Path) -> Path:
+    """Where the state before the last is: `last.previous.pt` of `last.pt`."""
+    return path.with_stem(f"{path.stem}.previous")
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """A saved training state. Never unpickles code.
 
     Raises:
         RunError: a damaged file; a kill does not leave one.
     """
-    if not path.is_file():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's unpickler raises whatever it stumbles over
-        told = f"{type(error).__name__}: {error}".splitlines()[0][:120]
-        raise RunError(
-            f"{path}: not a whole training state ({told}); "
-            "delete it, and the fold is trained from its beginning"
-        ) from error
+    data = path.read_bytes()
+    data, digest = data[:-_DIGEST], data[-_DIGEST:]
+    if hashlib.sha256(data).digest() != digest:
+        raise RunError(f"{path}: not a whole training state, its sha256 differs from the one at its end")
+    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return state
+
+
+def load_state(path: Path, say: Callable[[str], object] = lambda _: None) -> dict[str, Any] | None:
+    """The newest intact training state, or None where none was saved yet.
+
+    Args:
+        path: the last one; where it is damaged or missing, the one before it is taken.
+        say: told of a damaged file.
+
+    Raises:
+        RunError: the last is damaged, and there is no intact one before it.
+    """
+    kept = [state for state in (path, previous_state(path)) if state.is_file()]
+    for state in kept:
+        try:
+            return read_state(state)
+        except RunError as error:
+            if state is kept[-1]:
+                cure = "delete it, and the fold is trained from its beginning"
+                raise RunError(f"{error}; {cure}") from error
+            say(f"{error}; going on from {kept[-1].name}")
+    return None
 
 
 class StateFile:

@@ -2,78 +2,167 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from faces.cache import Cache
-from faces.folds import assign_folds
-from faces.labels import CLASS_COUNT, UNKNOWN, IntArray
-from train.recipe import Rows
+from faces.folds import FoldScheme, fold_numbers, fold_of_rows
+from faces.labels import AGE_EDGES, CLASS_COUNT, GENDERS, MASKS, TASKS, UNKNOWN, IntArray
+from train.recipe_data import Rows
+
+_YEARS = 121
+"""Ages 0 to 120 meet every class of every task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldRows:
-    """The two sides of a fold; no person is on both."""
+    """The two sides of a fold; no person is on both, but in scheme image."""
 
     training: IntArray
     """Rows labelled for at least one of the tasks and kept by the recipe's `rows`."""
     validation: IntArray
-    """Every labelled row of the fold's people, in the cache's order."""
+    """Every labelled row of the fold's people, in the cache's order; none in scheme everything."""
     prior: tuple[float, ...]
     """Shares of the 18 classes among all of the training people's photos, the recipe's `rows` or not."""
 
+    @property
+    def identity(self) -> str:
+        """Hex sha256 over both sides' row numbers."""
+        sides = [np.ascontiguousarray(side, "<i8").tobytes() for side in (self.training, self.validation)]
+        return hashlib.sha256(b"|".join(sides)).hexdigest()
+
 
 def fold_rows(
-    cache: Cache, tasks: Sequence[str], *, fold: int, folds: int, seed: int, rows: Rows | None = None
+    cache: Cache,
+    tasks: Sequence[str],
+    *,
+    fold: int,
+    folds: int,
+    seed: int,
+    scheme: FoldScheme = "person",
+    rows: Rows = Rows(),
+    senior_from: float = AGE_EDGES[1],
+    without: IntArray | None = None,
 ) -> FoldRows:
     """Divide the labelled rows of a cache; photos of unlabelled people take no part.
 
     Args:
         cache: with labels.
         tasks: what is trained.
-        fold: whose people validate, 0 to folds - 1.
+        fold: whose people validate, one of the scheme's: 0 to folds - 1, or 0.
         folds: into which the people are divided.
         seed: which of the many such divisions.
+        scheme: how they are divided.
         rows: which of the training rows to keep; validation rows are never left out.
+        senior_from: age in years from which training counts a photo as 60 or older.
+        without: [m] rows that take no part either, kept apart for a test on neither side.
 
     Raises:
-        ValueError: no labels, `fold` out of range, folds that the people do not allow, or no row left.
+        ValueError: no labels, a `fold` that the scheme does not have, folds that the people do not allow, no
+            row left, or a class of a task without a training photo.
     """
-    if not 0 <= fold < folds:
-        raise ValueError(f"fold {fold}: with {folds} folds they are numbered 0 to {folds - 1}")
+    numbers = fold_numbers(scheme, folds)
+    if fold not in numbers:
+        told = f"they are numbered 0 to {folds - 1}" if len(numbers) > 1 else "fold 0 is the only one"
+        raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {told}")
     classes = cache.labels("class18")
-    labelled = np.flatnonzero(classes != UNKNOWN)
+    taking = classes != UNKNOWN
+    if without is not None:
+        taking[without] = False
+    labelled = np.flatnonzero(taking)
     if not len(labelled):
         raise ValueError(
             f"{cache.folder}: no photo of this cache is labelled; "
             "train on a cache of photos with mask, gender and age"
         )
-    persons = cache.columns("person")["person"].to_numpy()[labelled]
-    fold_of = assign_folds(persons, cache.labels("age3")[labelled], folds, seed)
-    training, validation = labelled[fold_of != fold], labelled[fold_of == fold]
+    names = cache.columns("key", "person").iloc[labelled]
+    fold_of = fold_of_rows(
+        scheme,
+        keys=names["key"],
+        persons=names["person"],
+        classes=classes[labelled],
+        folds=folds,
+        seed=seed,
+    )
+    validates = fold_of == fold
+    assert scheme == "image" or not {*names["person"][validates]} & {*names["person"][~validates]}
+    training = labelled[~validates]
     prior = np.bincount(classes[training], minlength=CLASS_COUNT) / len(training)
+    kept = _keep(cache, training, tasks, rows, fold)
+    _check_classes(cache, labelled, kept, tasks, rows, senior_from, fold)
+    return FoldRows(training=kept, validation=labelled[validates], prior=tuple(prior.tolist()))
+
+
+def training_classes(cache: Cache, task: str, senior_from: float = AGE_EDGES[1]) -> IntArray:
+    """Classes that training gives each row: as `Cache.labels`, but older people count as 60 earlier.
+
+    Args:
+        cache: with labels.
+        task: whose classes.
+        senior_from: age in years from which a photo is taken for one of age 60; at 60 nothing changes.
+
+    Returns:
+        [len(cache)] int64, -1 where not labelled or not the task's.
+    """
+    known = cache.columns("mask", "gender", "age")
+    return TASKS[task].encode(known["mask"], known["gender"], _aged(known["age"].to_numpy(), senior_from))
+
+
+def _aged(years: np.ndarray, senior_from: float) -> np.ndarray:
+    return np.where(years >= senior_from, np.maximum(years, AGE_EDGES[1]), years)
+
+
+def _keep(cache: Cache, training: IntArray, tasks: Sequence[str], rows: Rows, fold: int) -> IntArray:
+    """Those of the training rows that the tasks have classes of and a recipe's table keeps."""
     taught = training[np.any([cache.labels(task)[training] != UNKNOWN for task in tasks], axis=0)]
     if not len(taught):
         raise ValueError(
             f"fold {fold}: none of its {len(training)} training photos is labelled for {', '.join(tasks)}: "
             "train other tasks, or on a cache with photos of such people"
         )
-    kept = taught if rows is None else _keep(cache, taught, rows, fold)
-    return FoldRows(training=kept, validation=validation, prior=tuple(prior.tolist()))
-
-
-def _keep(cache: Cache, training: IntArray, rows: Rows, fold: int) -> IntArray:
-    """Those of the training rows that a recipe's table says."""
-    years = np.floor(cache.columns("age")["age"].to_numpy(np.float64)[training])
-    kept = training[~np.isin(years, rows.drop_ages)]
+    years = np.floor(cache.columns("age")["age"].to_numpy(np.float64)[taught])
+    kept = taught[~np.isin(years, rows.drop_ages)]
     if rows.only:
         kept = kept[cache.labels(rows.only)[kept] != UNKNOWN]
     if not len(kept):
         raise ValueError(
-            f"fold {fold}: none of its {len(training)} training photos is left by "
+            f"fold {fold}: none of its {len(taught)} training photos is left by "
             f"rows.drop_ages={list(rows.drop_ages)}, rows.only={rows.only!r}: "
             "drop fewer ages or name another task"
         )
     return kept
+
+
+def _check_classes(
+    cache: Cache,
+    labelled: IntArray,
+    kept: IntArray,
+    tasks: Sequence[str],
+    rows: Rows,
+    senior_from: float,
+    fold: int,
+) -> None:
+    """Refuse a fold in which a class would be predicted that was never shown."""
+    persons = cache.columns("person")["person"].to_numpy()
+    for task in tasks:
+        classes = training_classes(cache, task, senior_from)
+        missing = np.setdiff1d(_classes_of(task, rows.only, senior_from), classes[kept])
+        if len(missing):
+            people = np.unique(persons[labelled[classes[labelled] == missing[0]]])
+            raise ValueError(
+                f"fold {fold}: none of its {len(kept)} training photos is of class "
+                f"{TASKS[task].classes[missing[0]]!r} of task {task}; {len(people)} people of the cache "
+                "are: choose fewer folds, train another task, add such people, or keep more in [rows]"
+            )
+
+
+def _classes_of(task: str, only: str, senior_from: float) -> IntArray:
+    """The task's classes that occur among all people conceivable, or among those of the task `only`."""
+    shape = (len(MASKS), len(GENDERS), _YEARS)
+    mask, gender, age = (axis.ravel() for axis in np.indices(shape))
+    mine = TASKS[only].encode(mask, gender, age) != UNKNOWN if only else np.ones(len(age), bool)
+    classes = TASKS[task].encode(mask, gender, _aged(age, senior_from))[mine]
+    return np.unique(classes[classes != UNKNOWN])

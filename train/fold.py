@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from faces.cache import Cache
 from faces.labels import TASKS, FloatArray
-from faces.settings import read_toml, to_table, write_toml
+from faces.settings import to_table
 from faces.writer import write_atomically
-from pipeline.loader import Loader, OnDamage
+from train.adopt import adopt_folder
+from train.assemble import FoldPlan, assemble
 from train.checkpoint import RunCard, StateFile, load_state, save_best
 from train.damage import DamageNotes, without_damaged
 from train.data import FoldRows, fold_rows
+from train.environment import write_environment
 from train.loop import FoldTraining
-from train.model import build_model, normalisation
-from train.precision import make_fabric, measure_precisions
-from train.recipe import Recipe
-from train.sampler import fold_sampler
-from train.schedule import make_optimiser, make_schedule
+from train.memory import explain_exhaustion
+from train.trackers import Tracker, open_trackers
 from train.watch import Watch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FoldPlan:
-    """Which fold of which recipe, on which cache, trained where."""
-
-    recipe: Recipe
-    cache: Cache
-    fold: int
-    folds: int
-    fold_seed: int
-    folder: Path
-    device: str
-    """`cpu` or `cuda`."""
-    threads: int
-    """Threads of the loader."""
-    on_damage: OnDamage = "stop"
-    """What crops that do not decode do: end the training, or be left out and noted in skipped.csv."""
-    checkpoint_minutes: float = 5.0
-    """Wall time between two saves of the training state in mid-epoch; 0 is after every batch."""
 
 
 def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
     """Train a fold to its last epoch, going on from its last saved state if there is one.
 
-    Writes recipe.toml, best.safetensors, oof.parquet, metrics.csv, TensorBoard events and last.pt into the
-    run's folder. At an epoch's end last.pt comes after all others: a kill in between goes on from the state
-    before it and rewrites the same.
+    Writes recipe.toml, environment.json, best.safetensors, oof.parquet, metrics.csv, TensorBoard events and
+    last.pt into the run's folder. At an epoch's end last.pt comes after all others: a kill in between goes on
+    from the state before it and rewrites the same. Of several processes the first writes.
 
     Args:
         plan: what to train.
@@ -65,149 +38,79 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
 
     Raises:
         ValueError: the folder holds a run of something else, the recipe does not fit data or machine, the
-            loss is not finite, or last.pt is damaged.
+            loss is not finite, memory does not suffice, or last.pt is damaged.
     """
-    rows = fold_rows(
+    rows = plan.rows or fold_rows(
         plan.cache,
         plan.recipe.tasks,
         fold=plan.fold,
         folds=plan.folds,
         seed=plan.fold_seed,
+        scheme=plan.scheme,
         rows=plan.recipe.rows,
+        senior_from=plan.recipe.age.senior_from,
     )
     plan = adopt_folder(plan, watch)
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":
+        if plan.processes.world > 1:
+            raise ValueError("on_damage=skip: processes would lose step of each other; train in one process")
         rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
-    training = assemble(plan, rows)
-    file = StateFile(plan.folder / "last.pt", plan.checkpoint_minutes)
-    state = load_state(file.path)
-    if state is not None:
-        training.restore(state)
-        if training.epoch < plan.recipe.epochs:
-            watch.say(
-                f"fold {plan.fold}: resuming in epoch {training.epoch + 1} of {plan.recipe.epochs}, "
-                f"after {training.part.next_batch} of its {len(training.training)} batches"
-            )
-    watch.begin(f"fold {plan.fold}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
-    if training.epoch == plan.recipe.epochs:
-        return training.best
-    with SummaryWriter(plan.folder / "events", purge_step=training.epoch) as events:
-        while training.epoch < plan.recipe.epochs:
-            predictions = training.run_epoch(watch, file)
-            notes.add("training", training.training.skipped)
-            _keep_epoch(plan, training, predictions, events)
-            file.save(training.state())
-            row = training.history[-1]
-            watch.scored(f"fold {plan.fold}", plan.recipe.epochs, row, row is training.best)
+    with explain_exhaustion(plan):
+        training = assemble(plan, rows)
+        file = StateFile(plan.folder / "last.pt", plan.checkpoint_minutes)
+        _resume(plan, training, file, watch)
+        # No process may replace the file that another has yet to read.
+        plan.processes.wait()
+        watch.begin(f"fold {plan.fold}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
+        if not training.finished:
+            _train(plan, training, notes, file, watch)
     return training.best
 
 
-def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
-    """Begin the run's folder or check that it holds this very run; the plan with its precision resolved."""
-    asked = {
-        "recipe": to_table(plan.recipe),
-        "cache": plan.cache.identity,
-        "fold": plan.fold,
-        "folds": plan.folds,
-        "fold_seed": plan.fold_seed,
-    }
-    request = plan.folder / "request.json"
-    resolved = plan.folder / "recipe.toml"
-    if request.is_file() and resolved.is_file():
-        _check_same(json.loads(request.read_text()), asked, plan.folder)
-        return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    recipe = resolve_precision(plan, watch)
-    write_toml(recipe, resolved)
-    write_atomically(request, json.dumps(asked, indent=1).encode())
-    return dataclasses.replace(plan, recipe=recipe)
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
-def _check_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
-    before, now = _flat(found), _flat(asked)
-    differing = [
-        f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key) and key != "recipe.about"
-    ]
-    if differing:
-        raise ValueError(
-            f"{folder}: holds a run of something else ({'; '.join(differing)}); "
-            "rename the recipe, choose another RUNS folder, or delete this run"
+def _resume(plan: FoldPlan, training: FoldTraining, file: StateFile, watch: Watch) -> None:
+    state = load_state(file.path, watch.say)
+    if state is None:
+        if plan.resume:
+            raise ValueError(
+                f"resume: {plan.folder} has no last.pt, so there is nothing to go on from; leave --resume "
+                "(RESUME=1) out to begin"
+            )
+        return
+    training.restore(state)
+    if not training.finished:
+        watch.say(
+            f"fold {plan.fold}: resuming in epoch {training.epoch + 1} of {plan.recipe.epochs}, "
+            f"after {training.part.next_batch} of its {len(training.training)} batches"
         )
 
 
-def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
-    """The recipe with `auto` replaced by what trains fastest on this device."""
-    recipe = plan.recipe
-    if recipe.precision != "auto":
-        return recipe
-    network = build_model(recipe, initialise=False)
-    rates = measure_precisions(network, recipe.batch_size, recipe.image_size, plan.device)
-    fastest = max(rates, key=lambda precision: rates[precision])
-    measured = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in rates.items())
-    watch.say(f"fold {plan.fold}: precision auto measured {measured} training images/s: {fastest}")
-    return dataclasses.replace(recipe, precision=fastest)
-
-
-def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
-    """Network, optimiser, schedule and loaders of a fold, freshly initialised from recipe seed and fold."""
-    recipe = plan.recipe
-    seed = int(np.random.SeedSequence([recipe.seed, plan.fold]).generate_state(1)[0])
-    torch.manual_seed(seed)
-    network = build_model(recipe)
-    scaling = normalisation(network)
-    network = network.to(memory_format=torch.channels_last)
-    shared: dict[str, Any] = {
-        "batch_size": recipe.batch_size,
-        "image_size": recipe.image_size,
-        "centre": recipe.centre,
-        "layout": "channels_last",
-        "mean": scaling.mean,
-        "std": scaling.std,
-        "device": "gpu" if plan.device == "cuda" else "cpu",
-        "threads": plan.threads,
-    }
-    sampler = fold_sampler(recipe, plan.cache, rows.training)
-    training = Loader(
-        plan.cache,
-        rows.training,
-        policy=recipe.augment,
-        seed=seed,
-        sampler=sampler,
-        on_damage=plan.on_damage,
-        **shared,
-    )
-    optimiser = make_optimiser(network, recipe.optimiser)
-    return FoldTraining(
-        recipe=recipe,
-        cache=plan.cache,
-        rows=rows,
-        fabric=make_fabric(recipe.precision, plan.device),
-        network=network,
-        normalisation=scaling,
-        optimiser=optimiser,
-        schedule=make_schedule(
-            optimiser, recipe.schedule, steps_per_epoch=len(training), epochs=recipe.epochs
-        ),
-        training=training,
-        validation=Loader(plan.cache, rows.validation, **shared),
-    )
+def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: StateFile, watch: Watch) -> None:
+    epochs, name = plan.recipe.epochs, f"fold {plan.fold}"
+    if not plan.processes.first:
+        while not training.finished:
+            training.run_epoch(watch, file)
+        return
+    write_environment(plan.folder)
+    with open_trackers(plan.trackers, plan.folder, to_table(plan.recipe), training.epoch) as tracker:
+        while not training.finished:
+            predictions = training.run_epoch(watch, file)
+            notes.add("training", training.training.skipped)
+            _keep_epoch(plan, training, predictions, tracker)
+            file.save(training.state())
+            row = training.history[-1]
+            watch.scored(name, epochs, row, row is training.best)
+    if training.epoch < epochs:
+        watch.say(
+            f"{name}: stopped after epoch {training.epoch}, {plan.recipe.stop_after} epochs after its best"
+        )
 
 
 def _keep_epoch(
-    plan: FoldPlan, training: FoldTraining, predictions: dict[str, FloatArray], events: SummaryWriter
+    plan: FoldPlan, training: FoldTraining, predictions: Mapping[str, FloatArray], tracker: Tracker
 ) -> None:
     row = training.history[-1]
+    tracker.epoch(row)
     if training.best is row:
         card = RunCard(
             recipe=plan.recipe,
@@ -215,21 +118,24 @@ def _keep_epoch(
             classes={task: TASKS[task].classes for task in plan.recipe.tasks},
             fold=plan.fold,
             folds=plan.folds,
+            fold_seed=plan.fold_seed,
+            scheme=plan.scheme,
             epoch=int(row["epoch"]),
-            score=row["macro_f1"],
+            score=row.get("macro_f1", float("nan")),
             crop=plan.cache.description["settings"],
             prior=training.rows.prior,
         )
-        save_best(training.network, card, plan.folder / "best.safetensors")
-        table = out_of_fold(plan.cache, training.rows, predictions, plan.fold)
-        write_atomically(plan.folder / "oof.parquet", table.to_parquet(index=False))
+        save_best(training.judged, card, plan.folder / "best.safetensors")
+        if predictions:
+            table = out_of_fold(plan.cache, training.rows, predictions, plan.fold)
+            write_atomically(plan.folder / "oof.parquet", table.to_parquet(index=False))
+            tracker.best(table, plan.cache, int(row["epoch"]))
     write_atomically(plan.folder / "metrics.csv", pd.DataFrame(training.history).to_csv(index=False).encode())
-    for name, value in row.items():
-        if name != "epoch":
-            events.add_scalar(name, value, int(row["epoch"]))
 
 
-def out_of_fold(cache: Cache, rows: FoldRows, predictions: dict[str, FloatArray], fold: int) -> pd.DataFrame:
+def out_of_fold(
+    cache: Cache, rows: FoldRows, predictions: Mapping[str, FloatArray], fold: int
+) -> pd.DataFrame:
     """One row a validation photo: what it is, its true labels, and `<task>:<class>` probabilities."""
     known = cache.index.loc[rows.validation, ["position", "image_id", "person", "mask", "gender", "age"]]
     table = known.assign(fold=fold).reset_index(drop=True)

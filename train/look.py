@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faces.cache import Cache
-from faces.settings import read_toml, run_command
+from faces.settings import run_command
 from pipeline.look import augment_sheet
-from train.recipe import Recipe
+from train.recipe_file import read_recipe
 from train.sheet import training_sheet
 
 
@@ -29,7 +29,7 @@ class Settings:
 
 def look(settings: Settings) -> None:
     """Draw the sheet."""
-    recipe = read_toml(Recipe, settings.recipe)
+    recipe = read_recipe(settings.recipe)
     cache = Cache.open(settings.cache)
     augment_sheet(
         cache,

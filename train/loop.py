@@ -1,4 +1,4 @@
-"""Training one fold: epochs, validation, and a state that may be saved after any batch."""
+"""Training one fold: epochs, validation, and a state that may be saved between any two steps."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ from torch.optim.lr_scheduler import LambdaLR
 from faces.cache import Cache
 from faces.labels import FloatArray
 from pipeline.loader import Loader
+from train.averaging import WeightAverage
 from train.checkpoint import StateFile
+from train.codings import Coding
 from train.data import FoldRows
-from train.losses import heads_loss
-from train.mixing import mix, rare_photos
-from train.model import Normalisation, split_heads
+from train.model import Network, Normalisation
 from train.predict import predict_heads, score_heads
+from train.processes import Processes
 from train.recipe import Recipe
+from train.schedule import judge_epoch
+from train.step import Step
 from train.watch import Watch
 
 _LOSS_EVERY = 10
 """Steps between two readings of the loss: each makes the host wait for the device."""
+_STATISTICS_BATCHES = 100
+"""Training batches on which averaged weights get their statistics of batch normalisation."""
 
 
 @dataclass(kw_only=True)
@@ -36,12 +41,14 @@ class EpochPart:
 
     loss: Tensor
     """Scalar float64 on the device: the sum over its photos of their batch's loss."""
+    astray: Tensor
+    """Scalar int64 on the device: the first batch whose loss was not finite, or -1."""
     rate: float
     """Learning rate of its first batch."""
     next_batch: int = 0
     """Number of the batch to train next."""
     photos: int = 0
-    """Photos trained."""
+    """Photos that this process has trained on."""
     begun: float = field(default_factory=time.perf_counter)
     """When it began by `time.perf_counter`; after an interruption as much later as that took."""
 
@@ -54,27 +61,28 @@ class FoldTraining:
     cache: Cache
     rows: FoldRows
     fabric: Fabric
-    network: nn.Module
+    processes: Processes
+    network: Network
     normalisation: Normalisation
+    codings: dict[str, Coding]
     optimiser: Optimizer
     schedule: LambdaLR
+    average: WeightAverage
+    step: Step
     training: Loader
-    validation: Loader
-    history: list[dict[str, float]] = field(default_factory=list)
+    validation: Loader | None
+    """None where nobody validates."""
+    history: list[dict[str, float]]
     """One row an epoch: epoch, lr, loss, validation scores, images_per_s, seconds."""
 
     def __post_init__(self) -> None:
-        self.model, self.stepper = self.fabric.setup(self.network, self.optimiser)
-        device = self.fabric.device
-        self.labels = {
-            task: torch.from_numpy(self.cache.labels(task)).to(device) for task in self.recipe.tasks
-        }
-        self.rare = rare_photos(self.cache, self.rows.training)
         self.part = self._new_part()
 
     def _new_part(self) -> EpochPart:
-        loss = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
-        return EpochPart(loss=loss, rate=float(self.schedule.get_last_lr()[0]))
+        device = self.fabric.device
+        loss = torch.zeros((), dtype=torch.float64, device=device)
+        astray = torch.full((), -1, device=device)
+        return EpochPart(loss=loss, astray=astray, rate=float(self.schedule.get_last_lr()[0]))
 
     @property
     def epoch(self) -> int:
@@ -83,8 +91,9 @@ class FoldTraining:
 
     @property
     def photos_an_epoch(self) -> int:
-        """Photos trained on and validated in one epoch, to within a batch."""
-        return len(self.training) * self.recipe.batch_size + len(self.rows.validation)
+        """Photos trained on and validated in one epoch by this process, to within a batch."""
+        validated = len(self.rows.validation) // self.processes.world
+        return len(self.training) * self.training.batch_size + validated
 
     @property
     def photos_done(self) -> int:
@@ -93,24 +102,36 @@ class FoldTraining:
 
     @property
     def best(self) -> dict[str, float]:
-        """The history's row of the highest validation macro F1, the earliest of equals."""
-        return max(self.history, key=lambda row: row["macro_f1"])
+        """The history's row of the highest validation macro F1, the earliest of equals; the last where nobody
+        validates."""
+        return max(self.history, key=lambda row: row.get("macro_f1", row["epoch"]))
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the best has not been beaten for as long as the recipe waits."""
+        if self.epoch == self.recipe.epochs:
+            return True
+        waited = self.epoch - 1 - self.best["epoch"] if self.history else 0
+        return bool(self.recipe.stop_after) and waited >= self.recipe.stop_after
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept: the averaged one as soon as averaging has begun."""
+        return self.average.module if self.average.begun else self.network
 
     def state(self) -> dict[str, Any]:
         """All that the next batch depends on, for `restore`.
 
-        The loader is not in it: every number that orders, augments and mixes is a pure function of seed,
-        epoch and place, so the number of the next batch says all. A checkpoint of DALI's would hold the place
-        in a reader and the state of random operators; there are neither. Crops that do not decode are kept
-        so that they are still counted and noted.
+        Neither a loader nor a random generator is in it: every number that orders, augments, mixes and drops
+        out is a pure function of seed, epoch and place. Crops that do not decode are kept so that they are
+        still counted and noted.
         """
         return {
             "model": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
-            "random": torch.get_rng_state(),
-            "device_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "average": self.average.state_dict(),
             "history": self.history,
             "skipped": {int(row): reason for row, reason in self.training.skipped.items()},
             "part": {
@@ -128,19 +149,18 @@ class FoldTraining:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["random"])
-        if torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["device_random"])
-        self.history = state["history"]
+        self.average.load_state_dict(state["average"])
+        self.history[:] = state["history"]
         self.training.skipped = state["skipped"]
         part = state["part"]
-        self.part = EpochPart(
-            loss=torch.tensor(part["loss"], dtype=torch.float64, device=self.fabric.device),
-            rate=part["rate"],
-            next_batch=part["next_batch"],
-            photos=part["photos"],
-            begun=time.perf_counter() - part["seconds"],
+        self.part = self._new_part()
+        self.part.loss += part["loss"]
+        self.part.rate, self.part.next_batch, self.part.photos = (
+            part["rate"],
+            part["next_batch"],
+            part["photos"],
         )
+        self.part.begun -= part["seconds"]
 
     def run_epoch(self, watch: Watch, file: StateFile) -> dict[str, FloatArray]:
         """Train the rest of an epoch, validate, and add a row to the history.
@@ -150,7 +170,7 @@ class FoldTraining:
             file: where the state is saved whenever it is due in mid-epoch.
 
         Returns:
-            Validation probabilities [rows, classes] by task.
+            Validation probabilities [rows, classes] by task; empty where nobody validates.
 
         Raises:
             ValueError: the loss is not finite.
@@ -158,64 +178,69 @@ class FoldTraining:
         if not self.part.next_batch:
             self.part = self._new_part()
         self._train_epoch(watch, file)
+        self.average.after_epoch(self.network, self.epoch)
         loss = self._mean_loss()
         trained = time.perf_counter()
-        predictions = self.validate(watch.advance)
-        scores = score_heads(self.cache.index.iloc[self.rows.validation], predictions)
+        predictions = self.validate(watch.advance) if self.validation else {}
+        scores = score_heads(self.cache.index.iloc[self.rows.validation], predictions) if predictions else {}
         row = {"epoch": float(self.epoch), "lr": self.part.rate, "loss": loss, **scores}
-        row["images_per_s"] = self.part.photos / (trained - self.part.begun)
+        row["images_per_s"] = self.part.photos * self.processes.world / (trained - self.part.begun)
         row["seconds"] = time.perf_counter() - self.part.begun
         self.history.append(row)
+        judge_epoch(self.schedule)
         self.part = self._new_part()
         return predictions
 
     def _train_epoch(self, watch: Watch, file: StateFile) -> None:
-        self.model.train()
+        self.network.frozen = self.epoch < self.recipe.optimiser.frozen_epochs
+        self.step.model.train()
         part = self.part
         for images, rows in self.training.epoch(self.epoch, start_batch=part.next_batch):
-            part.loss += self.step(images, rows) * len(rows)
             # The loader's own count: batches of nothing but damaged crops are not given.
-            part.next_batch = self.training.next_batch
+            batch = self.training.next_batch - 1
+            loss = self.step(images, rows, epoch=self.epoch, batch=batch)
+            part.astray = torch.where((part.astray < 0) & ~loss.isfinite(), batch, part.astray)
+            part.loss += loss * len(rows)
+            part.next_batch = batch + 1
             part.photos += len(rows)
-            if file.due:
+            if self.processes.first and self.step.ends_step(batch) and file.due:
                 self._mean_loss()
                 file.save(self.state())
             read = part.next_batch % _LOSS_EVERY == 1
-            watch.advance(len(rows), float(part.loss) / part.photos if read else math.nan)
+            watch.advance(len(rows), self._mean_loss() if read else math.nan)
 
     def _mean_loss(self) -> float:
-        """The mean of the epoch so far; checked at every save, so that training gone astray stops early."""
+        """The mean of the epoch so far; read before every save, so that training gone astray stops early."""
         loss = float(self.part.loss) / self.part.photos
         if not math.isfinite(loss):
-            raise ValueError(
-                f"epoch {self.epoch + 1}: the loss is {loss}; lower optimiser.lr={self.recipe.optimiser.lr} "
-                f"or use another precision than {self.recipe.precision}"
-            )
+            self._stop_astray(int(self.part.astray))
         return loss
 
-    def step(self, images: Tensor, rows: Tensor) -> Tensor:
-        """Train on the batch that the training loader gave last; its mean loss, a scalar on the device."""
-        # An index on the host would make it wait for the device.
-        places = rows.to(self.fabric.device, non_blocking=True)
-        images, labels = mix(
-            images.to(memory_format=torch.channels_last),
-            {task: values[places] for task, values in self.labels.items()},
-            self.recipe.mixing,
-            rare=self.rare[rows.numpy()],
-            seed=self.training.seed,
-            epoch=self.epoch,
-            step=self.training.next_batch - 1,
-            rank=self.training.rank,
+    def _stop_astray(self, batch: int) -> None:
+        rows = self.training.batch_rows(self.epoch, batch)
+        keys = [*self.cache.columns("key")["key"].iloc[rows]]
+        step = self.epoch * len(self.training) + batch
+        rate = self.recipe.optimiser.lr * self.schedule.lr_lambdas[0](
+            step // self.recipe.optimiser.accumulate
         )
-        logits = self.model(images)
-        loss = heads_loss(split_heads(logits, self.recipe.tasks), labels)
-        self.fabric.backward(loss)
-        self.stepper.step()
-        self.schedule.step()
-        self.stepper.zero_grad(set_to_none=True)
-        return loss.detach()
+        raise ValueError(
+            f"epoch {self.epoch + 1}, batch {batch + 1} of {len(self.training)} (step {step + 1}): the loss is not "
+            f"finite, at learning rate {rate:g}, on the samples with keys {', '.join(keys)}; lower "
+            f"optimiser.lr={self.recipe.optimiser.lr}, set optimiser.clip, or use another precision than "
+            f"{self.recipe.precision}; the same command goes on from the last state saved before"
+        )
 
     def validate(self, advance: Callable[[int], object]) -> dict[str, FloatArray]:
         """Probabilities [rows, classes] by task of the fold's validation rows, each exactly once."""
-        self.model.eval()
-        return predict_heads(self.model, self.validation, self.recipe.tasks, advance=advance)
+        assert self.validation is not None
+        # A frozen backbone keeps the statistics that it came with.
+        if self.average.begun and not self.network.frozen:
+            images = (images for images, _ in self.training.epoch(self.epoch))
+            pairs = zip(range(_STATISTICS_BATCHES), images, strict=False)
+            with self.fabric.autocast():
+                self.average.recompute((batch for _, batch in pairs), self.fabric.device)
+        self.processes.same_buffers(self.judged)
+        network = self.judged.eval()
+        with self.fabric.autocast():
+            parts = predict_heads(network, self.validation, self.codings, advance=advance)
+        return {task: self.processes.interleave(part) for task, part in parts.items()}

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faces.cache import Cache
-from faces.labels import TASKS, UNKNOWN, IntArray
+from faces.labels import UNKNOWN, IntArray
 from pipeline.order import generator
-from train.recipe import Mixing
+from train.recipe_data import Mixing
 
 MIXING_STREAM: Final = 100
 """Keeps the numbers that mix a batch apart from those that order and augment its epoch."""
@@ -166,8 +166,8 @@ def mix_images(images: Tensor, mix: Mix) -> Tensor:
     return torch.where((down[:, :, None] & across[:, None, :])[:, None], partners, images)
 
 
-def soft_labels(labels: Mapping[str, Tensor], mix: Mix) -> dict[str, Tensor]:
-    """The labels of mixed photos: share of its own class, the rest its partner's.
+def mix_targets(targets: Mapping[str, Tensor], mix: Mix) -> dict[str, Tensor]:
+    """The targets of mixed photos: share of its own row, the rest its partner's.
 
     A row sums to the part of the photo whose label is known, which is also its weight in the loss. At share
     .7, classes 0 and 1 of three give [.7, .3, 0]; where the partner's class is unknown [.7, 0, 0]; where both
@@ -176,23 +176,18 @@ def soft_labels(labels: Mapping[str, Tensor], mix: Mix) -> dict[str, Tensor]:
     row to [1, 0, 0] would teach that the photo is wholly of class 0, though three tenths of it are not.
 
     Args:
-        labels: [n] int64 classes by task, -1 where unknown, on the device of `mix`.
+        targets: float32 [n, outcomes] by output, on the device of `mix`; rows of zeros where unknown.
         mix: how the photos were joined.
 
     Returns:
-        float32 [n, classes] by task.
+        float32 [n, outcomes] by output.
     """
-    soft = {}
-    for task, classes in labels.items():
-        known = classes[:, None] == torch.arange(len(TASKS[task].classes), device=classes.device)
-        rows = known.float()
-        soft[task] = torch.lerp(rows[mix.partner], rows, mix.share[:, None])
-    return soft
+    return {name: torch.lerp(rows[mix.partner], rows, mix.share[:, None]) for name, rows in targets.items()}
 
 
 def mix(
     images: Tensor,
-    labels: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
     mixing: Mixing,
     *,
     rare: BoolArray,
@@ -205,7 +200,7 @@ def mix(
 
     Args:
         images: float [n, channels, size, size].
-        labels: [n] int64 classes by task, -1 where unknown, on the device of `images`.
+        targets: float32 [n, outcomes] by output, on the device of `images`.
         mixing: the recipe's.
         rare: [n] which photos are of the rare age band, on the CPU.
         seed: 0 or more.
@@ -214,11 +209,10 @@ def mix(
         rank: this process.
 
     Returns:
-        Images like `images`, and float32 soft labels [n, classes] by task (`soft_labels`). With mixing
-        "none" the very objects given.
+        Images like `images` and targets like `targets`. With mixing "none" the very objects given.
     """
     if mixing.name == "none":
-        return images, labels
+        return images, targets
     drawn = draw_mix(mixing, rare, images.shape[-1], seed=seed, epoch=epoch, step=step, rank=rank)
     drawn = drawn.to(images.device)
-    return mix_images(images, drawn), soft_labels(labels, drawn)
+    return mix_images(images, drawn), mix_targets(targets, drawn)

@@ -1,8 +1,7 @@
-"""timm backbones with one linear classifier that serves all heads of a recipe."""
+"""timm backbones with the heads of a recipe in the place of their classifiers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +15,9 @@ from timm.models import generate_default_cfgs, register_model
 from timm.models.efficientnet import _gen_mobilenet_v1
 from torch import Tensor, nn
 
-from faces.labels import TASKS
 from faces.settings import nearest
+from train.codings import codings_of
+from train.heads import Heads, pool_generalised
 from train.recipe import Recipe
 
 default_cfgs = generate_default_cfgs(
@@ -55,50 +55,87 @@ class Normalisation:
     std: tuple[float, ...]
 
 
-def head_sizes(tasks: Sequence[str]) -> list[int]:
-    """Number of classes of each task, in order: how the classifier's outputs are split."""
-    return [len(TASKS[task].classes) for task in tasks]
-
-
-def split_heads(logits: Tensor, tasks: Sequence[str]) -> dict[str, Tensor]:
-    """[n, all heads' classes] -> [n, classes] by task name."""
-    return dict(zip(tasks, torch.split(logits, head_sizes(tasks), dim=1), strict=True))
-
-
-def build_model(recipe: Recipe, *, initialise: bool = True) -> nn.Module:
-    """The recipe's network: float RGB [n, 3, S, S], normalised -> logits [n, all heads' classes].
+class Network(nn.Module):
+    """A timm backbone without its classifier, and our heads.
 
     Args:
-        recipe: names backbone, tasks, input size, dropout and where weights come from.
+        backbone: maps images to features.
+        heads: map features to outputs.
+
+    Attributes:
+        frozen: whether the backbone is not trained now: it computes as in evaluation and gets no gradients.
+    """
+
+    def __init__(self, backbone: nn.Module, heads: Heads) -> None:
+        super().__init__()
+        self.backbone, self.heads = backbone, heads
+        self.frozen = False
+
+    def train(self, mode: bool = True) -> Network:
+        """Training mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        self.backbone.train(mode and not self.frozen)
+        return self
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Float RGB [n, 3, S, S], normalised -> outputs by name (`Heads.forward`)."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            features = self.backbone(images)
+        outputs: dict[str, Tensor] = self.heads(features)
+        return outputs
+
+
+def build_model(recipe: Recipe, *, initialise: bool = True) -> Network:
+    """The recipe's network.
+
+    Args:
+        recipe: names backbone, tasks, input size, head and where weights come from.
         initialise: load the weights the recipe starts from; False when trained ones follow anyway.
 
     Raises:
-        ValueError: unknown backbone, weights that cannot be fetched, or a file that does not fit.
+        ValueError: unknown backbone, an input size or a pooling it does not take, weights that cannot be
+            fetched, or a file that does not fit.
     """
     if not timm.is_model(recipe.backbone):
         raise ValueError(
             f"backbone {recipe.backbone!r} is unknown: {nearest(recipe.backbone, timm.list_models())}"
         )
-    options: dict[str, Any] = {"num_classes": sum(head_sizes(recipe.tasks)), "drop_rate": recipe.dropout}
+    options: dict[str, Any] = {"num_classes": 0}
     config = timm.get_pretrained_cfg(recipe.backbone)
     if config is not None and config.fixed_input_size:
         options["img_size"] = recipe.image_size
-    if initialise and recipe.pretrained:
-        network = _from_hub(recipe.backbone, options)
-    else:
-        network = timm.create_model(recipe.backbone, **options)
+    backbone = _make_backbone(recipe, options, hub=initialise and recipe.pretrained)
     if initialise and recipe.weights:
-        _load_backbone(network, Path(recipe.weights))
-    if isinstance(classifier := network.get_classifier(), nn.Linear):  # type: ignore[operator]
-        # torch's bound 1 / sqrt(features); timm's EfficientNets use 1 / sqrt(classes), and their first logits
-        # of a few classes are then so large that the steps that undo it spoil pretrained features.
-        classifier.reset_parameters()
-    return network
+        _load_backbone(backbone, Path(recipe.weights))
+    if recipe.head.pool == "gem":
+        pool_generalised(backbone, recipe.backbone)
+    width = getattr(backbone, "head_hidden_size", None) or backbone.num_features
+    heads = Heads(width, recipe.head, codings_of(recipe), regression=recipe.age.regression > 0)  # type: ignore[arg-type]
+    return Network(backbone, heads)
 
 
-def normalisation(network: nn.Module) -> Normalisation:
+def _make_backbone(recipe: Recipe, options: dict[str, Any], *, hub: bool) -> nn.Module:
+    """The backbone, having seen one image of the recipe's size: some fail only then."""
+    try:
+        backbone = (
+            _from_hub(recipe.backbone, options) if hub else timm.create_model(recipe.backbone, **options)
+        )
+        patch = max(getattr(getattr(backbone, "patch_embed", None), "patch_size", (1,)))
+        assert recipe.image_size % patch == 0, f"patches of {patch} would leave a margin out"
+        with torch.inference_mode():
+            backbone.eval()(torch.zeros(1, 3, recipe.image_size, recipe.image_size))
+    except (AssertionError, RuntimeError, ZeroDivisionError) as error:
+        size = timm.get_pretrained_cfg(recipe.backbone).input_size[1]
+        raise ValueError(
+            f"image_size={recipe.image_size} does not fit backbone {recipe.backbone!r} "
+            f"({str(error).splitlines()[0][:120]}); it was made for {size}: use that, or another multiple of 32"
+        ) from error
+    return backbone.train()
+
+
+def normalisation(network: Network) -> Normalisation:
     """Mean and standard deviation the backbone's weights were, or would be, trained with."""
-    config = timm.data.resolve_model_data_config(network)
+    config = timm.data.resolve_model_data_config(network.backbone)
     return Normalisation(tuple(config["mean"]), tuple(config["std"]))
 
 
@@ -115,24 +152,33 @@ def _from_hub(backbone: str, options: dict[str, Any]) -> nn.Module:
     return network
 
 
-def _load_backbone(network: nn.Module, path: Path) -> None:
-    """Load all weights but the classifier's, whose width is the recipe's own."""
+def _load_backbone(backbone: nn.Module, path: Path) -> None:
+    """Load a file's weights, less its classifier's.
+
+    Raises:
+        ValueError: no such file, not weights, or those of another backbone.
+    """
     if not path.is_file():
         raise ValueError(f"weights={str(path)!r}: no such file")
-    if path.suffix == ".safetensors":
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    own = network.state_dict()
-    names = network.pretrained_cfg["classifier"]  # type: ignore[index]
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # both loaders raise whatever they stumble over
+        told = str(error).splitlines()[0][:120]
+        raise ValueError(
+            f"weights={str(path)!r}: neither safetensors nor a state dict saved by torch ({told})"
+        ) from error
+    own = backbone.state_dict()
+    names = backbone.pretrained_cfg["classifier"]  # type: ignore[index]
     heads = (names,) if isinstance(names, str) else tuple(names)
     state = {k: v for k, v in state.items() if not k.startswith(tuple(f"{head}." for head in heads))}
     wrong = [k for k, v in state.items() if k not in own or own[k].shape != v.shape]
-    missing = [k for k in own if k not in state and not k.startswith(tuple(f"{head}." for head in heads))]
-    missing = [k for k in missing if not k.endswith("num_batches_tracked")]
+    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
     if wrong or missing:
         raise ValueError(
             f"weights={str(path)!r} do not fit the backbone: {len(wrong)} of its tensors have no place "
             f"({wrong[:2]}), {len(missing)} of the backbone's are missing ({missing[:2]})"
         )
-    network.load_state_dict(state, strict=False)
+    backbone.load_state_dict(state, strict=False)

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 from faces.cache import Cache
-from faces.settings import read_toml, run_command
-from train.recipe import Recipe
+from faces.folds import FoldScheme
+from faces.settings import run_command
+from train.recipe_file import read_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Train folds of a recipe on a cache of face crops.
 
-    Photos of one person never stand on both sides of a fold; each age band is spread evenly over the folds.
+    Photos of one person never stand on both sides of a fold, unless --fold-scheme is image; age bands and
+    genders are spread evenly over the folds.
     Run the same command again after an interruption: training goes on after the last batch that was saved, to
     the same bits.
     Each fold becomes runs/<recipe>/fold<k>/ with best.safetensors, metrics.csv, curves.png, oof.parquet and
@@ -31,10 +33,21 @@ class Settings:
     """Folds to train, numbered from 0; all of them when left out."""
     folds: int = 5
     """Number of folds the people are divided into."""
+    fold_scheme: FoldScheme = "person"
+    """Who validates.
+    person: people are dealt to the folds, evenly over age bands and genders.
+    age_group: each age band alone is divided into equal parts of people, whatever their gender.
+    holdout: one division, in which one in `folds` people validates: fold 0 of person, and no other.
+    everything: nobody validates and all train, into the one fold 0: for the last model, after all choices.
+    image: photos are dealt, so that people stand on both sides and scores are too good; `make leak-demo`
+    shows by how much."""
     fold_seed: int = 0
     """Which of the many such divisions; keep it the same for all recipes that will vote together."""
     runs: Path = Path("runs")
     """Folder of all runs."""
+    resume: bool = False
+    """Insist that there is something to go on from: an error when the run was never begun. Without it the
+    same command goes on too."""
     weights: Path | None = None
     """Local file of backbone weights, instead of the recipe's `weights` or `pretrained`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -44,6 +57,8 @@ class Settings:
     on_damage: Literal["stop", "skip"] = "stop"
     """What a crop that does not decode does: stop names it and ends the training; skip trains and validates
     without it, and lists it in the fold's skipped.csv. All other photos keep their batches and draws."""
+    log: tuple[Literal["wandb", "mlflow"], ...] = ()
+    """Where to log beside TensorBoard; both keep their files here unless told otherwise, see docs/training.md."""
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state within an epoch, 0 for after every batch. It is also
     saved after every epoch. Changes no result."""
@@ -51,7 +66,7 @@ class Settings:
 
 def run(settings: Settings) -> None:
     """Train the folds asked for, then report on all folds that are there."""
-    recipe = read_toml(Recipe, settings.recipe)
+    recipe = read_recipe(settings.recipe)
     if settings.weights is not None:
         recipe = replace(recipe, weights=str(settings.weights), pretrained=False)
     cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)

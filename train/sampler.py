@@ -12,7 +12,8 @@ from faces.cache import Cache
 from faces.labels import UNKNOWN, IntArray
 from pipeline.order import Sampler
 from pipeline.sampling import Shuffled, Weighted, class_weights, person_balanced, undersampled
-from train.recipe import Recipe, Sampling
+from train.recipe import Recipe
+from train.recipe_data import Sampling
 
 NAMES = ("key", "source", "person")
 """Columns of index.parquet by which a table of weights may name photos."""

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from faces.cache import Cache
 from faces.labels import TASKS, UNKNOWN, FloatArray
 from pipeline.loader import Loader
-from train.mixing import Mix, mix, rare_photos, soft_labels
+from train.mixing import mix, rare_photos
 from train.recipe import Recipe
+from train.targets import make_targets
 
 ROWS, COLUMNS = 4, 6
 
@@ -29,8 +30,8 @@ def training_sheet(recipe: Recipe, cache: Cache, path: Path) -> None:
     Raises:
         ValueError: no photo of the cache is labelled for a head of the recipe.
     """
-    labels = {task: cache.labels(task) for task in recipe.tasks}
-    rows = np.flatnonzero(np.any([classes != UNKNOWN for classes in labels.values()], axis=0))
+    labelled = np.any([cache.labels(task) != UNKNOWN for task in recipe.tasks], axis=0)
+    rows = np.flatnonzero(labelled)
     if not len(rows):
         raise ValueError(f"{cache.folder}: no photo is labelled for {', '.join(recipe.tasks)}; take another")
     loader = Loader(
@@ -46,14 +47,13 @@ def training_sheet(recipe: Recipe, cache: Cache, path: Path) -> None:
         shuffle=True,
     )
     images, chosen = next(loader.epoch(0))
-    hard = {task: torch.from_numpy(classes)[chosen] for task, classes in labels.items()}
+    targets = {
+        name: torch.from_numpy(values)[chosen] for name, values in make_targets(recipe, cache, rows).items()
+    }
     rare = rare_photos(cache, rows)[chosen.numpy()]
-    images, soft = mix(images, hard, recipe.mixing, rare=rare, seed=recipe.seed, epoch=0, step=0)
-    if soft is hard:
-        n = len(images)
-        soft = soft_labels(hard, Mix(partner=torch.arange(n), share=torch.ones(n), boxes=None))
+    images, mixed = mix(images, targets, recipe.mixing, rare=rare, seed=recipe.seed, epoch=0, step=0)
     pixels = images[: ROWS * COLUMNS].permute(0, 2, 3, 1).clamp(0, 1).numpy()
-    _draw(pixels, {task: values.numpy() for task, values in soft.items()}, recipe, path)
+    _draw(pixels, {task: mixed[task].numpy() for task in recipe.tasks}, recipe, path)
 
 
 def _draw(pixels: FloatArray, soft: Mapping[str, FloatArray], recipe: Recipe, path: Path) -> None:
@@ -69,6 +69,7 @@ def _draw(pixels: FloatArray, soft: Mapping[str, FloatArray], recipe: Recipe, pa
 
 
 def _told(task: str, row: FloatArray) -> str:
-    """`mask: 0.50 wear, 0.50 normal`."""
-    shares = [f"{row[k]:.2f} {TASKS[task].classes[k]}" for k in np.argsort(-row, kind="stable") if row[k] > 0]
-    return f"{task}: {', '.join(shares) or 'unknown'}"
+    """`mask: 0.50 wear, 0.50 normal`: the three largest shares."""
+    names = TASKS[task].classes if len(row) == len(TASKS[task].classes) else range(len(row))
+    largest = [k for k in np.argsort(-row, kind="stable")[:3] if row[k] >= 0.005]
+    return f"{task}: {', '.join(f'{row[k]:.2f} {names[k]}' for k in largest) or 'unknown'}"

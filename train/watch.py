@@ -54,10 +54,12 @@ class BarWatch(Watch):
         self.progress.update(self.task, advance=photos, **shown)  # type: ignore[arg-type]
 
     def scored(self, name: str, epochs: int, row: Mapping[str, float], best: bool) -> None:
-        self.progress.update(self.task, score=f"F1 {row['macro_f1']:.3f}")
+        score = f"macro F1 {row['macro_f1']:.3f}" if "macro_f1" in row else ""
+        self.progress.update(self.task, score=score)
+        told = f"{score}{' (best)' if best else ''}, " if score else ""
         self.say(
             f"{name} epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['loss']:.3f}, "
-            f"macro F1 {row['macro_f1']:.3f}{' (best)' if best else ''}, {row['images_per_s']:,.0f} images/s"
+            f"{told}{row['images_per_s']:,.0f} images/s"
         )
 
     def say(self, line: str) -> None:

@@ -1,0 +1,118 @@
+"""Rows of a fold: both sides in every scheme, rows kept apart, and classes that would be missing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faces.cache import Cache
+from faces.folds import FOLD_SCHEMES, FoldScheme, fold_numbers
+from faces.labels import TASKS
+from train.data import FoldRows, fold_rows, training_classes
+from train.recipe_data import Rows
+
+
+def rows_of(cache: Cache, scheme: FoldScheme, fold: int = 0, tasks: tuple[str, ...] = ("mask",)) -> FoldRows:
+    return fold_rows(cache, tasks, fold=fold, folds=3, seed=0, scheme=scheme)
+
+
+@pytest.mark.parametrize("scheme", FOLD_SCHEMES)
+def test_every_photo_stands_on_one_side_of_each_fold(coloured: Cache, scheme: FoldScheme) -> None:
+    persons = coloured.index.person.to_numpy()
+    validated: list[int] = []
+    for fold in fold_numbers(scheme, 3):
+        rows = rows_of(coloured, scheme, fold)
+        assert sorted([*rows.training, *rows.validation]) == [*range(72)]
+        both = {*persons[rows.training]} & {*persons[rows.validation]}
+        assert bool(both) == (scheme == "image")
+        validated += rows.validation.tolist()
+    assert len(validated) == len(set(validated)) == {"holdout": 24, "everything": 0}.get(scheme, 72)
+
+
+def test_bands_and_genders_are_spread_evenly_by_default(coloured: Cache) -> None:
+    known = coloured.index
+    for fold in range(3):
+        mine = known.iloc[fold_rows(coloured, ("mask",), fold=fold, folds=3, seed=0).validation]
+        people = mine.drop_duplicates("person").groupby(["age", "gender"]).size()
+        assert len(people) == 6 and set(people) <= {1, 2} and people.sum() == 8
+
+
+@pytest.mark.parametrize("scheme", FOLD_SCHEMES)
+def test_a_fold_that_a_scheme_does_not_have(coloured: Cache, scheme: FoldScheme) -> None:
+    told = "fold 0 is the only one" if scheme in ("holdout", "everything") else "they are numbered 0 to 2"
+    for fold in (3, -1):
+        with pytest.raises(ValueError, match=f"fold {fold}: with 3 folds of scheme {scheme} {told}"):
+            rows_of(coloured, scheme, fold)
+
+
+def test_rows_kept_apart_stand_on_neither_side(coloured: Cache) -> None:
+    persons = coloured.index.person.to_numpy()
+    apart = rows_of(coloured, "holdout").validation
+    for scheme in FOLD_SCHEMES:
+        rows = fold_rows(coloured, ("mask",), fold=0, folds=2, seed=0, scheme=scheme, without=apart)
+        sides = {*rows.training, *rows.validation}
+        assert len(sides) == 72 - len(apart)
+        assert not {*persons[[*sides]]} & {*persons[apart]}
+
+
+@pytest.mark.parametrize("senior_from", [57.0, 58.5, 60.0])
+@pytest.mark.parametrize("task", TASKS)
+def test_training_moves_the_oldest_boundary_and_nothing_else(
+    coloured: Cache, task: str, senior_from: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages = np.array([18, 29, 30, 54, 55, 56.9, 57, 58, 58.5, 59, 60, 61, np.nan])
+    known = coloured.index[["mask", "gender", "age"]].iloc[: len(ages)].assign(age=ages)
+    monkeypatch.setattr(Cache, "columns", lambda self, *names: known[[*names]])
+    found = training_classes(coloured, task, senior_from)
+    plain = TASKS[task].encode(known["mask"], known["gender"], ages)
+    moved = (ages >= senior_from) & (ages < 60)
+    assert found[~moved].tolist() == plain[~moved].tolist()
+    oldest = TASKS[task].encode(known["mask"], known["gender"], np.full(len(ages), 60.0))
+    assert found[moved].tolist() == oldest[moved].tolist()
+
+
+def test_a_class_without_a_training_photo_is_named_with_its_people(coloured: Cache) -> None:
+    fold = {"fold": 1, "folds": 3, "seed": 0}
+    with pytest.raises(
+        ValueError, match=r"fold 1: .* 48 training photos is of class '<20' of task age6; 0 people"
+    ):
+        fold_rows(coloured, ("mask", "age6"), **fold)
+    with pytest.raises(
+        ValueError, match=r"class '>=60' of task age3; 8 people of the cache are: .* \[rows\]"
+    ):
+        fold_rows(coloured, ("age3",), **fold, rows=Rows(drop_ages=(65,)))
+    young = np.flatnonzero(coloured.index.age < 30)
+    with pytest.raises(ValueError, match=r"class 'wear male <30' of task class18; 0 people"):
+        fold_rows(coloured, ("class18",), **fold, without=young)
+
+
+def test_classes_of_people_whom_a_recipe_leaves_out_are_not_asked_for(coloured: Cache) -> None:
+    for tasks in (("senior",), ("class18",), ("mask_gender", "age3")):
+        rows = fold_rows(coloured, tasks, fold=0, folds=3, seed=0, rows=Rows(only="senior"))
+        assert (coloured.index.age[rows.training] >= 30).all()
+
+
+def test_the_boundary_of_training_decides_which_classes_are_there(
+    coloured: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Cache.columns
+
+    def aged(self: Cache, *names: str):  # type: ignore[no-untyped-def]
+        table = read(self, *names)
+        return table.assign(age=table.age.replace(65.0, 58.0)) if "age" in table else table
+
+    monkeypatch.setattr(Cache, "columns", aged)
+    # Their strata are those of the scored classes, in which they are not 60 yet.
+    everyone = {"fold": 0, "folds": 3, "seed": 0}
+    assert len(fold_rows(coloured, ("age3",), **everyone, senior_from=58.0).training) == 48
+    with pytest.raises(ValueError, match="class '>=60' of task age3; 0 people"):
+        fold_rows(coloured, ("age3",), **everyone, senior_from=59.0)
+
+
+@given(swaps=st.integers(1, 20))
+def test_rows_tell_themselves_apart(swaps: int) -> None:
+    def identity(cut: int) -> str:
+        return FoldRows(training=np.arange(cut), validation=np.arange(cut, 40), prior=()).identity
+
+    assert identity(20) == identity(20)
+    assert identity(20) != identity(20 - swaps)

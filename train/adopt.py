@@ -1,0 +1,91 @@
+"""The folder of a run: begin it, or check that it holds this very run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from faces.settings import read_toml, to_table, write_toml
+from faces.writer import write_atomically
+from train.assemble import FoldPlan
+from train.model import build_model
+from train.precision import measure_compiled, measure_precisions
+from train.recipe import Precision, Recipe
+from train.watch import Watch
+
+
+def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
+    """Begin the run's folder or check that it holds this very run; the plan with its precision resolved."""
+    asked = {
+        "recipe": to_table(plan.recipe),
+        "cache": plan.cache.identity,
+        "fold": plan.fold,
+        "folds": plan.folds,
+        "fold_seed": plan.fold_seed,
+        "scheme": plan.scheme,
+    }
+    request = plan.folder / "request.json"
+    resolved = plan.folder / "recipe.toml"
+    if request.is_file() and resolved.is_file():
+        _check_same(json.loads(request.read_text()), asked, plan.folder)
+        return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
+    plan.processes.wait()  # all have looked before the first begins to write
+    if plan.processes.first:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        recipe = resolve_precision(plan, watch)
+        if recipe.compile:
+            _say_gain(plan, recipe, watch)
+        write_toml(recipe, resolved)
+        write_atomically(request, json.dumps(asked, indent=1).encode())
+    plan.processes.wait()
+    return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _check_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+    before, now = _flat(found), _flat(asked)
+    differing = [
+        f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key) and key != "recipe.about"
+    ]
+    if differing:
+        raise ValueError(
+            f"{folder}: holds a run of something else ({'; '.join(differing)}); "
+            "rename the recipe, choose another RUNS folder, or delete this run"
+        )
+
+
+def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
+    """The recipe with `auto` replaced by what trains fastest on this device."""
+    recipe = plan.recipe
+    if recipe.precision != "auto":
+        return recipe
+    network = build_model(recipe, initialise=False)
+    size = plan.processes.share(recipe.batch_size)
+    # Both of SAM's gradients would need a loss scale.
+    without: tuple[Precision, ...] = ("fp16",) if recipe.optimiser.sam else ()
+    rates = measure_precisions(network, size, recipe.image_size, plan.device, without=without)
+    fastest = max(rates, key=lambda precision: rates[precision])
+    measured = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in rates.items())
+    watch.say(f"fold {plan.fold}: precision auto measured {measured} training images/s: {fastest}")
+    return dataclasses.replace(recipe, precision=fastest)
+
+
+def _say_gain(plan: FoldPlan, recipe: Recipe, watch: Watch) -> None:
+    network = build_model(recipe, initialise=False)
+    size = plan.processes.share(recipe.batch_size)
+    gain, seconds = measure_compiled(network, size, recipe.image_size, plan.device, recipe.precision)
+    watch.say(
+        f"fold {plan.fold}: torch.compile trains {gain:.2f} times as fast here, after {seconds:.0f} s of "
+        "compiling that each run pays again"
+    )

@@ -1,0 +1,161 @@
+"""From a plan to all the moving parts of a fold's training, freshly initialised from recipe seed and fold."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from faces.cache import Cache
+from faces.folds import FoldScheme
+from pipeline.loader import Loader, OnDamage
+from train.averaging import WeightAverage
+from train.codings import codings_of
+from train.data import FoldRows
+from train.loop import FoldTraining
+from train.mixing import rare_photos
+from train.model import Network, build_model, normalisation
+from train.objective import Objective
+from train.optimiser import make_optimiser
+from train.precision import compile_network, make_fabric
+from train.processes import Processes
+from train.recipe import Recipe
+from train.sampler import fold_sampler
+from train.schedule import make_schedule, plateau_falls
+from train.step import Step
+from train.targets import make_targets
+from train.trackers import TrackerName
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FoldPlan:
+    """Which fold of which recipe, on which cache, trained where."""
+
+    recipe: Recipe
+    cache: Cache
+    fold: int
+    folds: int
+    fold_seed: int
+    scheme: FoldScheme = "person"
+    """How people are divided into folds."""
+    rows: FoldRows | None = None
+    """Which rows train and validate, instead of the scheme's."""
+    folder: Path
+    device: str
+    """`cpu` or `cuda`."""
+    threads: int
+    """Threads of the loader."""
+    processes: Processes = Processes()
+    """This process among those that train the fold together."""
+    resume: bool = False
+    """Whether it is an error that there is nothing to go on from."""
+    on_damage: OnDamage = "stop"
+    """What crops that do not decode do: end the training, or be left out and noted in skipped.csv."""
+    checkpoint_minutes: float = 5.0
+    """Wall time between two saves of the training state in mid-epoch; 0 is after every batch."""
+    trackers: tuple[TrackerName, ...] = ()
+    """Where to log beside TensorBoard (train/trackers.py)."""
+
+    @property
+    def seed(self) -> int:
+        """Of all that is random in this fold."""
+        return int(np.random.SeedSequence([self.recipe.seed, self.fold]).generate_state(1)[0])
+
+
+def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
+    """Network, optimiser, schedule and loaders of a fold.
+
+    Raises:
+        ValueError: the recipe does not fit the data, the machine or the number of processes.
+    """
+    recipe = plan.recipe
+    torch.manual_seed(plan.seed)
+    network = build_model(recipe).to(memory_format=torch.channels_last)
+    scaling = normalisation(network)
+    training, validation = _loaders(plan, rows, network)
+    optimiser = make_optimiser(network, recipe.optimiser)
+    history: list[dict[str, float]] = []
+    schedule = make_schedule(
+        optimiser,
+        recipe.schedule,
+        steps_per_epoch=-(-len(training) // recipe.optimiser.accumulate),
+        epochs=recipe.epochs,
+        falls=lambda: plateau_falls(recipe.schedule, [row["macro_f1"] for row in history]),
+    )
+    fabric = make_fabric(
+        recipe.precision,
+        plan.device,
+        processes=plan.processes,
+        partly=recipe.optimiser.frozen_epochs > 0,
+    )
+    targets = make_targets(recipe, plan.cache, rows.training)
+    counts = {name: torch.from_numpy(values[rows.training]).sum(0) for name, values in targets.items()}
+    model, wrapped = fabric.setup(compile_network(network) if recipe.compile else network, optimiser)
+    average = WeightAverage(recipe.averaging, network)
+    step = Step(
+        recipe=recipe,
+        fabric=fabric,
+        processes=plan.processes,
+        network=network,
+        model=model,
+        optimiser=wrapped,
+        schedule=schedule,
+        objective=Objective(recipe, counts).to(fabric.device),
+        targets={name: torch.from_numpy(values).to(fabric.device) for name, values in targets.items()},
+        rare=rare_photos(plan.cache, rows.training),
+        average=average,
+        seed=training.seed,
+        batches=len(training),
+    )
+    return FoldTraining(
+        recipe=recipe,
+        cache=plan.cache,
+        rows=rows,
+        fabric=fabric,
+        processes=plan.processes,
+        network=network,
+        normalisation=scaling,
+        codings=codings_of(recipe),
+        optimiser=optimiser,
+        schedule=schedule,
+        average=average,
+        step=step,
+        training=training,
+        validation=validation,
+        history=history,
+    )
+
+
+def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, Loader | None]:
+    """The training and the validation loader; none of the latter where nobody validates."""
+    recipe, processes, scaling = plan.recipe, plan.processes, normalisation(network)
+    if not len(rows.validation) and (recipe.schedule.name == "plateau" or recipe.stop_after):
+        raise ValueError(
+            f"schedule.name={recipe.schedule.name!r}, stop_after={recipe.stop_after}: both wait for validation "
+            "scores, and nobody validates; train on everything with another schedule and stop_after = 0"
+        )
+    shared: dict[str, Any] = {
+        "batch_size": processes.share(recipe.batch_size),
+        "image_size": recipe.image_size,
+        "centre": recipe.centre,
+        "layout": "channels_last",
+        "mean": scaling.mean,
+        "std": scaling.std,
+        "device": "gpu" if plan.device == "cuda" else "cpu",
+        "threads": plan.threads,
+        "rank": processes.rank,
+        "world": processes.world,
+    }
+    training = Loader(
+        plan.cache,
+        rows.training,
+        policy=recipe.augment,
+        seed=plan.seed,
+        sampler=fold_sampler(recipe, plan.cache, rows.training),
+        on_damage=plan.on_damage,
+        **shared,
+    )
+    return training, Loader(plan.cache, rows.validation, **shared) if len(rows.validation) else None

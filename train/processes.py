@@ -1,0 +1,81 @@
+"""Several processes that train one network together, begun by torchrun; alone, everything here does nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from faces.labels import FloatArray
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this one writes files and speaks for all."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over all processes, on every one; the host does not wait."""
+        if self.world == 1:
+            return value
+        summed = value.detach().clone()
+        dist.all_reduce(summed)
+        return summed / self.world
+
+    def interleave(self, part: FloatArray) -> FloatArray:
+        """[n, k] of all processes' rows, of which this one has rows rank, rank + world, ..."""
+        if self.world == 1:
+            return part
+        parts: list[FloatArray] = [part] * self.world
+        dist.all_gather_object(parts, part)
+        whole = np.empty((sum(map(len, parts)), *part.shape[1:]), part.dtype)
+        for rank, values in enumerate(parts):
+            whole[rank :: self.world] = values
+        return whole
+
+    def same_buffers(self, network: nn.Module) -> None:
+        """Give every process the first one's statistics of batch normalisation."""
+        if self.world > 1:
+            for buffer in network.buffers():
+                dist.broadcast(buffer, 0)
+
+    def share(self, batch_size: int) -> int:
+        """Photos a step of this process.
+
+        Raises:
+            ValueError: the batch does not divide.
+        """
+        if batch_size % self.world:
+            raise ValueError(
+                f"batch_size={batch_size} does not divide among {self.world} processes; "
+                f"use a multiple of {self.world}, or other processes"
+            )
+        return batch_size // self.world
+
+
+def join_processes(device: str) -> Processes:
+    """This process's place as torchrun says it, connected with the others (gloo on a CPU, nccl on GPUs)."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Processes()
+    if not dist.is_initialized():
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    return Processes(rank=dist.get_rank(), world=world)
