@@ -15,7 +15,7 @@ RUN := .venv/bin/python -m
 PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment recipes compare sweep bench bench-peers bench-preprocess bench-scale bench-train leak-demo demo test test-slow check clean
+.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment recipes compare sweep bench bench-peers bench-preprocess bench-scale bench-train bench-step leak-demo demo test test-slow check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -105,6 +105,9 @@ bench-preprocess: $(READY) ## measure stage 1 beside facenet-pytorch: [DATA=phot
 
 bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]
 	$(RUN) train.bench $(if $(RECIPE),--recipe $(RECIPE)) $(if $(CACHE),--cache $(CACHE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+bench-step: $(READY) ## what precision, layout and torch.compile gain in training: [BACKBONES="resnet18 efficientnet_b0"]
+	$(RUN) train.bench_step $(if $(BACKBONES),--backbones $(BACKBONES)) $(ARGS)
 
 leak-demo: $(READY) ## by how much scores lie when photos, not people, are dealt to folds: [CACHE=... RECIPE=... EPOCHS=n FOLDS=5]
 	$(RUN) train.leak_demo $(if $(CACHE),--cache $(CACHE)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --folds $(FOLDS) --runs $(RUNS)/leak-demo $(ARGS)

@@ -104,8 +104,10 @@ def check_keys(kind: Any, table: Mapping[str, Any], path: Path, prefix: str = ""
     for key, value in table.items():
         if key not in hints:
             raise ValueError(f"{path}: unknown setting {prefix + key!r}: {nearest(key, list(hints))}")
+        default = hints[key].default
+        if dataclasses.is_dataclass(default) and not isinstance(value, dict):
+            raise ValueError(f"{path}: {prefix + key!r} is a table, not one value")
         if isinstance(value, dict):
-            default = hints[key].default
             if not dataclasses.is_dataclass(default):
                 raise ValueError(f"{path}: {prefix + key!r} is one value, not a table")
             check_keys(type(default), value, path, f"{prefix}{key}.")

@@ -132,11 +132,6 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
 def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, Loader | None]:
     """The training and the validation loader; none of the latter where nobody validates."""
     recipe, processes, scaling = plan.recipe, plan.processes, normalisation(network)
-    if not len(rows.validation) and (recipe.schedule.name == "plateau" or recipe.stop_after):
-        raise ValueError(
-            f"schedule.name={recipe.schedule.name!r}, stop_after={recipe.stop_after}: both wait for validation "
-            "scores, and nobody validates; train on everything with another schedule and stop_after = 0"
-        )
     shared: dict[str, Any] = {
         "batch_size": processes.share(recipe.batch_size),
         "image_size": recipe.image_size,

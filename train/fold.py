@@ -18,6 +18,7 @@ from train.data import FoldRows, fold_rows
 from train.environment import write_environment
 from train.loop import FoldTraining
 from train.memory import explain_exhaustion
+from train.recipe import Recipe
 from train.trackers import Tracker, open_trackers
 from train.watch import Watch
 
@@ -50,6 +51,7 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         rows=plan.recipe.rows,
         senior_from=plan.recipe.age.senior_from,
     )
+    _check_scores(plan.recipe, rows)
     plan = adopt_folder(plan, watch)
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":
@@ -66,6 +68,14 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         if not training.finished:
             _train(plan, training, notes, file, watch)
     return training.best
+
+
+def _check_scores(recipe: Recipe, rows: FoldRows) -> None:
+    if not len(rows.validation) and (recipe.schedule.name == "plateau" or recipe.stop_after):
+        raise ValueError(
+            f"schedule.name={recipe.schedule.name!r}, stop_after={recipe.stop_after}: both wait for validation "
+            "scores, and nobody validates; train on everything with another schedule and stop_after = 0"
+        )
 
 
 def _resume(plan: FoldPlan, training: FoldTraining, file: StateFile, watch: Watch) -> None:

@@ -168,10 +168,10 @@ def score_best(plan: FoldPlan, rows: IntArray) -> dict[str, float]:
 
 def scores_table(means: Means, title: str) -> Table:
     """The scores of both schemes, promised and kept."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for name in ("folds by", "people"):
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for name in ("folds by", "scored"):
         table.add_column(name)
-    for name in ("number", "trained on", *SCORES):
+    for name in ("people", "seen", *SCORES):
         table.add_column(name.replace("_", " "), justify="right")
     for (scheme, score), values in means.items():
         counts = (f"{values[name]:.0f}" for name in COUNTS)
