@@ -12,6 +12,9 @@ UV_VERSION := 0.13.9
 LOCK := $(if $(filter 12,$(CUDA)),requirements-cuda12.lock,requirements.lock)
 READY := .venv/.ready-cuda$(CUDA)
 RUN := .venv/bin/python -m
+# Several processes train one network together, each on a GPU or some cores of its own.
+LAUNCH = $(if $(PROCESSES),$(RUN) torch.distributed.run --standalone --nproc-per-node $(PROCESSES) -m,$(RUN))
+TRAIN = $(LAUNCH) train --recipe $(RECIPE) --cache $(CACHE) --folds $(FOLDS) --runs $(RUNS) $(if $(FOLD_SCHEME),--fold-scheme $(FOLD_SCHEME)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(RESUME),--resume) $(if $(LOG),--log $(LOG))
 PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
@@ -60,13 +63,13 @@ explain: $(READY) ## what stage 1 makes of one photo, as a picture: PHOTO=file [
 	$(call need,PHOTO)
 	$(RUN) preprocess.explain --photo $(PHOTO) $(ARGS)
 
-train: $(READY) ## stage 2, train one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file]
+train: $(READY) ## stage 2, train one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file PROCESSES=2 RESUME=1]
 	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)
-	$(RUN) train --recipe $(RECIPE) --cache $(CACHE) --fold $(FOLD) --folds $(FOLDS) --runs $(RUNS) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+	$(TRAIN) --fold $(FOLD) $(ARGS)
 
-train-all: $(READY) ## train every fold and score out of fold: RECIPE=... CACHE=... [FOLDS=5 WEIGHTS=file]
+train-all: $(READY) ## train every fold and score out of fold: RECIPE=... CACHE=... [FOLDS=5 FOLD_SCHEME=person WEIGHTS=file]
 	$(call need,RECIPE)$(call need,CACHE)
-	$(RUN) train --recipe $(RECIPE) --cache $(CACHE) --folds $(FOLDS) --runs $(RUNS) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+	$(TRAIN) $(ARGS)
 
 infer: $(READY) ## stage 3, predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name
 	$(call need,ENSEMBLE)$(call need,CACHE)

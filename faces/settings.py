@@ -66,6 +66,14 @@ def to_table(settings: Any) -> dict[str, Any]:
     return {key: _plain(value) for key, value in dataclasses.asdict(settings).items() if value is not None}
 
 
+def flat_table(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= flat_table(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
 def write_toml(settings: Any, path: Path) -> None:
     """Write a settings dataclass so that `read_toml` gives it back."""
     path.write_text(tomli_w.dumps(to_table(settings)))

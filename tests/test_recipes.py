@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import timm
+import torch
 
 from faces.cache import Cache
 from faces.labels import GENDERS, MASKS, TASKS, UNKNOWN
@@ -281,8 +282,14 @@ def shortened(recipe: Recipe) -> Recipe:
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Iterator[Path]:
-    """A run's folder, emptied at once: all recipes' weights together are gigabytes."""
+    """A run's folder, emptied at once since all recipes' weights together are gigabytes.
+
+    One thread meanwhile: on steps this small, threads that wait for each other on busy cores take longer.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield tmp_path
+    torch.set_num_threads(threads)
     for file in tmp_path.rglob("*"):
         if file.is_file():
             file.unlink()

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from faces.settings import read_toml, to_table, write_toml
+from faces.settings import flat_table, read_toml, to_table, write_toml
 from faces.writer import write_atomically
 from train.assemble import FoldPlan
 from train.model import build_model
@@ -25,6 +25,7 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
         "folds": plan.folds,
         "fold_seed": plan.fold_seed,
         "scheme": plan.scheme,
+        **({"rows": plan.rows.identity} if plan.rows else {}),
     }
     request = plan.folder / "request.json"
     resolved = plan.folder / "recipe.toml"
@@ -43,16 +44,8 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
 
 
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
 def _check_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
-    before, now = _flat(found), _flat(asked)
+    before, now = flat_table(found), flat_table(asked)
     differing = [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted({*before, *now})

@@ -22,9 +22,9 @@ from faces.measure import Row, write_report
 from faces.settings import run_command
 from pipeline.engine import PREFETCH
 from pipeline.loader import Batch, Loader
-from train.data import fold_rows
 from train.adopt import resolve_precision
 from train.assemble import FoldPlan, assemble
+from train.data import fold_rows
 from train.loop import FoldTraining
 from train.precision import choose_device, loader_threads
 from train.recipe_file import read_recipe

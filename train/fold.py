@@ -73,8 +73,8 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
 def _check_scores(recipe: Recipe, rows: FoldRows) -> None:
     if not len(rows.validation) and (recipe.schedule.name == "plateau" or recipe.stop_after):
         raise ValueError(
-            f"schedule.name={recipe.schedule.name!r}, stop_after={recipe.stop_after}: both wait for validation "
-            "scores, and nobody validates; train on everything with another schedule and stop_after = 0"
+            f"schedule.name={recipe.schedule.name!r}, stop_after={recipe.stop_after}: both wait for "
+            "validation scores, and nobody validates; train on everything with another schedule and stop_after = 0"
         )
 
 

@@ -32,7 +32,7 @@ def explain_exhaustion(plan: FoldPlan) -> Iterator[None]:
     fits = largest_batch(plan)
     size = plan.recipe.batch_size
     cure = (
-        f"a batch_size of {fits} fits; with optimiser.accumulate = {-(-size // fits)} a step still sees {size}"
+        f"a batch_size of {fits} fits; with optimiser.accumulate = {-(-size // fits)} a step sees {size} again"
         if fits
         else "not even 2 fit: use a smaller image_size or backbone"
     )
@@ -45,7 +45,7 @@ def exhausted(error: RuntimeError) -> bool:
 
 
 def largest_batch(plan: FoldPlan) -> int:
-    """The largest of batch_size / 2, / 4, ... that passes forward and backward, of all processes; 0 if none."""
+    """The largest of batch_size / 2, / 4, ... that passes forward and backward; 0 if none down to 2 does."""
     network = build_model(plan.recipe, initialise=False).train()
     size = plan.processes.share(plan.recipe.batch_size) // 2
     while size >= 2:

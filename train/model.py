@@ -128,7 +128,7 @@ def _make_backbone(recipe: Recipe, options: dict[str, Any], *, hub: bool) -> nn.
         size = timm.get_pretrained_cfg(recipe.backbone).input_size[1]
         raise ValueError(
             f"image_size={recipe.image_size} does not fit backbone {recipe.backbone!r} "
-            f"({str(error).splitlines()[0][:120]}); it was made for {size}: use that, or another multiple of 32"
+            f"({str(error).splitlines()[0][:120]}); it was made for {size}: use that or a multiple of 32"
         ) from error
     return backbone.train()
 

@@ -1,4 +1,4 @@
-"""Several processes that train one network together, begun by torchrun; alone, everything here does nothing."""
+"""Several processes that train one network together, begun by torchrun; for one alone nothing is done."""
 
 from __future__ import annotations
 

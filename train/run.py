@@ -58,7 +58,7 @@ class Settings:
     """What a crop that does not decode does: stop names it and ends the training; skip trains and validates
     without it, and lists it in the fold's skipped.csv. All other photos keep their batches and draws."""
     log: tuple[Literal["wandb", "mlflow"], ...] = ()
-    """Where to log beside TensorBoard; both keep their files here unless told otherwise, see docs/training.md."""
+    """Where to log beside TensorBoard; both work without a network, see docs/training.md."""
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state within an epoch, 0 for after every batch. It is also
     saved after every epoch. Changes no result."""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from faces.labels import TASKS, FloatArray, compose, covers_classes
+from faces.settings import flat_table
 
 _SEEDED = re.compile(r"(.+)_seed\d+")
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -150,14 +151,6 @@ def group_seeds(
         else:
             groups[stem.replace("(", f"({len(names)} ")] = [recipes[name] for name in names]
     return groups, notes
-
-
-def flat_table(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= flat_table(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _told(division: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from faces.settings import flat_table
 from train.checkpoint import RunError
-from train.run_folders import flat_table
 from train.sweep_file import Sweep
 from train.watch import BarWatch
 
