@@ -223,7 +223,7 @@ def test_exhausted_memory_is_answered_with_the_batch_that_fits(
 
     monkeypatch.setattr(Network, "forward", small)
     with pytest.raises(
-        ValueError, match=r"batch_size=16: out of memory .*batch_size of 4 fits; .*= 4 a step sees 16 again"
+        ValueError, match=r"batch_size=16: out of memory .*batch_size of 4 fits; accumulate = 4 makes"
     ):
         train_fold(plan(coloured, tmp_path), Watch())
 

@@ -74,7 +74,8 @@ def _check_scores(recipe: Recipe, rows: FoldRows) -> None:
     if not len(rows.validation) and (recipe.schedule.name == "plateau" or recipe.stop_after):
         raise ValueError(
             f"schedule.name={recipe.schedule.name!r}, stop_after={recipe.stop_after}: both wait for "
-            "validation scores, and nobody validates; train on everything with another schedule and stop_after = 0"
+            "validation scores, and nobody validates; train on everything with another schedule and "
+            "stop_after = 0"
         )
 
 

@@ -31,7 +31,7 @@ from train.watch import Watch
 
 _LOSS_EVERY = 10
 """Steps between two readings of the loss: each makes the host wait for the device."""
-_STATISTICS_BATCHES = 100
+_STATISTICS_BATCHES = 30
 """Training batches on which averaged weights get their statistics of batch normalisation."""
 
 
@@ -224,8 +224,8 @@ class FoldTraining:
             step // self.recipe.optimiser.accumulate
         )
         raise ValueError(
-            f"epoch {self.epoch + 1}, batch {batch + 1} of {len(self.training)} (step {step + 1}): the loss is "
-            f"not finite, at learning rate {rate:g}, on the samples with keys {', '.join(keys)}; lower "
+            f"epoch {self.epoch + 1}, batch {batch + 1} of {len(self.training)} (step {step + 1}): the loss "
+            f"is not finite, at learning rate {rate:g}, on the samples with keys {', '.join(keys)}; lower "
             f"optimiser.lr={self.recipe.optimiser.lr}, set optimiser.clip, or use another precision than "
             f"{self.recipe.precision}; the same command goes on from the last state saved before"
         )

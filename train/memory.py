@@ -32,7 +32,7 @@ def explain_exhaustion(plan: FoldPlan) -> Iterator[None]:
     fits = largest_batch(plan)
     size = plan.recipe.batch_size
     cure = (
-        f"a batch_size of {fits} fits; with optimiser.accumulate = {-(-size // fits)} a step sees {size} again"
+        f"a batch_size of {fits} fits; accumulate = {-(-size // fits)} makes a step see {size} again"
         if fits
         else "not even 2 fit: use a smaller image_size or backbone"
     )

@@ -16,7 +16,7 @@ from rich.text import Text
 from faces.settings import run_command
 from train.recipe_file import read_recipe, recipe_layers
 
-GROUPS = ("team_a", "team_b", "winner", "ours", "quarter")
+GROUPS = ("team_a", "team_b", "winner", "study")
 """Prefixes of the names of recipes that belong together."""
 LEAST_WIDTH = 120
 """Characters of a line, where the output has no width of its own or a smaller one."""
