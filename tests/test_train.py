@@ -163,6 +163,13 @@ def test_another_run_in_the_folder_is_refused_with_the_differences(
         train_fold(plan(make_cache(people=18), tmp_path, recipe), Watch())
 
 
+def test_a_recipe_that_could_not_begin_may_be_changed(coloured: Cache, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    with pytest.raises(ValueError, match="'test_resnot' is unknown"):
+        train_fold(plan(coloured, tmp_path, dataclasses.replace(recipe, backbone="test_resnot")), Watch())
+    assert train_fold(plan(coloured, tmp_path, recipe), Watch())["epoch"] == 0
+
+
 def test_a_loss_that_explodes_is_an_error_that_says_what_to_turn(coloured: Cache, tmp_path: Path) -> None:
     recipe = dataclasses.replace(
         RECIPE, optimiser=Optimiser(name="sgd", lr=1e30), schedule=Schedule(name="constant")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 from faces.settings import flat_table, read_toml, to_table, write_toml
@@ -15,9 +14,16 @@ from train.precision import measure_compiled, measure_precisions
 from train.recipe import Precision, Recipe
 from train.watch import Watch
 
+_TRAINED = ("last.pt", "last.previous.pt", "best.safetensors")
+"""What a folder holds once something was trained; until then it may become another run's."""
+
 
 def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
-    """Begin the run's folder or check that it holds this very run; the plan with its precision resolved."""
+    """Begin the run's folder or check that it holds this very run; the plan with its precision resolved.
+
+    Raises:
+        ValueError: something else was trained there; the message names the differing keys.
+    """
     asked = {
         "recipe": to_table(plan.recipe),
         "cache": plan.cache.identity,
@@ -30,8 +36,14 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     request = plan.folder / "request.json"
     resolved = plan.folder / "recipe.toml"
     if request.is_file() and resolved.is_file():
-        _check_same(json.loads(request.read_text()), asked, plan.folder)
-        return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
+        differing = _differences(json.loads(request.read_text()), asked)
+        if not differing:
+            return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
+        if any((plan.folder / name).is_file() for name in _TRAINED):
+            raise ValueError(
+                f"{plan.folder}: holds a run of something else ({'; '.join(differing)}); "
+                "rename the recipe, choose another RUNS folder, or delete this run"
+            )
     plan.processes.wait()  # all have looked before the first begins to write
     if plan.processes.first:
         plan.folder.mkdir(parents=True, exist_ok=True)
@@ -44,18 +56,13 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
 
 
-def _check_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+def _differences(found: dict[str, Any], asked: dict[str, Any]) -> list[str]:
     before, now = flat_table(found), flat_table(asked)
-    differing = [
+    return [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key) and key != "recipe.about"
     ]
-    if differing:
-        raise ValueError(
-            f"{folder}: holds a run of something else ({'; '.join(differing)}); "
-            "rename the recipe, choose another RUNS folder, or delete this run"
-        )
 
 
 def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
