@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from faces.cache import Cache
 from faces.folds import FOLD_SCHEMES, FoldScheme, fold_numbers
 from faces.labels import TASKS
-from train.data import FoldRows, fold_rows, training_classes
+from train.data import FoldRows, absent_classes, fold_rows, training_classes
 from train.recipe_data import Rows
 
 
@@ -74,16 +74,17 @@ def test_training_moves_the_oldest_boundary_and_nothing_else(
 def test_a_class_without_a_training_photo_is_named_with_its_people(coloured: Cache) -> None:
     fold = {"fold": 1, "folds": 3, "seed": 0}
     with pytest.raises(
-        ValueError, match=r"fold 1: .* 48 training photos is of class '<20' of task age6; 0 people"
-    ):
-        fold_rows(coloured, ("mask", "age6"), **fold)
-    with pytest.raises(
         ValueError, match=r"class '>=60' of task age3; 8 people of the cache are: .* \[rows\]"
     ):
         fold_rows(coloured, ("age3",), **fold, rows=Rows(drop_ages=(65,)))
     young = np.flatnonzero(coloured.index.age < 30)
-    with pytest.raises(ValueError, match=r"class 'wear male <30' of task class18; 0 people"):
+    with pytest.raises(ValueError, match=r"class 'wear male <30' of task class18; 4 people"):
         fold_rows(coloured, ("class18",), **fold, without=young)
+
+
+def test_a_class_that_nobody_has_is_told_and_not_asked_for(coloured: Cache) -> None:
+    assert len(fold_rows(coloured, ("mask", "age6"), fold=1, folds=3, seed=0).training) == 48
+    assert absent_classes(coloured, ("mask", "age6")) == ["age6: <20", "age6: 47-54", "age6: 55-59"]
 
 
 def test_classes_of_people_whom_a_recipe_leaves_out_are_not_asked_for(coloured: Cache) -> None:
@@ -92,7 +93,7 @@ def test_classes_of_people_whom_a_recipe_leaves_out_are_not_asked_for(coloured: 
         assert (coloured.index.age[rows.training] >= 30).all()
 
 
-def test_the_boundary_of_training_decides_which_classes_are_there(
+def test_the_boundary_of_training_decides_which_photos_teach_a_class(
     coloured: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Cache.columns
@@ -102,11 +103,12 @@ def test_the_boundary_of_training_decides_which_classes_are_there(
         return table.assign(age=table.age.replace(65.0, 58.0)) if "age" in table else table
 
     monkeypatch.setattr(Cache, "columns", aged)
-    # Their strata are those of the scored classes, in which they are not 60 yet.
     everyone = {"fold": 0, "folds": 3, "seed": 0}
-    assert len(fold_rows(coloured, ("age3",), **everyone, senior_from=58.0).training) == 48
-    with pytest.raises(ValueError, match="class '>=60' of task age3; 0 people"):
-        fold_rows(coloured, ("age3",), **everyone, senior_from=59.0)
+    dropped = Rows(drop_ages=(58,))
+    # At 59 nobody of the cache is 60 or older, so nothing is missing; at 58 those dropped are.
+    assert len(fold_rows(coloured, ("age3",), **everyone, rows=dropped, senior_from=59.0).training)
+    with pytest.raises(ValueError, match="class '>=60' of task age3; 8 people"):
+        fold_rows(coloured, ("age3",), **everyone, rows=dropped, senior_from=58.0)
 
 
 @given(swaps=st.integers(1, 20))

@@ -92,7 +92,10 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         partly=recipe.optimiser.frozen_epochs > 0,
     )
     targets = make_targets(recipe, plan.cache, rows.training)
-    counts = {name: torch.from_numpy(values[rows.training]).sum(0) for name, values in targets.items()}
+    # A class that the whole cache lacks counts as one photo, whose weight then never matters.
+    counts = {
+        name: torch.from_numpy(values[rows.training]).sum(0).clamp(min=1) for name, values in targets.items()
+    }
     model, wrapped = fabric.setup(compile_network(network) if recipe.compile else network, optimiser)
     average = WeightAverage(recipe.averaging, network)
     step = Step(

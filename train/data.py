@@ -10,11 +10,8 @@ import numpy as np
 
 from faces.cache import Cache
 from faces.folds import FoldScheme, fold_numbers, fold_of_rows
-from faces.labels import AGE_EDGES, CLASS_COUNT, GENDERS, MASKS, TASKS, UNKNOWN, IntArray
+from faces.labels import AGE_EDGES, CLASS_COUNT, TASKS, UNKNOWN, IntArray
 from train.recipe_data import Rows
-
-_YEARS = 121
-"""Ages 0 to 120 meet every class of every task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,7 @@ def fold_rows(
 
     Raises:
         ValueError: no labels, a `fold` that the scheme does not have, folds that the people do not allow, no
-            row left, or a class of a task without a training photo.
+            row left, or a class that the cache has without a training photo.
     """
     numbers = fold_numbers(scheme, folds)
     if fold not in numbers:
@@ -92,7 +89,7 @@ def fold_rows(
     training = labelled[~validates]
     prior = np.bincount(classes[training], minlength=CLASS_COUNT) / len(training)
     kept = _keep(cache, training, tasks, rows, fold)
-    _check_classes(cache, labelled, kept, tasks, rows, senior_from, fold)
+    _check_classes(cache, kept, tasks, rows, senior_from, fold)
     return FoldRows(training=kept, validation=labelled[validates], prior=tuple(prior.tolist()))
 
 
@@ -136,33 +133,29 @@ def _keep(cache: Cache, training: IntArray, tasks: Sequence[str], rows: Rows, fo
     return kept
 
 
+def absent_classes(cache: Cache, tasks: Sequence[str]) -> list[str]:
+    """Classes, as `task: class`, that no photo of a cache has: nothing can teach or score them."""
+    return [
+        f"{task}: {name}"
+        for task in tasks
+        for code, name in enumerate(TASKS[task].classes)
+        if not (cache.labels(task) == code).any()
+    ]
+
+
 def _check_classes(
-    cache: Cache,
-    labelled: IntArray,
-    kept: IntArray,
-    tasks: Sequence[str],
-    rows: Rows,
-    senior_from: float,
-    fold: int,
+    cache: Cache, kept: IntArray, tasks: Sequence[str], rows: Rows, senior_from: float, fold: int
 ) -> None:
-    """Refuse a fold in which a class would be predicted that was never shown."""
+    """Refuse a fold in which a class that the cache has would never be shown."""
     persons = cache.columns("person")["person"].to_numpy()
+    mine = cache.labels(rows.only or "class18") != UNKNOWN
     for task in tasks:
         classes = training_classes(cache, task, senior_from)
-        missing = np.setdiff1d(_classes_of(task, rows.only, senior_from), classes[kept])
+        missing = np.setdiff1d(classes[mine & (classes != UNKNOWN)], classes[kept])
         if len(missing):
-            people = np.unique(persons[labelled[classes[labelled] == missing[0]]])
+            people = np.unique(persons[mine & (classes == missing[0])])
             raise ValueError(
                 f"fold {fold}: none of its {len(kept)} training photos is of class "
                 f"{TASKS[task].classes[missing[0]]!r} of task {task}; {len(people)} people of the cache "
                 "are: choose fewer folds, train another task, add such people, or keep more in [rows]"
             )
-
-
-def _classes_of(task: str, only: str, senior_from: float) -> IntArray:
-    """The task's classes that occur among all people conceivable, or among those of the task `only`."""
-    shape = (len(MASKS), len(GENDERS), _YEARS)
-    mask, gender, age = (axis.ravel() for axis in np.indices(shape))
-    mine = TASKS[only].encode(mask, gender, age) != UNKNOWN if only else np.ones(len(age), bool)
-    classes = TASKS[task].encode(mask, gender, _aged(age, senior_from))[mine]
-    return np.unique(classes[classes != UNKNOWN])

@@ -14,7 +14,7 @@ from train.adopt import adopt_folder
 from train.assemble import FoldPlan, assemble
 from train.checkpoint import RunCard, StateFile, load_state, save_best
 from train.damage import DamageNotes, without_damaged
-from train.data import FoldRows, fold_rows
+from train.data import FoldRows, absent_classes, fold_rows
 from train.environment import write_environment
 from train.loop import FoldTraining
 from train.memory import explain_exhaustion
@@ -60,6 +60,10 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
     with explain_exhaustion(plan):
         training = assemble(plan, rows)
+        if absent := absent_classes(plan.cache, plan.recipe.tasks):
+            watch.say(
+                f"fold {plan.fold}: no photo of the cache is of {', '.join(absent)}: never taught or scored"
+            )
         file = StateFile(plan.folder / "last.pt", plan.checkpoint_minutes)
         _resume(plan, training, file, watch)
         # No process may replace the file that another has yet to read.
