@@ -196,6 +196,10 @@ def test_seeds_of_a_recipe_are_one_line_and_their_scores_its_mean(tmp_path: Path
     standings, notes = read_standings([tmp_path])
     by_name = {standing.name: standing for standing in standings}
     assert {*by_name} == {"x (2 seeds)", "y_seed1", "y_seed2"}
+    write_run(tmp_path / "more", "x", right=0.6, answers_seed=3)
+    write_run(tmp_path / "more", "x_seed1", right=0.6, answers_seed=1, recipe={"seed": 1})
+    [with_base], _ = read_standings([tmp_path / "more"])
+    assert with_base.name == "x (2 seeds)"
     assert notes == ["y_seed1, y_seed2: not joined as seeds, they differ in epochs"]
     alone = [read_standings([tmp_path / f"x_seed{seed}"])[0][0] for seed in (1, 2)]
     joined = by_name["x (2 seeds)"]

@@ -126,7 +126,7 @@ def count_parameters(path: Path) -> int | None:
 def group_seeds(
     recipes: Mapping[str, tuple[Fold, ...]],
 ) -> tuple[dict[str, list[tuple[Fold, ...]]], list[str]]:
-    """Recipes `<name>_seed1`, `<name>_seed2` that differ in nothing but their seed as one.
+    """Recipes `<name>`, `<name>_seed1`, `<name>_seed2` that differ in nothing but their seed as one.
 
     Args:
         recipes: folds by the recipe's name.
@@ -135,9 +135,10 @@ def group_seeds(
         The seeds' folds by name, and a line on each that could not be joined.
     """
     stems: dict[str, list[str]] = {}
-    for name in recipes:
-        seeded = _SEEDED.fullmatch(name)
-        stems.setdefault(f"{seeded[1]} (seeds)" if seeded else name, []).append(name)
+    base = {name: seeded[1] if (seeded := _SEEDED.fullmatch(name)) else name for name in recipes}
+    several = {stem for name, stem in base.items() if stem != name}
+    for name, stem in base.items():
+        stems.setdefault(f"{stem} (seeds)" if stem in several else name, []).append(name)
     groups: dict[str, list[tuple[Fold, ...]]] = {}
     notes = []
     for stem, names in stems.items():
