@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from faces.cache import Cache
 from faces.folds import FoldScheme
@@ -78,13 +82,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     training, validation = _loaders(plan, rows, network)
     optimiser = make_optimiser(network, recipe.optimiser)
     history: list[dict[str, float]] = []
-    schedule = make_schedule(
-        optimiser,
-        recipe.schedule,
-        steps_per_epoch=-(-len(training) // recipe.optimiser.accumulate),
-        epochs=recipe.epochs,
-        falls=lambda: plateau_falls(recipe.schedule, [row["macro_f1"] for row in history]),
-    )
+    schedule = _schedule(recipe, optimiser, len(training), history)
     fabric = make_fabric(
         recipe.precision,
         plan.device,
@@ -92,10 +90,6 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         partly=recipe.optimiser.frozen_epochs > 0,
     )
     targets = make_targets(recipe, plan.cache, rows.training)
-    # A class that the whole cache lacks counts as one photo, whose weight then never matters.
-    counts = {
-        name: torch.from_numpy(values[rows.training]).sum(0).clamp(min=1) for name, values in targets.items()
-    }
     model, wrapped = fabric.setup(compile_network(network) if recipe.compile else network, optimiser)
     average = WeightAverage(recipe.averaging, network)
     step = Step(
@@ -106,7 +100,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         model=model,
         optimiser=wrapped,
         schedule=schedule,
-        objective=Objective(recipe, counts).to(fabric.device),
+        objective=_objective(recipe, targets, rows).to(fabric.device),
         targets={name: torch.from_numpy(values).to(fabric.device) for name, values in targets.items()},
         rare=rare_photos(plan.cache, rows.training),
         average=average,
@@ -130,6 +124,28 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         validation=validation,
         history=history,
     )
+
+
+def _schedule(
+    recipe: Recipe, optimiser: Optimizer, batches: int, history: list[dict[str, float]]
+) -> LambdaLR:
+    """The schedule in optimiser steps; plateau reads the scores in `history`, as it is at the time."""
+    return make_schedule(
+        optimiser,
+        recipe.schedule,
+        steps_per_epoch=-(-batches // recipe.optimiser.accumulate),
+        epochs=recipe.epochs,
+        falls=lambda: plateau_falls(recipe.schedule, [row["macro_f1"] for row in history]),
+    )
+
+
+def _objective(recipe: Recipe, targets: Mapping[str, NDArray[np.float32]], rows: FoldRows) -> Objective:
+    """The losses, with classes counted among the training rows."""
+    # A class that the whole cache lacks counts as one photo, whose weight then never matters.
+    counts = {
+        name: torch.from_numpy(values[rows.training]).sum(0).clamp(min=1) for name, values in targets.items()
+    }
+    return Objective(recipe, counts)
 
 
 def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, Loader | None]:
