@@ -96,10 +96,7 @@ TASKS: Mapping[str, Task] = {
 
 def covers_classes(tasks: Sequence[str]) -> bool:
     """Whether the predictions of these tasks say mask, gender and age band of every photo."""
-    if "class18" in tasks:
-        return True
-    told = {factor for name in tasks if TASKS[name].youngest == 0 for factor in TASKS[name].factors}
-    return told == {"mask", "gender", "age"}
+    return tells(tasks, "class18")
 
 
 def _marginal(task: Task, probabilities: FloatArray, factor: str) -> FloatArray:
@@ -118,35 +115,65 @@ def _marginal(task: Task, probabilities: FloatArray, factor: str) -> FloatArray:
 
 
 def compose(predictions: Mapping[str, FloatArray]) -> FloatArray:
-    """The 18-class probabilities that a model's heads say together.
+    """The [n, 18] class probabilities that a model's heads say together: `project` to class18."""
+    return project(predictions, "class18")
 
-    A `class18` head speaks for itself. Otherwise every factor's marginal (age folded to the three scored
-    bands) is averaged over the heads that tell it, and the factors are taken as independent given
-    the photo: P(mask, gender, age) = P(mask) P(gender) P(age).
+
+def tells(tasks: Sequence[str], space: str) -> bool:
+    """Whether heads of these tasks say the classes of the task `space`."""
+    wanted = TASKS[space]
+    if space in tasks:
+        return True
+    told = {factor for name in tasks if TASKS[name].youngest == 0 for factor in TASKS[name].factors}
+    return told >= set(wanted.factors) and (wanted.edges == AGE_EDGES or space == "senior")
+
+
+def project(predictions: Mapping[str, FloatArray], space: str) -> FloatArray:
+    """What a model's heads say together of one task.
+
+    A head of that very task speaks for itself, and of `class18` any other is a sum. Otherwise every factor's
+    marginal (age folded to the three scored bands) is averaged over the heads that tell it, and the factors
+    are taken as independent given the photo: P(mask, gender, age) = P(mask) P(gender) P(age). `senior` is
+    P(>=60) as against P(30-59).
 
     Args:
         predictions: [n, classes of the task] probabilities by task name.
+        space: name of the task asked for.
 
     Returns:
-        [n, 18] probabilities; rows sum to 1 where those of the heads do.
+        [n, classes of `space`] probabilities; rows sum to 1 where those of the heads do.
 
     Raises:
-        ValueError: the tasks together leave a factor unsaid.
+        ValueError: the heads do not tell it.
     """
-    if "class18" in predictions:
-        return predictions["class18"]
-    if not covers_classes(tuple(predictions)):
+    if space in predictions:
+        return predictions[space]
+    if not tells(tuple(predictions), space):
         raise ValueError(
-            f"heads {sorted(predictions)} do not say mask, gender and age of every photo: "
-            "train on class18, or on mask, gender and age3 (or mask_gender and age6)"
+            f"heads {', '.join(predictions)} do not say {space}, which tells "
+            f"{', '.join(TASKS[space].factors)} in {len(TASKS[space].classes)} classes: use models that do "
+            '(tasks = ["class18"], or ["mask", "gender", "age3"], say all of them)'
         )
-    factors = []
-    for factor in ("mask", "gender", "age"):
+    joint = _joint(predictions, TASKS[space].factors)
+    if space == "senior":
+        older = joint[:, 1:]
+        return np.asarray(older / np.maximum(older.sum(1, keepdims=True), np.finfo(older.dtype).tiny))
+    return joint
+
+
+def _joint(predictions: Mapping[str, FloatArray], factors: Sequence[str]) -> FloatArray:
+    """[n, product of the factors' scored values] joint probabilities of some factors."""
+    if "class18" in predictions:
+        cube = predictions["class18"].reshape(-1, len(MASKS), len(GENDERS), len(AGE_BANDS))
+        unasked = tuple(1 + i for i, f in enumerate(TASKS["class18"].factors) if f not in factors)
+        return np.asarray(cube.sum(unasked).reshape(len(cube), -1))
+    joint: FloatArray | None = None
+    for factor in factors:
         heads = [n for n in predictions if factor in TASKS[n].factors and TASKS[n].youngest == 0]
-        factors.append(np.mean([_marginal(TASKS[n], predictions[n], factor) for n in heads], axis=0))
-    mask, gender, age = factors
-    joint = mask[:, :, None, None] * gender[:, None, :, None] * age[:, None, None, :]
-    return np.asarray(joint.reshape(len(joint), CLASS_COUNT))
+        part = np.asarray(np.mean([_marginal(TASKS[n], predictions[n], factor) for n in heads], axis=0))
+        joint = part if joint is None else (joint[:, :, None] * part[:, None, :]).reshape(len(part), -1)
+    assert joint is not None
+    return joint
 
 
 def split_classes(classes: ArrayLike) -> dict[str, IntArray]:

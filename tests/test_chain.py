@@ -47,7 +47,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("train", "eval"):
         command("preprocess", "--data", place / "data" / part, "--cache", place / part)
     (place / "tiny.toml").write_text(RECIPE)
-    (place / "vote.toml").write_text('members = ["tiny"]')
+    (place / "vote.toml").write_text('vote = ["tiny"]')
     shared = ("--cache", place / "train", "--folds", 2, "--runs", place / "runs")
     command("train", "--recipe", place / "tiny.toml", *shared)
     outcome = command(

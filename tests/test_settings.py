@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from faces.settings import read_toml, to_table, write_toml
-from infer.ensemble import Ensemble
+from infer.ensemble_file import read_ensemble
 from train.recipe import Recipe
 from train.recipe_file import read_recipe
 from train.recipe_network import Schedule
@@ -19,7 +19,7 @@ def toml(folder: Path, text: str) -> Path:
 
 def test_every_recipe_and_ensemble_of_the_project_reads_and_says_what_it_is() -> None:
     recipes = [read_recipe(path) for path in (ROOT / "recipes").glob("*.toml")]
-    ensembles = [read_toml(Ensemble, path) for path in (ROOT / "ensembles").glob("*.toml")]
+    ensembles = [read_ensemble(path) for path in (ROOT / "ensembles").glob("*.toml")]
     assert len(recipes) >= 3
     assert len(ensembles) >= 2
     assert all(settings.about for settings in [*recipes, *ensembles])
