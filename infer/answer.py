@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from faces.cache import Cache, file_sha256
-from faces.labels import AGE_BANDS, GENDERS, MASKS, FloatArray, split_classes
 from faces.progress import photo_progress
-from faces.settings import to_table
-from infer.ensemble import Ensemble
+from infer.check import check_submission
+from infer.ensemble import Ensemble, check_tasks, recipes_of
+from infer.ensemble_file import ensemble_table
 from infer.gallery import draw_gallery
-from infer.predict import predict_run
+from infer.members import member_heads
 from infer.runs import Run, check_crops, find_runs
+from infer.shares import shares_table
 from infer.submission import PRIOR, answer_table, read_answers, write_answers
-from infer.vote import take_vote
+from infer.vote import Panels, count_votes
 from train.precision import choose_device, loader_threads
 
 if TYPE_CHECKING:
@@ -29,68 +29,60 @@ if TYPE_CHECKING:
 def answer(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
     """Predict with every run, vote, write, and show what came out; answers already there are kept."""
     console = Console()
-    runs = find_runs(ensemble, settings.runs)
-    check_crops(runs, cache.description["settings"], settings.cache)
-    folder = settings.predictions / settings.ensemble.stem
-    prior = np.mean([run.card.prior for run in runs], axis=0)
+    runs = find_runs(recipes_of(ensemble.root), settings.runs)
+    check_tasks(ensemble.root, {name: folds[0].card.recipe.tasks for name, folds in runs.items()})
+    every = [run for folds in runs.values() for run in folds]
+    check_crops(every, cache.description["settings"], settings.cache)
+    folder = settings.predictions / ensemble.name
+    prior = np.mean([run.card.prior for run in every], axis=0)
     basis = {
-        "ensemble": to_table(ensemble),
+        "ensemble": ensemble_table(ensemble),
         "cache": cache.identity,
-        "runs": {run.name: file_sha256(run.path) for run in runs},
+        "runs": {run.name: file_sha256(run.path) for run in every},
     }
     table = read_answers(folder, basis)
     if table is None:
-        verdict = take_vote(predict_runs(settings, ensemble, runs, cache, console), ensemble.vote)
+        verdict = count_votes(ensemble.root, predict_panels(settings, ensemble, runs, cache, console))
         table = answer_table(cache, verdict, prior)
         draw_gallery(cache, table, folder / "gallery.png")
         write_answers(table, basis, folder)
     else:
         console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
+    if settings.info:
+        check_submission(folder / "submission.csv", settings.info)
     console.print(shares_table(table, prior))
     warn_of_guesses(table, cache, console)
-    voters = f"{len(runs)} runs, {ensemble.vote} vote, views {' + '.join(ensemble.views)}"
+    voters = f"{len(every)} runs of {len(runs)} recipes, views {' + '.join(ensemble.views)}"
     lines = (
         f"{len(table):,} answers ({voters}): {folder / 'submission.csv'}\npicture: {folder / 'gallery.png'}"
     )
     console.print(lines, highlight=False, soft_wrap=True)
 
 
-def predict_runs(
-    settings: Settings, ensemble: Ensemble, runs: Sequence[Run], cache: Cache, console: Console
-) -> FloatArray:
-    """[runs, rows of the cache, 18] probabilities, with a progress bar."""
+def predict_panels(
+    settings: Settings,
+    ensemble: Ensemble,
+    runs: Mapping[str, Sequence[Run]],
+    cache: Cache,
+    console: Console,
+) -> Panels:
+    """What every fold of every recipe says of each row of the cache, with a progress bar."""
     device = choose_device(settings.device)
-    threads = settings.threads or loader_threads(device)
-    members = []
+    every = [run for folds in runs.values() for run in folds]
     with photo_progress(console=console) as progress:
-        bar = progress.add_task("", total=len(cache) * len(runs))
-        for run in runs:
-            progress.update(bar, description=run.name)
-            members.append(
-                predict_run(
-                    run,
-                    cache,
-                    ensemble.views,
-                    device=device,
-                    threads=threads,
-                    batch_size=settings.batch_size,
-                    advance=lambda done: progress.advance(bar, done),
-                )
-            )
-    return np.stack(members)
-
-
-def shares_table(table: pd.DataFrame, prior: FloatArray) -> Table:
-    """Predicted shares of mask, gender and age band beside those of the training photos."""
-    shown = Table(title="shares of the answers", title_justify="left")
-    for column in ("", "predicted", "training"):
-        shown.add_column(column, justify="left" if not column else "right")
-    answers, classes = split_classes(table["ans"]), split_classes(np.arange(len(prior)))
-    for factor, names in {"mask": MASKS, "gender": GENDERS, "age": AGE_BANDS}.items():
-        for code, name in enumerate(names):
-            predicted, trained = (answers[factor] == code).mean(), prior[classes[factor] == code].sum()
-            shown.add_row(f"{factor} {name}", f"{predicted:.1%}", f"{trained:.1%}")
-    return shown
+        bar = progress.add_task(ensemble.name, total=len(cache) * len(every))
+        heads = member_heads(
+            every,
+            cache,
+            np.arange(len(cache)),
+            ensemble.views,
+            device=device,
+            threads=settings.threads or loader_threads(device),
+            batch_size=settings.batch_size,
+            advance=lambda done: progress.advance(bar, done),
+        )
+    by_run = {run.name: said for run, said in zip(every, heads, strict=True)}
+    return {recipe: [by_run[run.name] for run in folds] for recipe, folds in runs.items()}
 
 
 def warn_of_guesses(table: pd.DataFrame, cache: Cache, console: Console) -> None:

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from faces.cache import Cache
-from faces.labels import AGE_BANDS, GENDERS, MASKS, split_classes
+from faces.labels import CLASS_NAMES, split_classes
+from infer.ensemble import FACTORS
 from infer.submission import PRIOR
 
 _COLUMNS = 10
@@ -58,11 +59,11 @@ def draw_photos(
     for axes, photo in zip(grid.flat, photos.to_dict("records"), strict=False):
         axes.imshow(cache.image(int(row_of[photo["ImageID"]])))
         right = None if truth is None else truth[photo["ImageID"]]
-        _caption(axes, photo["ans"], max(v for v in list(photo.values())[4:]), right)
+        _caption(axes, photo["ans"], photo[CLASS_NAMES[photo["ans"]]], right)
 
 
 def _caption(axes: Axes, answer: int, probability: float, truth: int | None) -> None:
-    lines = f"{_words(answer)}\n{probability:.0%}"
+    lines = f"{CLASS_NAMES[answer]}\n{probability:.0%}"
     if truth is not None and truth != answer:
         lines += f"  is {_difference(truth, answer)}"
     colour = "black" if truth is None or truth == answer else "tab:red"
@@ -71,13 +72,7 @@ def _caption(axes: Axes, answer: int, probability: float, truth: int | None) -> 
 
 def _factors(code: int) -> list[str]:
     parts = split_classes([code])
-    return [
-        names[int(parts[f][0])] for f, names in (("mask", MASKS), ("gender", GENDERS), ("age", AGE_BANDS))
-    ]
-
-
-def _words(code: int) -> str:
-    return " ".join(_factors(code))
+    return [names[int(parts[factor][0])] for factor, names in FACTORS.items()]
 
 
 def _difference(truth: int, answer: int) -> str:

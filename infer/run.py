@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from faces.cache import Cache
-from faces.settings import read_toml, run_command
-from infer.ensemble import Ensemble
+from faces.settings import run_command
+from infer.check import check_photos
+from infer.ensemble_file import read_ensemble
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Settings:
     """Ensemble file (TOML)."""
     cache: Path
     """Finished cache of the photos to predict, cropped with the settings of training."""
+    info: Path | None = None
+    """The info.csv that asks: its photos and their order are checked before and after predicting."""
     runs: Path = Path("runs")
     """Folder of all runs."""
     predictions: Path = Path("predictions")
@@ -39,8 +42,10 @@ class Settings:
 
 def run(settings: Settings) -> None:
     """Predict with every run, vote, write, and show what came out."""
-    ensemble = read_toml(Ensemble, settings.ensemble)
+    ensemble = read_ensemble(settings.ensemble)
     cache = Cache.open(settings.cache)
+    if settings.info:
+        check_photos(cache, settings.info)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from infer.answer import answer
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faces.labels import covers_classes
-from infer.ensemble import Ensemble
+from faces.settings import nearest
 from train.checkpoint import RunCard, read_card
 
 CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
@@ -26,30 +25,25 @@ class Run:
     card: RunCard
 
 
-def find_runs(ensemble: Ensemble, runs: Path) -> list[Run]:
-    """All trained folds of the ensemble's members, checked before any photo is read.
+def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:
+    """All trained folds of some recipes, in the order of their folds.
 
     Raises:
-        ValueError: a member without a trained fold, or with heads that do not say all 18 classes.
+        ValueError: a recipe without a trained fold, or a run that cannot be used.
     """
-    found = []
-    for member in ensemble.members:
-        paths = sorted((runs / member).glob("fold*/best.safetensors"))
-        if not paths:
-            there = ", ".join(sorted(p.name for p in runs.glob("*") if p.is_dir())) or "none"
-            raise ValueError(
-                f"member {member!r}: no trained fold in {runs / member} (runs there: {there}); "
-                f"train it with `make train-all RECIPE=recipes/{member}.toml CACHE=...`"
-            )
-        found += [Run(f"{member}/{path.parent.name}", path, read_card(path)) for path in paths]
-    for run in found:
-        tasks = run.card.recipe.tasks
-        if not covers_classes(tasks):
-            raise ValueError(
-                f"run {run.name} was trained on {', '.join(tasks)}, but the vote is over 18 classes of mask, "
-                'gender and age: use a recipe with tasks = ["class18"] or ["mask", "gender", "age3"]'
-            )
-    return found
+    return {recipe: _folds_of(recipe, runs) for recipe in recipes}
+
+
+def _folds_of(recipe: str, runs: Path) -> list[Run]:
+    paths = (runs / recipe).glob("fold*/best.safetensors")
+    found = [Run(f"{recipe}/{path.parent.name}", path, read_card(path)) for path in paths]
+    if not found:
+        there = sorted(path.name for path in runs.glob("*") if path.is_dir()) or ["none"]
+        raise ValueError(
+            f"member {recipe!r}: no trained fold in {runs / recipe} ({nearest(recipe, there)}); "
+            f"train it with `make train-all RECIPE=recipes/{recipe}.toml CACHE=... RUNS={runs}`"
+        )
+    return sorted(found, key=lambda run: run.card.fold)
 
 
 def check_crops(runs: Sequence[Run], crop: Mapping[str, Any], cache: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,10 @@ import pandas as pd
 from faces.cache import Cache
 from faces.labels import CLASS_NAMES, FloatArray
 from faces.writer import DETECTED, write_atomically
-from infer.vote import Verdict
+from infer.check import COLUMNS, check_answers
+
+if TYPE_CHECKING:
+    from infer.vote import Verdict
 
 FACE, FALLBACK, PRIOR = "face crop", "fallback crop", "training prior"
 """What an answer rests on."""
@@ -29,6 +32,9 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
 
     Returns:
         Columns ImageID, ans, answered_by, agreement, and one probability a class.
+
+    Raises:
+        ValueError: the cache does not hold every photo of its source once.
     """
     predicted = pd.DataFrame(verdict.probabilities, columns=CLASS_NAMES)
     status = cache.index["status"].to_numpy()
@@ -49,7 +55,13 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
     )
     parts = [part for part in (predicted, guessed) if len(part)]
     table = pd.concat(parts, ignore_index=True).sort_values("position", ignore_index=True)
-    return table[["ImageID", "ans", "answered_by", "agreement", *CLASS_NAMES]]
+    photos = cache.description["source"]["photos"]
+    if table.position.tolist() != list(range(photos)):
+        raise ValueError(
+            f"{cache.folder}: index.parquet and rejects.csv hold {len(table)} photos, which are not "
+            f"the {photos} of its source, each once; delete {cache.folder} and preprocess again"
+        )
+    return table[[*COLUMNS, "answered_by", "agreement", *CLASS_NAMES]]
 
 
 def write_answers(table: pd.DataFrame, basis: Mapping[str, Any], folder: Path) -> None:
@@ -59,11 +71,15 @@ def write_answers(table: pd.DataFrame, basis: Mapping[str, Any], folder: Path) -
         table: of `answer_table`.
         basis: what the answers follow from: ensemble, cache and the hashes of the runs.
         folder: made if need be.
+
+    Raises:
+        ValueError: a photo is answered twice, or with what is no class; nothing is written then.
     """
+    check_answers(table, f"answers for {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "basis.json").unlink(missing_ok=True)
     write_atomically(folder / "probabilities.parquet", table.to_parquet(index=False))
-    write_atomically(folder / "submission.csv", table[["ImageID", "ans"]].to_csv(index=False).encode())
+    write_atomically(folder / "submission.csv", table[COLUMNS].to_csv(index=False).encode())
     write_atomically(folder / "basis.json", json.dumps(basis, indent=1).encode())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -37,15 +37,16 @@ class _Feed:
         return batch
 
 
-def define(graph: Graph, source: Callable[[], Inputs]) -> Any:
+def define(graph: Graph, source: Callable[[], Inputs], also: Sequence[Graph] = ()) -> Any:
     """Make the graph in the current DALI pipeline, fed by a callable.
 
     Args:
         graph: what to make.
         source: called once a batch; what it returns must stay unchanged while DALI works on it.
+        also: graphs of the same stored crops and parameters, which begin at the pixels that `graph` decodes.
 
     Returns:
-        The node of the images.
+        The node of the images, or a tuple of those of each graph.
     """
     example = graph.parameters(draw(graph.policy, 1, epoch=0, seed=0))
     raw = graph.codec == "raw"
@@ -60,7 +61,10 @@ def define(graph: Graph, source: Callable[[], Inputs]) -> Any:
         layout=["HWC" if raw else ""] + [""] * len(example),
     )
     # Not zip: DALI's rewriting for conditionals does not know its `strict`.
-    return graph.define(image, {name: nodes[i] for i, name in enumerate(example)})
+    parameters = {name: nodes[i] for i, name in enumerate(example)}
+    pixels = graph.decode(image)
+    first = graph.finish(pixels, parameters)
+    return (first, *[other.finish(pixels, parameters) for other in also]) if also else first
 
 
 class Superseded(RuntimeError):
@@ -74,20 +78,26 @@ class Engine:
         graph: what it computes.
         batch_size: images in the largest batch.
         threads: CPU threads of DALI.
+        also: what it computes of the same decoded images beside that, see `run_all`.
     """
 
-    def __init__(self, graph: Graph, *, batch_size: int, threads: int) -> None:
-        self.graph, self.batch_size, self.threads = graph, batch_size, threads
+    def __init__(self, graph: Graph, *, batch_size: int, threads: int, also: Sequence[Graph] = ()) -> None:
+        self.graph, self.batch_size, self.threads, self.also = graph, batch_size, threads, tuple(also)
         self._feed = _Feed()
         self._pipeline: Pipeline | None = None
         self._running: object = None
 
     def run(self, batches: Iterator[Inputs]) -> Iterator[torch.Tensor]:
+        """Compute batches in order: the first tensor of each of `run_all`."""
+        for images, *_ in self.run_all(batches):
+            yield images
+
+    def run_all(self, batches: Iterator[Inputs]) -> Iterator[list[torch.Tensor]]:
         """Compute batches in order. May be left before its end; starting another run ends this one.
 
         Yields:
-            The graph's `dtype` [b, 3, image_size, image_size], contiguous in its `layout`. The tensor has its
-            memory for itself: nothing writes to it later.
+            Of the graph and then of each of `also`: its `dtype` [b, 3, image_size, image_size], contiguous in
+            its `layout`. The tensor has its memory for itself: nothing writes to it later.
 
         Raises:
             RuntimeError: DALI failed on this batch or one of the next `PREFETCH` + 1.
@@ -99,10 +109,8 @@ class Engine:
         try:
             pipeline.schedule_run()
             while not pipeline.empty():
-                # The dynamic executor never uses an output's memory again while someone holds it.
-                images = torch.utils.dlpack.from_dlpack(pipeline.share_outputs()[0].as_tensor())
-                if self.graph.layout == "channels_last":
-                    images = images.permute(0, 3, 1, 2)
+                given = zip((self.graph, *self.also), pipeline.share_outputs(), strict=True)
+                images = [_tensor(output, graph) for graph, output in given]
                 pipeline.release_outputs()
                 pipeline.schedule_run()
                 yield images
@@ -144,11 +152,18 @@ class Engine:
             enable_conditionals=self.graph.conditional,
         )
         def make() -> Any:
-            return define(self.graph, self._feed)
+            return define(self.graph, self._feed, self.also)
 
         pipeline: Pipeline = make()
         pipeline.build()
         return pipeline
+
+
+def _tensor(output: Any, graph: Graph) -> torch.Tensor:
+    """A graph's output, not copied."""
+    # The dynamic executor never uses an output's memory again while someone holds it.
+    images = torch.utils.dlpack.from_dlpack(output.as_tensor())
+    return images.permute(0, 3, 1, 2) if graph.layout == "channels_last" else images
 
 
 def _drain(pipeline: Pipeline) -> None:

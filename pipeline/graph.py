@@ -45,7 +45,7 @@ BORDER = (128, 128, 128, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """The description of a graph; `define` makes its operators inside the current DALI pipeline."""
+    """The description of a graph; `decode` and `finish` make its operators in the current DALI pipeline."""
 
     codec: Codec
     """How the crops arrive: encoded bytes, or uint8 HWC."""
@@ -107,7 +107,7 @@ class Graph:
         return self.policy.auto != "none" or self.policy.blur > 0
 
     def parameters(self, draws: Draws) -> Parameters:
-        """What `define` needs beside the image, by input name: arrays with the sample first."""
+        """What `finish` needs beside the image, by input name: arrays with the sample first."""
         found: Parameters = {}
         if self.policy.moves_pixels:
             found["warp"] = warp_matrices(draws, self.warped_size, self.image_size, self.centre)
@@ -125,18 +125,36 @@ class Graph:
             found |= {name: getattr(draws, name) for name in COLOUR}
         return found
 
-    def define(self, image: Node, parameters: Mapping[str, Node]) -> Node:
-        """Make the operators.
+    def decode(self, image: Node) -> Node:
+        """Make the operators from what is stored to pixels, which several graphs may `finish`.
 
         Args:
             image: uint8 [bytes] of a JPEG or PNG file, or uint8 HWC, on the CPU.
+
+        Returns:
+            uint8 HWC, on `device`.
+        """
+        if self.codec == "raw":
+            return image.gpu() if self.device == "gpu" else image
+        # Asking for RGB would drop the alpha of a PNG.
+        kind = types.RGB if self.channels == 3 else types.ANY_DATA
+        if self.device == "cpu":
+            return fn.decoders.image(image, device="cpu", output_type=kind)
+        # Without fancy upsampling the GPU's chroma differs from every CPU decoder's.
+        return fn.decoders.image(image, device="mixed", output_type=kind, jpeg_fancy_upsampling=True)
+
+    def finish(self, pixels: Node, parameters: Mapping[str, Node]) -> Node:
+        """Make the operators from pixels to images.
+
+        Args:
+            pixels: what `decode` returns.
             parameters: one node on the CPU for each name of `parameters`.
 
         Returns:
             `dtype` [3, image_size, image_size], or [image_size, image_size, 3] if `layout` is channels_last,
             normalised, on `device`.
         """
-        pixels = self._sized(self._decode(image))
+        pixels = self._sized(pixels)
         if self.in_one_pass:
             return self._one_pass(pixels, parameters)
         if self.policy.moves_pixels:
@@ -166,16 +184,6 @@ class Graph:
 
         plain = types.Constant(normalisation(self.mean, self.std))
         return apply_colour(pixels, parameters.get("colour", plain), **form)
-
-    def _decode(self, image: Node) -> Node:
-        if self.codec == "raw":
-            return image.gpu() if self.device == "gpu" else image
-        # Asking for RGB would drop the alpha of a PNG.
-        kind = types.RGB if self.channels == 3 else types.ANY_DATA
-        if self.device == "cpu":
-            return fn.decoders.image(image, device="cpu", output_type=kind)
-        # Without fancy upsampling the GPU's chroma differs from every CPU decoder's.
-        return fn.decoders.image(image, device="mixed", output_type=kind, jpeg_fancy_upsampling=True)
 
     def _sized(self, pixels: Node) -> Node:
         """Resize to what is warped, or, where nothing is, to the output."""

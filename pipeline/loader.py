@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from pipeline.graph import Device, Dtype, Graph, Layout, Parameters
 from pipeline.order import Order, Sampler, epoch_order
 from pipeline.sampling import InOrder, Shuffled
 
+T = TypeVar("T")
 Batch = tuple[torch.Tensor, torch.Tensor]
 OnDamage = Literal["stop", "skip"]
 PLACES_DRAWN = 4096
@@ -160,6 +161,12 @@ class Loader:
                 more than `MAX_SKIPPED` of the rows cannot.
             CacheError: files of the cache were deleted, cut short or replaced.
         """
+        return self._batches(self._engine.run, epoch, start_batch)
+
+    def _batches(
+        self, run: Callable[[Iterator[Inputs]], Iterator[T]], epoch: int, start_batch: int
+    ) -> Iterator[tuple[T, torch.Tensor]]:
+        """`epoch`, with what `run` of the engine gives for images."""
         self._files.check()
         order = self._order(epoch)
         rows = self.rows[order.samples]
@@ -169,7 +176,7 @@ class Loader:
             plan = self._plan(rows)
             batches = (self._inputs(rows, drawn, places) for _, places in plan)
             try:
-                for (number, places), images in zip(plan, self._engine.run(batches), strict=True):
+                for (number, places), images in zip(plan, run(batches), strict=True):
                     self.next_batch = number + 1
                     yield images, torch.from_numpy(rows[places])
             except Superseded:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from faces.cache import Cache
-from infer.predict import predict_run
+from infer.predict import predict_members
 from infer.runs import Run
 from pipeline.loader import Loader
 from train import bench
@@ -71,11 +71,13 @@ def test_an_epoch_and_inference_on_the_gpu_give_finite_scores(
     assert all(math.isfinite(value) for value in row.values())
     best = tmp_path / "best.safetensors"
     run = Run("tiny/fold0", best, read_card(best))
-    found = predict_run(
-        run, unseen, views=("original", "flip"), device="cuda", threads=2, batch_size=8, advance=int
-    )
-    assert found.shape == (len(unseen), 18)
-    np.testing.assert_allclose(found.sum(1), 1, atol=1e-3)
+    every = np.arange(len(unseen))
+    options = {"threads": 2, "batch_size": 8, "advance": int}
+    (found,) = predict_members([run], unseen, every, ("original", "flip"), device="cuda", **options)
+    (cpu,) = predict_members([run], unseen, every, ("original", "flip"), device="cpu", **options)
+    for task, values in found.items():
+        np.testing.assert_allclose(values.sum(1), 1, atol=1e-3)
+        np.testing.assert_allclose(values, cpu[task], atol=0.05)
 
 
 def test_the_measurement_of_waiting_runs_on_the_gpu(coloured: Cache, tmp_path: Path) -> None:

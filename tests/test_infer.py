@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from infer import run as infer_run
 from infer import score
-from infer.predict import flip
 from infer.run import Settings
 from train.assemble import FoldPlan
 from train.checkpoint import load_best
@@ -81,7 +81,7 @@ def pixels_as_the_network_sees(cache: Cache, position: int, path: Path) -> torch
 def test_every_photo_is_answered_in_the_order_of_its_source(
     unseen: Cache, runs: Path, tmp_path: Path, rule: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    infer_run.run(settings(tmp_path, unseen, runs, f'members = ["heads"]\nvote = "{rule}"'))
+    infer_run.run(settings(tmp_path, unseen, runs, f'vote = ["heads"]\nrule = "{rule}"'))
     folder = tmp_path / "predictions" / "vote"
     submission = pd.read_csv(folder / "submission.csv")
     assert [*submission.columns] == ["ImageID", "ans"]
@@ -99,7 +99,7 @@ def test_every_photo_is_answered_in_the_order_of_its_source(
 
 
 def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Path, tmp_path: Path) -> None:
-    infer_run.run(settings(tmp_path, unseen, runs, 'members = ["heads"]'))
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
     table = pd.read_parquet(tmp_path / "predictions" / "vote" / "probabilities.parquet")
     for position in (0, 5, 11):
         joints = []
@@ -108,7 +108,7 @@ def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Pat
             network, _ = load_best(path)
             image = pixels_as_the_network_sees(unseen, position, path)
             with torch.inference_mode():
-                looks = [[*network(view).values()] for view in (image, flip(image))]
+                looks = [[*network(view).values()] for view in (image, image.flip(3))]
             mask, gender, age = (
                 torch.stack([look[k].softmax(1) for look in looks]).mean(0)[0] for k in range(3)
             )
@@ -120,7 +120,9 @@ def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Pat
 def test_batch_size_changes_no_answer(unseen: Cache, runs: Path, tmp_path: Path) -> None:
     tables = []
     for size in (1, 8, 64):
-        wanted = settings(tmp_path, unseen, runs, 'members = ["heads"]')
+        for kept in runs.glob("*/*/predicted"):
+            shutil.rmtree(kept)
+        wanted = settings(tmp_path, unseen, runs, 'vote = ["heads"]')
         infer_run.run(dataclasses.replace(wanted, batch_size=size, predictions=tmp_path / str(size)))
         tables.append(pd.read_parquet(tmp_path / str(size) / "vote" / "probabilities.parquet"))
     for table in tables[1:]:
@@ -131,36 +133,30 @@ def test_answers_are_kept_until_what_they_follow_from_changes(
     unseen: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     submission = tmp_path / "predictions" / "vote" / "submission.csv"
-    infer_run.run(settings(tmp_path, unseen, runs, 'members = ["heads"]'))
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
     first = submission.stat().st_mtime_ns
-    infer_run.run(settings(tmp_path, unseen, runs, 'members = ["heads"]'))
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
     assert "nothing to do" in capsys.readouterr().out
     assert submission.stat().st_mtime_ns == first
-    infer_run.run(settings(tmp_path, unseen, runs, 'members = ["heads"]\nvote = "hard"'))
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]\nrule = "hard"'))
     assert "nothing to do" not in capsys.readouterr().out
     assert submission.stat().st_mtime_ns > first
-
-
-def test_flip_mirrors_left_and_right() -> None:
-    images = torch.randn(2, 3, 4, 5)
-    assert torch.equal(flip(images)[0, 1, 2, 0], images[0, 1, 2, 4])
-    assert torch.equal(flip(flip(images)), images)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (
-            'members = ["head"]',
-            r"member 'head': no trained fold .*runs there: heads, only_mask.*make train-all",
+            'vote = ["head"]',
+            r"member 'head': no trained fold .*did you mean 'heads'.*make train-all",
         ),
         (
-            'members = ["only_mask"]',
-            r"run only_mask/fold0 was trained on mask, but the vote is over 18 classes",
+            'vote = ["only_mask"]',
+            r"member 'only_mask' was trained on mask, but is asked for class18",
         ),
-        ('members = ["heads", "heads"]', "each once"),
-        ('members = ["heads"]\nvotes = "soft"', "unknown setting 'votes': did you mean 'vote'"),
-        ('members = ["heads"]\nviews = ["mirror"]', "mirror"),
+        ('vote = ["heads", "heads"]', "named twice"),
+        ('vote = ["heads"]\nrules = "soft"', "unknown key 'rules' beside vote: did you mean 'rule'"),
+        ('vote = ["heads"]\nviews = ["mirror"]', "mirror"),
     ],
 )
 def test_ensembles_that_cannot_be(unseen: Cache, runs: Path, tmp_path: Path, text: str, message: str) -> None:
@@ -174,11 +170,11 @@ def test_photos_cropped_unlike_those_of_training_are_refused(
 ) -> None:
     wide = make_cache(people=4, labelled=False, margin=0.5, shard_size=99)
     with pytest.raises(ValueError, match=r"cropped differently.*\(margin: 0.3 in training, 0.5 here\)"):
-        infer_run.run(settings(tmp_path, wide, runs, 'members = ["heads"]'))
+        infer_run.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
 
 
 def test_scoring_needs_the_very_photos(coloured: Cache, runs: Path, tmp_path: Path) -> None:
-    infer_run.run(settings(tmp_path, coloured, runs, 'members = ["heads"]'))
+    infer_run.run(settings(tmp_path, coloured, runs, 'vote = ["heads"]'))
     folder = tmp_path / "predictions" / "vote"
     truth = pd.DataFrame({"ImageID": coloured.index.image_id, "ans": coloured.labels("class18")})
     answers = tmp_path / "answers.csv"

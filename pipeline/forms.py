@@ -1,0 +1,74 @@
+"""The same images in the forms that several networks want, from one decoding of each crop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from numpy.typing import ArrayLike
+
+from faces.cache import Cache
+from pipeline.engine import Engine
+from pipeline.graph import Device
+from pipeline.loader import Loader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How a network wants its images."""
+
+    image_size: int
+    """Side of the images, pixels; at least 16."""
+    mean: tuple[float, float, float]
+    """Of R, G and B in 0 to 1 units, as timm gives it."""
+    std: tuple[float, float, float]
+    """Of R, G and B in 0 to 1 units, as timm gives it."""
+    centre: float = 1.0
+    """Share of the stored crop's side that the centre crop keeps, in [0.25, 1]."""
+
+
+class FormsLoader(Loader):
+    """Batches of images without augmentation, each in several forms; every row once, in the order given.
+
+    The tensors are those that a `Loader` for each form would give, bit for bit. They are in channels_last.
+
+    Args:
+        cache: the finished cache to read.
+        rows: [n] row numbers of the cache; may repeat.
+        forms: at least one, each once.
+        batch_size: images a batch.
+        device: "cpu", or "gpu" for the current CUDA device.
+        threads: CPU threads of DALI, beside torch's.
+
+    Raises:
+        ValueError: as `Loader`, of any of the forms.
+        CacheError: as `Loader`.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        rows: ArrayLike,
+        forms: Sequence[Form],
+        *,
+        batch_size: int,
+        device: Device = "cpu",
+        threads: int = 1,
+    ) -> None:
+        first, *others = forms
+        super().__init__(
+            cache,
+            rows,
+            **vars(first),
+            batch_size=batch_size,
+            layout="channels_last",
+            device=device,
+            threads=threads,
+        )
+        also = [replace(self.graph, **vars(form)) for form in others]
+        self._engine = Engine(self.graph, batch_size=self.batch_size, threads=threads, also=also)
+
+    def batches(self) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
+        """All batches: what `Loader.epoch` yields, with a tensor of images for each form, in their order."""
+        return self._batches(self._engine.run_all, 0, 0)
