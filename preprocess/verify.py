@@ -27,6 +27,7 @@ from faces.cache import (
 from faces.progress import photo_progress
 from faces.settings import run_command
 from faces.writer import REJECTED
+from preprocess.join import as_written
 
 PLACES = ("shard", "offset", "length", "codec")
 """Columns of the index that a sample's JSON has not."""
@@ -87,7 +88,7 @@ def _wrong_content(folder: Path, description: Mapping[str, Any], show: Show) -> 
         yield f"{path}: {complaint}"
     done = 0
     for number, shard in enumerate(description["shards"]):
-        rows = index[index["shard"] == number]
+        rows = as_written(index, description.get("source", {}), number)
         for finding in _wrong_shard(folder / "shards" / shard["name"], rows, description["settings"]):
             if finding:
                 yield finding

@@ -1,7 +1,11 @@
-"""Rows of a fold: both sides in every scheme, rows kept apart, and classes that would be missing."""
+"""Rows of a fold: both sides in every scheme, rows apart, extra rows, and classes that would be missing."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from extras import joined, write_extra
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,3 +122,83 @@ def test_rows_tell_themselves_apart(swaps: int) -> None:
 
     assert identity(20) == identity(20)
     assert identity(20) != identity(20 - swaps)
+
+
+@pytest.fixture(scope="session")
+def mixed(coloured: Cache, unseen: Cache, tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    """The 72 labelled photos, 12 without labels, and extra ones for all folds, for fold 1, and of p000."""
+    folder = tmp_path_factory.mktemp("mixed")
+    own = write_extra(folder / "own", persons=["g0", "g1"], folds=["all", "fold1"])
+    known = write_extra(folder / "known", persons=["p000"])
+    return joined(folder / "mixed", coloured, unseen, extra=[own, known])
+
+
+@pytest.mark.parametrize("scheme", FOLD_SCHEMES)
+def test_extra_photos_change_nothing_for_the_ordinary_ones(
+    coloured: Cache, mixed: Cache, scheme: FoldScheme
+) -> None:
+    for fold in fold_numbers(scheme, 3):
+        plain, beside = rows_of(coloured, scheme, fold), rows_of(mixed, scheme, fold)
+        # The ordinary photos are the first rows of both.
+        assert beside.validation.tolist() == plain.validation.tolist()
+        assert beside.training[beside.training < 72].tolist() == plain.training.tolist()
+        assert beside.prior == plain.prior
+
+
+def test_extra_photos_train_in_their_folds_but_where_their_person_validates(mixed: Cache) -> None:
+    persons = mixed.index.person.to_numpy()
+    for fold in range(3):
+        rows = rows_of(mixed, "person", fold)
+        beside = persons[rows.training[rows.training >= 72]].tolist()
+        validates = "p000" in persons[rows.validation]
+        expected = ["g0"] * 3 + ["g1"] * 3 * (fold == 1) + ["p000"] * 3 * (not validates)
+        assert beside == expected
+        assert rows.training.tolist() == sorted(rows.training)
+
+
+def test_extra_photos_of_people_kept_apart_stay_apart(mixed: Cache) -> None:
+    persons = mixed.index.person.to_numpy()
+    ordinary = np.flatnonzero(persons[:72] == "p000")
+    rows = fold_rows(mixed, ("mask",), fold=0, folds=2, seed=0, without=ordinary)
+    assert "p000" not in persons[[*rows.training, *rows.validation]]
+    assert "g0" in persons[rows.training]
+
+
+def test_photos_without_labels_wait_for_a_teacher_unless_their_person_validates(
+    mixed: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = [*range(72, 84)]
+    assert all(rows_of(mixed, "person", fold).unlabelled.tolist() == without for fold in range(3))
+    persons, read = mixed.index.person, Cache.columns
+    row = int(np.flatnonzero(persons == "p004")[0])
+
+    def forgetful(self: Cache, *names: str):  # type: ignore[no-untyped-def]
+        table = read(self, *names)
+        return table.assign(mask=table["mask"].where(table.index != row, -1)) if "mask" in table else table
+
+    monkeypatch.setattr(Cache, "columns", forgetful)
+    for fold in range(3):
+        rows = rows_of(mixed, "person", fold)
+        validates = "p004" in {*persons[rows.validation]}
+        assert rows.unlabelled.tolist() == ([] if validates else [row]) + without
+        assert row not in rows.training
+
+
+def test_extra_photos_of_folds_that_are_not_trained_are_refused(coloured: Cache, tmp_path: Path) -> None:
+    for value in ("fold3", "fold", "none"):
+        made = write_extra(tmp_path / value / "made", persons=["g0"], folds=[value])
+        cache = joined(tmp_path / value / "all", coloured, extra=[made])
+        with pytest.raises(ValueError, match=rf"index.parquet: column 'extra' says '{value}'; with 3 folds"):
+            rows_of(cache, "person")
+
+
+def test_a_class_that_only_extra_photos_of_another_fold_have_is_not_asked_for(
+    make_cache: Callable[..., Cache], tmp_path: Path
+) -> None:
+    # Person 4 of a cache is of the oldest band; the first four are not.
+    young = make_cache("young", people=4)
+    made = write_extra(tmp_path / "made", persons=[f"g{n}" for n in range(6)], folds=["fold1"] * 6)
+    cache = joined(tmp_path / "all", young, extra=[made])
+    rows = [fold_rows(cache, ("age3",), fold=fold, folds=2, seed=0).training for fold in range(2)]
+    oldest = cache.labels("age3") == 2
+    assert [oldest[training].any() for training in rows] == [False, True]

@@ -13,7 +13,7 @@ from faces.labels import TASKS
 from faces.settings import read_toml, write_toml
 from pipeline.augment import POLICIES
 from train.recipe import Recipe
-from train.recipe_data import Age, Mixing, Sampling
+from train.recipe_data import Age, Mixing, Sampling, Teacher
 from train.recipe_file import read_recipe
 from train.recipe_network import Averaging, Head, Loss, Optimiser, Schedule
 from train.recipes import Settings, group_of, list_recipes
@@ -51,6 +51,7 @@ SYSTEMS = {
     "winners: old-age boundary": "winner_old57 winner_old58 winner_old59",
     "winners: erasing": "winner_erasing",
     "winners: 384 pixels": "winner_swin_l winner_b4",
+    "winners: pseudo-labels": "winner_pseudo",
     "winners: per attribute": "winner_mask winner_gender winner_age",
 }
 """The systems of two teams and the contest's winners, each with its recipes."""
@@ -63,6 +64,7 @@ CHOICES = {
     "averaging": (Averaging, "name"),
     "sampler": (Sampling, "name"),
     "mixing": (Mixing, "name", "partner"),
+    "teacher": (Teacher, "labels"),
 }
 """Tables of a recipe with their fields that choose one of several names."""
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from faces.cache import Cache
-from faces.labels import GENDERS, MASKS, TASKS, UNKNOWN
+from faces.labels import CLASS_NAMES, GENDERS, MASKS, TASKS, UNKNOWN
 from faces.portrait import PersonJob, draw_person
 from faces.settings import read_toml
 from preprocess.run import preprocess
@@ -34,10 +34,12 @@ LEAST_SIZES = {"swin_large_patch4_window12_384": 96}
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Cache:
-    """72 crops of 24 drawn people: two of each gender and age band, once in each way of wearing a mask."""
+    """72 crops of 24 drawn people, two of each gender and age band, once in each way of wearing a mask, and
+    three crops of another without labels."""
     folder = tmp_path_factory.mktemp("drawn")
     rows = []
     people = [(gender, age) for _ in range(2) for gender in range(len(GENDERS)) for age in AGES]
+    people.append((0, AGES[0]))
     for person, (gender, age) in enumerate(people):
         files = [folder / f"{person}-{mask}.jpg" for mask in PHOTOS]
         draw_person(
@@ -53,6 +55,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Cache:
             (file.name, f"p{person}", MASKS[mask], GENDERS[gender], age)
             for mask, file in zip(PHOTOS, files, strict=True)
         ]
+    rows[-len(PHOTOS) :] = [(file, "", "", "", "") for file, *_ in rows[-len(PHOTOS) :]]
     table = folder / "photos.csv"
     pd.DataFrame(rows, columns=["path", "person", "mask", "gender", "age"]).to_csv(table, index=False)
     cache = preprocess(Settings(data=table, cache=folder / "cache", size=96, workers=1))
@@ -61,6 +64,18 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Cache:
         for name, task in TASKS.items()
     )
     return cache
+
+
+def taught(recipe: Recipe, cache: Cache, folder: Path) -> Recipe:
+    """The recipe with predictions of all photos of the cache where it wants some, sure of every one."""
+    if not recipe.teacher.predictions:
+        return recipe
+    answers = np.arange(len(cache)) % len(CLASS_NAMES)
+    values = np.where(answers[:, None] == np.arange(len(CLASS_NAMES)), 0.966, 0.002)
+    table = pd.DataFrame(values, columns=[*CLASS_NAMES])
+    table.assign(ImageID=cache.index["image_id"], ans=answers).to_parquet(folder / "predictions.parquet")
+    teacher = dataclasses.replace(recipe.teacher, predictions=str(folder / "predictions.parquet"))
+    return dataclasses.replace(recipe, teacher=teacher)
 
 
 def shortened(recipe: Recipe) -> Recipe:
@@ -94,7 +109,7 @@ def finished(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_recipe_trains(file: Path, drawn: Cache, finished: Path) -> None:
-    recipe = shortened(read_recipe(file))
+    recipe = taught(shortened(read_recipe(file)), drawn, finished)
     plan = FoldPlan(
         recipe=recipe,
         cache=drawn,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
-from faces.settings import flat_table, read_toml, to_table, write_toml
+from faces.cache import file_sha256
+from faces.settings import flat_table, from_table, read_toml, to_table, write_toml
 from faces.writer import write_atomically
 from train.assemble import FoldPlan
+from train.data import extra_folds
 from train.model import build_model
 from train.precision import measure_compiled, measure_precisions
 from train.recipe import Precision, Recipe
@@ -32,11 +36,15 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
         "fold_seed": plan.fold_seed,
         "scheme": plan.scheme,
         **({"rows": plan.rows.identity} if plan.rows else {}),
+        **_beside(plan),
     }
     request = plan.folder / "request.json"
     resolved = plan.folder / "recipe.toml"
     if request.is_file() and resolved.is_file():
-        differing = _differences(json.loads(request.read_text()), asked)
+        found = json.loads(request.read_text())
+        # What a recipe of then did not know is as it is when left out.
+        found["recipe"] = to_table(from_table(Recipe, found["recipe"], request))
+        differing = _differences(found, asked)
         if not differing:
             return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
         if any((plan.folder / name).is_file() for name in _TRAINED):
@@ -54,6 +62,17 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
         write_atomically(request, json.dumps(asked, indent=1).encode())
     plan.processes.wait()
     return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
+
+
+def _beside(plan: FoldPlan) -> dict[str, str]:
+    """Hashes of what is trained on beside a cache's ordinary photos and their labels."""
+    beside = {}
+    if plan.recipe.teacher.predictions:
+        beside["predictions"] = file_sha256(Path(plan.recipe.teacher.predictions))
+    extra = extra_folds(plan.cache, plan.folds)
+    if (extra != "").any():
+        beside["extra"] = hashlib.sha256("|".join(extra).encode()).hexdigest()
+    return beside
 
 
 def _differences(found: dict[str, Any], asked: dict[str, Any]) -> list[str]:

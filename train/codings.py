@@ -43,10 +43,15 @@ class CosineLinear(nn.Module):
         )
 
 
+THRESHOLD_PACE = 10.0
+"""Threshold logits in units of their parameters. A head with one scale says how rare a class is by its
+thresholds alone, which at the rates of other weights would need thousands of steps to get there."""
+
+
 class OrdinalLinear(nn.Module):
     """One scale, and an ordered threshold between any two neighbouring classes (CORAL, Cao et al. 2020).
 
-    Output k is the logit of "above class k". Their thresholds are kept in order by being a first one and gaps
+    Output k is the logit of "above class k". Their thresholds are kept in order by being a top one and gaps
     above 0 (softplus), so that the probabilities never contradict each other: CORAL itself proves that only
     of its optimum.
 
@@ -58,12 +63,13 @@ class OrdinalLinear(nn.Module):
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
         self.scale = nn.Linear(features, 1, bias=False)
-        self.first = nn.Parameter(torch.tensor((classes - 2) / 2))
-        self.gaps = nn.Parameter(torch.full((classes - 2,), 0.5413))  # whose softplus is 1
+        self.top = nn.Parameter(torch.tensor((classes - 2) / 2 / THRESHOLD_PACE))
+        self.gaps = nn.Parameter(torch.full((classes - 2,), 0.5413 / THRESHOLD_PACE))  # softplus gives 1
 
     def forward(self, features: Tensor) -> Tensor:
         """[n, features] -> [n, classes - 1], falling along each row."""
-        steps = torch.cat([self.first[None], self.first - functional.softplus(self.gaps).cumsum(0)])
+        top, gaps = THRESHOLD_PACE * self.top, functional.softplus(THRESHOLD_PACE * self.gaps)
+        steps = torch.cat([top[None], top - gaps.cumsum(0)])
         scaled: Tensor = self.scale(features)
         return scaled + steps
 
@@ -144,7 +150,8 @@ class Years:
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Sums over the years of each class, of those old enough for the task."""
-        summed = outputs.float().softmax(1) @ self.bands.to(outputs.device)
+        self.bands = self.bands.to(outputs.device)  # once: a copy a batch would make the host wait
+        summed = outputs.float().softmax(1) @ self.bands
         return summed / summed.sum(1, keepdim=True).clamp(min=1e-12)
 
 

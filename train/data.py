@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+from pyarrow import parquet
 
 from faces.cache import Cache
 from faces.folds import FoldScheme, fold_numbers, fold_of_rows
 from faces.labels import AGE_EDGES, CLASS_COUNT, TASKS, UNKNOWN, IntArray
 from train.recipe_data import Rows
+
+EXTRA = "extra"
+"""Column of a cache's index (preprocess/join.py): "" for ordinary photos, and for those beside them the folds
+they train in: `all`, or `fold<k>` for fold k alone. Without it all are ordinary."""
+_NO_ROWS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +26,14 @@ class FoldRows:
     """The two sides of a fold; no person is on both, but in scheme image."""
 
     training: IntArray
-    """Rows labelled for at least one of the tasks and kept by the recipe's `rows`."""
+    """Rows labelled for at least one of the tasks and kept by the recipe's `rows`, extra ones among them."""
     validation: IntArray
     """Every labelled row of the fold's people, in the cache's order; none in scheme everything."""
     prior: tuple[float, ...]
-    """Shares of the 18 classes among all of the training people's photos, the recipe's `rows` or not."""
+    """Shares of the 18 classes among all of the training people's photos, the recipe's `rows` or not; extra
+    ones do not count."""
+    unlabelled: IntArray = field(default_factory=_NO_ROWS.copy)
+    """Rows on neither side, without all labels and of nobody who validates, that a teacher may label."""
 
     @property
     def identity(self) -> str:
@@ -46,6 +56,9 @@ def fold_rows(
 ) -> FoldRows:
     """Divide the labelled rows of a cache; photos of unlabelled people take no part.
 
+    Extra photos (`EXTRA`) are never dealt to folds: the ordinary people are divided as if there were none.
+    They never validate, and train in their folds but where their person validates.
+
     Args:
         cache: with labels.
         tasks: what is trained.
@@ -59,17 +72,17 @@ def fold_rows(
 
     Raises:
         ValueError: no labels, a `fold` that the scheme does not have, folds that the people do not allow, no
-            row left, or a class that the cache has without a training photo.
+            row left, a class that the cache has without a training photo, or extra photos of no known fold.
     """
     numbers = fold_numbers(scheme, folds)
     if fold not in numbers:
         told = f"they are numbered 0 to {folds - 1}" if len(numbers) > 1 else "fold 0 is the only one"
         raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {told}")
     classes = cache.labels("class18")
-    taking = classes != UNKNOWN
-    if without is not None:
-        taking[without] = False
-    labelled = np.flatnonzero(taking)
+    extra = extra_folds(cache, folds)
+    held = np.zeros(len(cache), bool)
+    held[_NO_ROWS if without is None else without] = True
+    labelled = np.flatnonzero((classes != UNKNOWN) & (extra == "") & ~held)
     if not len(labelled):
         raise ValueError(
             f"{cache.folder}: no photo of this cache is labelled; "
@@ -88,9 +101,54 @@ def fold_rows(
     assert scheme == "image" or not {*names["person"][validates]} & {*names["person"][~validates]}
     training = labelled[~validates]
     prior = np.bincount(classes[training], minlength=CLASS_COUNT) / len(training)
-    kept = _keep(cache, training, tasks, rows, fold)
-    _check_classes(cache, kept, tasks, rows, senior_from, fold)
-    return FoldRows(training=kept, validation=labelled[validates], prior=tuple(prior.tolist()))
+    held[labelled[validates]] = True
+    beside = _beside(cache, extra, held, fold)
+    more = np.flatnonzero(beside & (classes != UNKNOWN))
+    kept = _keep(cache, np.sort(np.concatenate([training, more])), tasks, rows, fold)
+    _check_classes(cache, kept, tasks, rows, senior_from, fold, extra == "")
+    return FoldRows(
+        training=kept,
+        validation=labelled[validates],
+        prior=tuple(prior.tolist()),
+        unlabelled=np.flatnonzero(beside & (classes == UNKNOWN)),
+    )
+
+
+def extra_folds(cache: Cache, folds: int) -> NDArray[np.object_]:
+    """[len(cache)] the cache's column `EXTRA`, "" where it has none.
+
+    Raises:
+        ValueError: it names something else than one of so many folds.
+    """
+    path = cache.folder / "index.parquet"
+    if EXTRA not in parquet.read_schema(path).names:
+        return np.full(len(cache), "", object)
+    extra = cache.columns(EXTRA)[EXTRA].to_numpy(object)
+    strange = {*extra} - {"", "all", *(f"fold{number}" for number in range(folds))}
+    if strange:
+        raise ValueError(
+            f"{path}: column {EXTRA!r} says {min(strange, key=str)!r}; with {folds} folds it may be empty, "
+            f"all, or fold0 to fold{folds - 1}: train as many folds as those photos were made for"
+        )
+    return extra
+
+
+def _beside(
+    cache: Cache, extra: NDArray[np.object_], held: NDArray[np.bool_], fold: int
+) -> NDArray[np.bool_]:
+    """[len(cache)] whether a photo that was not dealt may train in a fold.
+
+    Args:
+        cache: with people.
+        extra: of `extra_folds`.
+        held: [len(cache)] rows that must not train, nor any photo of their people.
+        fold: the fold.
+    """
+    people = cache.columns("person")["person"]
+    known = people[held & (people != "")]
+    dealt = (extra == "") & (cache.labels("class18") != UNKNOWN)
+    mine = np.isin(extra, ["", "all", f"fold{fold}"]) & ~dealt
+    return np.asarray(mine & ~held & ~people.isin(known))
 
 
 def training_classes(cache: Cache, task: str, senior_from: float = AGE_EDGES[1]) -> IntArray:
@@ -144,11 +202,17 @@ def absent_classes(cache: Cache, tasks: Sequence[str]) -> list[str]:
 
 
 def _check_classes(
-    cache: Cache, kept: IntArray, tasks: Sequence[str], rows: Rows, senior_from: float, fold: int
+    cache: Cache,
+    kept: IntArray,
+    tasks: Sequence[str],
+    rows: Rows,
+    senior_from: float,
+    fold: int,
+    ordinary: NDArray[np.bool_],
 ) -> None:
-    """Refuse a fold in which a class that the cache has would never be shown."""
+    """Refuse a fold in which a class that the cache's ordinary photos have would never be shown."""
     persons = cache.columns("person")["person"].to_numpy()
-    mine = cache.labels(rows.only or "class18") != UNKNOWN
+    mine = (cache.labels(rows.only or "class18") != UNKNOWN) & ordinary
     for task in tasks:
         classes = training_classes(cache, task, senior_from)
         missing = np.setdiff1d(classes[mine & (classes != UNKNOWN)], classes[kept])

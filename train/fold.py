@@ -19,6 +19,7 @@ from train.environment import write_environment
 from train.loop import FoldTraining
 from train.memory import explain_exhaustion
 from train.recipe import Recipe
+from train.teacher import with_taught
 from train.trackers import Tracker, open_trackers
 from train.watch import Watch
 
@@ -52,6 +53,9 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         senior_from=plan.recipe.age.senior_from,
     )
     _check_scores(plan.recipe, rows)
+    if plan.recipe.teacher.predictions:
+        rows, told = with_taught(plan.recipe, plan.cache, rows)
+        watch.say(f"fold {plan.fold}: {told}")
     plan = adopt_folder(plan, watch)
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":

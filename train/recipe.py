@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from faces.labels import TASKS
+from faces.labels import TASKS, tells
 from faces.settings import nearest
 from pipeline.augment import LEAST_CENTRE, POLICIES
-from train.recipe_data import Age, Mixing, Rows, Sampling
+from train.recipe_data import Age, Mixing, Rows, Sampling, Teacher
 from train.recipe_network import Averaging, Head, Loss, Optimiser, Schedule
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -65,6 +65,8 @@ class Recipe:
     """Which training photos are trained on at all."""
     mixing: Mixing = Mixing()
     """How training photos are joined in pairs."""
+    teacher: Teacher = Teacher()
+    """Whose predictions are learned beside labels, or in their place."""
 
     def __post_init__(self) -> None:
         for kind, names, known in (("tasks", self.tasks, TASKS), ("augment", (self.augment,), POLICIES)):
@@ -133,4 +135,27 @@ def check_fit(recipe: Recipe) -> None:
         raise ValueError(
             f"optimiser.layer_decay={recipe.optimiser.layer_decay}: with frozen_epochs="
             f"{recipe.optimiser.frozen_epochs} of {recipe.epochs} epochs no layer of the backbone is trained"
+        )
+    if recipe.teacher.predictions:
+        _check_teacher(recipe)
+
+
+def _check_teacher(recipe: Recipe) -> None:
+    """Refuse what 18 classes do not tell, and samplers that never draw photos without labels."""
+    told = f"teacher.predictions={recipe.teacher.predictions!r}"
+    finer = [task for task in recipe.tasks if not tells(("class18",), task)]
+    if finer:
+        raise ValueError(
+            f"{told}, tasks={list(recipe.tasks)}: predictions of 18 classes do not tell {', '.join(finer)}; "
+            "use age3 or senior instead, or train without a teacher"
+        )
+    if recipe.age.coding == "years" or recipe.age.regression:
+        raise ValueError(
+            f"{told}, age.coding={recipe.age.coding!r}, regression={recipe.age.regression}: predictions of "
+            '18 classes tell no years; use coding = "classes" or "ordinal" and regression = 0'
+        )
+    if recipe.teacher.weight and recipe.sampler.name in ("undersample", "person_balanced"):
+        raise ValueError(
+            f"teacher.weight={recipe.teacher.weight}, sampler.name={recipe.sampler.name!r}: photos without "
+            'labels have no class or person to balance; use "shuffle" or "class_balanced"'
         )

@@ -1,4 +1,4 @@
-"""The tables of a recipe that say what it trains on: rows, sampler, mixing and how ages are labelled."""
+"""The tables of a recipe that say what it trains on: rows, sampler, mixing, labels of ages, teacher."""
 
 from __future__ import annotations
 
@@ -138,3 +138,39 @@ class Age:
             )
         if not 0 <= self.uncertain_weight < 1:
             raise ValueError(f"age.uncertain_weight={self.uncertain_weight}: must be in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """Predictions of trained models to learn from, beside labels or in their place (train/teacher.py)."""
+
+    predictions: str = ""
+    """Parquet file of predictions with the 18 classes, at a path relative to the working folder, for example
+    predictions/<ensemble>/probabilities.parquet; none when left out. Photos are found by its column `key`,
+    or without one by ImageID."""
+    share: float = 0.0
+    """Part of a labelled photo's target that is the teacher's answer, where it has one, in [0, 1]: the target
+    becomes (1 - share) label + share teacher (distillation, Hinton et al. 2015)."""
+    weight: float = 0.0
+    """Weight in the loss, in [0, 1], of photos without labels that the teacher is sure of; they are trained
+    on with its answers as labels (pseudo-labels, Lee 2013). 0 trains on none."""
+    above: float = 0.9
+    """Least probability, in (0, 1], that the teacher gives the class it answers with where it is sure."""
+    labels: Literal["soft", "hard"] = "soft"
+    """What the teacher's answer is: its probabilities, or 1 for the class it answers with."""
+    temperature: float = 1.0
+    """Its probabilities are raised to 1 / temperature and scaled to a sum of 1 first; above 1 flattens them.
+    `above` is compared with the probability in the file."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1 or not 0 <= self.weight <= 1:
+            raise ValueError(f"teacher.share={self.share}, weight={self.weight}: must be in [0, 1]")
+        if not 0 < self.above <= 1:
+            raise ValueError(f"teacher.above={self.above}: must be in (0, 1]; 0.9 is usual")
+        if not self.temperature > 0:
+            raise ValueError(f"teacher.temperature={self.temperature}: must be above 0; 1 changes nothing")
+        if bool(self.predictions) != (self.share > 0 or self.weight > 0):
+            raise ValueError(
+                f"teacher.predictions={self.predictions!r}, share={self.share}, weight={self.weight}: a file "
+                "of predictions teaches with a share or a weight above 0, and these need a file"
+            )

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from faces.labels import TASKS, FloatArray, compose, covers_classes
-from faces.settings import flat_table
+from faces.settings import flat_table, from_table, to_table
+from train.recipe import Recipe
 
 _SEEDED = re.compile(r"(.+)_seed\d+")
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -142,7 +143,7 @@ def group_seeds(
     groups: dict[str, list[tuple[Fold, ...]]] = {}
     notes = []
     for stem, names in stems.items():
-        tables = [flat_table(recipes[name][0].request["recipe"]) for name in names]
+        tables = [_asked(recipes[name][0].request["recipe"]) for name in names]
         keys = sorted({key for table in tables for key in table} - {"about", "seed"})
         differing = [key for key in keys if any(table.get(key) != tables[0].get(key) for table in tables)]
         if differing:
@@ -152,6 +153,11 @@ def group_seeds(
         else:
             groups[stem.replace("(", f"({len(names)} ")] = [recipes[name] for name in names]
     return groups, notes
+
+
+def _asked(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's recipe, with what recipes did not know when it was made as it is when left out."""
+    return flat_table(to_table(from_table(Recipe, recipe, Path("request.json"))))
 
 
 def _told(division: Mapping[str, Any]) -> str:

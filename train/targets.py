@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from faces.cache import Cache
-from faces.labels import AGE_EDGES, GENDERS, MASKS, TASKS, FloatArray, IntArray, Task
+from faces.labels import AGE_EDGES, GENDERS, MASKS, TASKS, UNKNOWN, FloatArray, IntArray, Task
+from train.answers import read_predictions
 from train.recipe import Recipe, age_alone
 from train.recipe_data import Age
+from train.teacher import teach
 
 AGE_OUTPUT = "age"
 """Name of the output and target of the auxiliary age regression, beside those of the tasks."""
@@ -115,7 +119,7 @@ def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, 
         training: rows that train, which alone scale the regression.
 
     Raises:
-        ValueError: regression without any known age.
+        ValueError: regression without any known age, or predictions of a teacher that cannot be used.
     """
     photos = cache.columns("mask", "gender", "age")
     ages = photos["age"].to_numpy(np.float64)
@@ -126,6 +130,12 @@ def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, 
             targets[name] = year_rows(task, ages, recipe.age)
         else:
             targets[name] = class_rows(task, photos, recipe.age)
+    if recipe.teacher.predictions:
+        answers = read_predictions(Path(recipe.teacher.predictions), cache)
+        labelled = cache.labels("class18") != UNKNOWN
+        targets = {
+            name: teach(rows, name, labelled, answers, recipe.teacher) for name, rows in targets.items()
+        }
     if recipe.age.regression:
         targets[AGE_OUTPUT] = regression_rows(ages, training)
     return targets
