@@ -90,7 +90,8 @@ class Compose:
 
 @dataclass(frozen=True, kw_only=True)
 class Override:
-    """A voice whose factor another voice may change, fold by fold."""
+    """A voice whose factor another voice may change: fold by fold or, where the base is a single voice, by
+    the mean probability of all folds of the other."""
 
     base: Node
     by: Node

@@ -55,7 +55,8 @@ def count_votes(root: Node, panels: Panels, space: str = "class18") -> Verdict:
     """Let a tree vote on photos.
 
     Args:
-        root: whose recipes all are in `panels`. Its voters are heard as in a soft vote where it is no vote.
+        root: whose recipes all are in `panels`. If it is no vote, its folds are heard as in a soft one, those
+            of an override, whose choices are not its largest probabilities, as in a hard one.
         panels: what every voter says of the same n photos.
         space: the task voted on.
 
@@ -63,9 +64,13 @@ def count_votes(root: Node, panels: Panels, space: str = "class18") -> Verdict:
         ValueError: a recipe's heads do not tell what it is asked for, or members of a composition or an
             override have different numbers of folds.
     """
-    vote = root if isinstance(root, Vote) else Vote(members=(root,))
-    ballots, weights = _polled(vote, panels, space)
-    result = _one_voice(vote, ballots, weights)
+    if isinstance(root, Vote):
+        ballots, weights = _polled(root, panels, space)
+        result = _one_voice(root, ballots, weights)
+    else:
+        ballots = _ballots(root, panels, space)
+        weights = np.full(len(ballots), 1 / len(ballots))
+        result = _folds_together(root, ballots, weights)
     agreed = np.stack([ballot.choices == result.choices for ballot in ballots])
     agreement = np.minimum(weights @ agreed, 1.0)
     return Verdict(classes=result.choices, probabilities=result.probabilities, agreement=agreement)
@@ -96,8 +101,7 @@ def take_vote(ballots: Sequence[Ballot], weights: FloatArray, rule: Rule) -> Bal
     votes = sum(
         weight * (ballot.choices[:, None] == classes) for weight, ballot in zip(weights, ballots, strict=True)
     )
-    # As in `_largest`.
-    leading = votes >= votes.max(1, keepdims=True) - 1e-9
+    leading = votes >= votes.max(1, keepdims=True) - 1e-9  # as in `_largest`
     return Ballot(probabilities=mean, choices=_largest(np.where(leading, mean, -1)))
 
 
@@ -108,6 +112,13 @@ def _one_voice(vote: Vote, ballots: Sequence[Ballot], weights: FloatArray) -> Ba
     logs = np.log(np.maximum(result.probabilities, _LEAST)) / vote.temperature
     cooled = _normalised(np.exp(logs - logs.max(1, keepdims=True)))
     return Ballot(probabilities=cooled, choices=result.choices)
+
+
+def _folds_together(root: Node, ballots: Sequence[Ballot], weights: FloatArray) -> Ballot:
+    """One voice of the folds of a root that is no vote; a single one keeps its choices."""
+    if len(ballots) == 1:
+        return ballots[0]
+    return take_vote(ballots, weights, "hard" if isinstance(root, Override) else "soft")
 
 
 def _polled(vote: Vote, panels: Panels, space: str) -> tuple[list[Ballot], FloatArray]:
@@ -129,11 +140,14 @@ def _ballots(node: Node, panels: Panels, space: str) -> list[Ballot]:
             return [_one_voice(node, *_polled(node, panels, space))]
         case Compose():
             named = [(task, _ballots(part, panels, task)) for task, part in node.parts]
-            rows = _fold_by_fold([ballots for _, ballots in named])
-            return [_in_space(_composed([task for task, _ in named], row), space) for row in rows]
+            together = _fold_by_fold([ballots for _, ballots in named])
+            return [_in_space(_composed([task for task, _ in named], row), space) for row in together]
         case Override():
-            pair = [_ballots(node.base, panels, "class18"), _ballots(node.by, panels, node.task)]
-            return [_in_space(_overridden(node, base, by), space) for base, by in _fold_by_fold(pair)]
+            bases, bys = _ballots(node.base, panels, "class18"), _ballots(node.by, panels, node.task)
+            if len(bases) == 1:  # a single voice is overridden once, by what all folds think
+                bys = [take_vote(bys, np.full(len(bys), 1 / len(bys)), "soft")]
+            rows = _fold_by_fold([bases, bys])
+            return [_in_space(_overridden(node, base, by), space) for base, by in rows]
 
 
 def _fold_by_fold(members: Sequence[Sequence[Ballot]]) -> list[tuple[Ballot, ...]]:
@@ -197,7 +211,7 @@ def _class(chosen: Mapping[str, IntArray]) -> IntArray:
 def _largest(values: FloatArray) -> IntArray:
     """[n] columns of the largest values, the lower of equals."""
     # Sums in another order of members differ in their last bits, which must decide nothing.
-    return np.asarray(np.round(values, 9).argmax(1))
+    return np.asarray((values >= values.max(1, keepdims=True) - 1e-9).argmax(1))
 
 
 def _normalised(values: FloatArray) -> FloatArray:

@@ -171,6 +171,39 @@ def test_hand_computed_override() -> None:
     np.testing.assert_array_equal(count_votes(everywhere, panels).classes, [5, 4, 4, 5])
 
 
+def test_an_override_keeps_its_choices_whatever_the_largest_probability() -> None:
+    base = np.zeros((1, 18))
+    base[:, 3:6] = [[0.5, 0.3, 0.2]]
+    tree = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.08)
+    # The mass of <30 moves to >=60.
+    panels = {"b": [{"class18": base}], "s": [{"senior": np.array([[0.9, 0.1]])}]}
+    assert count_votes(tree, panels).classes[0] == 5
+    # Here the base's choice is a majority's, 30-59 by mean probability: most of the mass is not moved.
+    voters = Vote(members=(Leaf("x"), Leaf("y"), Leaf("z")), rule="hard")
+    for name, ages in zip("xyz", ([0.5, 0.4, 0.1], [0.5, 0.4, 0.1], [0.0, 0.9, 0.1]), strict=True):
+        said = np.zeros((1, 18))
+        said[:, 3:6] = ages
+        panels[name] = [{"class18": said}]
+    over = Override(base=voters, by=Leaf("s"), task="senior", category=">=60", above=0.08)
+    verdict = count_votes(over, panels)
+    assert verdict.classes[0] == 5
+    assert verdict.probabilities.argmax() == 4
+
+
+def test_a_single_base_is_overridden_by_the_mean_of_folds_and_folds_by_their_own() -> None:
+    base = np.zeros((1, 18))
+    base[0, 4] = 1
+    said = [{"senior": np.array([[1 - p, p]])} for p in (0.0, 0.1, 0.2)]
+    tree = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.15)
+    assert count_votes(tree, {"b": [{"class18": base}], "s": said}).classes[0] == 4
+    assert count_votes(tree, {"b": [{"class18": base}] * 3, "s": said}).classes[0] == 4
+    sooner = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.09)
+    assert count_votes(sooner, {"b": [{"class18": base}], "s": said}).classes[0] == 5
+    verdict = count_votes(sooner, {"b": [{"class18": base}] * 3, "s": said})
+    assert verdict.classes[0] == 5
+    np.testing.assert_allclose(verdict.agreement, 2 / 3)
+
+
 def test_an_override_may_change_any_factor_under_a_condition_on_another() -> None:
     base = np.eye(18)[[0, 6, 12]]
     masks = np.array([[0.2, 0.2, 0.6]] * 3)
