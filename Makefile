@@ -11,14 +11,16 @@ DEMO ?= demo
 UV_VERSION := 0.13.9
 LOCK := $(if $(filter 12,$(CUDA)),requirements-cuda12.lock,requirements.lock)
 READY := .venv/.ready-cuda$(CUDA)
-RUN := .venv/bin/python -m
+# `make export RUN=...` names a trained fold; everywhere else RUN is what starts a program.
+EXPORTED := $(if $(filter command,$(origin RUN)),$(RUN))
+override RUN := .venv/bin/python -m
 # Several processes train one network together, each on a GPU or some cores of its own.
 LAUNCH = $(if $(PROCESSES),$(RUN) torch.distributed.run --standalone --nproc-per-node $(PROCESSES) -m,$(RUN))
 TRAIN = $(LAUNCH) train --recipe $(RECIPE) --cache $(CACHE) --folds $(FOLDS) --runs $(RUNS) $(if $(FOLD_SCHEME),--fold-scheme $(FOLD_SCHEME)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(RESUME),--resume) $(if $(LOG),--log $(LOG))
 PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock sample preprocess look verify explain train train-all infer score look-augment recipes compare sweep bench bench-peers bench-preprocess bench-scale bench-train bench-step leak-demo demo test test-slow check clean
+.PHONY: help setup lock sample preprocess join look verify explain train train-all infer export score evaluate tune select look-augment recipes ensembles standings diff compare sweep bench bench-peers bench-preprocess bench-scale bench-train bench-step bench-infer leak-demo generate demo test test-slow check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -51,6 +53,10 @@ preprocess: $(READY) ## stage 1, photos to face crops: DATA=folder CACHE=caches/
 	$(call need,CACHE)
 	$(RUN) preprocess --data $(DATA) --cache $(CACHE) $(ARGS)
 
+join: $(READY) ## finished caches as one: CACHES="caches/a caches/b" CACHE=caches/name [EXTRA=caches/generated]
+	$(call need,CACHES)$(call need,CACHE)
+	$(RUN) preprocess.join --caches $(CACHES) --cache $(CACHE) $(if $(EXTRA),--extra-caches $(EXTRA))
+
 look: $(READY) ## a page on a cache: counts, crops, failures, near-duplicates: CACHE=caches/name
 	$(call need,CACHE)
 	$(RUN) preprocess.look --cache $(CACHE) $(ARGS)
@@ -71,13 +77,33 @@ train-all: $(READY) ## train every fold and score out of fold: RECIPE=... CACHE=
 	$(call need,RECIPE)$(call need,CACHE)
 	$(TRAIN) $(ARGS)
 
-infer: $(READY) ## stage 3, predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name
+infer: $(READY) ## stage 3, predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name [INFO=info.csv]
 	$(call need,ENSEMBLE)$(call need,CACHE)
-	$(RUN) infer --ensemble $(ENSEMBLE) --cache $(CACHE) --runs $(RUNS) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(ARGS)
+	$(RUN) infer --ensemble $(ENSEMBLE) --cache $(CACHE) --runs $(RUNS) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(if $(INFO),--info $(INFO)) $(ARGS)
+
+export: $(READY) ## ONNX, torch.export and a single-file predictor: RUN=runs/x/fold0, or ENSEMBLE=ensembles/x.toml [OUT=folder CACHE=caches/name]
+	$(if $(EXPORTED)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))
+	$(RUN) infer.export $(if $(EXPORTED),--run $(EXPORTED)) $(if $(ENSEMBLE),--ensemble $(ENSEMBLE) --runs $(RUNS)) $(if $(OUT),--out $(OUT)) $(if $(CACHE),--cache $(CACHE)) $(ARGS)
 
 score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv CACHE=caches/name
 	$(call need,PREDICTIONS)$(call need,ANSWERS)$(call need,CACHE)
 	$(RUN) infer.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
+
+evaluate: $(READY) ## score an ensemble out of fold: ENSEMBLE=ensembles/x.toml CACHE=caches/name (of training) [RUNS=runs]
+	$(call need,ENSEMBLE)$(call need,CACHE)
+	$(RUN) infer.evaluate --ensemble $(ENSEMBLE) --cache $(CACHE) --runs $(RUNS) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(ARGS)
+
+tune: $(READY) ## fit weights, threshold, temperature by nested folds: ENSEMBLE=ensembles/x.toml CACHE=caches/name [RUNS=runs]
+	$(call need,ENSEMBLE)$(call need,CACHE)
+	$(RUN) infer.tune --ensemble $(ENSEMBLE) --cache $(CACHE) --runs $(RUNS) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(ARGS)
+
+select: $(READY) ## greedy selection of an ensemble from a folder of runs: RUNS=runs CACHE=caches/name [ARGS="--by log_loss"]
+	$(call need,CACHE)
+	$(RUN) infer.select --runs $(RUNS) --cache $(CACHE) $(ARGS)
+
+diff: $(READY) ## what changed between two predictions: FIRST=predictions/a SECOND=predictions/b [CACHE=caches/name ANSWERS=file.csv]
+	$(call need,FIRST)$(call need,SECOND)
+	$(RUN) infer.diff --first $(FIRST) --second $(SECOND) $(if $(CACHE),--cache $(CACHE)) $(if $(ANSWERS),--answers $(ANSWERS)) $(ARGS)
 
 compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
 	$(RUN) train.compare --runs $(RUNS) $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(if $(BLOCK),--block $(BLOCK)) $(ARGS)
@@ -88,6 +114,13 @@ sweep: $(READY) ## search fields of a recipe: SWEEP=sweeps/x.toml CACHE=caches/n
 
 recipes: $(READY) ## list all recipes and how each differs from its base
 	$(RUN) train.recipes $(ARGS)
+
+ensembles: $(READY) ## list all ensembles, each with a drawing of its tree: [RUNS=runs]
+	$(RUN) infer.ensembles --runs $(RUNS) $(ARGS)
+
+standings: $(READY) ## ensembles side by side: score out of fold, gains, cost, photos/s: CACHE=caches/name [RUNS=runs ENSEMBLES="..." MARKDOWN=file]
+	$(call need,CACHE)
+	$(RUN) infer.standings --cache $(CACHE) --runs $(RUNS) $(if $(ENSEMBLES),--ensembles $(ENSEMBLES)) $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(ARGS)
 
 look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RECIPE=recipes/x.toml, or POLICY=strong
 	$(call need,CACHE)
@@ -112,8 +145,15 @@ bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resn
 bench-step: $(READY) ## what precision, layout and torch.compile gain in training: [BACKBONES="resnet18 efficientnet_b0"]
 	$(RUN) train.bench_step $(if $(BACKBONES),--backbones $(BACKBONES)) $(ARGS)
 
+bench-infer: $(READY) ## measure predicting beside a batch-1 loop and the bare networks: [BACKBONES="resnet18" CACHE=caches/name]
+	$(RUN) infer.bench $(if $(BACKBONES),--backbones $(BACKBONES)) $(if $(CACHE),--cache $(CACHE)) $(ARGS)
+
 leak-demo: $(READY) ## by how much scores lie when photos, not people, are dealt to folds: [CACHE=... RECIPE=... EPOCHS=n FOLDS=5]
 	$(RUN) train.leak_demo $(if $(CACHE),--cache $(CACHE)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --folds $(FOLDS) --runs $(RUNS)/leak-demo $(ARGS)
+
+generate: $(READY) ## a generator of face crops from a fold's training people: CACHE=... FOLD=k [FOLDS=5 WEIGHTS=file JUDGE=file SYNTHETIC=caches/x]
+	$(call need,CACHE)$(call need,FOLD)
+	$(RUN) train.generate --cache $(CACHE) --fold $(FOLD) --folds $(FOLDS) --out $(if $(OUT),$(OUT),$(RUNS)/generator/fold$(FOLD)) $(if $(FOLD_SCHEME),--fold-scheme $(FOLD_SCHEME)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(JUDGE),--judge $(JUDGE)) $(if $(SYNTHETIC),--synthetic $(SYNTHETIC)) $(ARGS)
 
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && \

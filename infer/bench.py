@@ -161,7 +161,7 @@ def _measure(job: Job, repetitions: int) -> list[InferRow]:
     from infer.bench_report import make_row
     from infer.bench_ways import LOOP, all_ways
 
-    ways = {way.name: way for way in all_ways()}
+    ways = {way.name: way for way in all_ways(job.device)}
     processes: dict[str, WayProcess] = {}
     try:
         for name, way in ways.items():

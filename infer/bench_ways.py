@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from torchvision import transforms
 
 from faces.cache import Cache
+from infer.ensemble import Leaf
 from infer.predict import Member, Panel, load_member
+from infer.runs import Run
 from infer.views import count_of
-from pipeline.forms import FormsLoader
-from train.checkpoint import load_best
+from pipeline.forms import Form, FormsLoader
+from train.checkpoint import load_best, read_card
 
 Turn = Callable[[], int]
 """Predicts the photos once, waits for the device, and returns their number."""
 FOLDS = 5
-FLIPPED = ("original", "flip")
+ONCE, FLIPPED = ("original",), ("original", "flip")
 _READY_BATCHES = 8
 _LOOP_SHARE = 8
 """The loop predicts one photo of so many: it is slow, and as slow with a few."""
@@ -152,14 +155,49 @@ def one_by_one(job: Job) -> Turn:
     return turn
 
 
+class Probabilities:
+    """The coding of an output that is probabilities already."""
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """[n, classes], as they are."""
+        return outputs
+
+
+def exported(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
+    """ONNX Runtime on one file that holds all folds, their views and the vote, fed by our loader."""
+    from infer.deploy.predict import open_session
+    from infer.export_graph import to_onnx, to_program
+    from infer.export_network import PROBABILITIES, Exported
+
+    runs = [Run(f"run/fold{number}", path, read_card(path)) for number, path in enumerate(job.runs[:folds])]
+    model = Exported({"run": runs}, views, Leaf("run"))
+    [shown] = model.inputs
+    path = job.files.with_name("model.onnx")
+    path.write_bytes(to_onnx(to_program(model), [shown.name], model.outputs).SerializeToString())
+    session = open_session(str(path), job.cores)
+
+    def answer(images: Tensor) -> dict[str, Tensor]:
+        said = session.run([PROBABILITIES], {shown.name: images.contiguous().numpy()})
+        return {"class18": torch.from_numpy(said[0])}
+
+    # Pixels from 0 to 255: the file normalises them itself.
+    form = Form(
+        image_size=shown.size, mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255), centre=shown.centre
+    )
+    return through_panel(job, [Member(model=answer, form=form, codings={"class18": Probabilities()})], ONCE)
+
+
 LOOP = f"loop, {FOLDS} folds + flip"
 """The way with which all are compared."""
 
 
-def all_ways() -> list[Way]:
-    """The loop, and ours beside the bare networks: one fold, all folds, all folds with two views."""
+def all_ways(device: str) -> list[Way]:
+    """The loop, ONNX Runtime, and ours beside the bare networks: one fold, all folds, all with two views."""
     ways = [Way(name=LOOP, make=one_by_one)]
-    shapes = [("1 fold", 1, ("original",)), (f"{FOLDS} folds", FOLDS, ("original",))]
+    if device == "cpu":
+        name = f"ONNX Runtime, {FOLDS} folds + flip"
+        ways.append(Way(name=name, make=partial(exported, folds=FOLDS, views=FLIPPED)))
+    shapes = [("1 fold", 1, ONCE), (f"{FOLDS} folds", FOLDS, ONCE)]
     for label, folds, views in [*shapes, (f"{FOLDS} folds + flip", FOLDS, FLIPPED)]:
         bare = f"model only, {label}"
         ways.append(Way(name=bare, make=partial(model_only, folds=folds, views=views)))

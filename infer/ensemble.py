@@ -48,7 +48,7 @@ class Vote:
             raise ValueError("vote=[]: name at least one member")
         leaves = [member.recipe for member in self.members if isinstance(member, Leaf)]
         if twice := {name for name in leaves if leaves.count(name) > 1}:
-            raise ValueError(f"vote: {', '.join(sorted(twice))} is named twice: name each once and give weights")
+            raise ValueError(f"vote: {', '.join(sorted(twice))} named twice: name each once and give weights")
         if self.rule not in get_args(Rule):
             raise ValueError(f"rule={self.rule!r}: {nearest(self.rule, get_args(Rule))}")
         if self.weights and len(self.weights) != len(self.members):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,13 +16,20 @@ from infer.runs import Run
 from infer.views import black_of, looks_of
 from pipeline.forms import Form, FormsLoader
 from train.checkpoint import RunCard, load_best
-from train.codings import Coding, codings_of
+from train.codings import codings_of
 from train.precision import make_fabric
 
 Heads = dict[str, FloatArray]
 """float32 [rows, classes] by head task."""
 SHARE = 0.5
 """Of a device's free memory, what networks and answers may take; activations and batches need the rest."""
+
+
+class Says(Protocol):
+    """The part of `train.codings.Coding` that is asked here."""
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Outputs [n, outputs] -> [n, classes]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +40,7 @@ class Member:
     """Images [n, 3, S, S] in `form`, channels_last on the panel's device, to the heads' outputs there."""
     form: Form
     """What it wants to see."""
-    codings: Mapping[str, Coding]
+    codings: Mapping[str, Says]
     """How its heads say their classes."""
 
 

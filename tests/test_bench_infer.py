@@ -20,7 +20,7 @@ from infer.bench import Settings
 from infer.bench_process import WayProcess
 from infer.bench_report import InferRow, goals_of, make_row
 from infer.bench_setting import random_run, write_files
-from infer.bench_ways import FLIPPED, LOOP, Job, Turn, all_ways, model_only, one_by_one, ours
+from infer.bench_ways import FLIPPED, LOOP, Job, Turn, all_ways, exported, model_only, one_by_one, ours
 from infer.predict import load_member
 from train.recipe import Recipe
 
@@ -111,6 +111,10 @@ def test_the_loop_opens_a_file_for_every_fold_and_predicts_an_eighth(
     assert opened == sorted(job.files.iterdir())[:4] * 5
 
 
+def test_an_exported_file_answers_all_photos(job: Job) -> None:
+    assert exported(job, folds=2, views=FLIPPED)() == 37
+
+
 def test_files_are_the_crops(job: Job) -> None:
     cache = Cache.open(job.cache)
     for row, path in enumerate(sorted(job.files.iterdir())):
@@ -177,8 +181,8 @@ def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.Monkey
     bench.bench(Settings(backbones=("test_resnet",), cache=cache, device="cpu", out=out, **sizes))
     report = json.loads(out.read_text())
     assert {"machine", "versions", "command", "conditions", "rows", "goals"} == set(report)
-    assert [row["name"] for row in report["rows"]] == [way.name for way in all_ways()]
-    for row, way in zip(report["rows"], all_ways(), strict=True):
+    assert [row["name"] for row in report["rows"]] == [way.name for way in all_ways("cpu")]
+    for row, way in zip(report["rows"], all_ways("cpu"), strict=True):
         assert 0 < row["min"] <= row["images_per_s"] <= row["max"]
         assert (row["of_model"] is None) == (way.full == "") and row["backbone"] == "test_resnet"
         assert row["of_model"] in (None, 1)

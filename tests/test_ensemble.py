@@ -71,7 +71,7 @@ def test_a_file_may_take_the_tree_of_another(tmp_path: Path) -> None:
         ("vote = []", "name at least one member"),
         ('vote = "a"', "is a list of members"),
         ("vote = [3]", "3: a member is a recipe's name or a table"),
-        ('vote = ["a", "a"]', "a is named twice"),
+        ('vote = ["a", "a"]', "a named twice"),
         ('vote = ["a"]\nrule = "sofd"', r"rule='sofd': did you mean 'soft'\?"),
         ('vote = ["a"]\nrules = "soft"', r"unknown key 'rules' beside vote: did you mean 'rule'\?"),
         ('vote = ["a", "b"]\nweights = [1]', "give one for each of the 2 members"),

@@ -1,0 +1,462 @@
+#!/usr/bin/env python3
+"""Say mask, gender and age band of the face in every photo, with a model that FaceFold exported.
+
+This file and the model are all that is needed, beside three packages:
+
+    pip install onnxruntime numpy opencv-python-headless
+    python predict.py model.onnx photo.jpg folder/ --out answers.csv
+
+The face is found by the detector that lies in the model (MTCNN, Zhang and others 2016, with the weights of
+facenet-pytorch, MIT licence), cut out as the photos of training were, and shown to the network. Boxes are
+left, top, right, bottom in pixels of the upright photo, and may reach beyond it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+FORMAT = 1
+"""Of the metadata of models that this program reads."""
+RULES = {"rules": 2, "detection_rules": 1}
+"""Versions of FaceFold's own rules for crops and detection that this program follows."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+FACTOR, CELL = 0.709, 12
+"""Step of the pyramid, and side in pixels of the face that the first network looks for."""
+SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.7}
+SIDES = {"rnet": 24, "onet": 48}
+RISE = 0.05
+"""How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
+CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
+"""Of the crop without a face: its side in shorter sides of the photo, its centre's height in the photo's."""
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Pixels = NDArray[np.uint8]
+"""RGB [height, width, 3]."""
+Box = tuple[float, float, float, float]
+
+
+class BadPhoto(Exception):
+    """A file that is no photo or a damaged one; the message says why."""
+
+
+def read_photo(path: Path) -> Pixels:
+    """A photo, upright by its EXIF orientation, without its transparency, 16 bits as their upper 8.
+
+    Raises:
+        BadPhoto: unreadable, empty, no picture, or cut short.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadPhoto(f"unreadable: {error.strerror}") from error
+    if not ends(data):
+        raise BadPhoto("damaged: the file ends before the picture does")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise BadPhoto(f"damaged: {error.err}") from error
+    if pixels is None:
+        raise BadPhoto("not a picture that OpenCV reads" if data else "empty file")
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def ends(data: bytes) -> bool:
+    """Whether the picture of a JPEG or a PNG is all there: OpenCV shows half a photo of one cut short."""
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" in data
+    if not data.startswith(b"\xff\xd8\xff"):
+        return True
+    place = 2
+    while data[place : place + 1] == b"\xff" and data[place + 1] != 0xDA:  # to where the pixels begin
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return b"\xff\xd9" in data[place:]
+
+
+class Detector:
+    """MTCNN on one photo at a time.
+
+    Args:
+        networks: `pnet`, `rnet` and `onet` as ONNX files.
+        min_face: side of the smallest face searched for, in pixels of the photo as it is searched.
+        longest: longer photos are searched in a copy whose longest side has so many pixels.
+        threads: 0 for as many as there are cores.
+    """
+
+    def __init__(self, networks: dict[str, bytes], min_face: int, longest: int, threads: int) -> None:
+        self._networks = {name: open_session(network, threads) for name, network in networks.items()}
+        self._min_face, self._longest = min_face, longest
+
+    def __call__(self, photo: Pixels) -> Box | None:
+        """Box of the face that the photo is about, None where none is found."""
+        height, width = photo.shape[:2]
+        ratio = min(1.0, self._longest / max(height, width))
+        searched = photo
+        if ratio < 1:
+            size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+            searched = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+        box = choose_box(*self.search(searched), *searched.shape[:2])
+        if box is None:
+            return None
+        scale = (width / searched.shape[1], height / searched.shape[0]) * 2
+        left, top, right, bottom = (round(v * s, 1) for v, s in zip(box, scale, strict=True))
+        return left, top, right, bottom
+
+    def search(self, photo: Pixels) -> tuple[Floats, Floats]:
+        """All faces: boxes [n, 4] and scores [n]."""
+        table = np.asarray(cv2.integral(photo, sdepth=cv2.CV_64F), np.float64)
+        boxes, scores, shifts = self._propose(table)
+        keep = best_boxes(boxes, scores, 0.7)
+        boxes, scores, shifts = boxes[keep], scores[keep], shifts[keep]
+        boxes = square(boxes + shifts * np.tile(boxes[:, 2:] - boxes[:, :2], 2))
+        boxes, scores, shifts = self._judge("rnet", table, boxes)
+        keep = best_boxes(boxes, scores, 0.7)
+        boxes = square(boxes[keep] + shifts[keep] * sides(boxes[keep]))
+        boxes, scores, shifts = self._judge("onet", table, boxes)
+        boxes = boxes + shifts * sides(boxes)
+        keep = best_boxes(boxes, scores, 0.7, inside=True)
+        return boxes[keep], scores[keep]
+
+    def _propose(self, table: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
+        """What the first network takes for faces, at every scale of the photo."""
+        height, width = table.shape[0] - 1, table.shape[1] - 1
+        scale = CELL / self._min_face
+        parts = [(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 4), np.float32))]
+        whole = np.array([[0, 0, width, height]])
+        while min(height, width) * scale >= CELL:
+            level = averages(table, whole, int(height * scale + 1), int(width * scale + 1))
+            shifts, chances = self._networks["pnet"].run(None, {"x": level})
+            rows, columns = np.nonzero(chances[0, 1] >= SCORES["pnet"])
+            corner = 2 * np.stack([columns, rows], 1).astype(np.float32)
+            edges = [np.floor((corner + edge) / np.float32(scale)) for edge in (1, CELL)]
+            boxes, scores = np.concatenate(edges, 1), chances[0, 1, rows, columns]
+            keep = best_boxes(boxes, scores, 0.5)
+            parts.append((boxes[keep], scores[keep], shifts[0][:, rows, columns].T[keep]))
+            scale *= FACTOR
+        boxes, scores, shifts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return boxes, scores, shifts
+
+    def _judge(self, name: str, table: NDArray[np.float64], boxes: Floats) -> tuple[Floats, Floats, Floats]:
+        """Those that a later network takes for faces too, with its scores and its corrections."""
+        # Boxes count pixels from 1.
+        left, top, right, bottom = np.trunc(boxes).astype(np.int64).T
+        low = np.maximum(left, 1) - 1, np.maximum(top, 1) - 1
+        high = np.minimum(right, table.shape[1] - 1), np.minimum(bottom, table.shape[0] - 1)
+        corners = np.stack([*low, *high], 1)
+        within = (corners[:, :2] < corners[:, 2:]).all(1)
+        if not within.any():
+            return boxes[:0], np.zeros(0, np.float32), np.zeros((0, 4), np.float32)
+        crops = averages(table, corners[within], SIDES[name], SIDES[name])
+        shifts, *_, chances = self._networks[name].run(None, {"x": crops})
+        sure = chances[:, 1] > SCORES[name]
+        return boxes[within][sure], chances[sure, 1], shifts[sure]
+
+
+def averages(table: NDArray[np.float64], corners: Integers, height: int, width: int) -> Floats:
+    """Parts of a photo at another size, each pixel the mean of what it covers, from about -1 to 1.
+
+    Args:
+        table: [height + 1, width + 1, 3] sums of all pixels above and to the left.
+        corners: [n, 4] left, top, right, bottom in whole pixels.
+        height: of the result.
+        width: of the result.
+
+    Returns:
+        [n, 3, height, width].
+    """
+    above, below = windows(corners[:, 1], corners[:, 3], height)
+    start, end = windows(corners[:, 0], corners[:, 2], width)
+    above, below, start, end = above[:, :, None], below[:, :, None], start[:, None], end[:, None]
+    sums = table[below, end] - table[above, end] - table[below, start] + table[above, start]
+    means = sums / ((below - above) * (end - start))[..., None]
+    return np.ascontiguousarray(((means - 127.5) / 128).transpose(0, 3, 1, 2), np.float32)
+
+
+def windows(low: Integers, high: Integers, count: int) -> tuple[Integers, Integers]:
+    """First and past-last pixel [n, count] of each window: 0 to 5 in two windows are 0 to 3 and 2 to 5."""
+    steps, length, low = np.arange(count), (high - low)[:, None], low[:, None]
+    return low + steps * length // count, low + ((steps + 1) * length + count - 1) // count
+
+
+def square(boxes: Floats) -> Floats:
+    """Boxes grown to squares about their centres."""
+    extent = boxes[:, 2:] - boxes[:, :2]
+    side = extent.max(1, keepdims=True)
+    corner = boxes[:, :2] + extent / 2 - side / 2
+    return np.concatenate([corner, corner + side], 1)
+
+
+def sides(boxes: Floats) -> Floats:
+    """[n, 4] width, height, width, height, the pixels of both edges included."""
+    return np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
+
+
+def best_boxes(boxes: Floats, scores: Floats, limit: float, *, inside: bool = False) -> Integers:
+    """Numbers of the boxes that stay, best first; each drops those that overlap it by more than `limit`.
+
+    Args:
+        boxes: [n, 4].
+        scores: [n].
+        limit: intersection over union, or, if `inside`, over the smaller box with its last pixels.
+        inside: also, of equal scores the later box comes first.
+    """
+    order = np.argsort(scores, kind="stable")[::-1] if inside else np.argsort(-scores, kind="stable")
+    edge, stay = float(inside), []
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2] + edge, axis=1)
+    while len(order):
+        best, order = order[0], order[1:]
+        stay.append(best)
+        low = np.maximum(boxes[best, :2], boxes[order, :2])
+        high = np.minimum(boxes[best, 2:], boxes[order, 2:])
+        common = np.prod(np.maximum(high - low + edge, 0), axis=1)
+        whole = np.minimum(areas[best], areas[order]) if inside else areas[best] + areas[order] - common
+        overlap = np.divide(common, whole, out=np.zeros_like(common), where=whole != 0)
+        order = order[overlap.astype(np.float64) <= limit]
+    return np.array(stay, np.int64)
+
+
+def choose_box(boxes: Floats, scores: Floats, height: int, width: int) -> Box | None:
+    """The face that the photo is about: the largest area times centrality times score.
+
+    Centrality is 1 - d^2, where d is the distance of the centres in halves of the photo's diagonal. Boxes
+    with their centre outside the photo do not count.
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    inside = ((centres >= 0) & (centres <= (width, height))).all(1)
+    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+    distance = np.square(centres - (width / 2, height / 2)).sum(1) / ((width**2 + height**2) / 4)
+    weight = np.where(inside, area * (1 - distance) * scores, 0)
+    if not (weight > 0).any():
+        return None
+    left, top, right, bottom = (round(float(edge), 1) for edge in boxes[weight.argmax()])
+    return left, top, right, bottom
+
+
+def crop_square(photo: Pixels, box: Box | None, margin: float) -> tuple[int, int, int]:
+    """Left, top and side of the crop: the box with `margin` of its longer side all round, or the middle."""
+    height, width = photo.shape[:2]
+    if box is None:
+        side = max(1, round(CENTRE_SIDE * min(height, width)))
+        top = round(CENTRE_HEIGHT * height - side / 2)
+        return round((width - side) / 2), min(max(top, 0), height - side), side
+    left, upper, right, bottom = box
+    longer = max(right - left, bottom - upper)
+    side = max(1, round(longer * (1 + 2 * margin)))
+    x, y = (left + right) / 2, (upper + bottom) / 2 - RISE * longer
+    return round(x - side / 2), round(y - side / 2), side
+
+
+def cut(photo: Pixels, left: int, top: int, side: int, size: int) -> Pixels:
+    """A square of the photo, whose border pixels are repeated beyond it, at `size` pixels."""
+    rows = np.arange(top, top + side).clip(0, photo.shape[0] - 1)
+    columns = np.arange(left, left + side).clip(0, photo.shape[1] - 1)
+    return resize(photo[rows][:, columns], size, whole_steps=True)
+
+
+def resize(pixels: Pixels, size: int, *, whole_steps: bool = False) -> Pixels:
+    """A square picture at another size by PIL's bilinear filter, which sees all pixels when it shrinks.
+
+    Args:
+        pixels: [source, source, 3].
+        size: pixels.
+        whole_steps: round after the first direction too, as PIL does, but not FaceFold's loader.
+    """
+    source = len(pixels)
+    if source == size:
+        return pixels
+    reach = max(source / size, 1)
+    centres = (np.arange(size) + 0.5) * source / size
+    weights = np.maximum(1 - np.abs(np.arange(source) + 0.5 - centres[:, None]) / reach, 0)
+    weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    across = np.einsum("js,isc->ijc", weights, pixels.astype(np.float32), optimize=True)
+    if whole_steps:
+        across = np.floor(across + 0.5)
+    down = np.einsum("is,sjc->ijc", weights, across, optimize=True)
+    return np.asarray(np.floor(down + 0.5), np.uint8)
+
+
+def look(crop: Pixels, size: int, centre: float) -> Floats:
+    """What a network sees of a crop: its middle, `centre` of its side, at `size` pixels, [3, size, size]."""
+    side = round(size / centre)
+    first = round((side - size) / 2)
+    seen = resize(crop, side)[first : first + size, first : first + size]
+    return seen.transpose(2, 0, 1).astype(np.float32)
+
+
+def open_session(model: bytes | str, threads: int) -> Any:
+    """A model in ONNX Runtime, on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class Predictor:
+    """The exported model with its detector and the settings that its metadata carry.
+
+    Args:
+        path: the model.
+        threads: 0 for as many as there are cores.
+
+    Attributes:
+        columns: what is said of a photo.
+
+    Raises:
+        ValueError: not such a model.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        self._session = open_session(str(path), threads)
+        properties = self._session.get_modelmeta().custom_metadata_map
+        told = json.loads(properties.get("facefold", "{}"))
+        if told.get("format") != FORMAT or "facefold_detector" not in properties:
+            raise ValueError(
+                f"{path}: FaceFold exported no such model, with its detector, in format {FORMAT}"
+            )
+        self._inputs, self._outputs, crop = told["inputs"], told["outputs"], told["crop"]
+        self._size, self._margin = crop["size"], crop["margin"]
+        networks = json.loads(properties["facefold_detector"])
+        decoded = {name: base64.b64decode(network) for name, network in networks.items()}
+        self.detector = Detector(decoded, crop["min_face"], crop["detect_size"], threads)
+        self.columns: list[str] = []
+        for output in self._outputs:
+            task = output["task"]
+            whole = ["class", *output.get("factors", ()), "probability"]
+            self.columns += whole if "choice" in output else [task, f"{task}_probability"]
+
+    def see(self, path: Path) -> tuple[Pixels, Box | None]:
+        """The crop of a photo that the networks look at, [size, size, 3], and the face's box.
+
+        Raises:
+            BadPhoto: see `read_photo`.
+        """
+        photo = read_photo(path)
+        box = self.detector(photo)
+        return cut(photo, *crop_square(photo, box, self._margin), self._size), box
+
+    def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
+        """What the model says of crops: a row for each, by `columns`."""
+        feeds = {
+            put["name"]: np.stack([look(crop, put["size"], put["centre"]) for crop in crops])
+            for put in self._inputs
+        }
+        names = [output.name for output in self._session.get_outputs()]
+        said = dict(zip(names, self._session.run(None, feeds), strict=True))
+        return [self._row(said, number) for number in range(len(crops))]
+
+    def _row(self, said: dict[str, NDArray[Any]], number: int) -> list[str]:
+        row: list[str] = []
+        for output in self._outputs:
+            chances = said[output["name"]][number]
+            choice = int(said[output["choice"]][number] if "choice" in output else chances.argmax())
+            if "choice" in output:
+                values = list(output["factors"].values())
+                places = np.unravel_index(choice, [len(names) for names in values])
+                row += [str(choice), *(names[place] for names, place in zip(values, places, strict=True))]
+            else:
+                row.append(output["classes"][choice])
+            row.append(f"{chances[choice]:.4f}")
+        return row
+
+
+def photos_of(names: Sequence[Path]) -> Iterator[Path]:
+    """The files named, and those in the folders named that are called like pictures."""
+    for name in names:
+        if not name.is_dir():
+            yield name
+            continue
+        for path in sorted(name.rglob("*")):
+            if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
+                yield path
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=(
+            "columns: file; class, mask, gender, age (of a model of some heads only, theirs); probability;\n"
+            "face (found, or centre crop where none was); box (left top right bottom, pixels).\n"
+            "exit code: 0 all photos answered; 1 some were skipped, each named with the reason; 2 wrong use."
+        ),
+    )
+    parser.add_argument("model", type=Path, help="the exported model.onnx")
+    parser.add_argument("photos", type=Path, nargs="+", help="photos, or folders of them (with sub-folders)")
+    parser.add_argument("--out", type=Path, help="CSV file to write; without it the answers are printed")
+    parser.add_argument("--batch", type=int, default=16, help="photos that go through the network together")
+    parser.add_argument("--threads", type=int, default=0, help="0 (default) for as many as there are cores")
+    chosen = parser.parse_args(arguments)
+    if chosen.batch < 1 or chosen.threads < 0:
+        parser.error(f"--batch {chosen.batch} --threads {chosen.threads}: at least 1 and 0")
+    if not chosen.model.is_file():
+        parser.error(f"{chosen.model}: no such model")
+    if not (files := list(photos_of(chosen.photos))):
+        parser.error(f"no photos in {', '.join(map(str, chosen.photos))} (looked for {', '.join(SUFFIXES)})")
+    chosen.photos = files
+    return chosen
+
+
+def answer(predictor: Predictor, paths: Sequence[Path]) -> tuple[list[list[str]], int, int]:
+    """Rows of the CSV of some photos, how many of them had no face, and how many were skipped."""
+    crops, boxes, seen = [], [], []
+    for path in paths:
+        try:
+            crop, box = predictor.see(path)
+        except BadPhoto as bad:
+            print(f"skipped {path}: {bad}", file=sys.stderr)
+            continue
+        crops.append(crop)
+        boxes.append(box)
+        seen.append(str(path))
+    rows = [
+        [path, *said, "found" if box else "centre crop", " ".join(f"{edge:.1f}" for edge in box or ())]
+        for path, said, box in zip(seen, predictor(crops) if crops else (), boxes, strict=True)
+    ]
+    return rows, boxes.count(None), len(paths) - len(seen)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Predict and write; the exit code."""
+    chosen = parse(arguments)
+    paths: list[Path] = chosen.photos
+    try:
+        predictor = Predictor(chosen.model, chosen.threads)
+        out = chosen.out.open("w", newline="", encoding="utf-8") if chosen.out else nullcontext(sys.stdout)
+    except Exception as error:  # ONNX Runtime has an exception type for every kind of damage
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    start, faceless, skipped = time.perf_counter(), 0, 0
+    with out as file:
+        table = csv.writer(file)
+        table.writerow(["file", *predictor.columns, "face", "box"])
+        for first in range(0, len(paths), chosen.batch):
+            rows, without, lost = answer(predictor, paths[first : first + chosen.batch])
+            table.writerows(rows)
+            faceless, skipped = faceless + without, skipped + lost
+            if sys.stderr.isatty():
+                print(f"{first + len(rows) + lost} of {len(paths)} photos", end="\r", file=sys.stderr)
+    rate = len(paths) / max(time.perf_counter() - start, 1e-9)
+    print(
+        f"{len(paths) - skipped} photos answered ({faceless} of them without a face, by their middle), "
+        f"{skipped} skipped, {rate:.1f} photos/s",
+        file=sys.stderr,
+    )
+    return 1 if skipped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
