@@ -127,7 +127,11 @@ def test_mistakes_end_in_one_line_and_write_nothing(
     assert sorted(chain.rglob("*")) == before
 
 
-@pytest.mark.parametrize("stage", ["faces.sample", "preprocess", "pipeline", "train", "infer", "infer.score"])
+STAGES = ("faces.sample", "preprocess", "preprocess.join", "pipeline", "train", "train.generate", "infer")
+SCORES = ("score", "evaluate", "tune", "select", "standings", "diff", "check", "export", "ensembles", "bench")
+
+
+@pytest.mark.parametrize("stage", [*STAGES, *(f"infer.{name}" for name in SCORES)])
 def test_help_teaches_every_setting(stage: str) -> None:
     printed = command(stage, "--help").stdout
     assert "--" in printed
