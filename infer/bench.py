@@ -79,6 +79,7 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
     from infer.bench_ways import Job
     from pipeline.bench import stored_as
     from train.precision import choose_device, loader_threads
+    from train.tables import print_whole
 
     recipes = _recipes(settings)
     device = choose_device(settings.device)
@@ -101,7 +102,7 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
             )
             results[name] = _measure(job, settings.repetitions)
             title = f"{name}: {recipe.backbone} at {recipe.image_size} pixels, {recipe.precision}"
-            Console(highlight=False).print(rows_table(title, results[name]))
+            print_whole(rows_table(title, results[name]), Console(highlight=False))
     conditions = {
         "image": ", ".join(f"{name} {recipe.image_size}" for name, recipe in recipes.items()),
         "precision": settings.precision,
