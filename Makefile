@@ -145,8 +145,8 @@ bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resn
 bench-step: $(READY) ## what precision, layout and torch.compile gain in training: [BACKBONES="resnet18 efficientnet_b0"]
 	$(RUN) train.bench_step $(if $(BACKBONES),--backbones $(BACKBONES)) $(ARGS)
 
-bench-infer: $(READY) ## measure predicting beside a batch-1 loop and the bare networks: [BACKBONES="resnet18" CACHE=caches/name]
-	$(RUN) infer.bench $(if $(BACKBONES),--backbones $(BACKBONES)) $(if $(CACHE),--cache $(CACHE)) $(ARGS)
+bench-infer: $(READY) ## measure predicting beside a batch-1 loop and the bare networks: [BACKBONES="resnet18" DATA=folder]
+	$(RUN) infer.bench $(if $(BACKBONES),--backbones $(BACKBONES)) $(if $(filter command line environment,$(origin DATA)),--data $(DATA)) $(ARGS)
 
 leak-demo: $(READY) ## by how much scores lie when photos, not people, are dealt to folds: [CACHE=... RECIPE=... EPOCHS=n FOLDS=5]
 	$(RUN) train.leak_demo $(if $(CACHE),--cache $(CACHE)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --folds $(FOLDS) --runs $(RUNS)/leak-demo $(ARGS)

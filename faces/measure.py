@@ -221,7 +221,8 @@ def draw_rows(axes: Any, rows: Sequence[Row], title: str, machine: str) -> None:
     colours = ["tab:orange" if row.name.startswith("ours") else "tab:gray" for row in rows]
     axes.barh([row.name for row in rows], speeds, xerr=spread, color=colours, capsize=3)
     for place, row in enumerate(rows):
-        axes.text(row.max, place, f"  {row.images_per_s:,.0f} ({row.ratio:.1f}x)", va="center")
+        speed = f"{row.images_per_s:,.{1 if row.images_per_s < 100 else 0}f}"
+        axes.text(row.max, place, f"  {speed} ({row.ratio:.1f}x)", va="center")
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(row.max for row in rows))
     axes.set_xlabel(f"images/s, median and range\n{machine}")

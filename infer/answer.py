@@ -18,7 +18,7 @@ from infer.gallery import draw_gallery
 from infer.members import member_heads
 from infer.runs import Run, check_crops, find_runs
 from infer.shares import shares_table
-from infer.submission import PRIOR, answer_table, read_answers, write_answers
+from infer.submission import PRIOR, answer_table, networks_table, read_answers, write_answers
 from infer.vote import Panels, count_votes
 from train.precision import choose_device, loader_threads
 
@@ -42,10 +42,10 @@ def answer(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
     }
     table = read_answers(folder, basis)
     if table is None:
-        verdict = count_votes(ensemble.root, predict_panels(settings, ensemble, runs, cache, console))
-        table = answer_table(cache, verdict, prior)
+        panels = predict_panels(settings, ensemble, runs, cache, console)
+        table = answer_table(cache, count_votes(ensemble.root, panels), prior)
         draw_gallery(cache, table, folder / "gallery.png")
-        write_answers(table, basis, folder)
+        write_answers(table, networks_table(cache, panels), basis, folder)
     else:
         console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
     if settings.info:

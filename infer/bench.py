@@ -14,7 +14,6 @@ from faces.measure import Rival, measure
 from faces.settings import nearest, run_command
 
 if TYPE_CHECKING:
-    from faces.cache import Cache
     from infer.bench_report import InferRow
     from infer.bench_ways import Job
     from train.recipe import Recipe
@@ -25,8 +24,10 @@ class Settings:
     """Measure prediction: one fold, five folds, and five folds on the photo and its mirror image.
 
     Beside them the same number of forward passes over batches made beforehand, which no loader can beat, and
-    the batch-1 loop: PIL, torchvision, one network after the other. Every way runs in a process of its own on
-    the same cores, in turns. The networks have random weights, which speed does not depend on.
+    the batch-1 loop: PIL, torchvision, one network after the other. The loop is measured over photos too, as
+    teams wrote it, with facenet-pytorch in `__getitem__`, and so are stage 1 and five folds together. Every
+    way runs in a process of its own on the same cores, in turns. The networks have random weights, which
+    speed does not depend on.
     """
 
     backbones: tuple[str, ...] = ("resnet18",)
@@ -37,10 +38,10 @@ class Settings:
     """Height and width of the networks' input, pixels; recipes have their own."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Arithmetic of ours and of the bare networks; the loop is in fp32, as teams wrote it."""
-    cache: Path | None = None
-    """A finished cache whose crops are used; drawn faces otherwise."""
+    data: Path | None = None
+    """A folder of photos, in any layout of stage 1; drawn people otherwise."""
     photos: int = 128
-    """Photos a turn, repeated where there are fewer; the loop predicts an eighth of them."""
+    """Photos a turn, repeated where there are fewer; the loops predict an eighth of them."""
     batch_size: int = 64
     """Photos a batch."""
     repetitions: int = 5
@@ -71,13 +72,14 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
         Rows by backbone or recipe.
 
     Raises:
-        ValueError: an unknown backbone, a recipe or cache that cannot be used, or a GPU that is not there.
+        ValueError: an unknown backbone, a recipe or photos that cannot be used, or a GPU that is not there.
     """
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from infer.bench_report import rows_table, write_results
-    from infer.bench_setting import write_files
+    from infer.bench_setting import crop_photos, write_files
     from infer.bench_ways import Job
-    from pipeline.bench import stored_as
+    from preprocess.settings import Settings as StageSettings
+    from preprocess.shard import Tools
     from train.precision import choose_device, loader_threads
     from train.tables import print_whole
 
@@ -86,13 +88,18 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
     cores = settings.cores or len(os.sched_getaffinity(0))
     threads = loader_threads(device)
     results: dict[str, list[InferRow]] = {}
+    console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        crops = _crops(settings, folder)
-        write_files(stored_as(crops, "jpeg", folder / "cache", settings.photos), folder / "files")
+        photos = folder / "photos"
+        with console.status("photos and their crops"):
+            _link_photos(settings, folder / "drawn", photos)
+            crops = crop_photos(Tools(StageSettings(data=photos, cache=folder), photos), folder / "cache")
+            write_files(crops, folder / "files")
         for name, recipe in recipes.items():
             job = Job(
-                cache=folder / "cache",
+                photos=photos,
+                cache=crops.folder,
                 files=folder / "files",
                 runs=_write_runs(recipe, folder / name),
                 device=device,
@@ -102,12 +109,12 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
             )
             results[name] = _measure(job, settings.repetitions)
             title = f"{name}: {recipe.backbone} at {recipe.image_size} pixels, {recipe.precision}"
-            print_whole(rows_table(title, results[name]), Console(highlight=False))
+            print_whole(rows_table(title, results[name]), console)
     conditions = {
         "image": ", ".join(f"{name} {recipe.image_size}" for name, recipe in recipes.items()),
         "precision": settings.precision,
-        "crops": f"{crops.size} {'drawn' if settings.cache is None else crops.codec}, read as JPEG",
-        "photos": settings.photos,
+        "photos": f"{len(crops)} {'drawn' if settings.data is None else f'of {settings.data}'}",
+        "crops": f"{crops.size} as JPEG",
         "batch": settings.batch_size,
         "device": device,
         "cores and network threads of each way": cores,
@@ -150,17 +157,21 @@ def _recipes(settings: Settings) -> dict[str, Recipe]:
     }
 
 
-def _crops(settings: Settings, folder: Path) -> Cache:
-    from faces.cache import Cache
-    from infer.bench_setting import draw_crops
+def _link_photos(settings: Settings, drawn: Path, folder: Path) -> None:
+    from infer.bench_setting import draw_photos, link_photos
+    from preprocess.scan import scan, source_path
 
-    return draw_crops(folder / "drawn") if settings.cache is None else Cache.open(settings.cache)
+    if settings.data is None:
+        draw_photos(drawn)
+    listing = scan(settings.data or drawn)
+    sources = [listing.folder / source_path(source) for source in listing.photos.source]
+    link_photos(sources, settings.photos, folder)
 
 
 def _measure(job: Job, repetitions: int) -> list[InferRow]:
     from infer.bench_process import WayProcess
     from infer.bench_report import make_row
-    from infer.bench_ways import LOOP, all_ways
+    from infer.bench_ways import CROP_LOOP, all_ways
 
     ways = {way.name: way for way in all_ways(job.device)}
     processes: dict[str, WayProcess] = {}
@@ -168,12 +179,13 @@ def _measure(job: Job, repetitions: int) -> list[InferRow]:
         for name, way in ways.items():
             processes[name] = WayProcess(way.make, job)
         rivals = [Rival(name=name, work=process.run) for name, process in processes.items()]
-        rows = measure(rivals, repetitions=repetitions, compared_with=LOOP)
+        rows = measure(rivals, repetitions=repetitions, compared_with=CROP_LOOP)
         counted = {name: process.rounds[-repetitions:] for name, process in processes.items()}
         return [
             make_row(
                 row,
                 counted[row.name],
+                counted[ways[row.name].loop],
                 counted.get(ways[row.name].full),
                 peak_mb=processes[row.name].peak_mb(),
                 load_s=processes[row.name].load_s,

@@ -1,8 +1,8 @@
-"""What the ways of predicting are measured on: drawn crops, photos as files, and runs that nobody trained."""
+"""What the ways of predicting are measured on: photos, their crops, and runs that nobody trained."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,35 +13,49 @@ from faces.cache import Cache
 from faces.labels import CLASS_COUNT, TASKS
 from faces.people import person_look, photo_shot
 from faces.portrait import portrait
-from faces.tar import Sample
-from faces.writer import DETECTED, CacheWriter
+from faces.writer import CacheWriter
+from preprocess.pool import run_shards
+from preprocess.scan import scan
+from preprocess.shard import Tools
 from train.checkpoint import RunCard, save_best
 from train.model import build_model, normalisation
 from train.recipe import Recipe
 
-CROP = 256
-"""Side of the drawn crops, pixels."""
 DISTINCT = 48
-"""Drawn crops that differ; drawing one takes as long as decoding a hundred."""
+"""Drawn photos that differ; drawing one takes as long as decoding a hundred."""
 _QUALITY = 95
 
 
-def draw_crops(folder: Path) -> Cache:
-    """A cache of `DISTINCT` drawn faces as JPEG crops, without labels."""
-    samples = []
+def draw_photos(folder: Path) -> None:
+    """Write `DISTINCT` drawn portraits of 512 x 384 pixels as JPEG files."""
+    folder.mkdir()
     for number in range(DISTINCT):
         look = person_look(0, number, female=number % 2 == 1, age=18 + number)
-        photo = Image.fromarray(portrait(look, photo_shot(0, number, 0, number % 3)))
-        side = min(photo.size)
-        left, top = ((length - side) // 2 for length in photo.size)
-        buffer = io.BytesIO()
-        photo.crop((left, top, left + side, top + side)).resize((CROP, CROP)).save(
-            buffer, "JPEG", quality=_QUALITY
-        )
-        fields = {"key": f"{number:06d}", "position": number, "height": CROP, "width": CROP}
-        samples.append(Sample(fields={**fields, "status": DETECTED}, data=buffer.getvalue()))
-    writer = CacheWriter(folder, settings={"codec": "jpeg", "size": CROP}, source={}, shard_count=1)
-    writer.write(0, samples)
+        photo = portrait(look, photo_shot(0, number, 0, number % 3))
+        Image.fromarray(photo).save(folder / f"{number:06d}.jpg", quality=_QUALITY)
+
+
+def link_photos(photos: Sequence[Path], count: int, folder: Path) -> None:
+    """A folder of links to photos, again from the first where there are fewer than `count`."""
+    folder.mkdir()
+    for number in range(count):
+        photo = photos[number % len(photos)]
+        (folder / f"{number:06d}{photo.suffix}").symlink_to(photo.resolve())
+
+
+def crop_photos(tools: Tools, cache: Path) -> Cache:
+    """Stage 1, in this process and one thread of it.
+
+    Args:
+        tools: whose folder of photos is cropped.
+        cache: folder of the new cache.
+
+    Raises:
+        ValueError: no photo there, or none that can be used.
+    """
+    rows = scan(tools.folder).photos.to_dict("records")
+    writer = CacheWriter(cache, settings=tools.settings.of_the_bytes(), source={}, shard_count=1)
+    run_shards({0: rows}, tools, writer, 1, lambda *_: None)
     return writer.finish()
 
 

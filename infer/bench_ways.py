@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +17,14 @@ from torch import Tensor
 from torchvision import transforms
 
 from faces.cache import Cache
+from infer.bench_setting import crop_photos
 from infer.ensemble import Leaf
 from infer.predict import Member, Panel, load_member
 from infer.runs import Run
 from infer.views import count_of
 from pipeline.forms import Form, FormsLoader
+from preprocess.settings import Settings as StageSettings
+from preprocess.shard import Tools
 from train.checkpoint import load_best, read_card
 
 Turn = Callable[[], int]
@@ -36,8 +40,10 @@ _LOOP_SHARE = 8
 class Job:
     """What is to be predicted, with what."""
 
+    photos: Path
+    """Folder of photos."""
     cache: Path
-    """JPEG crops."""
+    """Their crops, as JPEG."""
     files: Path
     """Folder of the same crops, a file each."""
     runs: tuple[Path, ...]
@@ -60,20 +66,22 @@ class Way:
     """In table and picture."""
     make: Callable[[Job], Turn]
     """Loads what is needed, in the process that will predict."""
+    loop: str
+    """Name of the loop that answers the same from the same, photos or crops."""
     full: str = ""
     """Name of the way that does the same forward passes and nothing else, whose speed is this one's limit."""
 
 
-def through_panel(job: Job, members: Sequence[Member], views: Sequence[str]) -> Turn:
-    """All crops of the cache by our loader, through any networks: those of a run, or an exported session.
+def panel_of(job: Job, cache: Cache, members: Sequence[Member], views: Sequence[str]) -> Panel:
+    """Any networks, those of a run or an exported session, for all crops of a cache by our loader.
 
     Args:
-        job: what is predicted.
+        job: how it is predicted.
+        cache: what is predicted.
         members: who predict.
         views: names in `infer.views.VIEWS`.
     """
-    cache = Cache.open(job.cache)
-    panel = Panel(
+    return Panel(
         members,
         cache,
         np.arange(len(cache)),
@@ -82,6 +90,12 @@ def through_panel(job: Job, members: Sequence[Member], views: Sequence[str]) -> 
         threads=job.loader_threads,
         batch_size=job.batch_size,
     )
+
+
+def through_panel(job: Job, members: Sequence[Member], views: Sequence[str]) -> Turn:
+    """All crops of the job's cache, again and again by one panel."""
+    cache = Cache.open(job.cache)
+    panel = panel_of(job, cache, members, views)
 
     def turn() -> int:
         panel.predict(lambda _: None)
@@ -93,6 +107,20 @@ def through_panel(job: Job, members: Sequence[Member], views: Sequence[str]) -> 
 def ours(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     """As `infer.predict` does it: one pass over the cache for all folds."""
     return through_panel(job, [load_member(path, job.device) for path in job.runs[:folds]], views)
+
+
+def ours_from_photos(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
+    """Stage 1 in one thread, then `ours` on the cache it made, from the listing of the folder on."""
+    members = [load_member(path, job.device) for path in job.runs[:folds]]
+    tools = Tools(StageSettings(data=job.photos, cache=job.cache, device=job.device), job.photos)
+
+    def turn() -> int:
+        with tempfile.TemporaryDirectory() as place:
+            cache = crop_photos(tools, Path(place, "cache"))
+            panel_of(job, cache, members, views).predict(lambda _: None)
+        return len(cache)
+
+    return turn
 
 
 def model_only(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
@@ -121,11 +149,16 @@ def model_only(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     return turn
 
 
-def one_by_one(job: Job) -> Turn:
+def one_by_one(job: Job, *, detector: bool) -> Turn:
     """The loop that contest teams wrote: fold after fold, photo after photo, the photo and its mirror image.
 
     PIL opens the file, torchvision resizes and normalises, the network gets a batch of one in float32, its
     probabilities are brought back, and the mean over all is taken at the end.
+
+    Args:
+        job: what is predicted.
+        detector: whether the files are the photos, in which facenet-pytorch first finds the face, as in the
+            teams' `Dataset.__getitem__`; else they are crops.
     """
     loaded = [load_best(path) for path in job.runs]
     networks = [network.to(job.device) for network, _ in loaded]
@@ -137,7 +170,8 @@ def one_by_one(job: Job) -> Turn:
             transforms.Normalize(card.normalisation.mean, card.normalisation.std),
         ]
     )
-    paths = sorted(job.files.iterdir())
+    crop = _face_of(job.device) if detector else lambda image: image
+    paths = sorted((job.photos if detector else job.files).iterdir())
     paths = paths[: max(1, len(paths) // _LOOP_SHARE)]
 
     @torch.no_grad()
@@ -145,7 +179,7 @@ def one_by_one(job: Job) -> Turn:
         answers: list[list[Any]] = []
         for network in networks:
             for path in paths:
-                image = prepare(Image.open(path).convert("RGB"))[None].to(job.device)
+                image = prepare(crop(Image.open(path).convert("RGB")))[None].to(job.device)
                 outputs = [network(image), network(image.flip(3))]
                 answers += [[head.softmax(1).cpu().numpy() for head in heads.values()] for heads in outputs]
         for heads in zip(*answers, strict=True):
@@ -153,6 +187,19 @@ def one_by_one(job: Job) -> Turn:
         return len(paths)
 
     return turn
+
+
+def _face_of(device: str) -> Callable[[Image.Image], Image.Image]:
+    """The first box of facenet-pytorch's detector with its defaults; the whole photo where there is none."""
+    from facenet_pytorch import MTCNN
+
+    mtcnn = MTCNN(keep_all=True, device=device)
+
+    def crop(image: Image.Image) -> Image.Image:
+        boxes, _ = mtcnn.detect(image)
+        return image if boxes is None else image.crop(tuple(boxes[0].tolist()))
+
+    return crop
 
 
 class Probabilities:
@@ -187,21 +234,32 @@ def exported(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     return through_panel(job, [Member(model=answer, form=form, codings={"class18": Probabilities()})], ONCE)
 
 
-LOOP = f"loop, {FOLDS} folds + flip"
-"""The way with which all are compared."""
+FROM_PHOTOS = f"ours from photos, {FOLDS} folds + flip"
+PHOTO_LOOP = f"loop over photos, {FOLDS} folds + flip"
+CROP_LOOP = f"loop over crops, {FOLDS} folds + flip"
 
 
 def all_ways(device: str) -> list[Way]:
-    """The loop, ONNX Runtime, and ours beside the bare networks: one fold, all folds, all with two views."""
-    ways = [Way(name=LOOP, make=one_by_one)]
+    """From photos: the loop and ours. From crops: the loop, ONNX Runtime, and ours beside the bare networks:
+    one fold, all folds, all with two views."""
+    ways = [
+        Way(name=PHOTO_LOOP, loop=PHOTO_LOOP, make=partial(one_by_one, detector=True)),
+        Way(
+            name=FROM_PHOTOS,
+            loop=PHOTO_LOOP,
+            make=partial(ours_from_photos, folds=FOLDS, views=FLIPPED),
+        ),
+        Way(name=CROP_LOOP, loop=CROP_LOOP, make=partial(one_by_one, detector=False)),
+    ]
     if device == "cpu":
         name = f"ONNX Runtime, {FOLDS} folds + flip"
-        ways.append(Way(name=name, make=partial(exported, folds=FOLDS, views=FLIPPED)))
+        ways.append(Way(name=name, loop=CROP_LOOP, make=partial(exported, folds=FOLDS, views=FLIPPED)))
     shapes = [("1 fold", 1, ONCE), (f"{FOLDS} folds", FOLDS, ONCE)]
     for label, folds, views in [*shapes, (f"{FOLDS} folds + flip", FOLDS, FLIPPED)]:
         bare = f"model only, {label}"
-        ways.append(Way(name=bare, make=partial(model_only, folds=folds, views=views)))
-        ways.append(Way(name=f"ours, {label}", make=partial(ours, folds=folds, views=views), full=bare))
+        mine = partial(ours, folds=folds, views=views)
+        ways.append(Way(name=bare, loop=CROP_LOOP, make=partial(model_only, folds=folds, views=views)))
+        ways.append(Way(name=f"ours, {label}", loop=CROP_LOOP, make=mine, full=bare))
     return ways
 
 

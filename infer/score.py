@@ -24,7 +24,8 @@ from infer.submission import PRIOR
 class Settings:
     """Score predictions against known answers.
 
-    Prints macro F1 and accuracies, and writes score.png (confusion matrices, sample predictions) beside them.
+    Prints macro F1 and accuracies, those of each network alone on average, where its heads tell all classes,
+    and writes score.png (confusion matrices, sample predictions) beside them.
     """
 
     predictions: Path
@@ -41,9 +42,15 @@ def run(settings: Settings) -> None:
     truth = read_answers(settings.answers, table)
     scores = class_scores(truth, table["ans"])
     shown = Table(title=f"{settings.predictions} against {len(table):,} answers", title_justify="left")
+    shown.add_column("")
     for name in scores:
         shown.add_column(name, justify="right")
-    shown.add_row(*(f"{value:.4f}" for value in scores.values()))
+    shown.add_row("the vote", *(f"{value:.4f}" for value in scores.values()))
+    alone = alone_scores(settings.predictions / "networks.parquet", table, truth)
+    if len(alone) > 1:
+        shown.add_row(
+            f"one network, mean of {len(alone)}", *(f"{value:.4f}" for value in alone.mean()[list(scores)])
+        )
     console = Console()
     console.print(shown)
     path = draw_score(table, truth, Cache.open(settings.cache), scores["macro_f1"], settings.predictions)
@@ -70,6 +77,27 @@ def read_answers(path: Path, table: pd.DataFrame) -> IntArray:
             f"(on one side only: {stray})"
         )
     return answers.set_index("ImageID").ans.loc[table.ImageID].to_numpy(np.int64)
+
+
+def alone_scores(path: Path, table: pd.DataFrame, truth: IntArray) -> pd.DataFrame:
+    """Scores of each network that answers all 18 classes by itself.
+
+    Args:
+        path: networks.parquet; none of predictions that are older than it.
+        table: of the predictions; photos that no network saw keep its answer.
+        truth: [n] true classes in the order of `table`.
+
+    Returns:
+        A row for each network, columns of `class_scores`.
+    """
+    if not path.is_file():
+        return pd.DataFrame()
+    networks = pd.read_parquet(path).set_index("ImageID").reindex(table.ImageID)
+    given = table["ans"].to_numpy(np.int64)
+    answers = {
+        name: np.where(said.isna(), given, said.fillna(0)).astype(np.int64) for name, said in networks.items()
+    }
+    return pd.DataFrame({name: class_scores(truth, said) for name, said in answers.items()}).T
 
 
 def draw_score(

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES, FloatArray
+from faces.labels import CLASS_NAMES, FloatArray, project, tells
 from faces.writer import DETECTED, write_atomically
 from infer.check import COLUMNS, check_answers
 
 if TYPE_CHECKING:
-    from infer.vote import Verdict
+    from infer.vote import Panels, Verdict
 
 FACE, FALLBACK, PRIOR = "face crop", "fallback crop", "training prior"
 """What an answer rests on."""
@@ -64,11 +64,34 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
     return table[[*COLUMNS, "answered_by", "agreement", *CLASS_NAMES]]
 
 
-def write_answers(table: pd.DataFrame, basis: Mapping[str, Any], folder: Path) -> None:
-    """Write submission.csv (ImageID, ans), probabilities.parquet (all columns) and, last, basis.json.
+def networks_table(cache: Cache, panels: Panels) -> pd.DataFrame:
+    """What each network answers by itself, of those whose heads tell all 18 classes.
+
+    Args:
+        cache: what was predicted.
+        panels: the networks' heads for every row of the cache.
+
+    Returns:
+        Columns ImageID and `<recipe> <number among its folds>`, classes 0-17; a row for each row of the
+        cache.
+    """
+    answers = {
+        f"{recipe} {number}": project(heads, "class18").argmax(1)
+        for recipe, folds in panels.items()
+        for number, heads in enumerate(folds)
+        if tells(list(heads), "class18")
+    }
+    return pd.DataFrame({"ImageID": cache.index["image_id"].to_numpy(), **answers})
+
+
+def write_answers(
+    table: pd.DataFrame, networks: pd.DataFrame, basis: Mapping[str, Any], folder: Path
+) -> None:
+    """Write submission.csv (ImageID, ans), probabilities.parquet, networks.parquet and, last, basis.json.
 
     Args:
         table: of `answer_table`.
+        networks: of `networks_table`.
         basis: what the answers follow from: ensemble, cache and the hashes of the runs.
         folder: made if need be.
 
@@ -79,6 +102,7 @@ def write_answers(table: pd.DataFrame, basis: Mapping[str, Any], folder: Path) -
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "basis.json").unlink(missing_ok=True)
     write_atomically(folder / "probabilities.parquet", table.to_parquet(index=False))
+    write_atomically(folder / "networks.parquet", networks.to_parquet(index=False))
     write_atomically(folder / "submission.csv", table[COLUMNS].to_csv(index=False).encode())
     write_atomically(folder / "basis.json", json.dumps(basis, indent=1).encode())
 

@@ -19,8 +19,21 @@ from infer import bench, bench_process, bench_setting, bench_ways
 from infer.bench import Settings
 from infer.bench_process import WayProcess
 from infer.bench_report import InferRow, goals_of, make_row
-from infer.bench_setting import random_run, write_files
-from infer.bench_ways import FLIPPED, LOOP, Job, Turn, all_ways, exported, model_only, one_by_one, ours
+from infer.bench_setting import draw_photos, link_photos, random_run, write_files
+from infer.bench_ways import (
+    CROP_LOOP,
+    FLIPPED,
+    FROM_PHOTOS,
+    PHOTO_LOOP,
+    Job,
+    Turn,
+    all_ways,
+    exported,
+    model_only,
+    one_by_one,
+    ours,
+    ours_from_photos,
+)
 from infer.predict import load_member
 from train.recipe import Recipe
 
@@ -31,10 +44,15 @@ RECIPE = Recipe(tasks=("mask", "gender", "age3"), backbone="test_resnet", image_
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("job")
     write_files(write_cache(folder / "cache", "jpeg"), folder / "files")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench_setting, "DISTINCT", 2)
+        draw_photos(folder / "drawn")
+    link_photos(sorted((folder / "drawn").iterdir()), 9, folder / "photos")
     runs = tuple(folder / "runs" / f"fold{k}" / "best.safetensors" for k in range(bench_ways.FOLDS))
     for seed, path in enumerate(runs):
         random_run(RECIPE, seed, path)
     return Job(
+        photos=folder / "photos",
         cache=folder / "cache",
         files=folder / "files",
         runs=runs,
@@ -107,8 +125,48 @@ def test_the_loop_opens_a_file_for_every_fold_and_predicts_an_eighth(
     opened: list[Path] = []
     image_open = Image.open
     monkeypatch.setattr(bench_ways.Image, "open", lambda path: opened.append(path) or image_open(path))
-    assert one_by_one(job)() == 4
+    assert one_by_one(job, detector=False)() == 4
     assert opened == sorted(job.files.iterdir())[:4] * 5
+
+
+def test_the_loop_over_photos_shows_the_face_that_it_found(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[int, int]] = []
+    resize = bench_ways.transforms.Resize.forward
+
+    def watched(self: Any, image: Image.Image) -> Any:
+        shown.append(image.size)
+        return resize(self, image)
+
+    monkeypatch.setattr(bench_ways.transforms.Resize, "forward", watched)
+    assert one_by_one(job, detector=True)() == 1  # of nine
+    whole = Image.open(next(job.photos.iterdir())).size
+    assert len(shown) == 5 and all(
+        side < limit for size in shown for side, limit in zip(size, whole, strict=True)
+    )
+
+
+def test_ours_from_photos_finds_every_face_once_for_all_networks(job: Job, passes: list[int]) -> None:
+    found: list[int] = []
+    photos_turn = ours_from_photos(job, folds=2, views=FLIPPED)
+    assert photos_turn() == 9 and passes == [9] * 4
+    with pytest.MonkeyPatch.context() as patch:
+        crop = bench_ways.crop_photos
+
+        def watched(tools: Any, cache: Path) -> Cache:
+            made = crop(tools, cache)
+            found.extend(made.index.status == "detected")
+            return made
+
+        patch.setattr(bench_ways, "crop_photos", watched)
+        assert photos_turn() == 9
+    assert found == [True] * 9
+
+
+def test_photos_are_linked_again_from_the_first(job: Job) -> None:
+    assert [path.resolve().name for path in sorted(job.photos.iterdir())] == [
+        "000000.jpg",
+        "000001.jpg",
+    ] * 4 + ["000000.jpg"]
 
 
 def test_an_exported_file_answers_all_photos(job: Job) -> None:
@@ -145,22 +203,24 @@ PLAIN = Row(name="ours, x", images_per_s=5.0, min=1.0, max=9.0, cpu_us=3.0, rati
 
 
 def test_ratios_are_to_the_bare_networks_in_the_turn_beside() -> None:
-    row = make_row(PLAIN, rounds(2, 4, 8), rounds(1, 3, 8), peak_mb=123.4, load_s=1.234)
+    row = make_row(PLAIN, rounds(2, 4, 8), rounds(8, 10, 12), rounds(1, 3, 8), peak_mb=123.4, load_s=1.234)
     assert (row.of_model_min, row.of_model, row.of_model_max) == (0.5, 0.75, 1.0)
     assert (row.peak_mb, row.load_s, row.ratio, row.name) == (123, 1.23, 2.5, "ours, x")
-    assert make_row(PLAIN, rounds(2), None, peak_mb=1, load_s=1).of_model is None
+    assert make_row(PLAIN, rounds(2), rounds(2), None, peak_mb=1, load_s=1).of_model is None
 
 
-def test_goals_are_for_ours_and_the_last_way_beside_the_loop() -> None:
+def test_goals_are_for_ours_beside_the_bare_networks_and_from_photos_beside_the_loop() -> None:
     def row(name: str, of_model: float | None, ratio: float) -> InferRow:
         fields = vars(PLAIN) | {"name": name, "of_model": of_model, "ratio": ratio}
         return InferRow(**fields, peak_mb=1, load_s=1)
 
     rows = [
-        row(LOOP, None, 1.0),
+        row(PHOTO_LOOP, None, 1.0),
+        row(FROM_PHOTOS, None, 2.9),
+        row(CROP_LOOP, None, 1.0),
         row("ours, one", 0.94, 20.0),
         row("bare", None, 9.0),
-        row("ours", 0.95, 2.9),
+        row("ours", 0.95, 1.9),
     ]
     goals = goals_of("net", rows)
     assert [(goal.value, goal.wanted, goal.reached) for goal in goals] == [
@@ -168,17 +228,19 @@ def test_goals_are_for_ours_and_the_last_way_beside_the_loop() -> None:
         (0.95, 0.95, True),
         (2.9, 3.0, False),
     ]
-    assert goals[-1].text == "net: ours, times the batch-1 loop"
+    assert goals[-1].text == f"net: {FROM_PHOTOS}, times the loop"
 
 
-@pytest.mark.parametrize("given", ["drawn", "raw"])
+@pytest.mark.parametrize("given", ["drawn", "photos"])
 def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setattr(bench_process, "WayProcess", InThisProcess)
     monkeypatch.setattr(bench_setting, "DISTINCT", 3)
     out = tmp_path / "made" / "infer.json"
-    cache = None if given == "drawn" else write_cache(tmp_path / "raw", "raw").folder
+    data = None if given == "drawn" else tmp_path / "mine"
+    if data is not None:
+        draw_photos(data)
     sizes = {"image_size": 32, "photos": 16, "batch_size": 8, "repetitions": 2, "cores": 1}
-    bench.bench(Settings(backbones=("test_resnet",), cache=cache, device="cpu", out=out, **sizes))
+    bench.bench(Settings(backbones=("test_resnet",), data=data, device="cpu", out=out, **sizes))
     report = json.loads(out.read_text())
     assert {"machine", "versions", "command", "conditions", "rows", "goals"} == set(report)
     assert [row["name"] for row in report["rows"]] == [way.name for way in all_ways("cpu")]
@@ -187,7 +249,7 @@ def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.Monkey
         assert (row["of_model"] is None) == (way.full == "") and row["backbone"] == "test_resnet"
         assert row["of_model"] in (None, 1)
     assert report["conditions"]["cores and network threads of each way"] == 1
-    assert report["conditions"]["crops"].startswith("256 drawn" if given == "drawn" else "48 raw")
+    assert report["conditions"]["photos"] == ("16 drawn" if data is None else f"16 of {data}")
     assert len(report["goals"]) == 4 and out.with_suffix(".png").stat().st_size > 1000
 
 

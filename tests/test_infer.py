@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -173,7 +174,9 @@ def test_photos_cropped_unlike_those_of_training_are_refused(
         infer_run.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
 
 
-def test_scoring_needs_the_very_photos(coloured: Cache, runs: Path, tmp_path: Path) -> None:
+def test_scoring_needs_the_very_photos(
+    coloured: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     infer_run.run(settings(tmp_path, coloured, runs, 'vote = ["heads"]'))
     folder = tmp_path / "predictions" / "vote"
     truth = pd.DataFrame({"ImageID": coloured.index.image_id, "ans": coloured.labels("class18")})
@@ -181,6 +184,7 @@ def test_scoring_needs_the_very_photos(coloured: Cache, runs: Path, tmp_path: Pa
     truth.to_csv(answers, index=False)
     score.run(score.Settings(predictions=folder, answers=answers, cache=coloured.folder))
     assert (folder / "score.png").is_file()
+    assert re.search(r"one network, mean of \d", capsys.readouterr().out)
     given = pd.read_csv(folder / "submission.csv").merge(truth, on="ImageID", suffixes=("", "_true"))
     read = score.read_answers(answers, pd.read_parquet(folder / "probabilities.parquet"))
     assert read.tolist() == given.ans_true.tolist()

@@ -8,7 +8,8 @@ from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from infer import check
 from infer.check import check_photos, check_submission, read_submission
-from infer.submission import PRIOR, answer_table, read_answers, write_answers
+from infer.score import alone_scores
+from infer.submission import PRIOR, answer_table, networks_table, read_answers, write_answers
 from infer.vote import Verdict
 
 PRIOR_SHARES = np.eye(18)[4] * 0.5 + 0.5 / 18
@@ -46,7 +47,7 @@ def test_answers_follow_the_source_whatever_the_order_of_the_cache(unseen: Cache
     assert table.ans.tolist() == [*range(12), 4, 4]
     assert (table.answered_by == PRIOR).tolist() == [False] * 12 + [True] * 2
     assert table[[*CLASS_NAMES]].to_numpy().argmax(1).tolist() == table.ans.tolist()
-    write_answers(table, {"of": 1}, tmp_path / "x")
+    write_answers(table, networks_table(unseen, {}), {"of": 1}, tmp_path / "x")
     check_submission(tmp_path / "x", write_info(tmp_path, ASKED))
     check_submission(tmp_path / "x" / "submission.csv", tmp_path / "info.csv")
     check_submission(table, tmp_path / "info.csv")
@@ -64,10 +65,10 @@ def test_what_is_no_submission_is_never_written(
     unseen: Cache, tmp_path: Path, wrong: dict[str, object], message: str
 ) -> None:
     table = answers_of(unseen)
-    write_answers(table, {"of": 1}, tmp_path / "x")
+    write_answers(table, networks_table(unseen, {}), {"of": 1}, tmp_path / "x")
     before = (tmp_path / "x" / "submission.csv").read_bytes()
     with pytest.raises(ValueError, match=message):
-        write_answers(table.assign(**wrong), {"of": 2}, tmp_path / "x")
+        write_answers(table.assign(**wrong), networks_table(unseen, {}), {"of": 2}, tmp_path / "x")
     assert (tmp_path / "x" / "submission.csv").read_bytes() == before
     assert read_answers(tmp_path / "x", {"of": 1}) is not None
 
@@ -146,3 +147,21 @@ def test_the_checker_says_what_it_has_checked(tmp_path: Path, capsys: pytest.Cap
             check.run(check.Settings(submission=missing, info=tmp_path / "info.csv"))
     with pytest.raises(ValueError, match=r"other\.csv: no such file"):
         check.run(check.Settings(submission=tmp_path, info=tmp_path / "other.csv"))
+
+
+def test_networks_that_tell_all_classes_are_scored_alone(unseen: Cache, tmp_path: Path) -> None:
+    table = answers_of(unseen)
+    truth = table.ans.to_numpy(np.int64)
+    classes = unseen.index["position"].to_numpy(np.int64)
+    right, wrong = np.eye(18, dtype=np.float32)[classes], np.eye(18, dtype=np.float32)[(classes + 1) % 18]
+    factors = {"mask_gender": np.eye(6, dtype=np.float32)[classes // 3], "age3": np.eye(3)[classes % 3]}
+    blind = {"mask": np.eye(3, dtype=np.float32)[classes % 3]}
+    panels = {"one": [{"class18": right}, {"class18": wrong}], "two": [factors], "mask_only": [blind]}
+    networks = networks_table(unseen, panels)
+    write_answers(table, networks, {}, tmp_path)
+    scores = alone_scores(tmp_path / "networks.parquet", table, truth)
+    assert scores.index.tolist() == ["one 0", "one 1", "two 0"]
+    assert scores.loc["one 0"].tolist() == scores.loc["two 0"].tolist() == [1.0] * 5
+    # Only the two photos that no network saw, which keep the answer of the table, are right then.
+    assert scores.accuracy["one 1"] == pytest.approx(2 / 14)
+    assert not len(alone_scores(tmp_path / "none.parquet", table, truth))
