@@ -14,8 +14,8 @@ from faces.measure import Rival, measure
 from faces.settings import nearest, run_command
 
 if TYPE_CHECKING:
+    from infer.bench_job import Job
     from infer.bench_report import InferRow
-    from infer.bench_ways import Job
     from train.recipe import Recipe
 
 
@@ -75,11 +75,9 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
         ValueError: an unknown backbone, a recipe or photos that cannot be used, or a GPU that is not there.
     """
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
+    from infer.bench_job import Job
     from infer.bench_report import rows_table, write_results
-    from infer.bench_setting import crop_photos, write_files
-    from infer.bench_ways import Job
-    from preprocess.settings import Settings as StageSettings
-    from preprocess.shard import Tools
+    from infer.bench_setting import FILES, PHOTOS, lay_out
     from train.precision import choose_device, loader_threads
     from train.tables import print_whole
 
@@ -91,16 +89,13 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        photos = folder / "photos"
         with console.status("photos and their crops"):
-            _link_photos(settings, folder / "drawn", photos)
-            crops = crop_photos(Tools(StageSettings(data=photos, cache=folder), photos), folder / "cache")
-            write_files(crops, folder / "files")
+            crops = lay_out(settings.data, settings.photos, folder)
         for name, recipe in recipes.items():
             job = Job(
-                photos=photos,
+                photos=folder / PHOTOS,
                 cache=crops.folder,
-                files=folder / "files",
+                files=folder / FILES,
                 runs=_write_runs(recipe, folder / name),
                 device=device,
                 cores=cores,
@@ -127,8 +122,8 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
 
 def _write_runs(recipe: Recipe, folder: Path) -> tuple[Path, ...]:
     """Untrained folds."""
+    from infer.bench_job import FOLDS
     from infer.bench_setting import random_run
-    from infer.bench_ways import FOLDS
 
     runs = tuple(folder / f"fold{fold}" / "best.safetensors" for fold in range(FOLDS))
     for seed, path in enumerate(runs):
@@ -155,17 +150,6 @@ def _recipes(settings: Settings) -> dict[str, Recipe]:
         name: replace(recipe, precision=settings.precision, pretrained=False, weights="")
         for name, recipe in recipes.items()
     }
-
-
-def _link_photos(settings: Settings, drawn: Path, folder: Path) -> None:
-    from infer.bench_setting import draw_photos, link_photos
-    from preprocess.scan import scan, source_path
-
-    if settings.data is None:
-        draw_photos(drawn)
-    listing = scan(settings.data or drawn)
-    sources = [listing.folder / source_path(source) for source in listing.photos.source]
-    link_photos(sources, settings.photos, folder)
 
 
 def _measure(job: Job, repetitions: int) -> list[InferRow]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from faces.measure import Round
-from infer.bench_ways import Job, Turn
+from infer.bench_job import Job, Turn
 
 _mine: list[Turn] = []
 """What this process does, once it has been told."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from faces.people import person_look, photo_shot
 from faces.portrait import portrait
 from faces.writer import CacheWriter
 from preprocess.pool import run_shards
-from preprocess.scan import scan
+from preprocess.scan import scan, source_path
+from preprocess.settings import Settings as StageSettings
 from preprocess.shard import Tools
 from train.checkpoint import RunCard, save_best
 from train.model import build_model, normalisation
@@ -23,7 +25,32 @@ from train.recipe import Recipe
 
 DISTINCT = 48
 """Drawn photos that differ; drawing one takes as long as decoding a hundred."""
+PHOTOS, FILES = "photos", "files"
+"""Folders of the photos and of their crops, a file each."""
 _QUALITY = 95
+
+
+def lay_out(data: Path | None, count: int, folder: Path) -> Cache:
+    """Photos, their crops as files, and the cache of them, in one folder.
+
+    Args:
+        data: photos in any layout of stage 1; drawn people where it is None.
+        count: of photos; they repeat where there are fewer.
+        folder: where all of it goes.
+
+    Raises:
+        ValueError: photos that stage 1 refuses.
+    """
+    if data is None:
+        data = folder / "drawn"
+        draw_photos(data)
+    listing = scan(data)
+    sources = [listing.folder / source_path(source) for source in listing.photos.source]
+    link_photos(sources, count, folder / PHOTOS)
+    settings = StageSettings(data=folder / PHOTOS, cache=folder / "cache")
+    cache = crop_photos(Tools(settings, folder / PHOTOS), folder / "cache")
+    write_files(cache, folder / FILES)
+    return cache
 
 
 def draw_photos(folder: Path) -> None:
@@ -53,7 +80,7 @@ def crop_photos(tools: Tools, cache: Path) -> Cache:
     Raises:
         ValueError: no photo there, or none that can be used.
     """
-    rows = scan(tools.folder).photos.to_dict("records")
+    rows: list[Any] = scan(tools.folder).photos.to_dict("records")
     writer = CacheWriter(cache, settings=tools.settings.of_the_bytes(), source={}, shard_count=1)
     run_shards({0: rows}, tools, writer, 1, lambda *_: None)
     return writer.finish()

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
-from torchvision import transforms
 
 from faces.cache import Cache
+from infer.bench_job import FOLDS, Job, Turn
+from infer.bench_loop import one_by_one
 from infer.bench_setting import crop_photos
 from infer.ensemble import Leaf
 from infer.predict import Member, Panel, load_member
@@ -25,37 +24,10 @@ from infer.views import count_of
 from pipeline.forms import Form, FormsLoader
 from preprocess.settings import Settings as StageSettings
 from preprocess.shard import Tools
-from train.checkpoint import load_best, read_card
+from train.checkpoint import read_card
 
-Turn = Callable[[], int]
-"""Predicts the photos once, waits for the device, and returns their number."""
-FOLDS = 5
 ONCE, FLIPPED = ("original",), ("original", "flip")
 _READY_BATCHES = 8
-_LOOP_SHARE = 8
-"""The loop predicts one photo of so many: it is slow, and as slow with a few."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is to be predicted, with what."""
-
-    photos: Path
-    """Folder of photos."""
-    cache: Path
-    """Their crops, as JPEG."""
-    files: Path
-    """Folder of the same crops, a file each."""
-    runs: tuple[Path, ...]
-    """best.safetensors of `FOLDS` runs of one recipe."""
-    device: str
-    """`cpu` or `cuda`."""
-    cores: int
-    """CPU cores that all threads of the process share, and threads of torch."""
-    loader_threads: int
-    """Threads of DALI, on the same cores."""
-    batch_size: int
-    """Photos a batch, where there are batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,59 +119,6 @@ def model_only(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
         return len(cache)
 
     return turn
-
-
-def one_by_one(job: Job, *, detector: bool) -> Turn:
-    """The loop that contest teams wrote: fold after fold, photo after photo, the photo and its mirror image.
-
-    PIL opens the file, torchvision resizes and normalises, the network gets a batch of one in float32, its
-    probabilities are brought back, and the mean over all is taken at the end.
-
-    Args:
-        job: what is predicted.
-        detector: whether the files are the photos, in which facenet-pytorch first finds the face, as in the
-            teams' `Dataset.__getitem__`; else they are crops.
-    """
-    loaded = [load_best(path) for path in job.runs]
-    networks = [network.to(job.device) for network, _ in loaded]
-    card = loaded[0][1]
-    prepare = transforms.Compose(
-        [
-            transforms.Resize((card.recipe.image_size, card.recipe.image_size)),
-            transforms.ToTensor(),
-            transforms.Normalize(card.normalisation.mean, card.normalisation.std),
-        ]
-    )
-    crop = _face_of(job.device) if detector else lambda image: image
-    paths = sorted((job.photos if detector else job.files).iterdir())
-    paths = paths[: max(1, len(paths) // _LOOP_SHARE)]
-
-    @torch.no_grad()
-    def turn() -> int:
-        answers: list[list[Any]] = []
-        for network in networks:
-            for path in paths:
-                image = prepare(crop(Image.open(path).convert("RGB")))[None].to(job.device)
-                outputs = [network(image), network(image.flip(3))]
-                answers += [[head.softmax(1).cpu().numpy() for head in heads.values()] for heads in outputs]
-        for heads in zip(*answers, strict=True):
-            np.mean(heads, axis=0)
-        return len(paths)
-
-    return turn
-
-
-def _face_of(device: str) -> Callable[[Image.Image], Image.Image]:
-    """The first box of facenet-pytorch's detector with its defaults; the whole photo where there is none."""
-    from facenet_pytorch import MTCNN
-
-    mtcnn = MTCNN(keep_all=True, device=device)
-
-    def crop(image: Image.Image) -> Image.Image:
-        boxes, _ = mtcnn.detect(image)
-        return image if boxes is None else image.crop(tuple(boxes[0].tolist()))
-
-    return crop
 
 
 class Probabilities:

@@ -15,8 +15,10 @@ from PIL import Image
 
 from faces.cache import Cache
 from faces.measure import Round, Row
-from infer import bench, bench_process, bench_setting, bench_ways
+from infer import bench, bench_job, bench_loop, bench_process, bench_setting, bench_ways
 from infer.bench import Settings
+from infer.bench_job import Job, Turn
+from infer.bench_loop import one_by_one
 from infer.bench_process import WayProcess
 from infer.bench_report import InferRow, goals_of, make_row
 from infer.bench_setting import draw_photos, link_photos, random_run, write_files
@@ -25,12 +27,9 @@ from infer.bench_ways import (
     FLIPPED,
     FROM_PHOTOS,
     PHOTO_LOOP,
-    Job,
-    Turn,
     all_ways,
     exported,
     model_only,
-    one_by_one,
     ours,
     ours_from_photos,
 )
@@ -48,7 +47,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         patch.setattr(bench_setting, "DISTINCT", 2)
         draw_photos(folder / "drawn")
     link_photos(sorted((folder / "drawn").iterdir()), 9, folder / "photos")
-    runs = tuple(folder / "runs" / f"fold{k}" / "best.safetensors" for k in range(bench_ways.FOLDS))
+    runs = tuple(folder / "runs" / f"fold{k}" / "best.safetensors" for k in range(bench_job.FOLDS))
     for seed, path in enumerate(runs):
         random_run(RECIPE, seed, path)
     return Job(
@@ -124,20 +123,20 @@ def test_the_loop_opens_a_file_for_every_fold_and_predicts_an_eighth(
 ) -> None:
     opened: list[Path] = []
     image_open = Image.open
-    monkeypatch.setattr(bench_ways.Image, "open", lambda path: opened.append(path) or image_open(path))
+    monkeypatch.setattr(bench_loop.Image, "open", lambda path: opened.append(path) or image_open(path))
     assert one_by_one(job, detector=False)() == 4
     assert opened == sorted(job.files.iterdir())[:4] * 5
 
 
 def test_the_loop_over_photos_shows_the_face_that_it_found(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[int, int]] = []
-    resize = bench_ways.transforms.Resize.forward
+    resize = bench_loop.transforms.Resize.forward
 
     def watched(self: Any, image: Image.Image) -> Any:
         shown.append(image.size)
         return resize(self, image)
 
-    monkeypatch.setattr(bench_ways.transforms.Resize, "forward", watched)
+    monkeypatch.setattr(bench_loop.transforms.Resize, "forward", watched)
     assert one_by_one(job, detector=True)() == 1  # of nine
     whole = Image.open(next(job.photos.iterdir())).size
     assert len(shown) == 5 and all(

@@ -26,7 +26,7 @@ _STEPS = 3
 _ROUNDS = 3
 
 
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> str:
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
     """`cpu` or `cuda`.
 
     Raises:
