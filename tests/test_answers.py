@@ -9,8 +9,8 @@ import pytest
 from extras import joined, keyed, table, write
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES
-from train.answers import read_predictions
+from faces.labels import CLASS_NAMES, UNKNOWN
+from train.answers import read_predictions, read_teacher
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,21 @@ def test_photos_are_found_by_their_names_in_any_order(coloured: Cache, both: Cac
         said = read_predictions(write(tmp_path, shuffled), cache)
         np.testing.assert_allclose(said.probabilities, predictions[[*CLASS_NAMES]])
         assert said.choices.tolist() == predictions["ans"].tolist()
+
+
+def test_files_of_different_photos_teach_together(both: Cache, tmp_path: Path) -> None:
+    whole = keyed(both)
+    (tmp_path / "rest").mkdir()
+    parts = [str(write(tmp_path, whole[:72])), str(write(tmp_path / "rest", whole[72:80]))]
+    for files in (parts, parts[::-1]):
+        said = read_teacher(files, both)
+        np.testing.assert_allclose(said.probabilities[:80], whole[[*CLASS_NAMES]][:80])
+        assert said.choices.tolist() == [*whole["ans"][:80], *[UNKNOWN] * 4]
+        assert not said.probabilities[80:].any()
+    write(tmp_path / "rest", whole[70:])
+    first = both.index["image_id"].iloc[70]
+    with pytest.raises(ValueError, match=rf"rest/p.parquet: answers 2 photos .* the first is '{first}'"):
+        read_teacher(parts, both)
 
 
 def changed(column: str, value: object, row: int = 3) -> Callable[[pd.DataFrame], pd.DataFrame]:

@@ -74,7 +74,7 @@ def taught(recipe: Recipe, cache: Cache, folder: Path) -> Recipe:
     values = np.where(answers[:, None] == np.arange(len(CLASS_NAMES)), 0.966, 0.002)
     table = pd.DataFrame(values, columns=[*CLASS_NAMES])
     table.assign(ImageID=cache.index["image_id"], ans=answers).to_parquet(folder / "predictions.parquet")
-    teacher = dataclasses.replace(recipe.teacher, predictions=str(folder / "predictions.parquet"))
+    teacher = dataclasses.replace(recipe.teacher, predictions=(str(folder / "predictions.parquet"),))
     return dataclasses.replace(recipe, teacher=teacher)
 
 

@@ -25,7 +25,7 @@ from train.watch import Watch
 
 TOLD = [task for task in TASKS if task != "age6"]
 """Tasks that 18 classes tell."""
-TEACHER = Teacher(predictions="p.parquet", share=0.25)
+TEACHER = Teacher(predictions=("p.parquet",), share=0.25)
 
 
 def answers(probabilities: np.ndarray) -> Answers:
@@ -155,7 +155,7 @@ def test_without_a_teacher_targets_and_rows_are_as_they_were(both: Cache, colour
 def test_only_sure_photos_without_labels_are_trained_on(both: Cache, tmp_path: Path) -> None:
     labelled, free = [5, 6], [75, 80, 83]
     path = write(tmp_path, keyed(both, sure(both, [*labelled, *free])))
-    recipe = Recipe(tasks=("mask", "class18"), teacher=Teacher(predictions=str(path), weight=0.5))
+    recipe = Recipe(tasks=("mask", "class18"), teacher=Teacher(predictions=(str(path),), weight=0.5))
     plain = fold_rows(both, recipe.tasks, fold=1, folds=3, seed=0)
     rows, told = with_taught(recipe, both, plain)
     assert rows.training.tolist() == [*plain.training, *free]
@@ -172,7 +172,7 @@ def test_only_sure_photos_without_labels_are_trained_on(both: Cache, tmp_path: P
 def test_of_people_that_a_recipe_leaves_out_none_is_taken(both: Cache, tmp_path: Path) -> None:
     values = sure(both, [75, 80])
     values[80] = np.roll(values[80], -1)  # class 9, younger than 30
-    teacher = Teacher(predictions=str(write(tmp_path, keyed(both, values))), weight=0.5)
+    teacher = Teacher(predictions=(str(write(tmp_path, keyed(both, values))),), weight=0.5)
     recipe = Recipe(tasks=("senior",), rows=Rows(only="senior"), teacher=teacher)
     rows = fold_rows(both, recipe.tasks, fold=0, folds=3, seed=0, rows=recipe.rows)
     assert {*with_taught(recipe, both, rows)[0].training} - {*rows.training} == {75}
@@ -180,7 +180,7 @@ def test_of_people_that_a_recipe_leaves_out_none_is_taken(both: Cache, tmp_path:
 
 def test_a_photo_that_the_file_does_not_name_keeps_its_label(coloured: Cache, tmp_path: Path) -> None:
     path = write(tmp_path, table(coloured).iloc[10:])
-    recipe = Recipe(teacher=Teacher(predictions=str(path), share=0.5))
+    recipe = Recipe(teacher=Teacher(predictions=(str(path),), share=0.5))
     targets = make_targets(recipe, coloured, np.arange(72))["class18"]
     assert (np.sort(targets[:10], axis=1)[:, -2:] == (0, 1)).all()
     assert (targets[10:].max(1) < 1).all()
@@ -191,7 +191,7 @@ def test_a_photo_that_the_file_does_not_name_keeps_its_label(coloured: Cache, tm
 
 def test_a_teacher_that_has_nothing_to_say_is_told(both: Cache, coloured: Cache, tmp_path: Path) -> None:
     def ask(**teacher: float) -> None:
-        recipe = Recipe(teacher=Teacher(predictions=str(path), **teacher))  # type: ignore[arg-type]
+        recipe = Recipe(teacher=Teacher(predictions=(str(path),), **teacher))  # type: ignore[arg-type]
         with_taught(recipe, both, fold_rows(both, ("class18",), fold=0, folds=3, seed=0))
 
     path = write(tmp_path, keyed(both, sure(both, [75], 0.85)))
@@ -210,13 +210,16 @@ def test_a_teacher_that_has_nothing_to_say_is_told(both: Cache, coloured: Cache,
         ({"share": 0.5, "weight": -1.0}, "weight=-1.0: must be in"),
         ({"share": 0.5, "above": 0.0}, r"teacher.above=0.0: must be in \(0, 1\]"),
         ({"share": 0.5, "temperature": 0.0}, "teacher.temperature=0.0: must be above 0"),
-        ({}, "teacher.predictions='p.parquet', share=0.0, weight=0.0: a file of predictions teaches"),
-        ({"predictions": "", "share": 0.5}, "teacher.predictions='', share=0.5, weight=0.0: .* need a file"),
+        ({}, r"teacher.predictions=\['p.parquet'\], share=0.0, weight=0.0: a file of predictions teaches"),
+        (
+            {"predictions": ("",), "share": 0.5},
+            r"teacher.predictions=\[\], share=0.5, weight=0.0: .* need a file",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused(table_: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        Teacher(**({"predictions": "p.parquet"} | table_))  # type: ignore[arg-type]
+        Teacher(**({"predictions": ("p.parquet",)} | table_))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +250,7 @@ def test_a_run_tells_what_it_was_taught_and_remembers_the_very_predictions(
     both: Cache, tmp_path: Path
 ) -> None:
     path = write(tmp_path, keyed(both, sure(both, [75, 80])))
-    recipe = replace(RECIPE, epochs=1, teacher=Teacher(predictions=str(path), share=0.5, weight=0.5))
+    recipe = replace(RECIPE, epochs=1, teacher=Teacher(predictions=(str(path),), share=0.5, weight=0.5))
     heard, folder = Heard(), tmp_path / "fold1"
     row = train_fold(plan(both, folder, recipe), heard)
     assert np.isfinite(row["loss"])
@@ -264,7 +267,7 @@ def test_a_run_tells_what_it_was_taught_and_remembers_the_very_predictions(
 
 
 def test_a_missing_file_ends_training_before_it_begins(coloured: Cache, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, teacher=Teacher(predictions="gone.parquet", share=0.5))
+    recipe = replace(RECIPE, teacher=Teacher(predictions=("gone.parquet",), share=0.5))
     with pytest.raises(ValueError, match=r"'gone.parquet': no such file"):
         train_fold(plan(coloured, tmp_path / "fold1", recipe), Watch())
     assert not (tmp_path / "fold1").exists()

@@ -68,7 +68,8 @@ def _beside(plan: FoldPlan) -> dict[str, str]:
     """Hashes of what is trained on beside a cache's ordinary photos and their labels."""
     beside = {}
     if plan.recipe.teacher.predictions:
-        beside["predictions"] = file_sha256(Path(plan.recipe.teacher.predictions))
+        hashes = [file_sha256(Path(path)) for path in plan.recipe.teacher.predictions]
+        beside["predictions"] = " ".join(hashes)
     extra = extra_folds(plan.cache, plan.folds)
     if (extra != "").any():
         beside["extra"] = hashlib.sha256("|".join(extra).encode()).hexdigest()

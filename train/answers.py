@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,32 @@ class Answers:
         """[n] whether it answers with a class to which it gives at least this probability."""
         chosen = np.take_along_axis(self.probabilities, np.maximum(self.choices, 0)[:, None], axis=1)[:, 0]
         return np.asarray((self.choices != UNKNOWN) & (chosen >= above))
+
+
+def read_teacher(files: Sequence[str], cache: Cache) -> Answers:
+    """What several files of predictions say together of the photos of a cache.
+
+    Args:
+        files: at least one, each as `read_predictions` wants it.
+        cache: whose photos are meant.
+
+    Raises:
+        ValueError: as `read_predictions`, or two files answer the same photo.
+    """
+    told = [read_predictions(Path(file), cache) for file in files]
+    probabilities = told[0].probabilities.copy()
+    choices = told[0].choices.copy()
+    for file, answers in zip(files[1:], told[1:], strict=True):
+        mine = answers.choices != UNKNOWN
+        both = np.flatnonzero(mine & (choices != UNKNOWN))
+        if len(both):
+            first = cache.columns("image_id")["image_id"].iloc[both[0]]
+            raise ValueError(
+                f"{file}: answers {len(both)} photos that a file before it in teacher.predictions answers "
+                f"too, the first is {first!r}; name files of different photos"
+            )
+        probabilities[mine], choices[mine] = answers.probabilities[mine], answers.choices[mine]
+    return Answers(probabilities=probabilities, choices=choices)
 
 
 def read_predictions(path: Path, cache: Cache) -> Answers:

@@ -142,7 +142,7 @@ def check_fit(recipe: Recipe) -> None:
 
 def _check_teacher(recipe: Recipe) -> None:
     """Refuse what 18 classes do not tell, and samplers that never draw photos without labels."""
-    told = f"teacher.predictions={recipe.teacher.predictions!r}"
+    told = f"teacher.predictions={[*recipe.teacher.predictions]}"
     finer = [task for task in recipe.tasks if not tells(("class18",), task)]
     if finer:
         raise ValueError(

@@ -144,10 +144,10 @@ class Age:
 class Teacher:
     """Predictions of trained models to learn from, beside labels or in their place (train/teacher.py)."""
 
-    predictions: str = ""
-    """Parquet file of predictions with the 18 classes, at a path relative to the working folder, for example
-    predictions/<ensemble>/probabilities.parquet; none when left out. Photos are found by its column `key`,
-    or without one by ImageID."""
+    predictions: tuple[str, ...] = ()
+    """Parquet files of predictions with the 18 classes, at paths relative to the working folder, for example
+    predictions/<ensemble>/probabilities.parquet; none when left out. Photos are found by their column `key`,
+    or without one by ImageID. Answers out of fold and those to photos without labels are two files."""
     share: float = 0.0
     """Part of a labelled photo's target that is the teacher's answer, where it has one, in [0, 1]: the target
     becomes (1 - share) label + share teacher (distillation, Hinton et al. 2015)."""
@@ -163,6 +163,8 @@ class Teacher:
     `above` is compared with the probability in the file."""
 
     def __post_init__(self) -> None:
+        # Runs from before there could be several say '' for none.
+        object.__setattr__(self, "predictions", tuple(path for path in self.predictions if path))
         if not 0 <= self.share <= 1 or not 0 <= self.weight <= 1:
             raise ValueError(f"teacher.share={self.share}, weight={self.weight}: must be in [0, 1]")
         if not 0 < self.above <= 1:
@@ -171,6 +173,6 @@ class Teacher:
             raise ValueError(f"teacher.temperature={self.temperature}: must be above 0; 1 changes nothing")
         if bool(self.predictions) != (self.share > 0 or self.weight > 0):
             raise ValueError(
-                f"teacher.predictions={self.predictions!r}, share={self.share}, weight={self.weight}: a file "
-                "of predictions teaches with a share or a weight above 0, and these need a file"
+                f"teacher.predictions={[*self.predictions]}, share={self.share}, weight={self.weight}: a "
+                "file of predictions teaches with a share or a weight above 0, and these need a file"
             )

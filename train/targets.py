@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ from scipy.special import ndtr
 
 from faces.cache import Cache
 from faces.labels import AGE_EDGES, GENDERS, MASKS, TASKS, UNKNOWN, FloatArray, IntArray, Task
-from train.answers import read_predictions
+from train.answers import read_teacher
 from train.recipe import Recipe, age_alone
 from train.recipe_data import Age
 from train.teacher import teach
@@ -131,7 +129,7 @@ def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, 
         else:
             targets[name] = class_rows(task, photos, recipe.age)
     if recipe.teacher.predictions:
-        answers = read_predictions(Path(recipe.teacher.predictions), cache)
+        answers = read_teacher(recipe.teacher.predictions, cache)
         labelled = cache.labels("class18") != UNKNOWN
         targets = {
             name: teach(rows, name, labelled, answers, recipe.teacher) for name, rows in targets.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from faces.labels import (
     project,
     split_classes,
 )
-from train.answers import Answers, read_predictions
+from train.answers import Answers, read_teacher
 from train.data import FoldRows
 from train.recipe import Recipe
 from train.recipe_data import Teacher
@@ -80,31 +79,31 @@ def with_taught(recipe: Recipe, cache: Cache, rows: FoldRows) -> tuple[FoldRows,
         The rows, and a line that tells what the teacher teaches.
 
     Raises:
-        ValueError: as `read_predictions`, or the teacher has nothing to say that the recipe asks for.
+        ValueError: as `read_teacher`, or the teacher has nothing to say that the recipe asks for.
     """
-    teacher, path = recipe.teacher, Path(recipe.teacher.predictions)
-    answers = read_predictions(path, cache)
+    teacher, files = recipe.teacher, " and ".join(recipe.teacher.predictions)
+    answers = read_teacher(teacher.predictions, cache)
     told = []
     if teacher.share:
         answered = int((answers.choices[rows.training] != UNKNOWN).sum())
         if not answered:
             raise ValueError(
-                f"{path}: answers none of the fold's {len(rows.training)} labelled training photos, so "
+                f"{files}: answers none of the fold's {len(rows.training)} labelled training photos, so "
                 f"teacher.share={teacher.share} teaches nothing: name predictions of them, or share = 0"
             )
         told.append(f"answers to {answered} of {len(rows.training)} labelled photos, share {teacher.share}")
     if teacher.weight:
-        taken = _sure_rows(recipe, answers, rows, path)
+        taken = _sure_rows(recipe, answers, rows, files)
         told.append(
             f"pseudo-labels of {len(taken)} of {len(rows.unlabelled)} photos without labels, probability at "
             f"least {teacher.above}, weight {teacher.weight} ({_counted(answers.choices[taken])})"
         )
         training = np.sort(np.concatenate([rows.training, taken]))
         rows = dataclasses.replace(rows, training=training)
-    return rows, f"teacher {path}: {'; '.join(told)}"
+    return rows, f"teacher {files}: {'; '.join(told)}"
 
 
-def _sure_rows(recipe: Recipe, answers: Answers, rows: FoldRows, path: Path) -> IntArray:
+def _sure_rows(recipe: Recipe, answers: Answers, rows: FoldRows, files: str) -> IntArray:
     """The unlabelled rows to train on."""
     above, free = recipe.teacher.above, rows.unlabelled
     sure = free[answers.sure(above)[free]]
@@ -116,9 +115,9 @@ def _sure_rows(recipe: Recipe, answers: Answers, rows: FoldRows, path: Path) -> 
     if not len(sure):
         most = answers.probabilities[free].max(initial=0)
         raise ValueError(
-            f"{path}: none of the fold's {len(free)} photos without labels is answered with a probability of "
-            f"teacher.above={above} or more, the greatest is {most:.3f}: lower it, train on a cache with "
-            "photos without labels (`make join`) and predictions of them, or weight = 0"
+            f"{files}: none of the fold's {len(free)} photos without labels is answered with a "
+            f"probability of teacher.above={above} or more, the greatest is {most:.3f}: lower it, train "
+            "on a cache with photos without labels (`make join`) and predictions of them, or weight = 0"
         )
     return sure
 
