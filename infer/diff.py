@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from faces.settings import run_command
 from infer.changes import agreement, class_changes, factor_changes, pair_up, read_side, settle
 from infer.diff_sheet import check_held, draw_changes
 from infer.ensemble import FACTORS
-from infer.score import read_answers
+from infer.known import Known, mean_scores, read_answers, read_networks, read_people
 
 COMMONEST = 12
 """Changes of class that are printed."""
@@ -38,7 +39,7 @@ class Settings:
     cache: Path | None = None
     """The cache that was predicted, for the picture."""
     answers: Path | None = None
-    """CSV with the columns ImageID and ans (the true class, 0-17)."""
+    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are told."""
     picture: Path | None = None
     """PNG file to write; left out, diff-<first>.png beside the second submission."""
 
@@ -58,8 +59,15 @@ def run(settings: Settings) -> None:
         cure = "`python -m infer.check` tells which of them has that of info.csv"
         console.print(warning + cure, style="yellow", highlight=False, soft_wrap=True)
     console.print(agreement_table(pairs, names))
-    if truth is not None:
-        console.print(scores_table(pairs, truth, names))
+    if truth is not None and settings.answers:
+        alone = read_networks(
+            settings.second / "networks.parquet", pairs[["ImageID"]].assign(ans=pairs["second"])
+        )
+        console.print(scores_table(pairs, truth, names, alone))
+        people = read_people(settings.answers, pairs)
+        if people is not None:
+            told = interval_line(pairs, alone, Known(truth, people))
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
     if not pairs.changed.any():
         return
     console.print(factor_table(pairs), class_table(pairs), sep="\n")
@@ -92,14 +100,30 @@ def agreement_table(pairs: pd.DataFrame, names: tuple[str, str]) -> Table:
     return shown
 
 
-def scores_table(pairs: pd.DataFrame, truth: IntArray, names: tuple[str, str]) -> Table:
-    """Macro F1 and accuracies of both sides, and what the second has more."""
+def scores_table(
+    pairs: pd.DataFrame, truth: IntArray, names: tuple[str, str], alone: Sequence[IntArray]
+) -> Table:
+    """Macro F1 and accuracies of both sides, what the second has more, and one network of the second."""
     scores = [class_scores(truth, pairs[side]) for side in ("first", "second")]
     shown = _table("against the answers", "", *scores[0])
     for name, row in zip(names, scores, strict=True):
         shown.add_row(name, *(f"{value:.4f}" for value in row.values()))
     shown.add_row("difference", *(f"{scores[1][key] - scores[0][key]:+.4f}" for key in scores[0]))
+    if len(alone) > 1:
+        means = mean_scores(truth, alone)
+        shown.add_section()
+        shown.add_row(f"one network, mean of {len(alone)}", *(f"{v:.4f}" for v in means.values()))
+        shown.add_row("less the first", *(f"{means[key] - scores[0][key]:+.4f}" for key in means))
     return shown
+
+
+def interval_line(pairs: pd.DataFrame, alone: Sequence[IntArray], known: Known) -> str:
+    """Paired intervals of what the second has more macro F1 than the first, and one network of it."""
+    first, second = (pairs[side].to_numpy(np.int64) for side in ("first", "second"))
+    told = f"macro F1: difference {known.told([second], less=[first])}"
+    if len(alone) > 1:
+        told += f", one network less the first {known.told(alone, less=[first])}"
+    return f"{told}: 95 % intervals over {known.number} people"
 
 
 def factor_table(pairs: pd.DataFrame) -> Table:

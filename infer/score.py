@@ -17,6 +17,7 @@ from faces.metrics import class_scores
 from faces.plots import draw_confusions
 from faces.settings import run_command
 from infer.gallery import draw_photos
+from infer.known import Known, mean_scores, read_answers, read_networks, read_people
 from infer.submission import PRIOR
 
 
@@ -31,7 +32,7 @@ class Settings:
     predictions: Path
     """Folder of the predictions: predictions/<ensemble>."""
     answers: Path
-    """CSV with the columns ImageID and ans (the true class, 0-17)."""
+    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are told."""
     cache: Path
     """The cache that was predicted, for the pictures."""
 
@@ -46,58 +47,20 @@ def run(settings: Settings) -> None:
     for name in scores:
         shown.add_column(name, justify="right")
     shown.add_row("the vote", *(f"{value:.4f}" for value in scores.values()))
-    alone = alone_scores(settings.predictions / "networks.parquet", table, truth)
+    alone = read_networks(settings.predictions / "networks.parquet", table)
     if len(alone) > 1:
-        shown.add_row(
-            f"one network, mean of {len(alone)}", *(f"{value:.4f}" for value in alone.mean()[list(scores)])
-        )
+        means = mean_scores(truth, alone)
+        shown.add_row(f"one network, mean of {len(alone)}", *(f"{value:.4f}" for value in means.values()))
     console = Console()
     console.print(shown)
+    people = read_people(settings.answers, table)
+    if people is not None:
+        known, vote = Known(truth, people), table["ans"].to_numpy(np.int64)
+        gain = f"; the vote less one network {known.told([vote], less=alone)}" if len(alone) > 1 else ""
+        told = f"macro F1 {known.told([vote])}{gain}: 95 % intervals over {known.number} people"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
     path = draw_score(table, truth, Cache.open(settings.cache), scores["macro_f1"], settings.predictions)
     console.print(f"picture: {path}", highlight=False, soft_wrap=True)
-
-
-def read_answers(path: Path, table: pd.DataFrame) -> IntArray:
-    """[n] true classes in the order of the predictions.
-
-    Raises:
-        ValueError: no such file or column, or photos that only one side knows.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such answers file")
-    answers = pd.read_csv(path, dtype={"ImageID": str})
-    for column in ("ImageID", "ans"):
-        if column not in answers:
-            raise ValueError(f"{path}: no column {column!r}; it has {', '.join(answers.columns)}")
-    known, asked = set(answers.ImageID), set(table.ImageID)
-    if known != asked or answers.ImageID.duplicated().any():
-        stray = sorted(known ^ asked)[:3]
-        raise ValueError(
-            f"{path}: its {len(answers)} answers are not those of the {len(table)} predicted photos "
-            f"(on one side only: {stray})"
-        )
-    return answers.set_index("ImageID").ans.loc[table.ImageID].to_numpy(np.int64)
-
-
-def alone_scores(path: Path, table: pd.DataFrame, truth: IntArray) -> pd.DataFrame:
-    """Scores of each network that answers all 18 classes by itself.
-
-    Args:
-        path: networks.parquet; none of predictions that are older than it.
-        table: of the predictions; photos that no network saw keep its answer.
-        truth: [n] true classes in the order of `table`.
-
-    Returns:
-        A row for each network, columns of `class_scores`.
-    """
-    if not path.is_file():
-        return pd.DataFrame()
-    networks = pd.read_parquet(path).set_index("ImageID").reindex(table.ImageID)
-    given = table["ans"].to_numpy(np.int64)
-    answers = {
-        name: np.where(said.isna(), given, said.fillna(0)).astype(np.int64) for name, said in networks.items()
-    }
-    return pd.DataFrame({name: class_scores(truth, said) for name, said in answers.items()}).T
 
 
 def draw_score(

@@ -1,3 +1,5 @@
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,12 @@ def side(answers: list[int], *, sure: float | None = None) -> pd.DataFrame:
     return table.join(pd.DataFrame(chances, columns=[*CLASS_NAMES]))
 
 
-def write_side(folder: Path, answers: list[int], *, sure: float = 0.7) -> Path:
+def write_side(
+    folder: Path, answers: list[int], *, sure: float = 0.7, alone: Sequence[list[int]] = ()
+) -> Path:
     table = side(answers, sure=sure).assign(answered_by=FACE, agreement=1.0)
-    write_answers(table, {}, folder)
+    networks = pd.DataFrame({"ImageID": table.ImageID, **{f"net {k}": said for k, said in enumerate(alone)}})
+    write_answers(table, networks, {}, folder)
     return folder
 
 
@@ -186,13 +191,14 @@ def test_a_cache_of_other_photos_is_refused(unseen: Cache) -> None:
 
 
 def test_the_command_prints_all_and_draws_beside_the_second(
-    unseen: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    unseen: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # short names
     truth = [0] * 7 + [1] * 7
-    first = write_side(tmp_path / "first", [0] * 14)
-    second = write_side(tmp_path / "second", [0] * 6 + [1] * 8)
+    first = write_side(Path("first"), [0] * 14)
+    second = write_side(Path("second"), [0] * 6 + [1] * 8, alone=[truth, [0] * 14])
     answers = tmp_path / "answers.csv"
-    side(truth).to_csv(answers, index=False)
+    side(truth).assign(person=["a", "b"] * 7).to_csv(answers, index=False)
     diff.run(diff.Settings(first=first, second=second, cache=unseen.folder, answers=answers))
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "class 8 42.86% 0.0000" in shown
@@ -201,6 +207,14 @@ def test_the_command_prints_all_and_draws_beside_the_second(
     assert "wear male <30 wear male 30-59 8" in shown
     assert "age 8 1 7 0" in shown
     assert f"p = {18 / 256:.3g}" in shown
+    # Of two networks one is right throughout, one as the first side, whose classes are 0 alone.
+    assert "one network, mean of 2 0.6667" in shown
+    assert "less the first +0.3333" in shown
+    # Whoever is drawn: half of the photos are of class 0, give or take one of 14.
+    ends = r"\[(\S+), (\S+)\]"
+    line = re.search(f"macro F1: difference {ends}, one network less the first {ends}", shown)
+    assert line is not None and all(0.2 < float(edge) < 0.8 for edge in line.groups())
+    assert "95 % intervals over 2 people" in shown
     assert "picture of 8 changed photos" in shown
     assert (second / "diff-first.png").is_file()
 

@@ -13,6 +13,7 @@ from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from infer import run as infer_run
 from infer import score
+from infer.known import read_answers
 from infer.run import Settings
 from train.assemble import FoldPlan
 from train.checkpoint import load_best
@@ -186,7 +187,7 @@ def test_scoring_needs_the_very_photos(
     assert (folder / "score.png").is_file()
     assert re.search(r"one network, mean of \d", capsys.readouterr().out)
     given = pd.read_csv(folder / "submission.csv").merge(truth, on="ImageID", suffixes=("", "_true"))
-    read = score.read_answers(answers, pd.read_parquet(folder / "probabilities.parquet"))
+    read = read_answers(answers, pd.read_parquet(folder / "probabilities.parquet"))
     assert read.tolist() == given.ans_true.tolist()
     truth.iloc[1:].to_csv(answers, index=False)
     with pytest.raises(ValueError, match="71 answers are not those of the 72 predicted photos"):

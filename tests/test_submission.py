@@ -8,7 +8,7 @@ from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from infer import check
 from infer.check import check_photos, check_submission, read_submission
-from infer.score import alone_scores
+from infer.known import read_networks
 from infer.submission import PRIOR, answer_table, networks_table, read_answers, write_answers
 from infer.vote import Verdict
 
@@ -151,7 +151,6 @@ def test_the_checker_says_what_it_has_checked(tmp_path: Path, capsys: pytest.Cap
 
 def test_networks_that_tell_all_classes_are_scored_alone(unseen: Cache, tmp_path: Path) -> None:
     table = answers_of(unseen)
-    truth = table.ans.to_numpy(np.int64)
     classes = unseen.index["position"].to_numpy(np.int64)
     right, wrong = np.eye(18, dtype=np.float32)[classes], np.eye(18, dtype=np.float32)[(classes + 1) % 18]
     factors = {"mask_gender": np.eye(6, dtype=np.float32)[classes // 3], "age3": np.eye(3)[classes % 3]}
@@ -159,9 +158,8 @@ def test_networks_that_tell_all_classes_are_scored_alone(unseen: Cache, tmp_path
     panels = {"one": [{"class18": right}, {"class18": wrong}], "two": [factors], "mask_only": [blind]}
     networks = networks_table(unseen, panels)
     write_answers(table, networks, {}, tmp_path)
-    scores = alone_scores(tmp_path / "networks.parquet", table, truth)
-    assert scores.index.tolist() == ["one 0", "one 1", "two 0"]
-    assert scores.loc["one 0"].tolist() == scores.loc["two 0"].tolist() == [1.0] * 5
-    # Only the two photos that no network saw, which keep the answer of the table, are right then.
-    assert scores.accuracy["one 1"] == pytest.approx(2 / 14)
-    assert not len(alone_scores(tmp_path / "none.parquet", table, truth))
+    first, second, both = read_networks(tmp_path / "networks.parquet", table)
+    assert first.tolist() == both.tolist() == table.ans.tolist()
+    # Photos that no network saw keep the answer of the table.
+    assert second.tolist() == [*((np.arange(12) + 1) % 18), 4, 4]
+    assert read_networks(tmp_path / "none.parquet", table) == []
