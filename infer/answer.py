@@ -52,7 +52,9 @@ def answer(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
         check_submission(folder / "submission.csv", settings.info)
     console.print(shares_table(table, prior))
     warn_of_guesses(table, cache, console)
-    voters = f"{len(every)} runs of {len(runs)} recipes, views {' + '.join(ensemble.views)}"
+    voters = (
+        f"{len(every)} runs of {len(runs)} recipe{'s' * (len(runs) > 1)}, views {' + '.join(ensemble.views)}"
+    )
     lines = (
         f"{len(table):,} answers ({voters}): {folder / 'submission.csv'}\npicture: {folder / 'gallery.png'}"
     )
