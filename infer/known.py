@@ -41,11 +41,21 @@ def read_people(path: Path, table: pd.DataFrame) -> IntArray | None:
     Args:
         path: a file that `read_answers` took.
         table: of the predictions.
+
+    Raises:
+        ValueError: a photo without a person.
     """
     answers = pd.read_csv(path, dtype={"ImageID": str, "person": str})
     if "person" not in answers:
         return None
-    return pd.factorize(answers.set_index("ImageID").person.loc[table.ImageID])[0]
+    person = answers.set_index("ImageID").person.loc[table.ImageID]
+    nameless = person.index[person.isna()]
+    if len(nameless):
+        raise ValueError(
+            f"{path}: {len(nameless)} photos have no person, the first is {nameless[0]}; fill the column "
+            "person, or leave it out"
+        )
+    return pd.factorize(person)[0]
 
 
 def read_networks(path: Path, table: pd.DataFrame) -> list[IntArray]:

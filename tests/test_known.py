@@ -48,5 +48,8 @@ def test_people_follow_the_order_of_the_predictions(tmp_path: Path) -> None:
     table = pd.DataFrame({"ImageID": ["a.jpg", "c.jpg", "b.jpg"]})
     people = read_people(path, table)
     assert people is not None and people.tolist() == [0, 1, 1]
+    path.write_text("ImageID,ans,person\na.jpg,1,7\nb.jpg,1,\nc.jpg,1,7\n")
+    with pytest.raises(ValueError, match=r"answers.csv: 1 photos have no person, the first is b.jpg; fill"):
+        read_people(path, table)
     path.write_text("ImageID,ans\na.jpg,1\nb.jpg,1\nc.jpg,1\n")
     assert read_people(path, table) is None
