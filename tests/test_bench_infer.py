@@ -21,7 +21,7 @@ from infer.bench_job import Job, Turn
 from infer.bench_loop import one_by_one
 from infer.bench_process import WayProcess
 from infer.bench_report import InferRow, goals_of, make_row
-from infer.bench_setting import draw_photos, link_photos, random_run, write_files
+from infer.bench_setting import FILES, PHOTOS, draw_photos, lay_out, link_photos, random_run, write_files
 from infer.bench_ways import (
     CROP_LOOP,
     FLIPPED,
@@ -230,16 +230,24 @@ def test_goals_are_for_ours_beside_the_bare_networks_and_from_photos_beside_the_
     assert goals[-1].text == f"net: {FROM_PHOTOS}, times the loop"
 
 
-@pytest.mark.parametrize("given", ["drawn", "photos"])
-def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_photos_of_ones_own_are_cropped_and_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_setting, "DISTINCT", 2)
+    draw_photos(tmp_path / "mine")
+    (tmp_path / "work").mkdir()
+    cache = lay_out(tmp_path / "mine", 5, tmp_path / "work")
+    assert len(cache) == 5 and (cache.codec, cache.size) == ("jpeg", 256)
+    first, second, third = (cache.image(row) for row in range(3))
+    assert np.array_equal(first, third) and not np.array_equal(first, second)
+    for part in (FILES, PHOTOS):
+        assert len([*(tmp_path / "work" / part).iterdir()]) == 5
+
+
+def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_process, "WayProcess", InThisProcess)
     monkeypatch.setattr(bench_setting, "DISTINCT", 3)
     out = tmp_path / "made" / "infer.json"
-    data = None if given == "drawn" else tmp_path / "mine"
-    if data is not None:
-        draw_photos(data)
     sizes = {"image_size": 32, "photos": 16, "batch_size": 8, "repetitions": 2, "cores": 1}
-    bench.bench(Settings(backbones=("test_resnet",), data=data, device="cpu", out=out, **sizes))
+    bench.bench(Settings(backbones=("test_resnet",), device="cpu", out=out, **sizes))
     report = json.loads(out.read_text())
     assert {"machine", "versions", "command", "conditions", "rows", "goals"} == set(report)
     assert [row["name"] for row in report["rows"]] == [way.name for way in all_ways("cpu")]
@@ -248,7 +256,7 @@ def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.Monkey
         assert (row["of_model"] is None) == (way.full == "") and row["backbone"] == "test_resnet"
         assert row["of_model"] in (None, 1)
     assert report["conditions"]["cores and network threads of each way"] == 1
-    assert report["conditions"]["photos"] == ("16 drawn" if data is None else f"16 of {data}")
+    assert report["conditions"]["photos"] == "16 drawn"
     assert len(report["goals"]) == 4 and out.with_suffix(".png").stat().st_size > 1000
 
 
