@@ -99,10 +99,14 @@ def run_shards(
 
 
 def _drain(reports: Any, pool: ProcessPoolExecutor) -> None:
-    """End the pool; a worker that waits to report into a full queue would never end."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    while not reports.empty():
-        reports.get()
+    """End the pool. A worker that waits to report into a full queue would never end, and one that is only
+    starting still needs the queue, which goes with the caller."""
+    ending = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True})
+    ending.start()
+    while ending.is_alive():
+        while not reports.empty():
+            reports.get()
+        ending.join(POLL_SECONDS)
 
 
 def _do_shard(shard: int, rows: Sequence[Row], tools: Tools, writer: CacheWriter, report: Report) -> None:
