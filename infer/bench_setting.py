@@ -35,7 +35,7 @@ def lay_out(data: Path | None, count: int, folder: Path) -> Cache:
 
     Args:
         data: photos in any layout of stage 1; drawn people where it is None.
-        count: of photos; they repeat where there are fewer.
+        count: of photos; they repeat where there are fewer. Those that stage 1 rejects are left out.
         folder: where all of it goes.
 
     Raises:
@@ -49,6 +49,8 @@ def lay_out(data: Path | None, count: int, folder: Path) -> Cache:
     link_photos(sources, count, folder / PHOTOS)
     settings = StageSettings(data=folder / PHOTOS, cache=folder / "cache")
     cache = crop_photos(Tools(settings, folder / PHOTOS), folder / "cache")
+    for rejected in cache.rejects["source"]:  # which the loop would end at
+        (folder / PHOTOS / source_path(rejected)).unlink()
     write_files(cache, folder / FILES)
     return cache
 

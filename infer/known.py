@@ -67,10 +67,18 @@ def read_networks(path: Path, table: pd.DataFrame) -> list[IntArray]:
 
     Returns:
         [n] classes of each, in the order of `table`.
+
+    Raises:
+        ValueError: a damaged file.
     """
     if not path.is_file():
         return []
-    networks = pd.read_parquet(path).set_index("ImageID").reindex(table.ImageID)
+    try:
+        networks = pd.read_parquet(path).set_index("ImageID").reindex(table.ImageID)
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
+        raise ValueError(
+            f"{path}: not readable ({error}); delete {path.parent / 'basis.json'} and predict again"
+        ) from error
     given = table["ans"].to_numpy(np.int64)
     return [np.where(said.isna(), given, said.fillna(0)).astype(np.int64) for _, said in networks.items()]
 

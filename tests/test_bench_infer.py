@@ -233,13 +233,14 @@ def test_goals_are_for_ours_beside_the_bare_networks_and_from_photos_beside_the_
 def test_photos_of_ones_own_are_cropped_and_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_setting, "DISTINCT", 2)
     draw_photos(tmp_path / "mine")
+    (tmp_path / "mine" / "broken.jpg").write_text("no photo")
     (tmp_path / "work").mkdir()
-    cache = lay_out(tmp_path / "mine", 5, tmp_path / "work")
-    assert len(cache) == 5 and (cache.codec, cache.size) == ("jpeg", 256)
+    cache = lay_out(tmp_path / "mine", 8, tmp_path / "work")  # good good broken, good good broken, good good
+    assert len(cache) == 6 and (cache.codec, cache.size) == ("jpeg", 256)
     first, second, third = (cache.image(row) for row in range(3))
     assert np.array_equal(first, third) and not np.array_equal(first, second)
     for part in (FILES, PHOTOS):
-        assert len([*(tmp_path / "work" / part).iterdir()]) == 5
+        assert len([*(tmp_path / "work" / part).iterdir()]) == 6
 
 
 def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,3 +163,9 @@ def test_networks_that_tell_all_classes_are_scored_alone(unseen: Cache, tmp_path
     # Photos that no network saw keep the answer of the table.
     assert second.tolist() == [*((np.arange(12) + 1) % 18), 4, 4]
     assert read_networks(tmp_path / "none.parquet", table) == []
+    half = (tmp_path / "networks.parquet").read_bytes()[:500]
+    (tmp_path / "networks.parquet").write_bytes(half)
+    with pytest.raises(
+        ValueError, match=r"networks.parquet: not readable .*delete .*basis.json and predict again"
+    ):
+        read_networks(tmp_path / "networks.parquet", table)
