@@ -17,10 +17,9 @@ override RUN := .venv/bin/python -m
 # Several processes train one network together, each on a GPU or some cores of its own.
 LAUNCH = $(if $(PROCESSES),$(RUN) torch.distributed.run --standalone --nproc-per-node $(PROCESSES) -m,$(RUN))
 TRAIN = $(LAUNCH) train --recipe $(RECIPE) --cache $(CACHE) --folds $(FOLDS) --runs $(RUNS) $(if $(FOLD_SCHEME),--fold-scheme $(FOLD_SCHEME)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(RESUME),--resume) $(if $(LOG),--log $(LOG))
-PACKAGES := faces preprocess pipeline train infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock sample preprocess join look verify explain train train-all infer export score evaluate tune select look-augment recipes ensembles standings diff compare sweep bench bench-peers bench-preprocess bench-scale bench-train bench-step bench-infer leak-demo generate demo test test-slow check clean
+.PHONY: help setup lock sample preprocess join look verify explain train train-all infer export score evaluate tune select look-augment recipes ensembles standings diff compare sweep bench bench-peers bench-preprocess bench-scale bench-train bench-step bench-infer leak-demo demo test test-slow check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -67,7 +66,7 @@ verify: $(READY) ## check every hash, count and crop of a cache: CACHE=caches/na
 
 explain: $(READY) ## what stage 1 makes of one photo, as a picture: PHOTO=file [ARGS="--align"]
 	$(call need,PHOTO)
-	$(RUN) preprocess.explain --photo $(PHOTO) $(ARGS)
+	$(RUN) preprocess.look.explain --photo $(PHOTO) $(ARGS)
 
 train: $(READY) ## stage 2, train one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file PROCESSES=2 RESUME=1]
 	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)
@@ -87,7 +86,7 @@ export: $(READY) ## ONNX, torch.export and a single-file predictor: RUN=runs/x/f
 
 score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv CACHE=caches/name
 	$(call need,PREDICTIONS)$(call need,ANSWERS)$(call need,CACHE)
-	$(RUN) infer.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
+	$(RUN) infer.answers.score --predictions $(PREDICTIONS) --answers $(ANSWERS) --cache $(CACHE)
 
 evaluate: $(READY) ## score an ensemble out of fold: ENSEMBLE=ensembles/x.toml CACHE=caches/name (of training) [RUNS=runs]
 	$(call need,ENSEMBLE)$(call need,CACHE)
@@ -99,61 +98,57 @@ tune: $(READY) ## fit weights, threshold, temperature by nested folds: ENSEMBLE=
 
 select: $(READY) ## greedy selection of an ensemble from a folder of runs: RUNS=runs CACHE=caches/name [ARGS="--by log_loss"]
 	$(call need,CACHE)
-	$(RUN) infer.select --runs $(RUNS) --cache $(CACHE) $(ARGS)
+	$(RUN) infer.tune.select --runs $(RUNS) --cache $(CACHE) $(ARGS)
 
 diff: $(READY) ## what changed between two predictions: FIRST=predictions/a SECOND=predictions/b [CACHE=caches/name ANSWERS=file.csv]
 	$(call need,FIRST)$(call need,SECOND)
-	$(RUN) infer.diff --first $(FIRST) --second $(SECOND) $(if $(CACHE),--cache $(CACHE)) $(if $(ANSWERS),--answers $(ANSWERS)) $(ARGS)
+	$(RUN) infer.answers.diff --first $(FIRST) --second $(SECOND) $(if $(CACHE),--cache $(CACHE)) $(if $(ANSWERS),--answers $(ANSWERS)) $(ARGS)
 
 compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
-	$(RUN) train.compare --runs $(RUNS) $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(if $(BLOCK),--block $(BLOCK)) $(ARGS)
+	$(RUN) train.results.compare --runs $(RUNS) $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(if $(BLOCK),--block $(BLOCK)) $(ARGS)
 
 sweep: $(READY) ## search fields of a recipe: SWEEP=sweeps/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file]
 	$(call need,SWEEP)$(call need,CACHE)
 	$(RUN) train.sweep --sweep $(SWEEP) --cache $(CACHE) --folds $(FOLDS) --runs $(RUNS) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
 recipes: $(READY) ## list all recipes and how each differs from its base
-	$(RUN) train.recipes $(ARGS)
+	$(RUN) train.recipe.catalogue $(ARGS)
 
 ensembles: $(READY) ## list all ensembles, each with a drawing of its tree: [RUNS=runs]
-	$(RUN) infer.ensembles --runs $(RUNS) $(ARGS)
+	$(RUN) infer.ensemble.catalogue --runs $(RUNS) $(ARGS)
 
 standings: $(READY) ## ensembles side by side: score out of fold, gains, cost, photos/s: CACHE=caches/name [RUNS=runs ENSEMBLES="..." MARKDOWN=file]
 	$(call need,CACHE)
-	$(RUN) infer.standings --cache $(CACHE) --runs $(RUNS) $(if $(ENSEMBLES),--ensembles $(ENSEMBLES)) $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(ARGS)
+	$(RUN) infer.evaluate.standings --cache $(CACHE) --runs $(RUNS) $(if $(ENSEMBLES),--ensembles $(ENSEMBLES)) $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(ARGS)
 
 look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RECIPE=recipes/x.toml, or POLICY=strong
 	$(call need,CACHE)
 	$(if $(RECIPE),$(RUN) train.look --recipe $(RECIPE),$(RUN) pipeline.look $(if $(POLICY),--policy $(POLICY))) --cache $(CACHE) $(ARGS)
 
 bench: $(READY) ## measure loaders side by side: [CACHE=caches/name]
-	$(RUN) pipeline $(if $(CACHE),--cache $(CACHE)) $(ARGS)
+	$(RUN) bench.loaders $(if $(CACHE),--cache $(CACHE)) $(ARGS)
 
 bench-peers: $(READY) ## measure the loader beside other libraries': [CACHE=caches/name]
-	$(RUN) pipeline.peers.install
-	$(RUN) pipeline --rivals all --policies light strong --out bench/peers.json $(if $(CACHE),--cache $(CACHE)) $(ARGS)
+	$(RUN) bench.loaders.install
+	$(RUN) bench.loaders --rivals all --policies light strong --out bench/results/peers.json $(if $(CACHE),--cache $(CACHE)) $(ARGS)
 
 bench-scale: $(READY) ## measure what grows with a cache: memory, start-up, the order
-	$(RUN) pipeline.scale $(ARGS)
+	$(RUN) bench.scale $(ARGS)
 
 bench-preprocess: $(READY) ## measure stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
-	$(RUN) preprocess.bench $(if $(filter command line environment,$(origin DATA)),--data $(DATA)) $(if $(YUNET),--yunet $(YUNET)) $(ARGS)
+	$(RUN) bench.preprocess $(if $(filter command line environment,$(origin DATA)),--data $(DATA)) $(if $(YUNET),--yunet $(YUNET)) $(ARGS)
 
 bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]
-	$(RUN) train.bench $(if $(RECIPE),--recipe $(RECIPE)) $(if $(CACHE),--cache $(CACHE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+	$(RUN) bench.train $(if $(RECIPE),--recipe $(RECIPE)) $(if $(CACHE),--cache $(CACHE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
 bench-step: $(READY) ## what precision, layout and torch.compile gain in training: [BACKBONES="resnet18 efficientnet_b0"]
-	$(RUN) train.bench_step $(if $(BACKBONES),--backbones $(BACKBONES)) $(ARGS)
+	$(RUN) bench.train.step $(if $(BACKBONES),--backbones $(BACKBONES)) $(ARGS)
 
 bench-infer: $(READY) ## measure predicting beside a batch-1 loop and the bare networks: [BACKBONES="resnet18" DATA=folder]
-	$(RUN) infer.bench $(if $(BACKBONES),--backbones $(BACKBONES)) $(if $(filter command line environment,$(origin DATA)),--data $(DATA)) $(ARGS)
+	$(RUN) bench.infer $(if $(BACKBONES),--backbones $(BACKBONES)) $(if $(filter command line environment,$(origin DATA)),--data $(DATA)) $(ARGS)
 
 leak-demo: $(READY) ## by how much scores lie when photos, not people, are dealt to folds: [CACHE=... RECIPE=... EPOCHS=n FOLDS=5]
-	$(RUN) train.leak_demo $(if $(CACHE),--cache $(CACHE)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --folds $(FOLDS) --runs $(RUNS)/leak-demo $(ARGS)
-
-generate: $(READY) ## a generator of face crops from a fold's training people: CACHE=... FOLD=k [FOLDS=5 WEIGHTS=file JUDGE=file SYNTHETIC=caches/x]
-	$(call need,CACHE)$(call need,FOLD)
-	$(RUN) train.generate --cache $(CACHE) --fold $(FOLD) --folds $(FOLDS) --out $(if $(OUT),$(OUT),$(RUNS)/generator/fold$(FOLD)) $(if $(FOLD_SCHEME),--fold-scheme $(FOLD_SCHEME)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(JUDGE),--judge $(JUDGE)) $(if $(SYNTHETIC),--synthetic $(SYNTHETIC)) $(ARGS)
+	$(RUN) train.leak $(if $(CACHE),--cache $(CACHE)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --folds $(FOLDS) --runs $(RUNS)/leak-demo $(ARGS)
 
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && \

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faces.labels import AGE_BANDS, CLASS_COUNT, CLASS_NAMES, GENDERS, MASKS, IntArray, split_classes
-from faces.metrics import confusion
+from faces.scores import confusion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

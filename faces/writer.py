@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +210,28 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
             f"{path.parent}: holds a cache made otherwise ({'; '.join(differences)}); "
             "choose another CACHE folder, or delete this one"
         )
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder, which must exist, against other processes that ask the same; a dead one holds nothing.
+
+    The lock is the kernel's, on the folder itself (flock), so no lock file is ever left behind. File systems
+    that cannot lock folders, as some network ones, do without.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{folder}: another process is writing it; wait until that ends, or choose another folder"
+            ) from error
+        except OSError:
+            pass  # no locks on this file system
+        yield
+    finally:
+        os.close(handle)

@@ -10,17 +10,17 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache, file_sha256
-from faces.progress import photo_progress
-from infer.check import check_submission
-from infer.ensemble import Ensemble, check_tasks, recipes_of
-from infer.ensemble_file import ensemble_table
-from infer.gallery import draw_gallery
-from infer.members import member_heads
-from infer.runs import Run, check_crops, find_runs
-from infer.shares import shares_table
-from infer.submission import PRIOR, answer_table, networks_table, read_answers, write_answers
-from infer.vote import Panels, count_votes
-from train.precision import choose_device, loader_threads
+from faces.terminal import photo_progress
+from infer.answers.check import check_submission
+from infer.answers.gallery import draw_gallery
+from infer.answers.shares import shares_table
+from infer.answers.submission import PRIOR, answer_table, networks_table, read_answers, write_answers
+from infer.ensemble.file import ensemble_table
+from infer.ensemble.tree import Ensemble, check_tasks, recipes_of
+from infer.ensemble.vote import Panels, count_votes
+from infer.predict.kept import member_heads
+from infer.predict.runs import Run, check_crops, find_runs
+from train.engine.precision import choose_device, loader_threads
 
 if TYPE_CHECKING:
     from infer.run import Settings

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from faces.cache import Cache
-from faces.settings import run_command
-from infer.check import check_photos
-from infer.ensemble_file import read_ensemble
+from faces.command import run_command
+from infer.answers.check import check_photos
+from infer.ensemble.file import read_ensemble
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,4 @@
-"""Cache to batches: the order of an epoch, its augmentation, the DALI graph, the loader."""
+"""Stage 2's input: from a cache to batches of augmented tensors, through DALI.
+
+The order of samples, what is drawn for them, the graph and the loader; labels and networks stay out.
+"""

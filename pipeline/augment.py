@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from faces.settings import nearest
+from faces.command import nearest
 
 Auto = Literal["none", "randaugment", "trivialaugment"]
 RANGE: Final = (1.0, 1.0)

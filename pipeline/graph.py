@@ -2,8 +2,8 @@
 
 decode, one warp (crop, scale, rotation, flip and resize), paste, RandAugment or TrivialAugment, blur, erase,
 one pass for colour and normalisation. On the CPU warp, erasing and colour are a single operator where nothing
-comes in between (pipeline/resample.py). Every image is resampled once (twice where it shrinks a lot, see
-`working_size`), and an augmentation of zero strength has no operator at all.
+comes in between (pipeline/operators/resample.py). Every image is resampled once (twice where it shrinks a
+lot, see `working_size`), and an augmentation of zero strength has no operator at all.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ import numpy as np
 from nvidia.dali import fn, types
 
 from faces.cache import Codec
-from pipeline import gpu
 from pipeline.augment import COLOUR, LEAST_CENTRE, Policy
-from pipeline.auto import apply_auto, apply_blur
 from pipeline.draws import MID_GREY, BinArray, Draws, FloatArray
 from pipeline.matrices import (
     background_planes,
@@ -30,6 +28,8 @@ from pipeline.matrices import (
     warp_matrices,
     working_size,
 )
+from pipeline.operators import gpu
+from pipeline.operators.auto import apply_auto, apply_blur
 
 Device = Literal["cpu", "gpu"]
 Dtype = Literal["fp32", "fp16"]
@@ -180,7 +180,7 @@ class Graph:
         if self.device == "gpu":
             return gpu.twist_and_normalise(pixels, parameters, self.mean, self.std, **form)
         # The colour operator brings a compiler, which evaluation on a GPU should not have to load.
-        from pipeline.colour import apply_colour
+        from pipeline.operators.colour import apply_colour
 
         plain = types.Constant(normalisation(self.mean, self.std))
         return apply_colour(pixels, parameters.get("colour", plain), **form)
@@ -197,7 +197,7 @@ class Graph:
             return pixels if whole else fn.slice(pixels, [first] * 2, [count] * 2, axis_names="HW")
         if self.device == "cpu":
             # As for colour: this brings a compiler.
-            from pipeline.shrink import resize
+            from pipeline.operators.shrink import resize
 
             return resize(pixels, self.source_size, side, first, count)
         return fn.resize(
@@ -213,7 +213,7 @@ class Graph:
     def _one_pass(self, pixels: Node, parameters: Mapping[str, Node]) -> Node:
         """Everything after `_sized`, on the CPU."""
         # As for colour: this brings a compiler.
-        from pipeline.resample import resample
+        from pipeline.operators.resample import resample
 
         nothing = types.Constant(np.zeros(2, np.float32))
         return resample(
@@ -251,6 +251,6 @@ class Graph:
         if self.device == "gpu":
             return gpu.paste(pixels, planes, self.image_size)
         # As for colour: this brings a compiler.
-        from pipeline.paste import paste
+        from pipeline.operators.paste import paste
 
         return paste(pixels, planes)

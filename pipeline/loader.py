@@ -18,7 +18,7 @@ from pipeline.draws import draw
 from pipeline.engine import PREFETCH, Engine, Inputs, Superseded
 from pipeline.graph import Device, Dtype, Graph, Layout, Parameters
 from pipeline.order import Order, Sampler, epoch_order
-from pipeline.sampling import InOrder, Shuffled
+from pipeline.samplers import InOrder, Shuffled
 
 T = TypeVar("T")
 Batch = tuple[torch.Tensor, torch.Tensor]

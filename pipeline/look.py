@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from faces.cache import Cache
-from faces.settings import run_command
+from faces.command import run_command
 from pipeline.augment import Policy, policy_named
 from pipeline.loader import Loader
 

@@ -1,9 +1,9 @@
 """Who comes when: the order of an epoch as a pure function, so that resuming needs no saved state.
 
-Which rows make an epoch, and how often each, is a `Sampler`'s to say (pipeline/sampling.py); dividing an
+Which rows make an epoch, and how often each, is a `Sampler`'s to say (pipeline/samplers.py); dividing an
 epoch among processes is done here, the same for all of them.
 
-Memory: an order takes 16 bytes a place while an epoch runs, 1.6 GB at 100 million; `python -m pipeline.scale`
+Memory: an order takes 16 bytes a place while an epoch runs, 1.6 GB at 100 million; `python -m bench.scale`
 measures what making it takes. To keep it flat, a Feistel network keyed by (seed, epoch) would compute which
 row stands at a place from the place alone, a batch at a time.
 """

@@ -1,1 +1,4 @@
-"""Stage 1: photos become a cache of face crops."""
+"""Stage 1, photos to a cache of face crops: `python -m preprocess`.
+
+The run itself, its settings, shards and workers, and what checks or joins finished caches.
+"""

@@ -16,16 +16,15 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
+from faces.command import run_command
 from faces.labels import UNKNOWN
-from faces.lock import exclusive
-from faces.progress import photo_progress
-from faces.settings import run_command
-from faces.writer import REJECTED, CacheWriter, write_atomically
-from preprocess.sheet import write_sheet
+from faces.terminal import photo_progress
+from faces.writer import REJECTED, CacheWriter, exclusive, write_atomically
+from preprocess.look.sheet import write_sheet
 
 EXTRA, EVERY_FOLD = "extra", "all"
 """The column of the index that says in which folds a photo beside the ordinary ones trains, and its value for
-all of them; `fold<k>` is fold k alone, "" an ordinary photo (train/data.py)."""
+all of them; `fold<k>` is fold k alone, "" an ordinary photo (train/data/rows.py)."""
 FREE = ("seed", "shard_size", "quality", "max_megapixels")
 """Settings that do not change how a face is cut."""
 EMPTY: Mapping[str, Any] = {

@@ -13,21 +13,19 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.lock import exclusive
-from faces.progress import photo_progress
-from faces.settings import run_command
-from faces.writer import REJECT_COLUMNS, REJECTED, CacheWriter, write_atomically
-from preprocess.budget import Budget
-from preprocess.corrections import apply
-from preprocess.matte import models_help
-from preprocess.photo import BadPhoto, read_photo
+from faces.command import run_command
+from faces.terminal import photo_progress
+from faces.writer import REJECT_COLUMNS, REJECTED, CacheWriter, exclusive, write_atomically
+from preprocess.crop.matte import models_help
+from preprocess.crop.photo import BadPhoto, read_photo
+from preprocess.detect.reuse import known_faces
+from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards
-from preprocess.reuse import known_faces
-from preprocess.scan import COLUMNS, Listing, scan, source_path
 from preprocess.settings import Settings
 from preprocess.shard import Row, Tools
-from preprocess.sheet import SHEET, write_sheet
-from preprocess.summary import Work, summarise
+from preprocess.sources.corrections import apply
+from preprocess.sources.scan import COLUMNS, Listing, scan, source_path
+from preprocess.summary import Budget, Work, summarise
 
 
 def plan_shards(photos: int, shard_size: int, seed: int) -> list[list[int]]:

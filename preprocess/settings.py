@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faces.cache import Codec, file_sha256
-from preprocess.crop import Border
-from preprocess.matte import Background, MattingModel, weights_sha256
+from preprocess.crop.matte import Background, MattingModel, weights_sha256
+from preprocess.crop.square import Border
 
 RULES_VERSION = 2
 """Raised when a change of this program alters crops, so that a cache is never half old and half new."""

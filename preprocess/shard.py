@@ -15,15 +15,15 @@ from typing import Any
 
 from faces.tar import Sample
 from faces.writer import DETECTED, FALLBACK, REJECTED
-from preprocess.chain import Finder
-from preprocess.detect import Face, reduce_photo
-from preprocess.photo import BadPhoto, Photo, Pixels, read_photo
-from preprocess.render import Renderer
-from preprocess.scan import source_path
+from preprocess.crop.photo import BadPhoto, Photo, Pixels, read_photo
+from preprocess.crop.render import Renderer
+from preprocess.detect.face import Face, reduce_photo
+from preprocess.detect.search import Finder
 from preprocess.settings import Settings
+from preprocess.sources.scan import source_path
 
 Row = Mapping[str, Any]
-"""One photo of `preprocess.scan.Listing.photos`."""
+"""One photo of `preprocess.sources.scan.Listing.photos`."""
 Report = Callable[[int, list[Mapping[str, Any]]], None]
 """Called with the number of photos done since the last call, and the fields of the rejects among them; may
 raise to stop the work."""

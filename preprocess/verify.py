@@ -24,8 +24,8 @@ from faces.cache import (
     read_description,
     read_rejects,
 )
-from faces.progress import photo_progress
-from faces.settings import run_command
+from faces.command import run_command
+from faces.terminal import photo_progress
 from faces.writer import REJECTED
 from preprocess.join import as_written
 

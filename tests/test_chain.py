@@ -85,7 +85,7 @@ def test_scores_and_draws(chain: Path) -> None:
     predictions = chain / "predictions" / "vote"
     answers = chain / "data" / "eval" / ".answers.csv"
     printed = command(
-        "infer.score", "--predictions", predictions, "--answers", answers, "--cache", chain / "eval"
+        "infer.answers.score", "--predictions", predictions, "--answers", answers, "--cache", chain / "eval"
     ).stdout
     truth = pd.read_csv(answers).set_index("ImageID").ans
     guess = pd.read_csv(predictions / "submission.csv").set_index("ImageID").ans
@@ -127,7 +127,7 @@ def test_mistakes_end_in_one_line_and_write_nothing(
     assert sorted(chain.rglob("*")) == before
 
 
-STAGES = ("faces.sample", "preprocess", "preprocess.join", "pipeline", "train", "train.generate", "infer")
+STAGES = ("faces.sample", "preprocess", "preprocess.join", "bench.loaders", "train", "infer")
 SCORES = ("score", "evaluate", "tune", "select", "standings", "diff", "check", "export", "ensembles", "bench")
 
 

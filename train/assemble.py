@@ -16,22 +16,22 @@ from torch.optim.lr_scheduler import LambdaLR
 from faces.cache import Cache
 from faces.folds import FoldScheme
 from pipeline.loader import Loader, OnDamage
-from train.averaging import WeightAverage
-from train.codings import codings_of
-from train.data import FoldRows
-from train.loop import FoldTraining
-from train.mixing import rare_photos
-from train.model import Network, build_model, normalisation
-from train.objective import Objective
-from train.optimiser import make_optimiser
-from train.precision import compile_network, make_fabric
-from train.processes import Processes
-from train.recipe import Recipe
-from train.sampler import fold_sampler
-from train.schedule import make_schedule, plateau_falls
-from train.step import Step
-from train.targets import make_targets
-from train.trackers import TrackerName
+from train.data.mixing import rare_photos
+from train.data.rows import FoldRows
+from train.data.sampler import fold_sampler
+from train.data.targets import make_targets
+from train.engine.averaging import WeightAverage
+from train.engine.loop import FoldTraining
+from train.engine.optimiser import make_optimiser
+from train.engine.precision import compile_network, make_fabric
+from train.engine.processes import Processes
+from train.engine.schedule import make_schedule, plateau_falls
+from train.engine.step import Step
+from train.network.codings import codings_of
+from train.network.model import Network, build_model, normalisation
+from train.network.objective import Objective
+from train.recipe.recipe import Recipe
+from train.results.trackers import TrackerName
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class FoldPlan:
     checkpoint_minutes: float = 5.0
     """Wall time between two saves of the training state in mid-epoch; 0 is after every batch."""
     trackers: tuple[TrackerName, ...] = ()
-    """Where to log beside TensorBoard (train/trackers.py)."""
+    """Where to log beside TensorBoard (train/results/trackers.py)."""
 
     @property
     def seed(self) -> int:

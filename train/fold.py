@@ -7,21 +7,21 @@ from collections.abc import Mapping
 import pandas as pd
 
 from faces.cache import Cache
+from faces.command import to_table
 from faces.labels import TASKS, FloatArray
-from faces.settings import to_table
 from faces.writer import write_atomically
-from train.adopt import adopt_folder
 from train.assemble import FoldPlan, assemble
-from train.checkpoint import RunCard, StateFile, load_state, save_best
-from train.damage import DamageNotes, without_damaged
-from train.data import FoldRows, absent_classes, fold_rows
-from train.environment import write_environment
-from train.loop import FoldTraining
-from train.memory import explain_exhaustion
-from train.recipe import Recipe
-from train.teacher import with_taught
-from train.trackers import Tracker, open_trackers
-from train.watch import Watch
+from train.data.damage import DamageNotes, without_damaged
+from train.data.rows import FoldRows, absent_classes, fold_rows
+from train.data.teacher import with_taught
+from train.engine.checkpoint import RunCard, StateFile, load_state, save_best
+from train.engine.environment import write_environment
+from train.engine.loop import FoldTraining
+from train.engine.memory import explain_exhaustion
+from train.engine.watch import Watch
+from train.folder import adopt_folder
+from train.recipe.recipe import Recipe
+from train.results.trackers import Tracker, open_trackers
 
 
 def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:

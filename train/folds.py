@@ -13,11 +13,12 @@ from rich.table import Table
 from faces.cache import Cache
 from faces.folds import fold_numbers
 from train.assemble import FoldPlan
+from train.engine.precision import choose_device, loader_threads
+from train.engine.processes import join_processes
+from train.engine.watch import BarWatch, Watch
 from train.fold import train_fold
-from train.precision import choose_device, loader_threads
-from train.processes import join_processes
-from train.recipe import Recipe
-from train.report import (
+from train.recipe.recipe import Recipe
+from train.results.report import (
     draw_curves,
     draw_out_of_fold,
     folds_in,
@@ -25,8 +26,7 @@ from train.report import (
     read_out_of_fold,
     score_out_of_fold,
 )
-from train.trackers import check_installed
-from train.watch import BarWatch, Watch
+from train.results.trackers import check_installed
 
 if TYPE_CHECKING:
     from train.run import Settings

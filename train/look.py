@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faces.cache import Cache
-from faces.settings import run_command
+from faces.command import run_command
 from pipeline.look import augment_sheet
-from train.recipe_file import read_recipe
+from train.recipe.file import read_recipe
 from train.sheet import training_sheet
 
 

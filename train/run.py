@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from faces.cache import Cache
+from faces.command import run_command
 from faces.folds import FoldScheme
-from faces.settings import run_command
-from train.recipe_file import read_recipe
+from train.recipe.file import read_recipe
 
 
 @dataclass(frozen=True, kw_only=True)

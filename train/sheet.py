@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from faces.cache import Cache
 from faces.labels import TASKS, UNKNOWN, FloatArray
 from pipeline.loader import Loader
-from train.mixing import mix, rare_photos
-from train.recipe import Recipe
-from train.targets import make_targets
+from train.data.mixing import mix, rare_photos
+from train.data.targets import make_targets
+from train.recipe.recipe import Recipe
 
 ROWS, COLUMNS = 4, 6
 

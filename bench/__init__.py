@@ -1,0 +1,4 @@
+"""Everything that measures time and memory, above all stages; results in bench/results.
+
+No stage imports from here.
+"""

@@ -1,0 +1,100 @@
+"""What was measured, for people and as JSON: a table and a chart for each augmentation, and the goals."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.loaders.table import CEILINGS, GOALS, Goal
+from bench.measure import Row, command_line, describe_machine, draw_rows, rows_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Of one run."""
+
+    rows: Mapping[str, Sequence[Row]]
+    """By policy."""
+    missing: Mapping[str, str]
+    """Why a rival is not among them, by its name."""
+    conditions: Mapping[str, Any]
+    """What a reader needs to repeat it."""
+    versions: Mapping[str, str]
+    """Of the packages that matter."""
+
+
+def judge(rows: Mapping[str, Sequence[Row]], goals: Sequence[Goal] = GOALS) -> list[tuple[Goal, float]]:
+    """The goals that these rows can answer, and the ratios reached.
+
+    Args:
+        rows: by policy.
+        goals: to be judged.
+    """
+    judged = []
+    for goal in goals:
+        reached = goal.ratio({row.name: row for row in rows.get(goal.policy, ())})
+        if reached is not None:
+            judged.append((goal, reached))
+    return judged
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Print the tables, write the JSON to `path` and the picture beside it, as .png.
+
+    Args:
+        path: the JSON file; its folder is made.
+        results: of the run.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    machine, judged = describe_machine(), judge(results.rows)
+    goals = [
+        {"goal": str(goal), "ratio": round(ratio, 3), "passed": ratio >= goal.least} for goal, ratio in judged
+    ]
+    report = {
+        "machine": machine,
+        "versions": {"python": platform.python_version(), **results.versions},
+        "command": command_line(),
+        "conditions": dict(results.conditions),
+        "rows": [{"policy": policy, **vars(row)} for policy, rows in results.rows.items() for row in rows],
+        "goals": goals,
+        "missing": dict(results.missing),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    for policy, rows in results.rows.items():
+        console.print(rows_table(rows, f"{policy} augmentation"))
+    for name, reason in results.missing.items():
+        console.print(f"{name}: {reason}")
+    console.print(_goals_table(judged))
+    console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in results.conditions.items()))
+    _draw(path.with_suffix(".png"), results, machine)
+    console.print(f"wrote {path} and {path.with_suffix('.png')}")
+
+
+def _goals_table(judged: Sequence[tuple[Goal, float]]) -> Table:
+    table = Table("goal", title="Goals, by the medians of this run")
+    table.add_column("measured", justify="right")
+    table.add_column("")
+    for goal, ratio in judged:
+        table.add_row(str(goal), f"{ratio:.2f}", "PASS" if ratio >= goal.least else "short")
+    return table
+
+
+def _draw(path: Path, results: Results, machine: str) -> None:
+    from matplotlib.figure import Figure
+
+    most = max(len(rows) for rows in results.rows.values())
+    figure = Figure(figsize=(9 * len(results.rows), 1.5 + 0.45 * most), layout="constrained")
+    panels = figure.subplots(1, len(results.rows), squeeze=False)[0]
+    for axes, (policy, rows) in zip(panels, results.rows.items(), strict=True):
+        # Ceilings would make the bars that matter short.
+        shown = [row for row in rows if row.name not in CEILINGS]
+        draw_rows(axes, shown, f"{policy} augmentation, {results.conditions['threads']} workers", machine)
+    figure.savefig(path, dpi=100)

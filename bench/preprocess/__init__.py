@@ -1,0 +1,4 @@
+"""Stage 1 beside facenet-pytorch: `python -m bench.preprocess`.
+
+Detectors, the whole stage, memory.
+"""

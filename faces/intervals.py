@@ -1,0 +1,106 @@
+"""How far a macro F1 would move with other people: people are drawn again and again from those there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from faces.labels import FloatArray, IntArray
+
+DRAWS = 1000
+_DRAWN_AT_ONCE = 4_000_000
+"""People drawn in one piece: 32 MB."""
+
+
+def person_counts(
+    person: IntArray, truth: IntArray, guess: IntArray, people: int, class_count: int
+) -> FloatArray:
+    """What macro F1 is computed from, by person, so that a draw of people is a sum.
+
+    Args:
+        person: [n] numbers of the photos' people in [0, people).
+        truth: [n] classes in [0, class_count).
+        guess: [n] classes in [0, class_count).
+        people: how many people there are; those without a photo count nothing.
+        class_count: number of classes.
+
+    Returns:
+        float32 [people, 3, class_count]: photos guessed rightly, photos of the class, and photos guessed
+        to be it.
+    """
+    cells = people * class_count
+    places = (person[truth == guess] * class_count + truth[truth == guess], person * class_count + truth)
+    counts = [np.bincount(p, minlength=cells) for p in (*places, person * class_count + guess)]
+    return np.stack([c.reshape(people, class_count) for c in counts], axis=1).astype(np.float32)
+
+
+def f1_of_counts(counts: FloatArray) -> FloatArray:
+    """F1 of each class, 2 right / (true + guessed).
+
+    Args:
+        counts: [..., 3, classes] as `person_counts` gives them, summed over people.
+
+    Returns:
+        float64 [..., classes] in [0, 1], NaN where a class is neither there nor guessed.
+    """
+    right, true, guessed = np.moveaxis(np.asarray(counts, np.float64), -2, 0)
+    total = true + guessed
+    f1: FloatArray = np.divide(2 * right, total, out=np.full_like(total, np.nan), where=total > 0)
+    return f1
+
+
+def mean_f1(counts: FloatArray) -> FloatArray:
+    """[...] macro F1 of [..., 3, classes] counts: the mean over classes that occur, NaN where none does.
+
+    The same as `faces.scores.macro_f1`.
+    """
+    values = f1_of_counts(counts)
+    occurring = ~np.isnan(values)
+    total = np.nansum(values, axis=-1)
+    none = np.full_like(total, np.nan)
+    mean: FloatArray = np.divide(total, occurring.sum(-1), out=none, where=occurring.any(-1))
+    return mean
+
+
+def pooled_f1(parts: Sequence[FloatArray]) -> float:
+    """Mean over `parts` of the macro F1 of all people.
+
+    Args:
+        parts: [people, 3, classes] counts each: of several heads, or of several seeds of one recipe.
+    """
+    return float(np.mean([mean_f1(part.sum(0)) for part in parts]))
+
+
+def drawn_f1(parts: Sequence[FloatArray], *, draws: int = DRAWS, seed: int = 0) -> FloatArray:
+    """`pooled_f1` of people drawn with replacement, as many as there are.
+
+    Photos of one person are much alike, so people are drawn and not photos: otherwise intervals would be too
+    narrow. Equal numbers of people, draws and seeds mean the same people in each draw, so that differences
+    of two results are paired.
+
+    Args:
+        parts: [people, 3, classes] counts each, of the same people in the same order.
+        draws: how often.
+        seed: of the draws.
+
+    Returns:
+        float64 [draws] in [0, 1].
+    """
+    people = len(parts[0])
+    random = np.random.default_rng(seed)
+    scores: list[FloatArray] = []
+    step = max(1, _DRAWN_AT_ONCE // people)
+    for first in range(0, draws, step):
+        size = min(step, draws - first)
+        drawn = random.integers(people, size=(size, people)) + np.arange(size)[:, None] * people
+        times = np.bincount(drawn.ravel(), minlength=size * people).reshape(size, people).astype(np.float32)
+        sums = [(times @ part.reshape(people, -1)).reshape(size, *part.shape[1:]) for part in parts]
+        scores.append(np.mean([mean_f1(total) for total in sums], axis=0))
+    return np.concatenate(scores)
+
+
+def interval(scores: FloatArray) -> tuple[float, float]:
+    """The middle 95 % of drawn scores or differences: the percentile interval (Efron, 1979)."""
+    low, high = np.nanpercentile(scores, (2.5, 97.5))
+    return float(low), float(high)

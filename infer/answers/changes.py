@@ -1,0 +1,152 @@
+"""What changed from one submission to another, photo by photo and counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import cohen_kappa_score
+
+from faces.labels import CLASS_NAMES, FloatArray, IntArray, split_classes
+from infer.answers.check import read_submission, some
+from infer.ensemble.tree import FACTORS
+
+
+def read_side(path: Path) -> pd.DataFrame:
+    """A submission with its probabilities, where there are any.
+
+    Args:
+        path: a predictions folder, or a submission.csv.
+
+    Returns:
+        ImageID, ans of submission.csv, and of a folder with probabilities.parquet one column a class.
+
+    Raises:
+        ValueError: no submission, or probabilities of other photos.
+    """
+    table = read_submission(path)
+    file = path / "probabilities.parquet"
+    if not file.is_file():
+        return table
+    probabilities = pd.read_parquet(file, columns=["ImageID", *CLASS_NAMES])
+    if set(probabilities.ImageID) != set(table.ImageID):
+        raise ValueError(
+            f"{file}: of other photos than submission.csv beside it; predict again, or give the CSV alone"
+        )
+    return table.merge(probabilities, on="ImageID")
+
+
+def pair_up(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
+    """Both sides' answers to each photo.
+
+    Args:
+        first: of `read_side`.
+        second: of `read_side`; its photos may be in another order.
+        names: of the sides, for the message.
+
+    Returns:
+        One row a photo in the first side's order: ImageID; first and second (18-class codes);
+        first_probability and second_probability, which a side gives to its own answer; shift, the total
+        variation distance of the two sides' probabilities in [0, 1] (half the sum of absolute differences);
+        NaN where a side has no probabilities; and changed, the factors that differ: "", "age",
+        "mask, gender", ...
+
+    Raises:
+        ValueError: a photo that only one side answers.
+    """
+    _check_same_photos(first, second, names)
+    second = second.set_index("ImageID").loc[first.ImageID].reset_index()
+    before, after = split_classes(first["ans"]), split_classes(second["ans"])
+    differs = np.stack([before[factor] != after[factor] for factor in FACTORS], 1)
+    one, other = _probabilities(first), _probabilities(second)
+    rows = np.arange(len(first))
+    return pd.DataFrame(
+        {
+            "ImageID": first["ImageID"],
+            "first": first["ans"],
+            "second": second["ans"],
+            "first_probability": one[rows, first["ans"]],
+            "second_probability": other[rows, second["ans"]],
+            "shift": np.abs(one - other).sum(1) / 2,
+            "changed": [", ".join(np.array([*FACTORS])[row]) for row in differs],
+        }
+    )
+
+
+def _check_same_photos(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> None:
+    told = []
+    for name, here, there in ((names[0], first, second), (names[1], second, first)):
+        only = here.ImageID[~here.ImageID.isin(there.ImageID)].tolist()
+        if only:
+            told.append(f"{len(only):,} of {len(here):,} only in {name} ({some(only)})")
+    if told:
+        raise ValueError(
+            f"not answers to the same photos: {' and '.join(told)}; compare predictions of one cache"
+        )
+
+
+def _probabilities(side: pd.DataFrame) -> FloatArray:
+    return side.reindex(columns=[*CLASS_NAMES]).to_numpy(np.float64)
+
+
+def agreement(first: IntArray, second: IntArray, class_count: int) -> tuple[int, float]:
+    """How many photos are answered differently, and Cohen's kappa (1960): NaN where both sides answer one and
+    the same class throughout, since chance agrees just as well then."""
+    changed = int((first != second).sum())
+    if len({*first.tolist(), *second.tolist()}) == 1:
+        return changed, float("nan")
+    return changed, float(cohen_kappa_score(first, second, labels=np.arange(class_count)))
+
+
+def factor_changes(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Every change of mask, gender or age band in `pair_up`'s table: factor, before, after (names), count;
+    within a factor the most frequent first."""
+    before, after = split_classes(pairs["first"]), split_classes(pairs["second"])
+    parts = []
+    for factor, names in FACTORS.items():
+        ways = pd.DataFrame({"before": before[factor], "after": after[factor]})
+        ways = _counted(ways[ways.before != ways.after])
+        told = {side: [names[code] for code in ways[side]] for side in ("before", "after")}
+        parts.append(ways.assign(factor=factor, **told))
+    return pd.concat(parts, ignore_index=True)[["factor", "before", "after", "count"]]
+
+
+def class_changes(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Every change of class in `pair_up`'s table: before, after (codes), count; the most frequent first."""
+    ways = pairs[["first", "second"]].set_axis(["before", "after"], axis=1)
+    return _counted(ways[ways.before != ways.after])
+
+
+def _counted(ways: pd.DataFrame) -> pd.DataFrame:
+    counts = ways.groupby(["before", "after"]).size().reset_index(name="count")
+    return counts.sort_values("count", ascending=False, kind="stable", ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Which side is right on photos that the sides answer differently."""
+
+    first: int
+    """Photos on which only the first is right."""
+    second: int
+    """Photos on which only the second is right."""
+    neither: int
+    """Photos on which both are wrong, each in its way."""
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's exact test (1947): the probability of at least so uneven a split of the photos that one
+        side has right, were both sides equally good. It takes photos as independent; those of one person are
+        not, so it is rather too small. 1 and 7 give 18 / 256."""
+        decided = self.first + self.second
+        return float(binomtest(self.first, decided).pvalue) if decided else 1.0
+
+
+def settle(pairs: pd.DataFrame, truth: IntArray) -> Settled:
+    """Count who is right, among `pair_up`'s photos with different answers; truth: [n] 18-class codes."""
+    moved = (pairs["first"] != pairs["second"]).to_numpy()
+    first, second = (pairs[side].to_numpy()[moved] == truth[moved] for side in ("first", "second"))
+    return Settled(int(first.sum()), int(second.sum()), int((~first & ~second).sum()))

@@ -1,0 +1,96 @@
+"""The command that scores a submission against known answers, in numbers and as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from faces.cache import Cache
+from faces.command import run_command
+from faces.labels import IntArray
+from faces.plots import draw_confusions
+from faces.scores import class_scores
+from infer.answers.gallery import draw_photos
+from infer.answers.known import Known, mean_scores, read_answers, read_networks, read_people
+from infer.answers.submission import PRIOR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Score predictions against known answers.
+
+    Prints macro F1 and accuracies, those of each network alone on average, where its heads tell all classes,
+    and writes score.png (confusion matrices, sample predictions) beside them.
+    """
+
+    predictions: Path
+    """Folder of the predictions: predictions/<ensemble>."""
+    answers: Path
+    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are told."""
+    cache: Path
+    """The cache that was predicted, for the pictures."""
+
+
+def run(settings: Settings) -> None:
+    """Score and draw."""
+    table = pd.read_parquet(settings.predictions / "probabilities.parquet")
+    truth = read_answers(settings.answers, table)
+    scores = class_scores(truth, table["ans"])
+    shown = Table(title=f"{settings.predictions} against {len(table):,} answers", title_justify="left")
+    shown.add_column("")
+    for name in scores:
+        shown.add_column(name, justify="right")
+    shown.add_row("the vote", *(f"{value:.4f}" for value in scores.values()))
+    alone = read_networks(settings.predictions / "networks.parquet", table)
+    if len(alone) > 1:
+        means = mean_scores(truth, alone)
+        shown.add_row(f"one network, mean of {len(alone)}", *(f"{value:.4f}" for value in means.values()))
+    console = Console()
+    console.print(shown)
+    people = read_people(settings.answers, table)
+    if people is not None:
+        known, vote = Known(truth, people), table["ans"].to_numpy(np.int64)
+        gain = f"; the vote less one network {known.told([vote], less=alone)}" if len(alone) > 1 else ""
+        told = f"macro F1 {known.told([vote])}{gain}: 95 % intervals over {known.number} people"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
+    path = draw_score(table, truth, Cache.open(settings.cache), scores["macro_f1"], settings.predictions)
+    console.print(f"picture: {path}", highlight=False, soft_wrap=True)
+
+
+def draw_score(
+    table: pd.DataFrame,
+    truth: IntArray,
+    cache: Cache,
+    score: float,
+    folder: Path,
+) -> Path:
+    """Write score.png: confusion matrices, and two rows each of right and wrong answers."""
+    figure = Figure(figsize=(17, 19), layout="constrained")
+    figure.suptitle(f"{folder.name}: macro F1 {score:.3f} over {len(table):,} photos", fontsize=15)
+    grid = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
+    draw_confusions(figure.add_subfigure(grid[0]), truth, table["ans"].to_numpy(np.int64))
+    seen = table.answered_by != PRIOR
+    right = table[seen & (table.ans == truth)]
+    wrong = table[seen & (table.ans != truth)]
+    samples = pd.concat([part.sample(min(20, len(part)), random_state=0) for part in (right, wrong)])
+    photos = figure.add_subfigure(grid[1])
+    photos.suptitle("right answers, and wrong ones (red, with what is right)")
+    draw_photos(photos, cache, samples, 4, dict(zip(table.ImageID, truth.tolist(), strict=True)))
+    path = folder / "score.png"
+    figure.savefig(path, dpi=80)
+    return path
+
+
+def main() -> None:
+    """`python -m infer.answers.score`."""
+    run_command(Settings, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""How often each class was answered, beside how often training photos had it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+from scipy.stats import beta
+
+from faces.labels import CLASS_NAMES, FloatArray, IntArray, split_classes
+from infer.ensemble.tree import FACTORS
+
+PHOTOS_A_PERSON = 7
+"""Of the contest. Photos of one person share gender and age, so that so many count as one draw."""
+CONFIDENCE = 0.99
+"""Of each row's interval. A row must differ by `RATIO` too, so chance marks fewer than 1 row in 100."""
+RATIO = 2.0
+"""Shares that differ by less are not marked, however sure the difference."""
+
+
+def class_shares(answers: IntArray, prior: FloatArray) -> pd.DataFrame:
+    """Counts and shares of every mask, gender, age band and class, beside the training photos' shares.
+
+    A share is unlike the training photos' if the two differ by more than a factor of `RATIO` and the latter
+    lies outside the former's Clopper-Pearson interval (1934) with the number of photos divided by
+    `PHOTOS_A_PERSON` (Korn and Graubard, Survey Methodology 24, 1998) and confidence `CONFIDENCE`:
+    7 of 70 photos count as 1 of 10.
+
+    Args:
+        answers: [n] 18-class codes, n at least 1.
+        prior: [18] class shares of the training photos.
+
+    Returns:
+        26 rows: group (mask, gender, age, class), name, count, share, training (shares in [0, 1]) and unlike.
+    """
+    rows = pd.DataFrame(_counts(answers, prior), columns=["group", "name", "count", "training"])
+    rows["share"] = rows["count"] / len(answers)
+    draws, hits = len(answers) / PHOTOS_A_PERSON, rows["count"] / PHOTOS_A_PERSON
+    tail = (1 - CONFIDENCE) / 2
+    # With no hits, or nothing but hits, one side of the interval is open and has no beta distribution.
+    low = np.where(hits > 0, beta.ppf(tail, hits, draws - hits + 1), 0)
+    high = np.where(hits < draws, beta.ppf(1 - tail, hits + 1, draws - hits), 1)
+    more = (rows.training < low) & (rows.share > RATIO * rows.training)
+    less = (rows.training > high) & (RATIO * rows.share < rows.training)
+    return rows.assign(unlike=more | less)[["group", "name", "count", "share", "training", "unlike"]]
+
+
+def _counts(answers: IntArray, prior: FloatArray) -> Iterator[tuple[str, str, int, float]]:
+    given, classes = split_classes(answers), split_classes(np.arange(len(prior)))
+    for factor, names in FACTORS.items():
+        for code, name in enumerate(names):
+            yield (
+                factor,
+                name,
+                int((given[factor] == code).sum()),
+                float(prior[classes[factor] == code].sum()),
+            )
+    for code, name in enumerate(CLASS_NAMES):
+        yield "class", name, int((np.asarray(answers) == code).sum()), float(prior[code])
+
+
+def shares_table(table: pd.DataFrame, prior: FloatArray) -> Table:
+    """`class_shares` of a table of answers, for the terminal; unlike rows are marked with * and in yellow."""
+    rows = class_shares(table["ans"].to_numpy(np.int64), prior)
+    shown = Table(title=f"the {len(table):,} answers beside the training photos", title_justify="left")
+    for column in ("", "", "photos", "share", "training", ""):
+        shown.add_column(column, justify="right" if column else "left")
+    for group, part in rows.groupby("group", sort=False):
+        shown.add_section()
+        for place, row in enumerate(part.to_dict("records")):
+            shown.add_row(
+                str(group) if not place else "",
+                row["name"],
+                f"{row['count']:,}",
+                f"{row['share']:.1%}",
+                f"{row['training']:.1%}",
+                "*" if row["unlike"] else "",
+                style="yellow" if row["unlike"] else None,
+            )
+    if rows.unlike.any():
+        shown.caption = (
+            f"* unlike training by a factor of {RATIO:g} or more, and by more than chance explains even if "
+            f"the {PHOTOS_A_PERSON} photos of a person are always answered alike"
+        )
+        shown.caption_justify = "left"
+    return shown

@@ -1,0 +1,153 @@
+"""An evaluation as tables, in the terminal and on a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from faces.intervals import DRAWS
+from faces.terminal import print_whole
+from infer.ensemble.calibration import BINS
+from infer.evaluate.scores import Estimate, Group, Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A recipe of the ensemble that tells the 18 classes alone."""
+
+    recipe: str
+    macro_f1: Estimate
+    accuracy: Estimate
+    gain: Estimate
+    """Macro F1 of the ensemble less this recipe's, paired."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """What the ensemble's views are worth beside the original photo alone."""
+
+    names: tuple[str, ...]
+    images: int
+    """Images that a network sees of a photo with these views, over all recipes; alone it is one a recipe."""
+    original_images: int
+    macro_f1: Estimate
+    """Of the original alone."""
+    gain: Estimate
+    """Macro F1 with the views less that, paired."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Everything that is said of an ensemble out of fold."""
+
+    ensemble: str
+    conditions: Mapping[str, str]
+    """What must be known to read the scores, by name."""
+    scores: Scores
+    ece: float
+    """Expected calibration error over `BINS` bins of equally many photos."""
+    log_loss: float
+    members: tuple[Member, ...]
+    """The best first."""
+    views: Views | None
+    """None for the original alone."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of texts."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+
+
+def sections(evaluation: Evaluation) -> list[Section]:
+    """All tables of an evaluation, the most important first."""
+    scores = evaluation.scores
+    found = [
+        _whole(evaluation),
+        *([_members(evaluation)] if evaluation.members else []),
+        *([_views(evaluation.views)] if evaluation.views else []),
+        _groups("people of 60 and older", [scores.seniors]),
+        _groups("classes", scores.classes),
+    ]
+    found += [_groups(f"photos by {factor}", groups) for factor, groups in scores.slices.items()]
+    note = "macro_f1 of photos by a factor is over the classes of the two others: compare within a table only"
+    return [*found[:-1], dataclasses.replace(found[-1], note=note)]
+
+
+def _whole(evaluation: Evaluation) -> Section:
+    overall = evaluation.scores.overall
+    rows = [(name, str(value)) for name, value in overall.scores.items()]
+    rows += [
+        (f"calibration error (ECE, {BINS} bins of equal mass)", f"{evaluation.ece:.3f}"),
+        ("log-loss", f"{evaluation.log_loss:.3f}"),
+    ]
+    title = f"{evaluation.ensemble}, out of fold: {overall.photos:,} photos of {overall.people:,} people"
+    note = f"in brackets 95 % intervals over people, {DRAWS:,} draws"
+    return Section(title, ("", "score"), rows, note)
+
+
+def _members(evaluation: Evaluation) -> Section:
+    rows = [
+        (member.recipe, str(member.macro_f1), str(member.accuracy), member.gain.signed)
+        for member in evaluation.members
+    ]
+    header = ("recipe alone", "macro_f1", "accuracy", "gain of the ensemble")
+    note = "gains are paired; the best recipe was picked by these very scores, which flatters it"
+    return Section("members", header, rows, note)
+
+
+def _views(views: Views) -> Section:
+    rows = [
+        ("original", str(views.macro_f1), "", f"{views.original_images}"),
+        (" + ".join(views.names), "as above", views.gain.signed, f"{views.images}"),
+    ]
+    note = (
+        "images are those that networks see of one photo; each fold that votes costs as many. Each run's "
+        "best epoch was picked by the original alone, which flatters that line"
+    )
+    return Section("views", ("views", "macro_f1", "gain", "images a photo"), rows, note)
+
+
+def _groups(title: str, groups: Sequence[Group]) -> Section:
+    rows = [
+        (group.name, f"{group.photos:,}", f"{group.people:,}", *map(str, group.scores.values()))
+        for group in groups
+    ]
+    return Section(title, ("", "photos", "people", *groups[0].scores), rows)
+
+
+def print_sections(shown: Sequence[Section], console: Console) -> None:
+    """Print tables, each with its note."""
+    for section in shown:
+        table = Table(title=section.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for place, name in enumerate(section.header):
+            table.add_column(name, justify="right" if place else "left", no_wrap=True)
+        for row in section.rows:
+            table.add_row(*row)
+        print_whole(table, console)
+        if section.note:
+            console.print(section.note, highlight=False, soft_wrap=True, style="dim")
+
+
+def render_page(evaluation: Evaluation) -> str:
+    """The page as HTML; it shows evaluation.png from beside it and loads nothing else."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("infer.evaluate", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("page.html.j2")
+    return template.render(evaluation=evaluation, sections=sections(evaluation))

@@ -1,0 +1,206 @@
+"""From an ensemble's answers out of fold to the files that tell how good they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
+
+from faces.cache import Cache
+from faces.labels import CLASS_COUNT, CLASS_NAMES, FloatArray, IntArray, covers_classes
+from faces.terminal import photo_progress
+from faces.writer import write_atomically
+from infer.ensemble.calibration import log_loss, reliability
+from infer.ensemble.tree import FACTORS, Ensemble, Leaf, check_tasks, recipes_of
+from infer.ensemble.vote import Panels, Verdict, count_votes
+from infer.evaluate.picture import draw_evaluation
+from infer.evaluate.scores import class_counts, estimate, gain, numbered, score, share_counts
+from infer.evaluate.table import Evaluation, Member, Views, print_sections, render_page, sections
+from infer.predict.out_of_fold import ORIGINAL, OutOfFold, plan_out_of_fold
+from infer.predict.views import count_of
+from train.engine.precision import choose_device, loader_threads
+
+if TYPE_CHECKING:
+    from infer.evaluate.command import Settings
+
+
+class Asking(Protocol):
+    """What settings say of how networks are asked."""
+
+    @property
+    def device(self) -> Literal["auto", "cpu", "cuda"]: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+
+
+def evaluate(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
+    """Score an ensemble out of fold, print, draw and write."""
+    console = Console()
+    plan = plan_of_ensemble(ensemble, settings.runs, cache)
+    panels = ask(plan, ensemble.views, settings, console)
+    plain = (
+        panels if ensemble.views == ORIGINAL else plan.answered(ORIGINAL, device="", threads=0, batch_size=0)
+    )
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("drawing people", total=_draws_of(plan))
+        verdict = count_votes(ensemble.root, panels)
+        evaluation = _evaluated(ensemble, plan, panels, plain, lambda: progress.advance(bar))
+    folder = settings.predictions / ensemble.name / "out_of_fold"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(evaluation, plan, verdict, folder)
+    print_sections(sections(evaluation), console)
+    for name, value in evaluation.conditions.items():
+        console.print(f"{name}: {value}", highlight=False, soft_wrap=True, style="dim")
+    files = "report.html, evaluation.png, scores.json, out_of_fold.parquet"
+    console.print(f"written to {folder}: {files}", highlight=False, soft_wrap=True)
+
+
+def plan_of_ensemble(ensemble: Ensemble, runs: Path, cache: Cache) -> OutOfFold:
+    """The runs and photos of an ensemble, checked before any network is asked."""
+    plan = plan_out_of_fold(recipes_of(ensemble.root), runs, cache)
+    check_tasks(ensemble.root, {name: mine[0].card.recipe.tasks for name, mine in plan.runs.items()})
+    return plan
+
+
+def ask(plan: OutOfFold, views: Sequence[str], how: Asking, console: Console) -> Panels:
+    """What each recipe says out of fold, with a progress bar."""
+    device = choose_device(how.device)
+    with photo_progress(console=console) as progress:
+        bar = progress.add_task("out of fold", total=plan.photo_count)
+        return plan.answered(
+            tuple(views),
+            device=device,
+            threads=how.threads or loader_threads(device),
+            batch_size=how.batch_size,
+            advance=lambda done: progress.advance(bar, done),
+        )
+
+
+def answer_table(photos: pd.DataFrame, verdict: Verdict) -> pd.DataFrame:
+    """Columns key, ImageID, person, fold, mask, gender, age (true labels), ans, and a probability a class.
+
+    Args:
+        photos: `OutOfFold.photos`.
+        verdict: on the same.
+    """
+    known = photos[["key", "image_id", "person", "fold", "mask", "gender", "age"]]
+    table = known.rename(columns={"image_id": "ImageID"}).assign(ans=verdict.classes)
+    probabilities = pd.DataFrame(verdict.probabilities.astype(np.float32), columns=CLASS_NAMES)
+    return pd.concat([table, probabilities], axis=1)
+
+
+def plain_numbers(value: Any) -> Any:
+    """A value as JSON can hold it: dataclasses as tables, NaN as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain_numbers(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_numbers(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def conditions_of(ensemble: Ensemble, plan: OutOfFold) -> dict[str, str]:
+    """What must be known to read scores: data, folds, views, and what flatters them."""
+    cards = [mine[0].card for mine in plan.runs.values()]
+    card = cards[0]
+    return {
+        "ensemble": ensemble.about or ensemble.name,
+        "recipes": ", ".join(plan.runs),
+        "views": " + ".join(ensemble.views),
+        "cache": f"{plan.cache.folder}, {plan.cache.identity[:12]}",
+        "folds": f"{plan.fold_count} of {card.folds}, scheme {card.scheme}, seed {card.fold_seed}",
+        "read with care": "out of fold one model of each recipe answers, on new photos all its folds; and "
+        "each run's best epoch was picked by the photos that score it here",
+    }
+
+
+def _draws_of(plan: OutOfFold) -> int:
+    """Groups of `score`: all, 60 and older, classes and slices that occur."""
+    truth = plan.photos["class18"].to_numpy(np.int64)
+    occurring = np.unique(truth)
+    return 2 + len(occurring) + sum(map(len, FACTORS.values()))
+
+
+def _evaluated(
+    ensemble: Ensemble, plan: OutOfFold, panels: Panels, plain: Panels, advance: Any
+) -> Evaluation:
+    verdict = count_votes(ensemble.root, panels)
+    person, truth = numbered(plan.photos["person"]), plan.photos["class18"].to_numpy(np.int64)
+    mine = class_counts(person, truth, verdict.classes)
+    views = None
+    if ensemble.views != ORIGINAL:
+        alone = class_counts(person, truth, count_votes(ensemble.root, plain).classes)
+        views = Views(
+            names=ensemble.views,
+            images=count_of(ensemble.views) * len(plan.runs),
+            original_images=len(plan.runs),
+            macro_f1=estimate(alone),
+            gain=gain(mine, alone),
+        )
+    confidence = confidence_of(verdict)
+    return Evaluation(
+        ensemble=ensemble.name,
+        conditions=conditions_of(ensemble, plan),
+        scores=score(person, truth, verdict.classes, advance),
+        ece=reliability(confidence, verdict.classes == truth).error,
+        log_loss=log_loss(verdict.probabilities, truth),
+        members=tuple(_members(plan, panels, person, truth, mine)) if len(plan.runs) > 1 else (),
+        views=views,
+    )
+
+
+def confidence_of(verdict: Verdict) -> FloatArray:
+    """[n] probability given to the answer."""
+    return np.asarray(verdict.probabilities[np.arange(len(verdict.classes)), verdict.classes])
+
+
+def _members(
+    plan: OutOfFold, panels: Panels, person: IntArray, truth: IntArray, ensemble: FloatArray
+) -> list[Member]:
+    """Recipes that tell the 18 classes alone, the best first."""
+    found = []
+    everyone = np.ones(len(truth), bool)
+    for recipe, runs in plan.runs.items():
+        if not covers_classes(runs[0].card.recipe.tasks):
+            continue
+        guess = count_votes(Leaf(recipe), panels).classes
+        counts = class_counts(person, truth, guess, CLASS_COUNT)
+        found.append(
+            Member(
+                recipe=recipe,
+                macro_f1=estimate(counts),
+                accuracy=estimate(share_counts(person, guess == truth, everyone)),
+                gain=gain(ensemble, counts),
+            )
+        )
+    return sorted(found, key=lambda member: -member.macro_f1.value)
+
+
+def _write(evaluation: Evaluation, plan: OutOfFold, verdict: Verdict, folder: Path) -> None:
+    table = answer_table(plan.photos, verdict)
+    write_atomically(folder / "out_of_fold.parquet", table.to_parquet(index=False))
+    text = json.dumps(plain_numbers(evaluation), indent=1)
+    write_atomically(folder / "scores.json", text.encode())
+    overall = evaluation.scores.overall
+    draw_evaluation(
+        f"{evaluation.ensemble}, out of fold: macro F1 {overall.scores['macro_f1']} "
+        f"over {overall.photos:,} photos of {overall.people:,} people",
+        numbered(plan.photos["person"]),
+        plan.photos["class18"].to_numpy(np.int64),
+        verdict.classes,
+        confidence_of(verdict),
+        evaluation.scores,
+        folder / "evaluation.png",
+    )
+    write_atomically(folder / "report.html", render_page(evaluation).encode())

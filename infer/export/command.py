@@ -1,0 +1,60 @@
+"""The command that turns runs into one file that needs neither FaceFold nor torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from faces.cache import Cache
+from faces.command import run_command
+from infer.ensemble.file import read_ensemble
+
+View = Literal["original", "flip", "crops", "scales", "light"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Export a trained run, or a whole ensemble with its views and its votes, for use without FaceFold.
+
+    Writes exports/<name>/model.onnx (ONNX), model.pt2 (torch.export) and predict.py, which finds, crops and
+    answers photos with model.onnx and needs only onnxruntime, numpy and OpenCV. Both models are then loaded
+    again and compared with the runs; probabilities that differ by more than 0.0001 are an error.
+    """
+
+    run: Path | None = None
+    """Folder of one trained fold, runs/<recipe>/fold<k>; or give an ensemble."""
+    ensemble: Path | None = None
+    """Ensemble file (TOML)."""
+    runs: Path = Path("runs")
+    """Folder of all runs, for an ensemble."""
+    views: tuple[View, ...] = ("original",)
+    """Test-time views of a single run; an ensemble's file names its own."""
+    out: Path | None = None
+    """Folder to write; exports/<ensemble> or exports/<recipe>-fold<k> if not given."""
+    predictor: bool = True
+    """Put the face detector into model.onnx and predict.py beside it. Without, whoever uses the model gives
+    it crops of `make preprocess`, whatever their settings."""
+    cache: Path | None = None
+    """Finished cache whose crops the exported models are checked on; made-up pictures if not given."""
+
+    def __post_init__(self) -> None:
+        if (self.run is None) == (self.ensemble is None):
+            raise ValueError("give either --run runs/<recipe>/fold<k> or --ensemble ensembles/<name>.toml")
+        if not self.views or len(set(self.views)) < len(self.views):
+            raise ValueError(f"views={list(self.views)}: name at least one, each once")
+
+
+def run(settings: Settings) -> None:
+    """Read what is to be exported, export and check it."""
+    ensemble = read_ensemble(settings.ensemble) if settings.ensemble else None
+    cache = Cache.open(settings.cache) if settings.cache else None
+    # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
+    from infer.export.files import export
+
+    export(settings, ensemble, cache)
+
+
+def main() -> None:
+    """`python -m infer.export`."""
+    run_command(Settings, run)

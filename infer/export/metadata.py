@@ -1,0 +1,97 @@
+"""What an exported model says of itself, and whether photos can be cropped for it outside of FaceFold."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tomli_w
+
+from faces.cache import file_sha256
+from infer.export.network import Exported, described_outputs
+from infer.export.predict import FORMAT, RULES
+from infer.predict.runs import CROP_FREE, Run
+
+DESCRIPTION, DETECTOR = "facefold", "facefold_detector"
+"""Keys of the ONNX file's metadata: JSON, and JSON from network to the base64 of an ONNX file."""
+HONOURED = {"align": False, "border": "repeat", "background": "keep", "sharpen": 0.0}
+"""The only values of these crop settings that the predictor can follow."""
+NEEDED = ("size", "margin", "min_face", "detect_size")
+"""Crop settings that the predictor reads."""
+
+
+def describe(
+    model: Exported, runs: Sequence[Run], views: Sequence[str], ensemble: Mapping[str, Any] | None
+) -> str:
+    """The JSON of the key `facefold`: `format`, and
+
+    - `inputs`: in order, `name`, `size` (pixels) and `centre` (share of the crop's side that is shown);
+    - `outputs`: those of probabilities, `name`, `task` and `classes`; of the 18 classes also `choice`, the
+      output that holds the class voted for, and `factors`, the values of mask, gender and age in the order of
+      class = (mask * 2 + gender) * 3 + age;
+    - `crop`: how the faces of training were cropped; `views`; `ensemble`: its TOML, "" of a single run;
+    - `runs`: sha256 of each member's best.safetensors by `<recipe>/fold<k>`.
+    """
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "inputs": [{"name": put.name, "size": put.size, "centre": put.centre} for put in model.inputs],
+            "outputs": described_outputs(model),
+            "crop": dict(runs[0].card.crop),
+            "views": list(views),
+            "ensemble": tomli_w.dumps(ensemble) if ensemble else "",
+            "runs": {run.name: file_sha256(run.path) for run in runs},
+        }
+    )
+
+
+def describe_detector(networks: Mapping[str, bytes]) -> str:
+    """The JSON of the key `facefold_detector`."""
+    return json.dumps({name: base64.b64encode(data).decode() for name, data in networks.items()})
+
+
+def check_same_crops(runs: Sequence[Run]) -> None:
+    """Refuse runs whose training faces were cropped differently: a photo is cropped once, for all.
+
+    Raises:
+        ValueError: naming two runs, and each setting with both values.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        one, other = first.card.crop, run.card.crop
+        differing = [
+            f"{key}: {one.get(key)!r} and {other.get(key)!r}"
+            for key in sorted({*one, *other} - {*CROP_FREE})
+            if one.get(key) != other.get(key)
+        ]
+        if differing:
+            raise ValueError(
+                f"runs {first.name} and {run.name} were trained on faces that were cropped differently "
+                f"({'; '.join(differing)}): export them apart, or train them on one cache"
+            )
+
+
+def check_predictor(run: Run) -> None:
+    """Refuse what the single-file predictor cannot do as preprocessing does it.
+
+    Raises:
+        ValueError: naming each setting, and the cure.
+    """
+    crop = run.card.crop
+    wanted = {**HONOURED, **RULES}
+    wrong = [
+        f"{key}={crop.get(key)!r} (it does {value!r})"
+        for key, value in wanted.items()
+        if crop.get(key, value) != value
+    ]
+    wrong += [f"no {key}" for key in NEEDED if key not in crop]
+    if "mtcnn" not in crop.get("steps", ()):
+        wrong.append(f"steps={list(crop.get('steps', ()))} (it does mtcnn)")
+    if wrong:
+        raise ValueError(
+            f"run {run.name} was trained on faces cropped as predict.py cannot: {', '.join(wrong)}. Train it "
+            "on a cache without these settings, or export the networks alone with --no-predictor and give "
+            "them crops of `make preprocess`"
+        )

@@ -1,0 +1,144 @@
+"""Runs, views and votes as one module: photos in, answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from faces.labels import TASKS
+from infer.ensemble.export_vote import count_votes
+from infer.ensemble.tree import FACTORS, Node
+from infer.predict.runs import Run
+from infer.predict.views import black_of, looks_of
+from train.engine.checkpoint import load_best
+from train.network.codings import codings_of
+
+CHOICE, PROBABILITIES = "choice", "probabilities"
+
+
+@dataclass(frozen=True, order=True)
+class Input:
+    """What some members look at: the crop's middle at one size."""
+
+    size: int
+    """Height and width, pixels."""
+    centre: float
+    """Share of the crop's side that is shown."""
+
+    @classmethod
+    def of(cls, run: Run) -> Input:
+        """What a run was trained on."""
+        return cls(run.card.recipe.image_size, run.card.recipe.centre)
+
+    @property
+    def name(self) -> str:
+        """In the exported model."""
+        whole = f"faces_{self.size}"
+        return whole if self.centre == 1 else f"{whole}_centre_{self.centre:g}".replace(".", "_")
+
+
+class Voice(nn.Module):
+    """One run on all views: photos [n, 3, S, S], 0 to 255, to each head's mean probabilities.
+
+    Args:
+        run: whose best epoch answers, in float32 whatever it was trained in.
+        views: names in `infer.predict.views.VIEWS`.
+    """
+
+    mean: Tensor
+    std: Tensor
+    black: Tensor
+
+    def __init__(self, run: Run, views: Sequence[str]) -> None:
+        super().__init__()
+        network, card = load_best(run.path)
+        self.backbone, self.heads = (
+            network.backbone.requires_grad_(False),
+            network.heads.requires_grad_(False),
+        )
+        self.codings = codings_of(card.recipe)
+        self.looks = looks_of(views)
+        mean, std = card.normalisation.mean, card.normalisation.std
+        self.register_buffer("mean", 255 * torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", 255 * torch.tensor(std)[:, None, None])
+        self.register_buffer("black", black_of(mean, std))
+
+    def forward(self, photos: Tensor) -> dict[str, Tensor]:
+        """float64 [n, classes] by task."""
+        images = (photos - self.mean) / self.std
+        # All views in one batch: the graph would hold the network once for each.
+        seen = torch.cat([look(images, self.black) for look in self.looks])
+        outputs = self.heads(self.backbone(seen))
+        return {
+            task: self._mean(coding.probabilities(outputs[task])) for task, coding in self.codings.items()
+        }
+
+    def _mean(self, probabilities: Tensor) -> Tensor:
+        """Over the views, [views * n, classes] -> [n, classes]."""
+        return probabilities.double().reshape(len(self.looks), -1, probabilities.shape[1]).mean(0)
+
+
+class Exported(nn.Module):
+    """An ensemble, or one run, as it is exported.
+
+    Args:
+        members: the runs of each recipe of the tree.
+        views: names of test-time views.
+        root: a tree over the 18 classes that `check_votes` passes; None for a single run whose heads have an
+            output each.
+
+    Attributes:
+        inputs: in the order of the arguments.
+        outputs: names, in the order of the results.
+
+    Raises:
+        ValueError: when called, folds that cannot be joined.
+    """
+
+    def __init__(self, members: Mapping[str, Sequence[Run]], views: Sequence[str], root: Node | None) -> None:
+        super().__init__()
+        runs = [run for folds in members.values() for run in folds]
+        self.root = root
+        self.inputs = sorted({Input.of(run) for run in runs})
+        self._recipes = [recipe for recipe, folds in members.items() for _ in folds]
+        self._looks = [self.inputs.index(Input.of(run)) for run in runs]
+        self.members = nn.ModuleList(Voice(run, views) for run in runs)
+        self.outputs = [PROBABILITIES, CHOICE] if root is not None else list(runs[0].card.recipe.tasks)
+        self.eval()
+
+    def forward(self, *photos: Tensor) -> tuple[Tensor, ...]:
+        """Answers on n photos.
+
+        Args:
+            photos: float32 RGB [n, 3, S, S], 0 to 255, for each of `inputs`.
+
+        Returns:
+            For each of `outputs`: probabilities float32 [n, classes], the choice int64 [n].
+        """
+        panels: dict[str, list[dict[str, Tensor]]] = {}
+        for recipe, look, member in zip(self._recipes, self._looks, self.members, strict=True):
+            panels.setdefault(recipe, []).append(member(photos[look]))
+        if self.root is None:
+            [[heads]] = panels.values()
+            return tuple(heads[task].float() for task in self.outputs)
+        verdict = count_votes(self.root, panels)
+        return verdict.probabilities.float(), verdict.choices
+
+
+def described_outputs(model: Exported) -> list[dict[str, object]]:
+    """What each output of probabilities means, for the model's metadata."""
+    if model.root is None:
+        return [{"name": task, "task": task, "classes": TASKS[task].classes} for task in model.outputs]
+    task = TASKS["class18"]
+    return [
+        {
+            "name": PROBABILITIES,
+            "task": task.name,
+            "classes": task.classes,
+            "choice": CHOICE,
+            "factors": FACTORS,
+        }
+    ]

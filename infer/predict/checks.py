@@ -1,0 +1,106 @@
+"""What must be true of runs before their answers may be scored together, out of fold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from faces.cache import Cache
+from faces.labels import TASKS, FloatArray
+from infer.predict.runs import Run
+
+_SUMS_WITHIN = 0.02
+"""By how much a row of probabilities may miss 1: half precision rounds at 0.004."""
+
+
+def check_scheme(run: Run) -> None:
+    cure = "train it with FOLD_SCHEME=person"
+    if run.card.scheme == "everything":
+        raise ValueError(
+            f"run {run.name}: fold scheme everything leaves nobody out, so nothing scores it; {cure}"
+        )
+    if run.card.scheme == "image":
+        raise ValueError(
+            f"run {run.name}: fold scheme image puts photos of one person on both sides, so its scores would "
+            f"be too good; {cure}"
+        )
+
+
+def check_trained_on(run: Run, cache: Cache) -> None:
+    path = run.path.with_name("request.json")
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; without it nobody knows on which photos the run was trained")
+    request = json.loads(path.read_text())
+    if request["cache"] != cache.identity:
+        raise ValueError(
+            f"{path}: run {run.name} was trained on cache {request['cache'][:12]}, {cache.folder} is "
+            f"{cache.identity[:12]}: give the cache it was trained on"
+        )
+    if "rows" in request:
+        raise ValueError(
+            f"{path}: run {run.name} was trained on rows of its own choice, so whom it left out is not "
+            "known; train it with `make train-all`"
+        )
+
+
+def check_classes(run: Run) -> None:
+    for task, names in run.card.classes.items():
+        known = TASKS[task].classes if task in TASKS else ()
+        if tuple(names) != known:
+            raise ValueError(
+                f"{run.path}: head {task} has the classes {', '.join(names)}, this program's are "
+                f"{', '.join(known) or 'none'}, in that order; train it again with this program"
+            )
+
+
+def check_division(runs: Sequence[Run]) -> None:
+    """All runs must leave out the same people fold by fold."""
+    first = runs[0]
+    for run in runs[1:]:
+        differing = [
+            f"{name} {theirs!r} and not {ours!r}"
+            for name, theirs, ours in zip(
+                ("folds", "fold_seed", "scheme"), _told(run), _told(first), strict=True
+            )
+            if theirs != ours
+        ]
+        if differing:
+            raise ValueError(
+                f"run {run.name} was trained on other folds than {first.name} ({', '.join(differing)}): no "
+                "fold's people are unseen by both, so together their scores would leak; train both with the "
+                "same number, seed and scheme of folds"
+            )
+
+
+def _told(run: Run) -> tuple[int, int, str]:
+    return run.card.folds, run.card.fold_seed, run.card.scheme
+
+
+def check_probabilities(values: FloatArray, rows: int, where: str) -> None:
+    """Refuse what cannot be the probabilities of so many photos.
+
+    Args:
+        values: [rows, classes].
+        rows: how many photos there are.
+        where: file or run, named in errors.
+
+    Raises:
+        ValueError: another number of rows, a value that is not finite, or rows that do not sum to 1.
+    """
+    if len(values) != rows:
+        raise ValueError(f"{where}: {len(values)} rows for {rows} photos; train the fold again")
+    broken = ~np.isfinite(values).all(1)
+    if broken.any():
+        raise ValueError(
+            f"{where}: {broken.sum()} of {rows} rows are not finite, the first is row "
+            f"{int(broken.argmax())}; train the fold again, in precision fp32 if it was another"
+        )
+    off = np.abs(values.sum(1) - 1) > _SUMS_WITHIN
+    if off.any():
+        first = int(off.argmax())
+        raise ValueError(
+            f"{where}: row {first} sums to {float(values[first].sum()):.3f}, not to 1: no probabilities; "
+            "train the fold again"
+        )

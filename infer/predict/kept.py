@@ -1,0 +1,110 @@
+"""Answers of runs, kept beside each run, so that ensembles which share runs predict them once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from faces.cache import Cache, file_sha256
+from faces.labels import FloatArray, IntArray
+from faces.writer import write_atomically
+from infer.predict.panel import Heads, predict_passes
+from infer.predict.runs import Run
+
+FOLDER: Final = "predicted"
+"""Of a run's answers, in the run's folder."""
+STORE_VERSION: Final = 1
+"""Of the answers themselves: what changes them without changing their basis must raise it."""
+_HEADER: Final = "facefold_answers"
+
+
+def member_heads(
+    runs: Sequence[Run],
+    cache: Cache,
+    rows: IntArray,
+    views: Sequence[str],
+    *,
+    device: str,
+    threads: int,
+    batch_size: int,
+    advance: Callable[[int], object],
+) -> list[Heads]:
+    """`predict_members`, but a run that has answered the same rows in the same views is not asked again.
+
+    Answers are kept in `runs/<recipe>/fold<k>/predicted/`, a file for each cache, rows and views. A file
+    counts if the run's weights, the cache, the rows and the views are those it was written for and its
+    content is whole; else the run is predicted anew. Files are written after every pass over the rows, so a
+    job that is stopped goes on from there. Arguments, result and errors are those of `predict_members`.
+    """
+    answers: dict[Path, Heads] = {}
+    missing: list[Run] = []
+    asked = basis_of_rows(cache, rows, views)
+    basis = {run.path: {**asked, "weights": file_sha256(run.path)} for run in runs}
+    for run in {run.path: run for run in runs}.values():
+        known = _read(_file(run, asked), basis[run.path], run.card.recipe.tasks)
+        if known is None:
+            missing.append(run)
+        else:
+            answers[run.path] = known
+    advance(len(rows) * (len(runs) - len(missing)))
+    options: dict[str, Any] = {"device": device, "threads": threads, "batch_size": batch_size}
+    for some in predict_passes(missing, cache, rows, views, advance=advance, **options):
+        for place, heads in some:
+            run = missing[place]
+            _write(_file(run, asked), basis[run.path], heads)
+            answers[run.path] = heads
+    return [answers[run.path] for run in runs]
+
+
+def basis_of_rows(cache: Cache, rows: IntArray, views: Sequence[str]) -> dict[str, Any]:
+    """What was asked of a run: JSON table, equal for equal crops, rows in the same order, and views."""
+    order = np.ascontiguousarray(rows, "<i8")
+    return {
+        "version": STORE_VERSION,
+        "cache": cache.identity,
+        "rows": hashlib.sha256(order.tobytes()).hexdigest(),
+        "views": sorted(views),
+    }
+
+
+def _file(run: Run, asked: Mapping[str, Any]) -> Path:
+    """One for what was asked, not for the weights: those of a run trained again take its place."""
+    name = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    return run.path.parent / FOLDER / f"{name}.safetensors"
+
+
+def _write(path: Path, basis: Mapping[str, Any], heads: Mapping[str, FloatArray]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    header = {"basis": basis, "sha256": _digest(heads)}
+    plain = {task: np.ascontiguousarray(values) for task, values in heads.items()}
+    write_atomically(path, save(plain, metadata={_HEADER: json.dumps(header)}))
+
+
+def _read(path: Path, basis: Mapping[str, Any], tasks: Sequence[str]) -> Heads | None:
+    """What a file holds of each task; None if it is missing, damaged or of another basis."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[_HEADER])
+            heads = {task: file.get_tensor(task) for task in tasks}
+        whole = header["basis"] == basis and header["sha256"] == _digest(heads)
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        return None
+    return heads if whole else None
+
+
+def _digest(heads: Mapping[str, FloatArray]) -> str:
+    """Hex sha256 over names, types, shapes and numbers."""
+    digest = hashlib.sha256()
+    for task in sorted(heads):
+        values = np.ascontiguousarray(heads[task])
+        digest.update(f"{task} {values.dtype} {values.shape}\n".encode() + values.tobytes())
+    return digest.hexdigest()

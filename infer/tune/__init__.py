@@ -1,0 +1,4 @@
+"""Weights, thresholds and members fitted honestly: `python -m infer.tune`.
+
+Fits by nested folds, greedy selection, and what reports them.
+"""

@@ -1,0 +1,157 @@
+"""Fitted values as a picture: each curve with its optimum on all photos and on those of all folds but one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from faces.labels import UNKNOWN, IntArray
+from infer.ensemble.calibration import log_loss, tempered
+from infer.ensemble.tree import Node, Override, Vote
+from infer.ensemble.vote import Panels, Verdict, count_votes
+from infer.evaluate.picture import draw_reliability
+from infer.evaluate.scores import class_counts, estimate
+from infer.tune.fit import Tuned, category_of, fitted_nodes, flips_of
+from infer.tune.report import names_of
+from infer.tune.threshold import sweep_thresholds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_POINTS = 60
+"""Thresholds at which the band over people is drawn."""
+_ALL, _FOLD, _BEFORE = "tab:red", "black", "tab:gray"
+"""Colours of what was fitted on all photos, of each fold's fit, and of what was before."""
+_WARMEST = 4.0
+"""Temperatures are drawn from 1 / 4 to 4, or as far as those that were fitted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What is drawn."""
+
+    root: Node
+    """As it was before."""
+    tuned: Tuned
+    untuned: Verdict
+    panels: Panels
+    truths: Mapping[str, IntArray]
+    person: IntArray
+
+
+def draw_tuning(shown: Shown, title: str, path: Path) -> None:
+    """Write a picture: two panels for each fitted vote and override, and reliability before and after.
+
+    Args:
+        shown: what is drawn.
+        title: what is shown, with its conditions.
+        path: a PNG file.
+    """
+    before, whole = fitted_nodes(shown.root), fitted_nodes(shown.tuned.whole)
+    folds = list(zip(*(fitted_nodes(tree) for tree in shown.tuned.folds.values()), strict=True))
+    figure = Figure(figsize=(14, 4.8 * (len(before) + 1) + 0.6))
+    figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.15)
+    figure.suptitle(title, fontsize=12)
+    rows = figure.subplots(len(before) + 1, 2, squeeze=False)
+    for axes, (space, old), (_, new), named in zip(rows, before, whole, folds, strict=False):
+        fits = [node for _, node in named]
+        if isinstance(old, Override) and isinstance(new, Override):
+            _draw_threshold(axes, shown, old, new, [node for node in fits if isinstance(node, Override)])
+        elif isinstance(old, Vote) and isinstance(new, Vote):
+            votes = [node for node in fits if isinstance(node, Vote)]
+            _draw_weights(axes[0], space, old, new, votes)
+            _draw_temperature(axes[1], shown, space, new, votes)
+    truth = shown.truths["class18"]
+    answers = {"untuned": shown.untuned, "tuned, nested": shown.tuned.nested}
+    for place, (name, verdict) in zip(rows[-1], answers.items(), strict=True):
+        given = verdict.probabilities[np.arange(len(truth)), verdict.classes]
+        draw_reliability(place, shown.person, given, verdict.classes == truth, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+
+
+def _draw_threshold(
+    axes: Sequence[Axes], shown: Shown, old: Override, new: Override, folds: Sequence[Override]
+) -> None:
+    """Macro F1 with its band, and beside it what it is traded for."""
+    truth = shown.truths["class18"]
+    flips = flips_of(new, shown.panels)
+    sweep = sweep_thresholds(flips, truth, *category_of(new))
+    places = np.unique(np.linspace(0, len(sweep.above) - 1, _POINTS).round().astype(int))
+    bands = [estimate(class_counts(shown.person, truth, flips.answers(sweep.above[p]))) for p in places]
+    left, right = axes
+    left.fill_between(
+        sweep.above[places],
+        [band.low for band in bands],
+        [band.high for band in bands],
+        alpha=0.15,
+        label="95 % over people",
+    )
+    left.plot(sweep.above, sweep.macro_f1, color="tab:blue")
+    left.set_ylabel("macro F1, 18 classes")
+    _mark(left, old.above, new.above, [node.above for node in folds])
+    left.set_title(f"threshold of {new.category} by task {new.task}, over the base fitted on all")
+    for name, values in {"recall": sweep.recall, "precision": sweep.precision}.items():
+        right.plot(sweep.above, values, label=f"{name} of {new.category}")
+    right.plot(sweep.above, sweep.macro_f1, color="black", linestyle="--", label="macro F1, 18 classes")
+    right.axvline(new.above, color=_ALL, linewidth=1)
+    right.set_ylim(0, 1)
+    right.set_title(f"what is traded: recall, precision and macro F1 ({new.category})")
+    for one in (left, right):
+        one.set_xlabel("probability above which the answer is changed")
+        one.legend(fontsize=9)
+        one.grid(alpha=0.3)
+
+
+def _mark(axes: Axes, old: float, new: float, folds: Sequence[float]) -> None:
+    """Where a value was, where it is now, and where each fold would have it."""
+    axes.axvline(old, color=_BEFORE, linestyle=":", label=f"before: {old:.3f}")
+    axes.axvline(new, color=_ALL, linewidth=1.5, label=f"fitted on all: {new:.3f}")
+    bottom = axes.get_ylim()[0]
+    axes.plot(folds, [bottom] * len(folds), "^", color=_FOLD, clip_on=False, label="fitted without a fold")
+
+
+def _draw_weights(axes: Axes, space: str, old: Vote, new: Vote, folds: Sequence[Vote]) -> None:
+    """Each member's share of the vote."""
+    names = names_of(old)
+    shares = [dict(zip(names_of(vote), vote.shares, strict=True)) for vote in (old, new, *folds)]
+    for place, name in enumerate(names):
+        before, now, *others = (share.get(name, 0.0) for share in shares)
+        first = place == 0
+        axes.barh(place, now, color=_ALL, alpha=0.35, label="fitted on all" if first else None)
+        axes.plot(before, place, "|", color=_BEFORE, markersize=18, label="before" if first else None)
+        label = "fitted without a fold" if first else None
+        axes.plot(others, [place] * len(others), "^", color=_FOLD, markersize=5, label=label)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("share of the vote")
+    axes.set_title(f"weights ({space})")
+    axes.legend(fontsize=9)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _draw_temperature(axes: Axes, shown: Shown, space: str, new: Vote, folds: Sequence[Vote]) -> None:
+    """Log-loss at every temperature."""
+    truth = shown.truths[space]
+    labelled = truth != UNKNOWN
+    plain = count_votes(dataclasses.replace(new, temperature=1.0), shown.panels, space).probabilities
+    fits = [new.temperature, *(vote.temperature for vote in folds)]
+    grid = np.geomspace(min(1 / _WARMEST, *fits), max(_WARMEST, *fits), 80)
+    losses = [log_loss(tempered(plain[labelled], t), truth[labelled]) for t in grid]
+    axes.plot(grid, losses, color="tab:blue")
+    axes.set_xscale("log")
+    axes.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
+    axes.minorticks_off()
+    _mark(axes, 1.0, new.temperature, fits[1:])
+    axes.set_xlabel("temperature")
+    axes.set_ylabel("log-loss")
+    axes.set_title(f"temperature of the fitted vote ({space})")
+    axes.legend(fontsize=9)
+    axes.grid(alpha=0.3)

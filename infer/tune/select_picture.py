@@ -1,0 +1,77 @@
+"""A greedy selection as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from faces.labels import FloatArray, IntArray
+from infer.evaluate.scores import class_counts, estimate
+from infer.tune.greedy import By
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from infer.tune.select_work import Selected
+
+
+def draw_path(
+    names: Sequence[str],
+    found: Selected,
+    person: IntArray,
+    truth: IntArray,
+    parts: Mapping[str, FloatArray],
+    by: By,
+    path: Path,
+) -> None:
+    """Write a picture of macro F1 against size, apparent and nested, and of the weights with their spread."""
+    figure = Figure(figsize=(14, max(5.0, 1.6 + 0.3 * len(names))))
+    figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
+    honest = estimate(parts["selected, nested folds"])
+    people = int(person.max()) + 1
+    figure.suptitle(
+        f"greedy selection with replacement by {by}, {len(names)} recipes, {len(truth):,} photos of "
+        f"{people:,} people, {len(found.folds)} folds: macro F1 {honest} nested"
+    )
+    left, right = figure.subplots(1, 2)
+    _draw_sizes(left, found, person, truth)
+    equal = estimate(parts["all recipes, equal weights"]).value
+    left.axhline(equal, color="tab:gray", linestyle=":", label="all recipes, equal weights")
+    left.legend(fontsize=9, loc="lower right")
+    _draw_shares(right, names, found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+
+
+def _draw_sizes(axes: Axes, found: Selected, person: IntArray, truth: IntArray) -> None:
+    sizes = np.arange(1, len(found.nested) + 1)
+    bands = [estimate(class_counts(person, truth, answers)) for answers in found.nested]
+    low, high = [band.low for band in bands], [band.high for band in bands]
+    axes.fill_between(sizes, low, high, alpha=0.15, label="95 % over people, nested")
+    axes.plot(sizes, [band.value for band in bands], "o-", markersize=3, label="nested folds (honest)")
+    axes.plot(sizes, found.whole.macro_f1, color="tab:red", linestyle="--", label="apparent (too good)")
+    kept = found.whole.best + 1
+    axes.axvline(kept, color="tab:red", linewidth=1, label=f"kept: {kept} votes")
+    axes.set_xlabel("votes")
+    axes.set_ylabel("macro F1, 18 classes")
+    axes.grid(alpha=0.3)
+
+
+def _draw_shares(axes: Axes, names: Sequence[str], found: Selected) -> None:
+    places = np.arange(len(names))
+    whole = found.whole.chosen / found.whole.chosen.sum()
+    axes.barh(places, whole, color="tab:red", alpha=0.35, label="selected on all")
+    for number, fold in enumerate(found.folds.values()):
+        label = None if number else "selected without a fold"
+        share = fold.chosen / fold.chosen.sum()
+        axes.plot(share, places, "^", color="black", markersize=4, label=label)
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("share of the vote")
+    axes.legend(fontsize=9)
+    axes.grid(axis="x", alpha=0.3)

@@ -1,0 +1,120 @@
+"""At which probability one voter may change a factor of another: every threshold that makes a difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faces.intervals import mean_f1, person_counts
+from faces.labels import CLASS_COUNT, FloatArray, IntArray, split_classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """What an override does to n photos: nothing where a probability is not above the threshold."""
+
+    probability: FloatArray
+    """[n] that the voter gives to the category."""
+    before: IntArray
+    """[n] 18-class answers without the override."""
+    after: IntArray
+    """[n] 18-class answers where it sets the category."""
+
+    def answers(self, above: float) -> IntArray:
+        """[n] answers at a threshold."""
+        return np.where(self.probability > above, self.after, self.before)
+
+    def part(self, rows: IntArray) -> Flips:
+        """Of some photos only."""
+        return Flips(probability=self.probability[rows], before=self.before[rows], after=self.after[rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Scores at every threshold that answers differently, from the lowest on."""
+
+    above: FloatArray
+    """[t] each halfway between two probabilities."""
+    macro_f1: FloatArray
+    """[t] over the 18 classes."""
+    recall: FloatArray
+    """[t] share of photos of the category that are answered so; NaN where there are none."""
+    precision: FloatArray
+    """[t] share of photos answered so that are of the category; NaN where there are none."""
+
+    @property
+    def best(self) -> int:
+        """Of the largest macro F1; of equal ones the highest threshold, which changes the fewest answers."""
+        leading = np.flatnonzero(self.macro_f1 >= self.macro_f1.max() - 1e-12)
+        return int(leading[-1])
+
+
+def sweep_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> Sweep:
+    """Score all thresholds in one pass over the photos, the surest first.
+
+    With probabilities (.2, .6), both photos changed for the better, thresholds are .1, .4 and .8, and .1 is
+    the best. The last, at which nothing is changed, is left out where a probability is 1.
+
+    Args:
+        flips: of n photos.
+        truth: [n] 18-class codes.
+        factor: `mask`, `gender` or `age`.
+        code: of the factor's value that the override sets.
+    """
+    # float32 probabilities of nearly 1 have no float32 number between them and 1.
+    sure = flips.probability.astype(np.float64)
+    touched = np.flatnonzero((flips.before != flips.after) & (sure > 0))
+    touched = touched[np.argsort(-sure[touched], kind="stable")]
+    values, ends = _steps(sure[touched])
+    bounds = np.concatenate([[1.0], values, [0.0]])
+    above = (bounds[:-1] + bounds[1:]) / 2
+    counts = _counts(flips, truth, touched)[ends]
+    hits, called = _category(flips, truth, touched, factor, code)
+    there = int((split_classes(truth)[factor] == code).sum())
+    usable = np.flatnonzero(above < 1)[::-1]
+    return Sweep(
+        above=above[usable],
+        macro_f1=mean_f1(counts)[usable],
+        recall=_share(hits[ends], np.full(len(ends), there))[usable],
+        precision=_share(hits[ends], called[ends])[usable],
+    )
+
+
+def _steps(falling: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Distinct values of a falling series, and how many photos are changed above the first, the second, ...,
+    and at last all."""
+    values, counts = np.unique(falling, return_counts=True)
+    return values[::-1], np.concatenate([[0], np.cumsum(counts[::-1])]).astype(np.int64)
+
+
+def _counts(flips: Flips, truth: IntArray, touched: IntArray) -> FloatArray:
+    """[photos touched + 1, 3, 18] counts of `faces.intervals` after 0, 1, 2 ... photos are changed."""
+    nobody = np.zeros(len(truth), np.int64)
+    start = person_counts(nobody, truth, flips.before, 1, CLASS_COUNT)[0]
+    change = np.zeros((len(touched) + 1, 3, CLASS_COUNT))
+    change[0] = start
+    each = np.arange(1, len(touched) + 1)
+    true, before, after = truth[touched], flips.before[touched], flips.after[touched]
+    change[each, 2, before] -= 1
+    change[each, 2, after] += 1
+    change[each, 0, true] += (after == true).astype(np.int64) - (before == true)
+    counts: FloatArray = change.cumsum(0)
+    return counts
+
+
+def _category(
+    flips: Flips, truth: IntArray, touched: IntArray, factor: str, code: int
+) -> tuple[IntArray, IntArray]:
+    """[photos touched + 1] photos rightly answered to be of the category, and all answered so."""
+    is_of, before, after = (split_classes(c)[factor] == code for c in (truth, flips.before, flips.after))
+    gained = after[touched].astype(np.int64) - before[touched]
+    hits = np.concatenate([[int((before & is_of).sum())], gained * is_of[touched]]).cumsum()
+    return hits, np.concatenate([[int(before.sum())], gained]).cumsum()
+
+
+def _share(part: IntArray, whole: NDArray[np.integer]) -> FloatArray:
+    none = np.full(len(part), np.nan)
+    share: FloatArray = np.divide(part, whole, out=none, where=whole > 0)
+    return share

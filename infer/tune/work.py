@@ -1,0 +1,85 @@
+"""From an ensemble and its answers out of fold to a tuned one, with its honest score."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from faces.cache import Cache
+from faces.labels import TASKS, IntArray
+from infer.ensemble.file import write_ensemble
+from infer.ensemble.tree import Ensemble
+from infer.ensemble.vote import count_votes
+from infer.evaluate.scores import numbered
+from infer.evaluate.work import ask, plan_of_ensemble
+from infer.predict.out_of_fold import OutOfFold
+from infer.tune.fit import Tuned, check_fit, tune
+from infer.tune.picture import Shown, draw_tuning
+from infer.tune.report import Outcome, outcomes, print_outcomes, print_values
+
+if TYPE_CHECKING:
+    from infer.tune.command import Settings
+
+
+def tune_ensemble(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
+    """Fit by nested folds, print, draw and write.
+
+    Raises:
+        ValueError: nothing of the ensemble can be fitted, or what `plan_out_of_fold` refuses.
+    """
+    console = Console()
+    check_fit(ensemble.root, settings.fit)
+    plan = plan_of_ensemble(ensemble, settings.runs, cache)
+    panels = ask(plan, ensemble.views, settings, console)
+    truths, person = truths_of(plan), numbered(plan.photos["person"])
+    fold = plan.photos["fold"].to_numpy(np.int64)
+    untuned = count_votes(ensemble.root, panels)
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("fitting", total=plan.fold_count + 1)
+        tuned = tune(ensemble.root, panels, truths, fold, settings.fit, lambda: progress.advance(bar))
+        progress.update(bar, description="drawing people")
+        found = outcomes(person, truths["class18"], untuned, tuned)
+        out = settings.out or settings.predictions / ensemble.name / "tuned.toml"
+        picture = out.with_suffix(".png")
+        shown = Shown(
+            root=ensemble.root, tuned=tuned, untuned=untuned, panels=panels, truths=truths, person=person
+        )
+        draw_tuning(shown, _title(ensemble, plan, found), picture)
+    write_ensemble(_tuned_ensemble(ensemble, plan, tuned, found, out.stem), out)
+    print_values(ensemble.root, tuned, console)
+    print_outcomes(found, console)
+    console.print(f"written: {out}, picture: {picture}", highlight=False, soft_wrap=True)
+
+
+def truths_of(plan: OutOfFold) -> Mapping[str, IntArray]:
+    """[n] classes of the photos by task, `UNKNOWN` where they are not the task's."""
+    known = plan.photos
+    return {name: task.encode(known["mask"], known["gender"], known["age"]) for name, task in TASKS.items()}
+
+
+def _title(ensemble: Ensemble, plan: OutOfFold, found: Mapping[str, Outcome]) -> str:
+    untuned, nested, apparent = found.values()
+    people = plan.photos["person"].nunique()
+    return (
+        f"{ensemble.name} tuned out of fold, {len(plan.photos):,} photos of {people:,} people, "
+        f"{plan.fold_count} folds, views {' + '.join(ensemble.views)}\n"
+        f"macro F1: untuned {untuned.macro_f1}, nested {nested.macro_f1}, "
+        f"apparent {apparent.macro_f1.value:.3f}"
+    )
+
+
+def _tuned_ensemble(
+    ensemble: Ensemble, plan: OutOfFold, tuned: Tuned, found: Mapping[str, Outcome], name: str
+) -> Ensemble:
+    untuned, nested, _ = found.values()
+    about = (
+        f"{ensemble.name} tuned on {plan.cache.folder.name} ({plan.cache.identity[:12]}), {plan.fold_count} "
+        f"folds: macro F1 {nested.macro_f1} by nested folds, {untuned.macro_f1} untuned, log-loss "
+        f"{nested.log_loss:.3f} and {untuned.log_loss:.3f}"
+    )
+    return dataclasses.replace(ensemble, name=name, about=about, root=tuned.whole)

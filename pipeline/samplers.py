@@ -1,0 +1,210 @@
+"""Samplers: in order, shuffled, weighted with replacement, and balanced by undersampling or by person.
+
+All are pure functions of (seed, epoch). `epoch_order` divides what they give among processes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from faces.command import nearest
+from faces.labels import UNKNOWN, IntArray
+from pipeline.order import ORDER_STREAM, generator
+
+WeightRule = Literal["class_balanced", "effective_number", "inverse_sqrt"]
+WEIGHT_RULES: Final[tuple[WeightRule, ...]] = get_args(WeightRule)
+_CYCLE: Final = 1
+"""Added to the key of a `Balanced` sampler's cycles, which are the same in all epochs."""
+
+
+def check_weights(weights: ArrayLike) -> NDArray[np.float64]:
+    """Sampling weights as probabilities.
+
+    Args:
+        weights: [n] finite, none negative, not all zero; any scale.
+
+    Returns:
+        [n] float64 summing to 1.
+
+    Raises:
+        ValueError: the weights break one of these rules.
+    """
+    w = np.asarray(weights, np.float64)
+    if w.ndim != 1 or not len(w):
+        raise ValueError(f"weights have shape {w.shape}, need (n,): one for each of at least one row")
+    broken = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
+    if len(broken):
+        raise ValueError(
+            f"weights must be finite and 0 or more, got {w[broken[0]]} at row {broken[0]} "
+            f"({len(broken)} such rows): correct them, or use 0 for rows never to be drawn"
+        )
+    if not w.any():
+        raise ValueError("weights are all 0: no sample could be drawn; give at least one row more than 0")
+    w = w / w.max()  # so that sums of very large or very small weights stay within float64
+    return np.asarray(w / w.sum())
+
+
+def class_weights(classes: ArrayLike, rule: WeightRule, beta: float = 0.999) -> NDArray[np.float64]:
+    """Sampling weights that depend on how many rows a row's class has, n_c.
+
+    - class_balanced: 1 / n_c; every class is drawn equally often;
+    - inverse_sqrt: 1 / sqrt(n_c); half-way, a class is drawn in proportion to sqrt(n_c);
+    - effective_number: (1 - beta) / (1 - beta^n_c), Cui et al., Class-Balanced Loss Based on Effective Number
+      of Samples, CVPR 2019: about no balancing where n_c is far below 1 / (1 - beta), 1 / n_c far above.
+      Their beta is 0.9 to 0.9999; 0 does not balance.
+
+    A row without a class (`UNKNOWN`) gets the mean weight of those that have one: it is drawn as often as
+    it would be without a sampler, so three unlabelled photos never count as a rare class.
+
+    Args:
+        classes: [n] codes from 0, or `UNKNOWN`.
+        rule: one of `WEIGHT_RULES`.
+        beta: of effective_number, in [0, 1).
+
+    Returns:
+        [n] float64, above 0; the scale has no meaning.
+
+    Raises:
+        ValueError: an unknown rule, beta out of range, or no row with a class.
+    """
+    if rule not in WEIGHT_RULES:
+        raise ValueError(f"no weight rule {rule!r}: {nearest(rule, WEIGHT_RULES)}")
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta={beta}: must be in [0, 1); 0 does not balance, 0.999 is usual")
+    code = np.asarray(classes, np.int64)
+    known = code != UNKNOWN
+    if not known.any():
+        raise ValueError(f"none of {len(code)} rows has a class to balance: choose a task that labels them")
+    counts = np.maximum(np.bincount(code[known]), 1).astype(np.float64)
+    if rule == "effective_number":
+        with np.errstate(divide="ignore"):  # log(0) = -inf is right: beta = 0 makes every weight 1
+            of_class = (1 - beta) / -np.expm1(counts * np.log(beta))
+    else:
+        of_class = 1 / (counts if rule == "class_balanced" else np.sqrt(counts))
+    weights: NDArray[np.float64] = of_class[code]
+    weights[~known] = weights[known].mean()
+    return weights
+
+
+def _check_count(rows: int) -> int:
+    if rows < 1:
+        raise ValueError(f"an epoch needs at least one sample, got {rows} rows")
+    return rows
+
+
+class InOrder:
+    """Rows 0 to rows - 1, each exactly once: for scoring."""
+
+    training = False
+
+    def __init__(self, rows: int) -> None:
+        self.rows = _check_count(rows)
+
+    def samples(self, *, epoch: int, seed: int) -> IntArray:
+        """[rows] the same in every epoch."""
+        generator(seed, epoch)  # refuses what every other sampler refuses
+        return np.arange(self.rows, dtype=np.int64)
+
+
+class Shuffled:
+    """Every row exactly once, in another random order each epoch."""
+
+    training = True
+
+    def __init__(self, rows: int) -> None:
+        self.rows = _check_count(rows)
+
+    def samples(self, *, epoch: int, seed: int) -> IntArray:
+        """[rows] a permutation."""
+        return generator(seed, epoch, ORDER_STREAM).permutation(self.rows)
+
+
+class Weighted:
+    """As many draws with replacement as there are rows, row i with probability weights[i] / sum(weights).
+
+    Args:
+        weights: [rows] as `check_weights` wants them.
+    """
+
+    training = True
+
+    def __init__(self, weights: ArrayLike) -> None:
+        self.probabilities = check_weights(weights)
+        self.rows = len(self.probabilities)
+
+    def samples(self, *, epoch: int, seed: int) -> IntArray:
+        """[rows] draws; rows come several times or not at all."""
+        random = generator(seed, epoch, ORDER_STREAM)
+        return random.choice(self.rows, size=self.rows, p=self.probabilities)
+
+
+class Balanced:
+    """Every group gives the same number of samples to every epoch, exactly.
+
+    The rows of a group stand in a circle in a random order that depends on the seed alone; epoch e takes the
+    `each` places from e * each on. So a group of m >= each rows repeats none within an epoch, and after
+    ceil(m / each) epochs all of them have come; in a smaller group all come every epoch, and over epochs
+    equally often to within one. With G groups the epoch is `each` rounds of G samples, one of each group in
+    a random order that is drawn anew for each round and epoch, so that batches are balanced too.
+
+    Args:
+        groups: [rows] group of each row, codes from 0; rows of a negative code never come.
+        each: samples of a group in an epoch, at least 1.
+
+    Raises:
+        ValueError: no row with a group, or `each` below 1.
+    """
+
+    training = True
+
+    def __init__(self, groups: ArrayLike, each: int) -> None:
+        self.groups = np.asarray(groups, np.int64)
+        self.rows, self.each = len(self.groups), each
+        if not (self.groups >= 0).any():
+            raise ValueError(f"none of {self.rows} rows has a group: there is nothing to balance")
+        if each < 1:
+            raise ValueError(f"each={each}: every group must give at least 1 sample an epoch")
+
+    def samples(self, *, epoch: int, seed: int) -> IntArray:
+        """[each * number of groups] samples."""
+        circle = generator(seed, 0, ORDER_STREAM, _CYCLE).random(self.rows)
+        arranged = np.lexsort((circle, self.groups))
+        arranged = arranged[np.count_nonzero(self.groups < 0) :]
+        sizes = np.bincount(self.groups[arranged])
+        sizes = sizes[sizes > 0]
+        starts = np.cumsum(sizes) - sizes
+        steps = (epoch * self.each + np.arange(self.each))[:, None]
+        rounds = arranged[starts + steps % sizes]
+        return generator(seed, epoch, ORDER_STREAM).permuted(rounds, axis=1).reshape(-1)
+
+
+def undersampled(classes: ArrayLike) -> Balanced:
+    """As many rows of every class as the rarest of those that occur has, other ones each epoch.
+
+    Args:
+        classes: [rows] codes from 0; rows without a class (`UNKNOWN`) never come.
+
+    Raises:
+        ValueError: no row has a class.
+    """
+    code = np.asarray(classes, np.int64)
+    counts = np.bincount(code[code != UNKNOWN])
+    return Balanced(code, int(counts[counts > 0].min(initial=len(code) + 1)))
+
+
+def person_balanced(persons: ArrayLike) -> Balanced:
+    """Every person equally often, so that people with many photos do not count more.
+
+    A person gives the mean number of photos, rounded: an epoch is about as long as one of all rows.
+
+    Args:
+        persons: [rows] key of the person on each row's photo.
+
+    Raises:
+        ValueError: no rows.
+    """
+    people, code = np.unique(np.asarray(persons), return_inverse=True)
+    return Balanced(code, max(1, round(len(code) / max(1, len(people)))))

@@ -1,0 +1,211 @@
+"""Reads one photo, or says why it cannot be used.
+
+Decoders disagree on damaged files: OpenCV returns half an image of a truncated JPEG, DALI ends the whole
+pipeline. So each photo is decoded in full here, once, by Pillow, which tells truncation from a whole file.
+What no decoder notices: wrong bytes within the data of a JPEG, which show as wrong pixels, and the loss of
+the last few bytes where all pixels are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import cv2
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from preprocess.sources.listing import inspect_file
+
+PIECE = 2_000_000
+"""Pixels copied at once from Pillow's memory: well below its blocks of 16 MB."""
+Pixels = NDArray[np.uint8]
+"""uint8 [height, width, 3], RGB, 0 to 255."""
+BYTES_LIMIT = 200_000_000
+HEADER_FIRST = 4_000_000
+"""Of files of more bytes the header is judged before the rest is read into memory."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+"""What is opened, whatever the file is called; left to itself Pillow would hand an EPS to Ghostscript."""
+HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"))
+"""Brands of HEIF files with HEVC pictures, by ISO/IEC 23008-12; AVIF is the same container."""
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture of each EXIF orientation upright; 1 is."""
+# Pillow's own limit would refuse photos that `max_megapixels` allows, and its check by warnings is not one of
+# a thread. Each photo's size is compared below, before it is decoded.
+Image.MAX_IMAGE_PIXELS = None
+Image.init()  # Pillow knows only some of `FORMATS` before
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+class BadPhoto(Exception):
+    """A photo that cannot be used. `reason` is for people; `sha256` is "" where the bytes were not read."""
+
+    def __init__(self, reason: str, sha256: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sha256 = sha256
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo, upright."""
+
+    pixels: Pixels
+    sha256: str
+    """Hex sha256 of the file's bytes."""
+
+
+def read_photo(path: Path, *, max_megapixels: int = 89) -> Photo:
+    """Read and decode a photo, as the first frame of an animation.
+
+    Its EXIF orientation is applied, transparency is laid on white, 16 bits become their upper 8. Colour
+    profiles are ignored, as loaders for training do; no metadata is carried on.
+
+    Args:
+        path: opened only if it is a regular file.
+        max_megapixels: most pixels, in millions, by the header. Decoding takes up to 20 bytes a pixel.
+
+    Raises:
+        BadPhoto: not a regular file, unreadable, empty, no image, HEIC, truncated or damaged, more than
+            `max_megapixels` or than `BYTES_LIMIT` bytes.
+    """
+    with _open(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > BYTES_LIMIT:
+            raise BadPhoto(f"too large: {size} bytes, the limit is {BYTES_LIMIT}")
+        try:
+            if size > HEADER_FIRST:
+                _recognise(file, max_megapixels)
+                file.seek(0)
+            data = file.read()
+        except BadPhoto as bad:
+            file.seek(0)
+            raise BadPhoto(bad.reason, hashlib.file_digest(file, "sha256").hexdigest()) from bad
+        except OSError as error:
+            raise BadPhoto(f"unreadable: {error.strerror}") from error
+    sha256 = hashlib.sha256(data).hexdigest()
+    if not data:
+        raise BadPhoto("empty file", sha256)
+    try:
+        return Photo(_decode(data, max_megapixels), sha256)
+    except BadPhoto as bad:
+        raise BadPhoto(bad.reason, sha256) from bad
+
+
+def _open(path: Path) -> io.BufferedReader:
+    """A regular file, open for reading.
+
+    The name is looked at first, since to open a device may act on it, and what was opened again, since it may
+    be another file by then; O_NONBLOCK does not wait for the writer of a named pipe.
+    """
+    problem = inspect_file(path)[1]
+    if problem:
+        raise BadPhoto(problem)
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    except OSError as error:
+        raise BadPhoto(f"unreadable: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise BadPhoto("not a regular file any more")
+    return file
+
+
+def _recognise(file: IO[bytes], max_megapixels: int) -> ImageFile.ImageFile:
+    """The image of a file, of which no more than the header is decoded."""
+    head = file.read(64)
+    if _is_heic(head):
+        raise BadPhoto("a HEIC (HEIF) photo, which is not read; convert it to JPEG")
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise BadPhoto("not an image of a known format") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # see `_decode`
+        raise BadPhoto(f"damaged: {error}") from error
+    pixels = image.width * image.height
+    if pixels > max_megapixels * 1_000_000:
+        raise BadPhoto(
+            f"too large: {image.width} x {image.height} is {pixels} pixels, the limit is "
+            f"{max_megapixels} million (max_megapixels)"
+        )
+    return image
+
+
+def _is_heic(head: bytes) -> bool:
+    """By the brands in the first box: `ftyp`, major brand, version, compatible brands."""
+    box = head[: int.from_bytes(head[:4])]
+    brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
+    return head[4:8] == b"ftyp" and bool(brands & HEIF_BRANDS)
+
+
+def _decode(data: bytes, max_megapixels: int) -> Pixels:
+    # Another library may have asked for grey areas instead of errors.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with _recognise(io.BytesIO(data), max_megapixels) as image:
+        try:
+            image.load()
+            return _pixels(_to_rgb(_upright(image)))
+        except MemoryError:
+            raise  # the machine's fault, not the photo's: its size was checked
+        except Exception as error:
+            # Pillow's decoders share no narrower class: of 98,000 damaged files, 906 AVIF raised RuntimeError
+            # and a TIFF TypeError, and no file may end the run.
+            raise BadPhoto(f"damaged: {error}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn the image as its EXIF orientation says; damaged EXIF is no reason to lose the photo."""
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # see `_decode`
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode == "F":
+        raise ValueError("floating-point pixels are not supported")
+    if image.mode.startswith("I"):
+        # Pillow would clip 16 bits to 255 and return a white photo.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    """The pixels of an RGB image, copied once.
+
+    Pillow keeps RGB in 4 bytes a pixel and lends that memory by Arrow's interface where it is one piece, up
+    to 16 MB. To drop the fourth byte from it takes 0.1 ms for 384 x 512, against 0.9 ms for `tobytes`.
+    """
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, PIECE // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        piece = image if rows >= image.height else image.crop((0, top, image.width, bottom))
+        lent = np.frombuffer(pyarrow.array(piece).flatten().buffers()[1], np.uint8)
+        cv2.cvtColor(lent.reshape(bottom - top, image.width, 4), cv2.COLOR_RGBA2RGB, dst=pixels[top:bottom])
+    return pixels

@@ -1,0 +1,66 @@
+"""Faces that were found before: by a run that was stopped, or for another cache of the same photos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from faces.writer import DETECTED, REJECTED
+from preprocess.detect.face import Face
+
+COLUMNS = ["source_sha256", "status", "face_box", "landmarks", "score", "faces", "detector"]
+
+
+def known_faces(cache: Path, decisive: Mapping[str, Any]) -> dict[str, Face | None]:
+    """Faces in the caches beside this one, and in itself, that were searched in the same way.
+
+    Args:
+        cache: folder of the cache to write.
+        decisive: `Settings.of_the_faces()`; caches of other settings are left alone.
+
+    Returns:
+        By the sha256 of a photo's bytes its face, or None where the search found none. So a cache with
+        another crop, background or codec takes seconds instead of a new search. Caches that cannot be read
+        are passed over: what they hold is found again.
+    """
+    known: dict[str, Face | None] = {}
+    for folder in sorted(path for path in cache.resolve().parent.iterdir() if path.is_dir()):
+        if _settings(folder).items() >= decisive.items():
+            for table in _tables(folder):
+                known.update(_faces(table))
+    return known
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    for name in ("cache.json", "unfinished.json"):
+        try:
+            found = json.loads((folder / name).read_text())
+            return dict(found["settings"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return {}
+
+
+def _tables(folder: Path) -> Iterator[pd.DataFrame]:
+    finished = folder / "index.parquet"
+    paths = [finished] if finished.is_file() else sorted((folder / "parts").glob("*.parquet"))
+    for path in paths:
+        try:
+            yield pd.read_parquet(path, columns=COLUMNS)
+        except (OSError, ValueError, KeyError):
+            continue
+
+
+def _faces(table: pd.DataFrame) -> Iterator[tuple[str, Face | None]]:
+    row: Any
+    for row in table[table.status != REJECTED].itertuples(index=False):
+        face = None
+        if row.status == DETECTED:
+            box, landmarks = (tuple(np.asarray(values).tolist()) for values in (row.face_box, row.landmarks))
+            face = Face(box, landmarks, row.score, faces=int(row.faces), detector=row.detector)
+        yield row.source_sha256, face

@@ -1,0 +1,162 @@
+"""The search for a face, step after step until one finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from preprocess.crop.photo import Pixels
+from preprocess.detect.face import Face, choose_face
+from preprocess.detect.mtcnn.cascade import Cascade
+from preprocess.detect.yunet import YuNet
+from preprocess.settings import Settings, Step
+
+SMALLEST = 20
+"""Smallest face searched for in another view, in pixels of that view: facenet-pytorch's default."""
+SHRUNK = 180
+"""Longest side of the shrunk view, in pixels."""
+
+
+def stretch_contrast(photo: Pixels) -> Pixels:
+    """The photo with its lightness equalised in 8 x 8 tiles (CLAHE, clip limit 2): lifts a face out of
+    shade, and tells a white mask from skin that the light has bleached."""
+    lab = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2LAB))
+    lab[..., 0] = cv2.createCLAHE(2.0, (8, 8)).apply(lab[..., 0])
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+
+
+def mirror(photo: Pixels) -> Pixels:
+    """The photo, left and right exchanged."""
+    return np.ascontiguousarray(photo[:, ::-1])
+
+
+def unmirror(face: Face, width: int) -> Face:
+    """A face of the mirrored photo in the photo, which is `width` pixels wide.
+
+    The eye found on the left lies on the right: box (10, 0, 30, 20) in a photo of width 100 becomes
+    (70, 0, 90, 20), and points are exchanged in pairs.
+    """
+    left, top, right, bottom = face.box
+    points = np.reshape(face.landmarks, (5, 2))[[1, 0, 2, 4, 3]] * (-1, 1) + (width, 0)
+    box = (round(width - right, 1), top, round(width - left, 1), bottom)
+    return replace(face, box=box, landmarks=tuple(round(float(v), 1) for v in points.ravel()))
+
+
+def shrink(photo: Pixels) -> Pixels:
+    """The photo with a longest side of `SHRUNK` pixels, or as it is where that is smaller."""
+    height, width = photo.shape[:2]
+    ratio = min(1, SHRUNK / max(height, width))
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@dataclass(frozen=True)
+class View:
+    """The photo shown in another way, for one more search."""
+
+    name: str
+    """As recorded in the index."""
+    show: Callable[[Pixels], Pixels]
+    """The view of a photo."""
+    back: Callable[[Face, Pixels, Pixels], Face]
+    """From a face of the view, the photo and the view: the face in the photo."""
+    min_face: int | None
+    """Smallest face, in pixels of the view; None for that of the first step."""
+
+
+def _as_is(face: Face, photo: Pixels, view: Pixels) -> Face:
+    return face
+
+
+def _unmirrored(face: Face, photo: Pixels, view: Pixels) -> Face:
+    return unmirror(face, photo.shape[1])
+
+
+def _enlarged(face: Face, photo: Pixels, view: Pixels) -> Face:
+    return face.scaled(photo.shape[1] / view.shape[1], photo.shape[0] / view.shape[0])
+
+
+VIEWS = (
+    View("mtcnn-contrast", stretch_contrast, _as_is, None),
+    View("mtcnn-mirrored", mirror, _unmirrored, SMALLEST),
+    View("mtcnn-shrunk", shrink, _enlarged, SMALLEST),
+)
+"""Of 87 photos of masked faces that MTCNN missed at 60 pixels, contrast found 55, then mirrored 13 and
+shrunk 3 more; other scales, margins around the photo and brightening found what these find, and few more."""
+
+
+class Finder:
+    """Searches the face of each photo by the steps of the settings.
+
+    Args:
+        settings: steps, sizes, device, YuNet's model.
+
+    Raises:
+        ValueError: `cuda` without a GPU, or a model that is none.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._steps: dict[Step, Callable[[Sequence[Pixels]], list[Face | None]]] = {
+            "mtcnn": lambda photos: self._mtcnn(photos, "mtcnn", self._settings.min_face),
+            "again": self._again,
+            "yunet": lambda photos: [self._yunet(photo) for photo in photos],
+        }
+
+    def __call__(self, photos: Sequence[Pixels]) -> list[Face | None]:
+        """The face of each of some photos of equal height and width; None where no step finds one."""
+        faces: list[Face | None] = [None] * len(photos)
+        for step in self._settings.steps:
+            missing = [number for number, face in enumerate(faces) if face is None]
+            if not missing or (step == "yunet" and not self._settings.yunet):
+                continue
+            found = self._steps[step]([photos[number] for number in missing])
+            for number, face in zip(missing, found, strict=True):
+                faces[number] = face
+        return faces
+
+    @cached_property
+    def _cascade(self) -> Cascade:
+        import torch
+
+        device = self._settings.device
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device=cuda: torch sees no GPU; use --device cpu or auto")
+        return Cascade(device="cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def _loaded_yunet(self) -> YuNet:
+        assert self._settings.yunet is not None
+        return YuNet(self._settings.yunet)
+
+    def _mtcnn(self, photos: Sequence[Pixels], name: str, min_face: int) -> list[Face | None]:
+        height, width = photos[0].shape[:2]
+        if min(height, width) < min_face:  # needs no detector, and so no torch
+            return [None] * len(photos)
+        faces = [
+            choose_face(found.boxes, found.scores, found.landmarks, height, width)
+            for found in self._cascade(photos, min_face=min_face)
+        ]
+        return [face and replace(face, detector=name) for face in faces]
+
+    def _again(self, photos: Sequence[Pixels]) -> list[Face | None]:
+        faces: list[Face | None] = [None] * len(photos)
+        for view in VIEWS:
+            missing = [number for number, face in enumerate(faces) if face is None]
+            if not missing:
+                break
+            shown = [view.show(photos[number]) for number in missing]
+            found = self._mtcnn(shown, view.name, view.min_face or self._settings.min_face)
+            for number, image, face in zip(missing, shown, found, strict=True):
+                faces[number] = face and view.back(face, photos[number], image)
+        return faces
+
+    def _yunet(self, photo: Pixels) -> Face | None:
+        if min(photo.shape[:2]) < SMALLEST:
+            return None
+        face = self._loaded_yunet(photo)
+        return face and replace(face, detector="yunet")

@@ -1,0 +1,183 @@
+"""The page that shows a cache: everything it says, gathered for the template."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from faces.labels import AGE_BANDS, CLASS_NAMES, GENDERS, MASKS, TASKS
+from preprocess.look import charts
+from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
+from preprocess.look.findings import findings, headline, mask_rates, people
+from preprocess.look.gallery import Tile, galleries, labels_of, random_sheets, tile
+from preprocess.look.survey import Survey
+
+MOST_CLUSTERS, MOST_IN_CLUSTER = 24, 6
+MOST_LINES = 200
+"""Lines of a table; the file beside the page has all."""
+MOST_REASONS = 20
+HASH_PREFIX = 12
+CORRECTIONS = "corrections.csv"
+MANY = 12
+"""Photos of a person from which they are counted together."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Photos shown side by side."""
+
+    says: str
+    labels_differ: bool
+    tiles: list[Tile]
+    more: int
+    """Photos that are not shown."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Lines of text below a header."""
+
+    header: list[str]
+    lines: list[list[str]]
+    more: int
+    """Lines that are not shown."""
+
+
+def render(survey: Survey, seed: int) -> str:
+    """The page as HTML that loads nothing from elsewhere; the same survey and seed give the same text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("preprocess.look", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("look.html.j2").render(_content(survey, seed))
+
+
+def _content(survey: Survey, seed: int) -> dict[str, Any]:
+    crops = survey.crops
+    exact = same_files(crops)
+    near = alike(survey.hashes, owners(crops), file_numbers(crops))
+    corrections = _corrections(survey)
+    lines = 0 if corrections is None else len(corrections.lines) + corrections.more
+    return {
+        "crops": len(crops),
+        "name": survey.cache.folder.resolve().name,
+        "source": survey.cache.description["source"],
+        "numbers": headline(survey),
+        "findings": findings(survey, exact, near, lines),
+        "mask_rates": mask_rates(crops),
+        "settings": _settings(survey),
+        **_counts(survey),
+        "spreads": _spreads(crops),
+        "photo_sizes": charts.photo_sizes(crops),
+        "sheets": random_sheets(survey, seed),
+        "galleries": galleries(survey, seed),
+        "rejects": _rejects(survey),
+        "reasons": _reasons(survey),
+        "same_files": [_cluster(survey, rows, "the same file") for rows in exact[:MOST_CLUSTERS]],
+        "same_files_total": len(exact),
+        **_look_alikes(survey, near),
+        "corrections": corrections,
+    }
+
+
+def _settings(survey: Survey) -> list[tuple[str, str]]:
+    settings = survey.cache.description["settings"]
+    return [
+        (name, value if isinstance(value, str) else json.dumps(value)) for name, value in settings.items()
+    ]
+
+
+def _counts(survey: Survey) -> dict[str, Any]:
+    crops, known = survey.crops, people(survey.crops)
+    band = TASKS["age3"].encode(crops["mask"], crops["gender"], crops["age"])
+    codes = survey.cache.labels("class18")
+    each = np.bincount(np.minimum(known.to_numpy(np.int64), MANY), minlength=MANY + 1)[1:]
+    names = [str(number) for number in range(1, MANY)] + [f"{MANY} or more"]
+    used = [(count, name) for count, name in zip(each.tolist(), names, strict=True) if count]
+    return {
+        "classes": charts.coded(codes, CLASS_NAMES),
+        "unlabelled": int((codes < 0).sum()),
+        "factors": [
+            ("Mask", charts.coded(crops["mask"], MASKS)),
+            ("Gender", charts.coded(crops["gender"], GENDERS)),
+            ("Age band", charts.coded(band, AGE_BANDS)),
+        ],
+        "ages": charts.ages(crops["age"]),
+        "per_person": charts.bars([count for count, _ in used], [name for _, name in used]),
+    }
+
+
+def _spreads(crops: pd.DataFrame) -> list[charts.Histogram]:
+    return [
+        charts.spread("Face side, pixels of the photo", crops["face_side"], unit="px"),
+        charts.spread("Face, % of the photo's area", 100 * crops["face_share"], unit="%"),
+        charts.spread("Brightness of the face, 0 to 255", crops["brightness"]),
+        charts.doublings("Sharpness of the face, logarithmic", crops["sharpness"]),
+        charts.spread("Detector's score", crops["score"]),
+    ]
+
+
+def _rejects(survey: Survey) -> Table:
+    """The rejected photos, those of the commonest reason first, then as in the source."""
+    rejects = survey.cache.rejects
+    common = rejects["reason"].map(rejects["reason"].value_counts())
+    order = ["common", "reason", "position"]
+    rejects = rejects.assign(common=common).sort_values(order, ascending=[False, True, True])
+    hashes = rejects["source_sha256"].fillna("").astype(str).str.slice(0, HASH_PREFIX)
+    lines = zip(rejects["source"], rejects["reason"], hashes, strict=True)
+    return _table(["photo", "reason", "sha256"], [[str(value) for value in line] for line in lines])
+
+
+def _reasons(survey: Survey) -> list[charts.Bar]:
+    """How often photos were rejected for what; the commonest first, then by name."""
+    counts = survey.cache.rejects["reason"].value_counts().rename_axis("reason").reset_index(name="count")
+    counts = counts.sort_values(["count", "reason"], ascending=[False, True])
+    numbers, names = counts["count"].tolist(), counts["reason"].tolist()
+    if len(names) > MOST_REASONS:
+        numbers[MOST_REASONS:] = [sum(numbers[MOST_REASONS:])]
+        names[MOST_REASONS:] = [f"{len(names) - MOST_REASONS:,} other reasons"]
+    return charts.bars(numbers, names)
+
+
+def _look_alikes(survey: Survey, near: Alike) -> dict[str, Any]:
+    found = clusters(near)
+    shown = [
+        _cluster(survey, rows, f"{distance} of 64 bits apart") for distance, rows in found[:MOST_CLUSTERS]
+    ]
+    return {
+        "look_alikes": shown,
+        "look_alikes_total": len(found),
+        "look_alike_pairs": near.total,
+        "look_alike_pairs_kept": len(near.rows),
+        "near": NEAR,
+    }
+
+
+def _cluster(survey: Survey, rows: list[int], says: str) -> Cluster:
+    crops = survey.crops.iloc[rows]
+    labels = {labels_of(crop) for _, crop in crops.iterrows()}
+    shown = rows[:MOST_IN_CLUSTER]
+    names = survey.crops["person"].iloc[shown].replace("", "person not known")
+    tiles = [tile(survey, row, name) for row, name in zip(shown, names, strict=True)]
+    return Cluster(says, len(labels) > 1, tiles, len(rows) - len(shown))
+
+
+def _corrections(survey: Survey) -> Table | None:
+    path = survey.cache.folder / CORRECTIONS
+    if not path.is_file():
+        return None
+    corrections = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return _table([str(name) for name in corrections.columns], corrections.to_numpy().tolist())
+
+
+def _table(header: list[str], lines: list[list[str]]) -> Table:
+    return Table(header, lines[:MOST_LINES], max(len(lines) - MOST_LINES, 0))

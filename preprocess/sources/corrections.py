@@ -1,0 +1,147 @@
+"""Puts known wrong labels right, from a table in which every correction has a reason; no file is edited."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from faces.command import nearest
+from preprocess.sources.listing import LABELS, Listing, source_path
+from preprocess.sources.table import read_table
+from preprocess.sources.words import NOT_KNOWN, read_label, say_label
+
+NAME = "corrections.csv"
+DONE = ("line", "path", "person", "column", "before", "after", "photos", "why")
+CORRECTED = (*LABELS, "person")
+
+
+class _Correction(NamedTuple):
+    """One row of the table."""
+
+    line: int
+    path: str
+    person: str
+    column: str
+    value: Any
+    """A code, years, or a person."""
+    why: str
+
+
+def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
+    """Correct labels as a table says.
+
+    Its columns are path or person (one of them in each row), column (mask, gender, age or person), value (in
+    the words of `read_label`; "unknown" takes a label away) and why. Paths and people are those of the
+    source, whatever other rows correct. Photos of `incorrect` and `normal` that were swapped are two rows
+    by path; a person's wrong gender is one row by person.
+
+    Args:
+        listing: is not changed.
+        path: of the table; None for corrections.csv in the listing's folder, if there is one.
+
+    Returns:
+        The corrected listing, and what was done, a row for each of the table's: line; path, person; column;
+        before, after: in words; photos: how many changed, 0 where the label was right already; why.
+
+    Raises:
+        ValueError: no such table, a path or person unknown (the nearest is named), a column or value that is
+            none, a reason missing, or two values for one label of one photo; with the row.
+    """
+    if path is None:
+        path = listing.folder / NAME
+        if not path.is_file():
+            return listing, pd.DataFrame(columns=list(DONE))
+    photos = listing.photos.copy()
+    places = _places(photos)
+    said: dict[tuple[int, str], _Correction] = {}
+    done = []
+    for correction in _read(path):
+        rows = _find(correction, places, path)
+        for row in rows:
+            first = said.setdefault((row, correction.column), correction)
+            if not _same(first.value, correction.value):
+                raise ValueError(
+                    f"{path}: rows {first.line} and {correction.line} give {photos.source.iloc[row]} two "
+                    f"values of {correction.column}; which one is meant? Remove the other"
+                )
+        done.append(_correct(photos, rows, correction))
+    return dataclasses.replace(listing, photos=photos), pd.DataFrame(done, columns=list(DONE))
+
+
+def _correct(photos: pd.DataFrame, rows: list[int], correction: _Correction) -> dict[str, Any]:
+    """Change one label of some photos in place, and say what changed: a row of `DONE`."""
+    column = correction.column
+    before = photos[column].iloc[rows]
+    changed = [index for index, value in before.items() if not _same(value, correction.value)]
+    photos.loc[changed, column] = correction.value
+    return {
+        **correction._asdict(),
+        "before": ", ".join(dict.fromkeys(_say(column, value) for value in before)),
+        "after": _say(column, correction.value),
+        "photos": len(changed),
+    }
+
+
+def _read(path: Path) -> Iterable[_Correction]:
+    table = read_table(path, ("column", "value", "why"))
+    if not {"path", "person"} & {*table.columns}:
+        raise ValueError(f"{path}: no column path or person, so no row says whose label is wrong")
+    for line, row in table.iterrows():
+        cells = {
+            name: str(row.get(name, "")).strip() for name in ("path", "person", "column", "value", "why")
+        }
+        place = f"{path}, row {line}"
+        if bool(cells["path"]) == bool(cells["person"]):
+            raise ValueError(f"{place}: give a path or a person, one of them")
+        if cells["column"] not in CORRECTED:
+            raise ValueError(f"{place}: column {cells['column']!r}: {nearest(cells['column'], CORRECTED)}")
+        if not cells["why"]:
+            raise ValueError(f"{place}: no reason in column why; say how you know that the label is wrong")
+        cells["value"] = _value(cells["column"], cells["value"], place)
+        yield _Correction(line=int(str(line)), **cells)
+
+
+def _value(column: str, text: str, place: str) -> Any:
+    if not text:
+        raise ValueError(f"{place}: no value; write unknown to take a label away")
+    if column == "person":
+        if text.casefold() in NOT_KNOWN:
+            raise ValueError(f"{place}: person {text!r}; give a name that no one else has")
+        return text
+    try:
+        return read_label(column, text)  # type: ignore[arg-type]  # one of `LABELS`
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
+def _places(photos: pd.DataFrame) -> dict[str, dict[str, list[int]]]:
+    """Rows by path, as written in `source` and as the file is called, and by person."""
+    people = {str(person): [*rows] for person, rows in photos.groupby("person").indices.items() if person}
+    paths = {source_path(source): [row] for row, source in enumerate(photos.source)}
+    return {"path": paths | {source: [row] for row, source in enumerate(photos.source)}, "person": people}
+
+
+def _find(correction: _Correction, places: dict[str, dict[str, list[int]]], path: Path) -> list[int]:
+    kind = "path" if correction.path else "person"
+    name = correction.path or correction.person
+    rows = places[kind].get(name)
+    if rows is None:
+        hint = nearest(name, places[kind]) if places[kind] else "nobody in this source is named"
+        raise ValueError(
+            f"{path}, row {correction.line}: no {kind} {name!r} among the photos; "
+            f"{textwrap.shorten(hint, 200, placeholder=' and more')}"
+        )
+    return rows
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) or (one != one and other != other)  # NaN is not known, as NaN is
+
+
+def _say(column: str, value: Any) -> str:
+    return str(value) if column == "person" else say_label(column, float(value))  # type: ignore[arg-type]

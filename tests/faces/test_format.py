@@ -1,0 +1,181 @@
+"""Caches as other programs read them, and as the pipeline does: plain WebDataset, DALI's own reader."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import webdataset as wds
+from nvidia.dali import fn, pipeline_def, types
+from PIL import Image
+
+from faces.cache import Cache, extension_of
+from faces.tar import Sample
+from faces.writer import CacheWriter
+from pipeline.loader import Loader
+from preprocess.crop.render import encode
+from tests.helpers.pictures import picture
+
+SIZE, COUNT = 32, 11
+
+
+def crop(position: int, channels: int = 3) -> np.ndarray:
+    """Another picture for each photo; a cut-out one has a mask too."""
+    pixels = picture(SIZE, SIZE, seed=position)
+    if channels == 3:
+        return pixels
+    return np.dstack([pixels, np.random.default_rng(position).integers(0, 256, (SIZE, SIZE), np.uint8)])
+
+
+def write(folder: Path, codec: str, **settings: str) -> Cache:
+    """Photos 0 to 10 in two shards, in shuffled order, the fifth of them rejected."""
+    channels = 4 if settings else 3
+    writer = CacheWriter(
+        folder, settings={"codec": codec, "size": SIZE, **settings}, source={"photos": COUNT}, shard_count=2
+    )
+    order = np.random.default_rng(0).permutation(COUNT).tolist()
+    for shard in writer.pending():
+        samples = []
+        for position in order[shard::2]:
+            fields = {
+                "key": f"{position:08d}",
+                "position": position,
+                "mask": position % 3,
+                "gender": position % 2,
+                "age": 20.5 + position,
+                "height": SIZE,
+                "width": SIZE,
+                "face_box": [1.0, 2.0, 20.5, 30.25],
+                "status": "detected",
+            }
+            data: bytes | None = encode(crop(position, channels), codec, 95)  # type: ignore[arg-type]
+            if position == order[4]:
+                fields |= {"status": "rejected", "reason": "empty file"}
+                data = None
+            samples.append(Sample(fields=fields, data=data))
+        writer.write(shard, samples)
+    return writer.finish()
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cache]:
+    folder = tmp_path_factory.mktemp("caches")
+    return {codec: write(folder / codec, codec) for codec in ("jpeg", "png", "raw")}
+
+
+def shards(cache: Cache, suffix: str) -> list[str]:
+    return [str(path) for path in sorted((cache.folder / "shards").glob(f"*{suffix}"))]
+
+
+def expected(cache: Cache, row: int) -> np.ndarray:
+    """What any decoder must see, read at the index's place of the shard."""
+    place = cache.index.iloc[row]
+    data = Path(shards(cache, ".tar")[place.shard]).read_bytes()[place.offset : place.offset + place.length]
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def check_labels(cache: Cache, row: int, meta: dict) -> None:
+    place = cache.index.iloc[row]
+    assert meta["key"] == place.key
+    for name in ("position", "mask", "gender", "age", "status"):
+        assert meta[name] == place[name]
+    assert meta["face_box"] == place.face_box.tolist()
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
+def test_plain_webdataset_reads_every_sample_as_the_index_says(caches: dict[str, Cache], codec: str) -> None:
+    cache = caches[codec]
+    extension = extension_of(cache.description["settings"])
+    samples = list(wds.WebDataset(shards(cache, ".tar"), shardshuffle=False).decode("rgb8"))
+    assert len(samples) == len(cache) == COUNT - 1
+    for row, sample in enumerate(samples):
+        assert sample["__key__"] == cache.index.key[row]
+        check_labels(cache, row, sample["json"])
+        np.testing.assert_array_equal(sample[extension], expected(cache, row))
+        np.testing.assert_array_equal(sample[extension], cache.image(row))
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
+def test_dalis_own_reader_gives_every_sample_as_the_index_says(caches: dict[str, Cache], codec: str) -> None:
+    cache = caches[codec]
+
+    @pipeline_def(batch_size=len(cache), num_threads=1, device_id=None)
+    def read() -> tuple[object, object]:
+        data, meta = fn.readers.webdataset(
+            paths=shards(cache, ".tar"),
+            index_paths=shards(cache, ".idx"),
+            ext=[extension_of(cache.description["settings"]), "json"],
+        )
+        return fn.decoders.image(data, output_type=types.RGB), meta
+
+    pipeline = read()
+    pipeline.build()
+    images, metas = pipeline.run()
+    for row in range(len(cache)):
+        check_labels(cache, row, json.loads(bytes(metas.at(row))))
+        np.testing.assert_array_equal(images.at(row), expected(cache, row))
+
+
+@pytest.mark.parametrize("codec", ["png", "raw"])
+def test_codecs_without_loss_keep_the_crop_itself(caches: dict[str, Cache], codec: str) -> None:
+    cache = caches[codec]
+    for row, position in enumerate(cache.index.position):
+        np.testing.assert_array_equal(cache.image(row), crop(int(position)))
+
+
+def loaded(cache: Cache, policy: str) -> tuple[torch.Tensor, torch.Tensor]:
+    half = (0.5, 0.5, 0.5)
+    rows = np.arange(len(cache))
+    loader = Loader(cache, rows, batch_size=4, image_size=24, mean=half, std=half, policy=policy, seed=3)
+    images, numbers = zip(*loader.epoch(1), strict=True)
+    return torch.cat(images), torch.cat(numbers)
+
+
+@pytest.mark.parametrize("policy", ["none", "strong"])
+def test_the_pipeline_gives_the_same_pixels_from_png_as_from_raw(
+    caches: dict[str, Cache], policy: str
+) -> None:
+    png, raw = (loaded(caches[codec], policy) for codec in ("png", "raw"))
+    assert torch.equal(png[0], raw[0]) and torch.equal(png[1], raw[1])
+    assert len(png[0]) == COUNT - 1 and png[0].std() > 0.1
+
+
+def test_a_damaged_png_is_named_by_the_pipeline(tmp_path: Path) -> None:
+    fields = {"key": "broken", "position": 0, "height": SIZE, "width": SIZE, "status": "detected"}
+    writer = CacheWriter(tmp_path, settings={"codec": "png", "size": SIZE}, source={}, shard_count=1)
+    writer.write(0, [Sample(fields=fields, data=encode(crop(0), "png", 95)[:200])])
+    cache = writer.finish()
+    with pytest.raises(ValueError, match="cannot decode key broken"):
+        loaded(cache, "none")
+
+
+@pytest.mark.parametrize("codec", ["png", "raw"])
+def test_cut_out_crops_keep_their_mask_and_are_shown_on_white(tmp_path: Path, codec: str) -> None:
+    cache = write(tmp_path / "cache", codec, background="alpha")
+    assert cache.channels == 4
+    assert extension_of(cache.description["settings"]) == {"png": "png", "raw": "rgba"}[codec]
+    for row, position in enumerate(cache.index.position):
+        pixels = crop(int(position), 4)
+        [data] = cache.encoded(np.array([row]))
+        stored = data if codec == "raw" else np.asarray(Image.open(io.BytesIO(data.tobytes())))
+        np.testing.assert_array_equal(stored, pixels)
+        white = Image.new("RGBA", (SIZE, SIZE), "white")
+        on_white = Image.alpha_composite(white, Image.fromarray(pixels)).convert("RGB")
+        np.testing.assert_allclose(cache.image(row).astype(int), np.asarray(on_white, int), atol=1)
+
+
+@pytest.mark.parametrize("policy", ["none", "strong"])
+def test_the_pipeline_pastes_cut_out_crops_alike_from_png_and_raw(tmp_path: Path, policy: str) -> None:
+    caches = [write(tmp_path / codec, codec, background="alpha") for codec in ("png", "raw")]
+    (png, rows), (raw, same_rows) = (loaded(cache, policy) for cache in caches)
+    assert torch.equal(png, raw) and torch.equal(rows, same_rows) and png.shape == (len(rows), 3, 24, 24)
+
+
+def test_caches_that_know_no_background_hold_rgb(make_cache: Callable[..., Cache]) -> None:
+    cache = make_cache(people=2)
+    assert "background" not in cache.description["settings"] and cache.channels == 3
+    assert cache.image(0).shape == (48, 48, 3)
+    assert extension_of(cache.description["settings"]) == "rgb"

@@ -1,0 +1,83 @@
+"""Runs on disk as training leaves them, but not trained: their answers out of fold are drawn."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from faces.cache import Cache
+from faces.labels import TASKS
+from train.data.rows import fold_rows
+from train.engine.checkpoint import RunCard, load_best, save_best
+from train.fold import out_of_fold
+from train.network.model import Normalisation, build_model
+from train.recipe.recipe import Recipe
+
+FOLDS = 3
+HEADS = ("mask", "gender", "age3")
+
+
+def guesses(truth: np.ndarray, classes: int, *, skill: float, seed: int) -> np.ndarray:
+    """float32 [n, classes] probabilities, the true class's tending to be the largest; -1 is never true."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1, (len(truth), classes))
+    known = np.flatnonzero(truth >= 0)
+    logits[known, truth[known]] += skill
+    powers = np.exp(logits)
+    return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+
+
+def write_runs(
+    folder: Path,
+    cache: Cache,
+    name: str,
+    *,
+    tasks: Sequence[str] = HEADS,
+    folds: Sequence[int] = range(FOLDS),
+    skill: float = 2.0,
+    seed: int = 0,
+    changes: Mapping[str, object] = {},
+) -> Path:
+    """Folds of a recipe below `folder / name`; `changes` are fields of the card."""
+    recipe = Recipe(tasks=tuple(tasks), backbone="test_resnet", image_size=32, precision="fp32")  # type: ignore[arg-type]
+    torch.manual_seed(seed)
+    network = build_model(recipe, initialise=False)
+    for fold in folds:
+        rows = fold_rows(cache, recipe.tasks, fold=fold, folds=FOLDS, seed=0)
+        card = RunCard(
+            recipe=recipe,
+            normalisation=Normalisation(mean=(0.5,) * 3, std=(0.25,) * 3),
+            classes={task: TASKS[task].classes for task in tasks},
+            fold=fold,
+            folds=FOLDS,
+            fold_seed=0,
+            scheme="person",
+            epoch=0,
+            score=0.5,
+            crop=cache.description["settings"],
+            prior=rows.prior,
+        )
+        run = folder / name / f"fold{fold}"
+        run.mkdir(parents=True)
+        save_best(network, dataclasses.replace(card, **changes), run / "best.safetensors")  # type: ignore[arg-type]
+        (run / "request.json").write_text(json.dumps({"cache": cache.identity, "fold": fold}))
+        said = {
+            task: guesses(
+                cache.labels(task)[rows.validation],
+                len(TASKS[task].classes),
+                skill=skill,
+                seed=100 * seed + 10 * fold + place,
+            )
+            for place, task in enumerate(tasks)
+        }
+        out_of_fold(cache, rows, said, fold).to_parquet(run / "oof.parquet", index=False)
+    return folder / name
+
+
+def change_card(run: Path, **fields: object) -> None:
+    """Rewrite what a run says of itself."""
+    network, card = load_best(run / "best.safetensors")
+    save_best(network, dataclasses.replace(card, **fields), run / "best.safetensors")  # type: ignore[arg-type]

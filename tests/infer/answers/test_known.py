@@ -1,0 +1,55 @@
+"""Known answers: what is said of predictions with other people drawn."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faces.intervals import DRAWS
+from faces.labels import CLASS_COUNT
+from faces.scores import class_scores
+from infer.answers.known import Known, mean_scores, read_people
+
+RANDOM = np.random.default_rng(0)
+PEOPLE = np.repeat(np.arange(30), 7)
+TRUTH = RANDOM.integers(CLASS_COUNT, size=len(PEOPLE))
+
+
+def answered(share: float) -> np.ndarray:
+    """The truth for a share of the photos, other classes for the rest."""
+    wrong = RANDOM.random(len(TRUTH)) >= share
+    return np.where(wrong, (TRUTH + 1) % CLASS_COUNT, TRUTH)
+
+
+def test_answers_against_themselves_differ_by_nothing_in_every_draw() -> None:
+    known, said = Known(TRUTH, PEOPLE), answered(0.5)
+    assert known.number == 30 and known.drawn([said]).shape == (DRAWS,)
+    assert known.told([said, said], less=[said]) == "[+0.000, +0.000]"
+    assert known.told([TRUTH]) == "[1.000, 1.000]"
+
+
+def test_several_answers_score_their_mean_in_every_draw() -> None:
+    known, one, other = Known(TRUTH, PEOPLE), answered(0.3), answered(0.7)
+    np.testing.assert_allclose(known.drawn([one, other]), (known.drawn([one]) + known.drawn([other])) / 2)
+    means, alone = mean_scores(TRUTH, [one, other]), [class_scores(TRUTH, said) for said in (one, other)]
+    assert means == pytest.approx({name: (alone[0][name] + alone[1][name]) / 2 for name in means})
+
+
+def test_a_difference_that_every_person_bears_out_excludes_zero() -> None:
+    known = Known(TRUTH, PEOPLE)
+    low, high = (float(edge) for edge in known.told([answered(0.8)], less=[answered(0.2)])[1:-1].split(","))
+    assert 0.3 < low < high < 0.9
+
+
+def test_people_follow_the_order_of_the_predictions(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("ImageID,ans,person\nb.jpg,0,007\na.jpg,1,12\nc.jpg,2,007\n")
+    table = pd.DataFrame({"ImageID": ["a.jpg", "c.jpg", "b.jpg"]})
+    people = read_people(path, table)
+    assert people is not None and people.tolist() == [0, 1, 1]
+    path.write_text("ImageID,ans,person\na.jpg,1,7\nb.jpg,1,\nc.jpg,1,7\n")
+    with pytest.raises(ValueError, match=r"answers.csv: 1 photos have no person, the first is b.jpg; fill"):
+        read_people(path, table)
+    path.write_text("ImageID,ans\na.jpg,1\nb.jpg,1\nc.jpg,1\n")
+    assert read_people(path, table) is None

@@ -1,0 +1,171 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faces.cache import Cache
+from faces.labels import CLASS_NAMES
+from infer.answers import check
+from infer.answers.check import check_photos, check_submission, read_submission
+from infer.answers.known import read_networks
+from infer.answers.submission import PRIOR, answer_table, networks_table, read_answers, write_answers
+from infer.ensemble.vote import Verdict
+
+PRIOR_SHARES = np.eye(18)[4] * 0.5 + 0.5 / 18
+ASKED = [f"{position}.jpg" for position in range(14)]
+
+
+def answers_of(cache: Cache) -> pd.DataFrame:
+    """Each photo answered with its position, so that a wrong order shows."""
+    classes = cache.index["position"].to_numpy(np.int64)
+    probabilities = np.eye(18)[classes]
+    verdict = Verdict(classes=classes, probabilities=probabilities, agreement=np.ones(len(classes)))
+    return answer_table(cache, verdict, PRIOR_SHARES)
+
+
+def write_info(folder: Path, photos: list[str]) -> Path:
+    path = folder / "info.csv"
+    path.write_text("ImageID,ans\n" + "".join(f"{photo},0\n" for photo in photos))
+    return path
+
+
+def write_submission(folder: Path, text: str) -> Path:
+    path = folder / "submission.csv"
+    path.write_text(text)
+    return path
+
+
+def lines(answers: dict[str, object]) -> str:
+    return "ImageID,ans\n" + "".join(f"{photo},{ans}\n" for photo, ans in answers.items())
+
+
+def test_answers_follow_the_source_whatever_the_order_of_the_cache(unseen: Cache, tmp_path: Path) -> None:
+    assert unseen.index["position"].tolist() != sorted(unseen.index["position"])
+    table = answers_of(unseen)
+    assert table.ImageID.tolist() == ASKED
+    assert table.ans.tolist() == [*range(12), 4, 4]
+    assert (table.answered_by == PRIOR).tolist() == [False] * 12 + [True] * 2
+    assert table[[*CLASS_NAMES]].to_numpy().argmax(1).tolist() == table.ans.tolist()
+    write_answers(table, networks_table(unseen, {}), {"of": 1}, tmp_path / "x")
+    check_submission(tmp_path / "x", write_info(tmp_path, ASKED))
+    check_submission(tmp_path / "x" / "submission.csv", tmp_path / "info.csv")
+    check_submission(table, tmp_path / "info.csv")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"ans": 18}, r"whole number from 0 to 17, but 0\.jpg, 1\.jpg, 2\.jpg, \.\.\. has '18', '18', '18'"),
+        ({"ans": 3.0}, r"whole number .* has '3\.0'"),
+        ({"ImageID": "0.jpg"}, r"answers 0\.jpg more than once"),
+    ],
+)
+def test_what_is_no_submission_is_never_written(
+    unseen: Cache, tmp_path: Path, wrong: dict[str, object], message: str
+) -> None:
+    table = answers_of(unseen)
+    write_answers(table, networks_table(unseen, {}), {"of": 1}, tmp_path / "x")
+    before = (tmp_path / "x" / "submission.csv").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        write_answers(table.assign(**wrong), networks_table(unseen, {}), {"of": 2}, tmp_path / "x")
+    assert (tmp_path / "x" / "submission.csv").read_bytes() == before
+    assert read_answers(tmp_path / "x", {"of": 1}) is not None
+
+
+def test_a_cache_that_lost_a_photo_of_its_source_is_refused(unseen: Cache) -> None:
+    short = Cache(unseen.folder, {**unseen.description, "source": {"photos": 15}})
+    with pytest.raises(ValueError, match="hold 14 photos, which are not the 15 of its source"):
+        answers_of(short)
+
+
+@pytest.mark.parametrize(
+    ("photos", "message"),
+    [
+        (
+            [*ASKED, "new.jpg"],
+            r"info\.csv names 1 of 15 photos \(new\.jpg\) that .*unseen lacks; make one of",
+        ),
+        (ASKED[1:], r"unseen has 1 of 14 photos \(0\.jpg\) that .*info\.csv does not name; make one of them"),
+        (ASKED[::-1], r"in another order: row 2 is '13\.jpg' there and '0\.jpg' here"),
+        ([*ASKED, "3.jpg"], r"info\.csv: 3\.jpg occurs more than once"),
+        ([], r"info\.csv: asks about no photo"),
+    ],
+)
+def test_a_cache_of_other_photos_is_refused_before_it_is_predicted(
+    unseen: Cache, tmp_path: Path, photos: list[str], message: str
+) -> None:
+    check_photos(unseen, write_info(tmp_path, ASKED))
+    with pytest.raises(ValueError, match=message):
+        check_photos(unseen, write_info(tmp_path, photos))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            lines({"a": 1, "b": 2}),
+            r"info\.csv names 1 of 3 photos \(c\) that .*submission\.csv lacks; .*`make infer`",
+        ),
+        (
+            lines({"a": 1, "b": 2, "c": 3, "d": 4}),
+            r"submission\.csv has 1 of 4 photos \(d\) that .*does not name",
+        ),
+        (lines({"a": 1, "c": 3, "b": 2}), r"in another order: row 3 is 'b' there and 'c' here"),
+        (lines({"a": 1, "b": 2, "c": 3}) + "b,2\n", r"submission\.csv: answers b more than once"),
+        (lines({"a": 1, "b": 18, "c": 3}), r"from 0 to 17, but b has '18'"),
+        (lines({"a": 1, "b": -1, "c": 3}), r"from 0 to 17, but b has '-1'"),
+        (lines({"a": 1, "b": "2.0", "c": 3}), r"but b has '2\.0'"),
+        (lines({"a": 1, "b": "", "c": 3}), r"but b has ''"),
+        (lines({"a": 1, "b": "2,7", "c": 3}), r"submission\.csv: not readable"),
+        ("ImageID,class\na,1\n", r"no column ans; it has ImageID, class"),
+    ],
+)
+def test_a_submission_that_would_be_refused_or_mistaken_is_found(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    info = write_info(tmp_path, ["a", "b", "c"])
+    check_submission(write_submission(tmp_path, lines({"a": 0, "b": 17, "c": 3})), info)
+    with pytest.raises(ValueError, match=message):
+        check_submission(write_submission(tmp_path, text), info)
+
+
+def test_names_that_look_like_numbers_or_gaps_are_names(tmp_path: Path) -> None:
+    path = write_submission(tmp_path, "ImageID,ans\n0012,1\n12,2\nNA,3\n1e3,4\n")
+    assert read_submission(path).ImageID.tolist() == ["0012", "12", "NA", "1e3"]
+    check_submission(path, write_info(tmp_path, ["0012", "12", "NA", "1e3"]))
+    with pytest.raises(ValueError, match="another order"):
+        check_submission(path, write_info(tmp_path, ["12", "0012", "NA", "1e3"]))
+
+
+def test_the_checker_says_what_it_has_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_submission(tmp_path, lines({"a": 0, "b": 17}))
+    check.run(check.Settings(submission=tmp_path, info=write_info(tmp_path, ["a", "b"])))
+    assert "submission.csv: answers the 2 photos of" in capsys.readouterr().out
+    for missing in (tmp_path / "none", tmp_path / "none.csv"):
+        with pytest.raises(ValueError, match=r"none.*no such predictions folder or submission\.csv"):
+            check.run(check.Settings(submission=missing, info=tmp_path / "info.csv"))
+    with pytest.raises(ValueError, match=r"other\.csv: no such file"):
+        check.run(check.Settings(submission=tmp_path, info=tmp_path / "other.csv"))
+
+
+def test_networks_that_tell_all_classes_are_scored_alone(unseen: Cache, tmp_path: Path) -> None:
+    table = answers_of(unseen)
+    classes = unseen.index["position"].to_numpy(np.int64)
+    right, wrong = np.eye(18, dtype=np.float32)[classes], np.eye(18, dtype=np.float32)[(classes + 1) % 18]
+    factors = {"mask_gender": np.eye(6, dtype=np.float32)[classes // 3], "age3": np.eye(3)[classes % 3]}
+    blind = {"mask": np.eye(3, dtype=np.float32)[classes % 3]}
+    panels = {"one": [{"class18": right}, {"class18": wrong}], "two": [factors], "mask_only": [blind]}
+    networks = networks_table(unseen, panels)
+    write_answers(table, networks, {}, tmp_path)
+    first, second, both = read_networks(tmp_path / "networks.parquet", table)
+    assert first.tolist() == both.tolist() == table.ans.tolist()
+    # Photos that no network saw keep the answer of the table.
+    assert second.tolist() == [*((np.arange(12) + 1) % 18), 4, 4]
+    assert read_networks(tmp_path / "none.parquet", table) == []
+    half = (tmp_path / "networks.parquet").read_bytes()[:500]
+    (tmp_path / "networks.parquet").write_bytes(half)
+    with pytest.raises(
+        ValueError, match=r"networks.parquet: not readable .*delete .*basis.json and predict again"
+    ):
+        read_networks(tmp_path / "networks.parquet", table)

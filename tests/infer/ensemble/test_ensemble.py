@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from infer.ensemble.catalogue import Settings, list_ensembles
+from infer.ensemble.file import read_ensemble, write_ensemble
+from infer.ensemble.tree import Compose, Ensemble, Leaf, Override, Vote, check_tasks, recipes_of
+from train.recipe.file import read_recipe
+
+ROOT = Path(__file__).parents[3]
+FILES = sorted((ROOT / "ensembles").glob("*.toml"))
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "x.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_members_of_every_ensemble_are_recipes_that_tell_what_they_are_asked(path: Path) -> None:
+    ensemble = read_ensemble(path)
+    tasks = {name: read_recipe(ROOT / "recipes" / f"{name}.toml").tasks for name in recipes_of(ensemble.root)}
+    check_tasks(ensemble.root, tasks)
+
+
+def test_the_systems_of_the_teams_are_there_in_both_sizes() -> None:
+    names = {path.stem for path in FILES}
+    systems = ("team_a", "team_b_nine", "team_b_class18", "team_b_composed", "team_b_senior")
+    for system in (*systems, "winner_attributes"):
+        assert {system, f"{system}_small"} <= names
+    nine = read_ensemble(ROOT / "ensembles" / "team_b_nine.toml")
+    backbones = {read_recipe(ROOT / "recipes" / f"{name}.toml").backbone for name in recipes_of(nine.root)}
+    assert len(backbones) == 9
+    senior = read_ensemble(ROOT / "ensembles" / "team_b_senior.toml").root
+    assert isinstance(senior, Override)
+    assert senior.above == 0.08
+    assert senior.base == read_ensemble(ROOT / "ensembles" / "team_b_composed.toml").root
+
+
+def test_a_written_ensemble_reads_back_equal(tmp_path: Path) -> None:
+    voters = Vote(members=(Leaf("a"), Vote(members=(Leaf("b"),), rule="rank")), rule="hard", weights=(2, 0.5))
+    whole = Compose(parts=(("mask_gender", Leaf("c")), ("age3", Vote(members=(Leaf("d"),), temperature=1.5))))
+    tree = Override(
+        base=Vote(members=(voters, whole), rule="log"),
+        by=Leaf("e"),
+        task="senior",
+        category=">=60",
+        above=0.08,
+        where=(("age", ("30-59", ">=60")), ("mask", ("normal",))),
+    )
+    ensemble = Ensemble(name="x", about="all kinds", views=("original",), root=tree)
+    write_ensemble(ensemble, tmp_path / "x.toml")
+    assert read_ensemble(tmp_path / "x.toml") == ensemble
+    assert recipes_of(tree) == ("a", "b", "c", "d", "e")
+
+
+def test_a_file_may_take_the_tree_of_another(tmp_path: Path) -> None:
+    (tmp_path / "inner.toml").write_text('vote = ["a", "b"]\nrule = "hard"\nviews = ["flip"]')
+    ensemble = read_ensemble(written(tmp_path, 'vote = [{ ensemble = "inner" }, "c"]'))
+    assert isinstance(ensemble.root, Vote)
+    assert ensemble.root.members == (Vote(members=(Leaf("a"), Leaf("b")), rule="hard"), Leaf("c"))
+    assert ensemble.views == ("original", "flip")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "a table with keys none: it needs just one of vote, compose, override"),
+        ("vote = []", "name at least one member"),
+        ('vote = "a"', "is a list of members"),
+        ("vote = [3]", "3: a member is a recipe's name or a table"),
+        ('vote = ["a", "a"]', "a named twice"),
+        ('vote = ["a"]\nrule = "sofd"', r"rule='sofd': did you mean 'soft'\?"),
+        ('vote = ["a"]\nrules = "soft"', r"unknown key 'rules' beside vote: did you mean 'rule'\?"),
+        ('vote = ["a", "b"]\nweights = [1]', "give one for each of the 2 members"),
+        ('vote = ["a", "b"]\nweights = [1, 0]', "must be above 0"),
+        ('vote = ["a"]\nweights = ["x"]', "list of numbers"),
+        ('vote = ["a"]\ntemperature = 0', "temperature=0"),
+        ('vote = ["a"]\nviews = ["mirror"]', "views: 'mirror': known are original, flip"),
+        ('vote = ["a"]\nviews = []', "name at least one"),
+        ('vote = ["a"]\n[compose]\nmask = "b"', "just one of"),
+        ('[compose]\nmask = "a"\ngender = "a"', "age is said 0 times"),
+        ('[compose]\nmask = "a"\nmask_gender = "a"\nage3 = "a"', "mask is said 2 times"),
+        (
+            '[compose]\nmask = "a"\ngender = "a"\nage6 = "a"',
+            r"'age6' is no whole factor: did you mean 'age3'",
+        ),
+        ('[override]\nbase = "a"', "override lacks by, task, category, above"),
+        ('vote = [{ ensemble = "x" }]', "goes round in a circle: x -> x"),
+        ('vote = [{ ensemble = "none" }]', "none.toml: no such file"),
+    ],
+)
+def test_mistakes_name_the_file_and_the_cure(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        read_ensemble(written(tmp_path, text))
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('task = "age6"', r"override.task='age6': did you mean 'age3'\?"),
+        ('category = "60"', r"task senior has did you mean '>=60'\?|task senior has known are"),
+        ("above = 1.5", r"override.above=1.5: a probability in \[0, 1\)"),
+        ('where = { age = ["30"] }', "override.where.age: '30'"),
+        ('where = { height = ["30"] }', "override.where: 'height'"),
+        ("where = 3", "is a table from factor"),
+        ('wher = "x"', r"unknown key 'override.wher': did you mean 'where'"),
+    ],
+)
+def test_mistakes_in_an_override(tmp_path: Path, change: str, message: str) -> None:
+    lines = {"base": '"a"', "by": '"b"', "task": '"senior"', "category": '">=60"', "above": "0.1"}
+    key, _, value = change.partition(" = ")
+    body = "\n".join(f"{k} = {v}" for k, v in (lines | {key: value}).items())
+    with pytest.raises(ValueError, match=message):
+        read_ensemble(written(tmp_path, f"[override]\n{body}"))
+
+
+def test_a_member_that_cannot_answer_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'m' was trained on mask, but is asked for class18"):
+        check_tasks(Vote(members=(Leaf("m"),)), {"m": ("mask",)})
+    parts = (("mask", Leaf("m")), ("gender", Leaf("m")), ("age3", Leaf("a")))
+    with pytest.raises(ValueError, match=r"'m' .* asked for gender"):
+        check_tasks(Compose(parts=parts), {"m": ("mask",), "a": ("age6",)})
+    tree = Override(base=Leaf("c"), by=Leaf("m"), task="senior", category=">=60", above=0.5)
+    with pytest.raises(ValueError, match=r"'m' .* asked for senior"):
+        check_tasks(tree, {"c": ("class18",), "m": ("mask",)})
+
+
+def test_the_list_draws_each_tree_and_counts_trained_folds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ensembles").mkdir()
+    written(tmp_path / "ensembles", 'about = "two"\nvote = ["a", "b"]\nrule = "hard"\nweights = [2, 1]')
+    for fold in (0, 1):
+        (tmp_path / f"runs/a/fold{fold}").mkdir(parents=True)
+        (tmp_path / f"runs/a/fold{fold}/best.safetensors").touch()
+    wanted = Settings(ensembles=tmp_path / "ensembles", runs=tmp_path / "runs")
+    list_ensembles(wanted)
+    text = capsys.readouterr().out
+    for line in ("x: two", "1 of 2 members not trained", "2 x a  2 folds", "1 x b  not trained"):
+        assert line in text
+    (tmp_path / "ensembles/bad.toml").write_text("vote = []")
+    with pytest.raises(ValueError, match=r"1 of 2 ensembles do not read: bad.toml"):
+        list_ensembles(wanted)
+    assert Console().width  # drawn at any width

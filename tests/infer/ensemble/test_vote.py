@@ -1,0 +1,231 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faces.labels import TASKS, compose
+from infer.ensemble.tree import Compose, Leaf, Node, Override, Rule, Vote
+from infer.ensemble.vote import Ballot, Verdict, count_votes, take_vote
+
+RULES: list[Rule] = ["soft", "log", "hard", "rank"]
+
+
+def random_members(count: int, seed: int, classes: int = 18) -> np.ndarray:
+    return np.random.default_rng(seed).dirichlet(np.ones(classes), (count, 25))
+
+
+def vote_of(members: np.ndarray | list, rule: Rule = "soft", weights: Sequence[float] = ()) -> Verdict:
+    """Each member a recipe with a single fold, who vote on masks."""
+    names = [f"m{number}" for number in range(len(members))]
+    vote = Vote(members=tuple(map(Leaf, names)), rule=rule, weights=tuple(weights))
+    task = "mask" if np.shape(members)[-1] == 3 else "class18"
+    panels = {name: [{task: np.asarray(member)}] for name, member in zip(names, members, strict=True)}
+    return count_votes(vote, panels, task)
+
+
+def one_hot(task: str, codes: Sequence[int]) -> np.ndarray:
+    return np.eye(len(TASKS[task].classes))[list(codes)]
+
+
+def test_hand_computed_votes() -> None:
+    members = [[[0.5, 0.4, 0.1]], [[0.5, 0.4, 0.1]], [[0.0, 0.9, 0.1]]]
+    soft, hard = vote_of(members), vote_of(members, "hard")
+    assert (soft.classes[0], hard.classes[0]) == (1, 0)
+    np.testing.assert_allclose(soft.probabilities[0], [1 / 3, 1.7 / 3, 0.1])
+    np.testing.assert_allclose([soft.agreement[0], hard.agreement[0]], [1 / 3, 2 / 3])
+
+
+def test_hand_computed_tie_goes_to_the_larger_sum_then_to_the_lower_class() -> None:
+    tie = [[[0.5, 0.3, 0.2]], [[0.1, 0.6, 0.3]], [[0.2, 0.1, 0.7]]]
+    assert vote_of(tie, "hard").classes[0] == 2
+    # class 2 has the largest sum, but not a single vote
+    voteless = [[[0.51, 0.0, 0.49]], [[0.0, 0.505, 0.495]]]
+    assert vote_of(voteless).classes[0] == 2
+    assert vote_of(voteless, "hard").classes[0] == 0
+    assert vote_of([[[0.0, 0.75, 0.25]], [[0.0, 0.25, 0.75]]], "hard").classes[0] == 1
+
+
+def test_hand_computed_weights_logarithms_and_ranks() -> None:
+    two = [[[0.6, 0.4, 0.0]], [[0.1, 0.9, 0.0]]]
+    np.testing.assert_allclose(vote_of(two, weights=[3, 1]).probabilities[0], [0.475, 0.525, 0])
+    assert vote_of(two, "hard", [3, 1]).classes[0] == 0
+    roots = np.sqrt([0.06, 0.36])
+    np.testing.assert_allclose(vote_of(two, "log").probabilities[0, :2], roots / roots.sum(), atol=1e-9)
+    # A member who is always surer of class 0 has no more say than another: only its order of photos counts.
+    sure = [[0.9, 0.1, 0.0], [0.8, 0.2, 0.0]]
+    np.testing.assert_allclose(vote_of([sure], "rank").probabilities, [[4, 2, 3], [2, 4, 3]] / np.array(9))
+
+
+@given(count=st.integers(1, 6), seed=st.integers(0, 100), rule=st.sampled_from(RULES))
+def test_order_of_members_does_not_matter(count: int, seed: int, rule: Rule) -> None:
+    members, weights = random_members(count, seed), np.random.default_rng(seed).integers(1, 4, count)
+    order = np.random.default_rng(seed).permutation(count)
+    one, other = vote_of(members, rule, weights), vote_of(members[order], rule, weights[order])
+    np.testing.assert_array_equal(one.classes, other.classes)
+    np.testing.assert_allclose(one.probabilities, other.probabilities)
+    np.testing.assert_allclose(one.agreement, other.agreement)
+
+
+@pytest.mark.parametrize("rule", ["soft", "log", "hard"])
+def test_one_member_and_equal_members_vote_themselves(rule: Rule) -> None:
+    alone = random_members(1, 0)
+    for members in (alone, np.repeat(alone, 3, 0)):
+        verdict = vote_of(members, rule)
+        np.testing.assert_array_equal(verdict.classes, alone[0].argmax(1))
+        np.testing.assert_allclose(verdict.probabilities, alone[0])
+        np.testing.assert_allclose(verdict.agreement, 1)
+
+
+def test_folds_share_the_weight_of_their_recipe() -> None:
+    five, one = random_members(5, 1), random_members(1, 2)
+    panels = {"five": [{"class18": fold} for fold in five], "one": [{"class18": one[0]}]}
+    verdict = count_votes(Vote(members=(Leaf("five"), Leaf("one"))), panels)
+    np.testing.assert_allclose(verdict.probabilities, (five.mean(0) + one[0]) / 2)
+    # ... as a vote over the five first would have it
+    nested = Vote(members=(Vote(members=(Leaf("five"),)), Leaf("one")))
+    np.testing.assert_allclose(count_votes(nested, panels).probabilities, verdict.probabilities)
+
+
+def test_composing_certain_factors_gives_just_their_class() -> None:
+    codes = np.arange(18)
+    factors = {"mask": codes // 6, "gender": codes // 3 % 2, "age3": codes % 3}
+    tree = Compose(parts=tuple((task, Leaf(task)) for task in factors))
+    panels = {task: [{task: one_hot(task, values)}] for task, values in factors.items()}
+    verdict = count_votes(tree, panels)
+    np.testing.assert_array_equal(verdict.classes, codes)
+    np.testing.assert_allclose(verdict.probabilities, np.eye(18))
+    six = {
+        "mask_gender": [{"mask_gender": one_hot("mask_gender", codes // 3)}],
+        "age6": [{"age6": one_hot("age6", np.array([0, 2, 5])[codes % 3])}],
+    }
+    other = Compose(parts=(("age3", Leaf("age6")), ("mask_gender", Leaf("mask_gender"))))
+    np.testing.assert_array_equal(count_votes(other, six).classes, codes)
+
+
+def test_a_composition_is_the_composed_heads_and_gives_the_factors_back() -> None:
+    random = np.random.default_rng(3)
+    heads = {task: random.dirichlet(np.ones(k), 30) for task, k in (("mask", 3), ("gender", 2), ("age3", 3))}
+    tree = Compose(parts=tuple((task, Leaf("x")) for task in heads))
+    verdict = count_votes(tree, {"x": [heads]})
+    np.testing.assert_allclose(verdict.probabilities, compose(heads))
+    for task, said in heads.items():
+        again = count_votes(tree, {"x": [heads]}, task)
+        np.testing.assert_allclose(again.probabilities, said)
+        np.testing.assert_array_equal(again.classes, said.argmax(1))
+
+
+def test_a_composition_is_made_fold_by_fold() -> None:
+    random = np.random.default_rng(4)
+    masks, rest = random.dirichlet(np.ones(3), (2, 9)), random.dirichlet(np.ones(6), (2, 9))
+    ages = random.dirichlet(np.ones(3), 9)
+    parts: tuple[tuple[str, Node], ...] = (("mask", Leaf("m")), ("gender", Leaf("g")), ("age3", Leaf("a")))
+    panels = {
+        "m": [{"mask": part} for part in masks],
+        "g": [{"mask_gender": part} for part in rest],
+        "a": [{"age3": ages}],  # a single voter stands beside each fold of the others
+    }
+    folds = [
+        compose({"mask": masks[k], "gender": rest[k].reshape(9, 3, 2).sum(1), "age3": ages}) for k in (0, 1)
+    ]
+    np.testing.assert_allclose(
+        count_votes(Compose(parts=parts), panels).probabilities, np.mean(folds, axis=0)
+    )
+    panels["a"] = panels["a"] * 3
+    with pytest.raises(ValueError, match="have 2, 2, 3 folds"):
+        count_votes(Compose(parts=parts), panels)
+
+
+def test_a_hard_part_of_a_composition_keeps_its_choice() -> None:
+    # By votes 0, by mean probability 1.
+    masks = [[[0.5, 0.4, 0.1]], [[0.5, 0.4, 0.1]], [[0.0, 0.9, 0.1]]]
+    voters = Vote(members=(Leaf("a"), Leaf("b"), Leaf("c")), rule="hard")
+    tree = Compose(parts=(("mask", voters), ("gender", Leaf("g")), ("age3", Leaf("g"))))
+    panels = {name: [{"mask": np.array(mask)}] for name, mask in zip("abc", masks, strict=True)}
+    panels["g"] = [{"gender": np.array([[0.2, 0.8]]), "age3": np.array([[0.1, 0.2, 0.7]])}]
+    assert count_votes(Vote(members=(tree,), rule="hard"), panels).classes[0] == 0 * 6 + 1 * 3 + 2
+    assert count_votes(Vote(members=(tree,)), panels).classes[0] == 1 * 6 + 1 * 3 + 2
+
+
+def test_hand_computed_override() -> None:
+    # Bases of wear female: 20 years, 40 years twice, 70 years.
+    base = np.zeros((4, 18))
+    base[:, 3:6] = [[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.1, 0.7, 0.2], [0.0, 0.3, 0.7]]
+    senior = np.array([[0.1, 0.9], [0.91, 0.09], [0.92, 0.08], [0.99, 0.01]])
+    tree = Override(
+        base=Leaf("base"),
+        by=Leaf("senior"),
+        task="senior",
+        category=">=60",
+        above=0.08,
+        where=(("age", ("30-59", ">=60")),),
+    )
+    panels = {"base": [{"class18": base}], "senior": [{"senior": senior}]}
+    verdict = count_votes(tree, panels)
+    # Below 30 it is not asked; 0.08 is not above 0.08; what is 60+ already stays so.
+    np.testing.assert_array_equal(verdict.classes, [3, 5, 4, 5])
+    np.testing.assert_allclose(verdict.probabilities[1, 3:6], [0.1, 0.0, 0.9])
+    np.testing.assert_allclose(verdict.probabilities[[0, 2, 3]], base[[0, 2, 3]])
+    everywhere = Override(base=Leaf("base"), by=Leaf("senior"), task="senior", category=">=60", above=0.5)
+    np.testing.assert_array_equal(count_votes(everywhere, panels).classes, [5, 4, 4, 5])
+
+
+def test_an_override_keeps_its_choices_whatever_the_largest_probability() -> None:
+    base = np.zeros((1, 18))
+    base[:, 3:6] = [[0.5, 0.3, 0.2]]
+    tree = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.08)
+    # The mass of <30 moves to >=60.
+    panels = {"b": [{"class18": base}], "s": [{"senior": np.array([[0.9, 0.1]])}]}
+    assert count_votes(tree, panels).classes[0] == 5
+    # Here the base's choice is a majority's, 30-59 by mean probability: most of the mass is not moved.
+    voters = Vote(members=(Leaf("x"), Leaf("y"), Leaf("z")), rule="hard")
+    for name, ages in zip("xyz", ([0.5, 0.4, 0.1], [0.5, 0.4, 0.1], [0.0, 0.9, 0.1]), strict=True):
+        said = np.zeros((1, 18))
+        said[:, 3:6] = ages
+        panels[name] = [{"class18": said}]
+    over = Override(base=voters, by=Leaf("s"), task="senior", category=">=60", above=0.08)
+    verdict = count_votes(over, panels)
+    assert verdict.classes[0] == 5
+    assert verdict.probabilities.argmax() == 4
+
+
+def test_a_single_base_is_overridden_by_the_mean_of_folds_and_folds_by_their_own() -> None:
+    base = np.zeros((1, 18))
+    base[0, 4] = 1
+    said = [{"senior": np.array([[1 - p, p]])} for p in (0.0, 0.1, 0.2)]
+    tree = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.15)
+    assert count_votes(tree, {"b": [{"class18": base}], "s": said}).classes[0] == 4
+    assert count_votes(tree, {"b": [{"class18": base}] * 3, "s": said}).classes[0] == 4
+    sooner = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.09)
+    assert count_votes(sooner, {"b": [{"class18": base}], "s": said}).classes[0] == 5
+    verdict = count_votes(sooner, {"b": [{"class18": base}] * 3, "s": said})
+    assert verdict.classes[0] == 5
+    np.testing.assert_allclose(verdict.agreement, 2 / 3)
+
+
+def test_an_override_may_change_any_factor_under_a_condition_on_another() -> None:
+    base = np.eye(18)[[0, 6, 12]]
+    masks = np.array([[0.2, 0.2, 0.6]] * 3)
+    tree = Override(
+        base=Leaf("b"), by=Leaf("m"), task="mask", category="normal", above=0.5, where=(("mask", ("wear",)),)
+    )
+    panels = {"b": [{"class18": base}], "m": [{"mask": masks}]}
+    np.testing.assert_array_equal(count_votes(tree, panels).classes, [12, 6, 12])
+
+
+def test_temperature_is_the_power_of_probabilities_and_changes_no_choice() -> None:
+    said = random_members(1, 5)
+    vote = Vote(members=(Leaf("x"),), temperature=2.0)
+    verdict = count_votes(vote, {"x": [{"class18": said[0]}]})
+    roots = np.sqrt(said[0])
+    np.testing.assert_allclose(verdict.probabilities, roots / roots.sum(1, keepdims=True))
+    np.testing.assert_array_equal(verdict.classes, said[0].argmax(1))
+
+
+@given(seed=st.integers(0, 50), rule=st.sampled_from(RULES))
+def test_every_verdict_is_a_distribution(seed: int, rule: Rule) -> None:
+    ballots = [Ballot.of(member) for member in random_members(4, seed)]
+    result = take_vote(ballots, np.full(4, 0.25), rule)
+    np.testing.assert_allclose(result.probabilities.sum(1), 1)
+    assert (result.probabilities >= 0).all()

@@ -1,0 +1,304 @@
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from faces.cache import Cache
+from faces.labels import CLASS_NAMES, TASKS, FloatArray
+from infer.ensemble import export_vote, vote
+from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
+from infer.export.command import Settings, run
+from infer.export.network import Exported
+from infer.export.onnx import OnnxModel
+from infer.predict.panel import form_of, predict_members
+from infer.predict.runs import Run, find_runs
+from pipeline.forms import FormsLoader
+from tests.helpers.untrained_runs import CROP, write_run
+from train.engine.checkpoint import load_best
+from train.recipe.data import Age
+from train.recipe.recipe import Recipe
+
+SMALL = Recipe(tasks=("class18",), backbone="test_vit", image_size=32, precision="fp32", epochs=1)
+RECIPES = {
+    "vit": dataclasses.replace(SMALL, image_size=48, centre=0.75),
+    "ten": dataclasses.replace(
+        SMALL,
+        tasks=("mask", "gender", "age3", "senior"),
+        backbone="resnet10t",
+        age=Age(coding="years", sigma=3.0),
+    ),
+    "mobile": dataclasses.replace(
+        SMALL, tasks=("mask_gender", "age6"), backbone="mobilenetv1_025", age=Age(coding="ordinal")
+    ),
+}
+ENSEMBLE = """
+about = "one of everything"
+views = ["original", "flip", "crops", "scales", "light"]
+vote = [
+    "vit",
+    { vote = ["ten", "mobile"], rule = "log", weights = [2, 1], temperature = 1.5 },
+    { override = { base = "mobile", by = "ten", OVERRIDE } },
+]
+rule = "hard"
+weights = [2, 2, 3]
+"""
+ENSEMBLE = ENSEMBLE.replace(
+    "OVERRIDE",
+    'task = "senior", category = ">=60", above = 0.4, where = { age = ["30-59", ">=60"] }',
+)
+
+
+def random_heads(rng: np.random.Generator, tasks: Sequence[str]) -> dict[str, FloatArray]:
+    return {task: rng.dirichlet(np.full(len(TASKS[task].classes), 0.5), 300) for task in tasks}
+
+
+def random_panels(seed: int = 0) -> dict[str, list[dict[str, FloatArray]]]:
+    rng = np.random.default_rng(seed)
+    told = {
+        "one": ("class18",),
+        "three": ("mask", "gender", "age3"),
+        "wide": ("mask_gender", "age6"),
+        "old": ("senior",),
+    }
+    return {
+        name: [random_heads(rng, tasks) for _ in range(1 if name == "wide" else 3)]
+        for name, tasks in told.items()
+    }
+
+
+def in_torch(
+    panels: Mapping[str, Sequence[Mapping[str, FloatArray]]],
+) -> dict[str, list[dict[str, torch.Tensor]]]:
+    return {
+        name: [{task: torch.from_numpy(values) for task, values in heads.items()} for heads in folds]
+        for name, folds in panels.items()
+    }
+
+
+def trees() -> list[Node]:
+    old = Override(
+        base=Leaf("three"),
+        by=Leaf("old"),
+        task="senior",
+        category=">=60",
+        above=0.3,
+        where=(("age", ("30-59", ">=60")),),
+    )
+    mask = Override(base=Leaf("one"), by=Leaf("wide"), task="mask", category="incorrect", above=0.4)
+    parts = Compose(parts=(("mask", Leaf("one")), ("gender", Vote(members=(Leaf("wide"),))), ("age3", old)))
+    pairs = Compose(parts=(("mask_gender", Leaf("wide")), ("age3", Leaf("one"))))
+    alone = Override(base=Leaf("wide"), by=Leaf("old"), task="senior", category="30-59", above=0.5)
+    found: list[Node] = [Leaf("one"), Leaf("wide"), old, mask, parts, pairs, alone]
+    for rule in ("soft", "log", "hard"):
+        inner = Vote(members=(Leaf("three"), parts), rule=rule, temperature=0.5)  # type: ignore[arg-type]
+        found.append(Vote(members=(Leaf("one"), Leaf("wide"), old), rule=rule, weights=(1, 2, 3)))  # type: ignore[arg-type]
+        found.append(Vote(members=(inner, mask, Leaf("wide")), rule=rule, temperature=2.0))  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize("space", ["class18", "mask", "age3", "mask_gender", "senior"])
+def test_votes_in_tensors_are_those_of_numpy(space: str) -> None:
+    panels = random_panels()
+    for tree in trees():
+        ours = export_vote.count_votes(tree, in_torch(panels), space)
+        theirs = vote.count_votes(tree, panels, space)
+        np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-12)
+        np.testing.assert_array_equal(ours.choices, theirs.classes)
+
+
+@pytest.mark.parametrize("rule", ["soft", "log", "hard"])
+def test_ties_go_to_the_larger_sum_and_then_to_the_lower_class(rule: str) -> None:
+    # Of eighths all sums are exact, and many photos have a tie.
+    rng = np.random.default_rng(0)
+    eighths = rng.multinomial(8, np.full(18, 1 / 18), (4, 400)) / 8
+    panels = {"one": [{"class18": member} for member in eighths]}
+    tree = Vote(members=(Leaf("one"),), rule=rule)  # type: ignore[arg-type]
+    ours = export_vote.count_votes(tree, in_torch(panels))
+    np.testing.assert_array_equal(ours.choices, vote.count_votes(tree, panels).classes)
+    if rule == "soft":
+        mean = eighths.mean(0)
+        assert ((mean == mean.max(1, keepdims=True)).sum(1) > 1).sum() > 100
+        np.testing.assert_array_equal(ours.choices, mean.argmax(1))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each recipe."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, recipe in RECIPES.items():
+        write_run(folder / name, recipe, seed=len(name))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(runs: Path, coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ensemble of all of them, exported without the predictor."""
+    folder = tmp_path_factory.mktemp("exported")
+    (folder / "all.toml").write_text(ENSEMBLE)
+    run(
+        Settings(
+            ensemble=folder / "all.toml",
+            runs=runs,
+            out=folder / "out",
+            predictor=False,
+            cache=coloured.folder,
+        )
+    )
+    return folder / "out"
+
+
+def levels_seen(cache: Cache, rows: np.ndarray, runs: Sequence[Run]) -> dict[str, FloatArray]:
+    """What the networks see of crops, as grey levels, for each input of the export."""
+    forms = list(dict.fromkeys(form_of(run.card) for run in runs))
+    [(images, _)] = FormsLoader(cache, rows, forms, batch_size=len(rows)).batches()
+    found = {}
+    for form, seen in zip(forms, images, strict=True):
+        scaling = [255 * torch.tensor(values)[:, None, None] for values in (form.std, form.mean)]
+        name = f"faces_{form.image_size}" + ("_centre_0_75" if form.centre == 0.75 else "")
+        found[name] = (seen * scaling[0] + scaling[1]).round().contiguous().numpy()
+    return found
+
+
+def test_the_onnx_file_answers_as_the_ensemble_does(exported: Path, runs: Path, coloured: Cache) -> None:
+    from infer.ensemble.file import read_ensemble
+
+    ensemble = read_ensemble(exported.parent / "all.toml")
+    found = find_runs(list(RECIPES), runs)
+    members = [run for folds in found.values() for run in folds]
+    rows = np.arange(0, len(coloured), 3)
+    said = predict_members(
+        members, coloured, rows, ensemble.views, device="cpu", threads=1, batch_size=8, advance=lambda _: None
+    )
+    panels: dict[str, list[dict[str, FloatArray]]] = {}
+    for member, heads in zip(members, said, strict=True):
+        panels.setdefault(member.name.split("/")[0], []).append(heads)
+    verdict = vote.count_votes(ensemble.root, panels)
+    model = OnnxModel(exported / "model.onnx", threads=1)
+    assert model.sizes == {"faces_32": 32, "faces_48_centre_0_75": 48}
+    answers = model(levels_seen(coloured, rows, members))
+    np.testing.assert_allclose(answers["probabilities"], verdict.probabilities, atol=1e-4)
+    np.testing.assert_array_equal(answers["choice"], verdict.classes)
+    assert len({*verdict.classes}) > 2, "the photos should not all be alike"
+    assert (verdict.classes != verdict.probabilities.argmax(1)).any(), (
+        "a hard vote and a soft one should differ"
+    )
+
+
+def test_the_file_says_what_it_is_made_of(exported: Path, runs: Path) -> None:
+    import hashlib
+
+    from infer.ensemble.file import read_ensemble
+
+    told = json.loads(OnnxModel(exported / "model.onnx").metadata["facefold"])
+    assert told["inputs"] == [
+        {"name": "faces_32", "size": 32, "centre": 1.0},
+        {"name": "faces_48_centre_0_75", "size": 48, "centre": 0.75},
+    ]
+    [output] = told["outputs"]
+    assert output["classes"] == [*CLASS_NAMES]
+    assert output["choice"] == "choice"
+    assert told["crop"] == CROP
+    assert told["views"] == ["original", "flip", "crops", "scales", "light"]
+    assert told["runs"] == {
+        f"{path.parent.parent.name}/{path.parent.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in runs.glob("*/*/best.safetensors")
+    }
+    (exported.parent / "again.toml").write_text(told["ensemble"])
+    again, first = (read_ensemble(exported.parent / name) for name in ("again.toml", "all.toml"))
+    assert (again.root, again.views) == (first.root, first.views)
+    assert not (exported / "predict.py").exists()
+
+
+def test_a_run_of_some_heads_has_an_output_for_each(runs: Path, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(SMALL, tasks=("mask", "age6"), backbone="test_resnet")
+    path = write_run(tmp_path / "some", recipe)
+    run(Settings(run=path.parent, out=tmp_path / "out", predictor=False))
+    model = OnnxModel(tmp_path / "out" / "model.onnx", threads=1)
+    said = model({"faces_32": np.full((3, 3, 32, 32), 99, np.float32)})
+    assert {task: values.shape for task, values in said.items()} == {"mask": (3, 3), "age6": (3, 6)}
+    program = torch.export.load(tmp_path / "out" / "model.pt2").module()
+    mask, age = program(torch.full((3, 3, 32, 32), 99.0))
+    np.testing.assert_allclose(mask.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(age.detach(), said["age6"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"align": True}, r"align=True \(it does False\).*--no-predictor"),
+        ({"border": "blur", "sharpen": 1.0}, r"border='blur'.*sharpen=1\.0"),
+        ({"background": "white"}, "background='white'"),
+        ({"steps": ["yunet"]}, r"steps=\['yunet'\] \(it does mtcnn\)"),
+        ({"rules": 3}, r"rules=3 \(it does 2\)"),
+    ],
+)
+def test_faces_that_the_predictor_cannot_crop_are_refused(
+    tmp_path: Path, changed: dict[str, object], message: str
+) -> None:
+    path = write_run(tmp_path / "other", RECIPES["vit"], crop={**CROP, **changed})
+    with pytest.raises(ValueError, match=message):
+        run(Settings(run=path.parent, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def unlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs that do not go together."""
+    folder = tmp_path_factory.mktemp("unlike")
+    tiny = dataclasses.replace(SMALL, backbone="test_resnet")
+    write_run(folder / "whole", tiny)
+    write_run(folder / "wide", tiny, crop={**CROP, "margin": 0.5})
+    for fold in range(3):
+        write_run(folder / "half", dataclasses.replace(tiny, tasks=("mask",)), fold=fold)
+        write_run(folder / "rest", dataclasses.replace(tiny, tasks=("gender", "age3")), fold=fold)
+    for fold in range(2):
+        write_run(folder / "short", dataclasses.replace(tiny, tasks=("gender",)), fold=fold)
+    return folder
+
+
+def test_each_fold_has_its_voice(unlike: Path) -> None:
+    root = Compose(parts=(("mask", Leaf("half")), ("gender", Leaf("rest")), ("age3", Leaf("rest"))))
+    found = find_runs(["half", "rest"], unlike)
+    images = 255 * torch.rand(9, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    panels: dict[str, list[dict[str, FloatArray]]] = {}
+    with torch.inference_mode():
+        for recipe, folds in found.items():
+            for fold in folds:
+                network, card = load_best(fold.path)
+                mean, std = (torch.tensor(v)[:, None, None] for v in dataclasses.astuple(card.normalisation))
+                said = network((images / 255 - mean) / std)
+                heads = {task: said[task].softmax(1).numpy() for task in card.recipe.tasks}
+                panels.setdefault(recipe, []).append(heads)
+        probabilities, choice = Exported(found, ("original",), root)(images)
+    verdict = vote.count_votes(root, panels)
+    np.testing.assert_allclose(probabilities, verdict.probabilities, atol=1e-5)
+    np.testing.assert_array_equal(choice, verdict.classes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('vote = ["whole"]\nrule = "rank"', "depends on the other photos"),
+        ('vote = ["whole", { vote = ["wide"], rule = "rank" }]', "depends on the other photos"),
+        ('vote = ["whole", "half"]', "'half' was trained on mask, but is asked for class18"),
+        ('vote = ["whole", "wide"]', r"runs whole/fold0 and wide/fold0 .*\(margin: 0\.25 and 0\.5\)"),
+        ('compose = { mask = "half", gender = "short", age3 = "rest" }', "have 3, 2, 3 folds"),
+    ],
+)
+def test_ensembles_that_cannot_be_exported_are_refused(
+    unlike: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "bad.toml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        run(Settings(ensemble=tmp_path / "bad.toml", runs=unlike, out=tmp_path / "out"))
+    assert not (tmp_path / "out" / "model.onnx").exists()
+
+
+def test_a_run_or_an_ensemble_is_needed() -> None:
+    for given in ({}, {"run": Path("x"), "ensemble": Path("y.toml")}):
+        with pytest.raises(ValueError, match=r"either --run .* or --ensemble"):
+            Settings(**given)  # type: ignore[arg-type]

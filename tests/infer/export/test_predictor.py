@@ -1,0 +1,230 @@
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from faces.cache import Cache
+from faces.sample import command as sample
+from infer.ensemble import vote
+from infer.ensemble.tree import Leaf
+from infer.export import command as export
+from infer.export import predict
+from infer.predict.panel import predict_members
+from infer.predict.runs import find_runs
+from pipeline.loader import Loader
+from preprocess.crop import photo
+from preprocess.crop import square as crop
+from preprocess.detect.face import choose_face
+from preprocess.detect.mtcnn.kernels import best_of_each
+from preprocess.run import preprocess
+from preprocess.settings import Settings
+from tests.helpers.pictures import picture, save
+from tests.helpers.untrained_runs import write_run
+from train.recipe.recipe import Recipe
+
+RECIPE = Recipe(
+    tasks=("mask", "gender", "age3"), backbone="test_resnet", image_size=64, centre=0.8, precision="fp32"
+)
+ALONE = """
+import runpy, sys
+for name in ("torch", "torchvision", "timm", "PIL", "pandas", "scipy", "numba", "onnx", "rich",
+             "facenet_pytorch", "faces", "infer", "train", "pipeline", "preprocess"):
+    sys.modules[name] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    """Two drawn people, 14 photos, and one photo larger than what is searched."""
+    folder = tmp_path_factory.mktemp("drawn")
+    sample.write_sample(sample.Settings(data=folder / "people", people=2, workers=1))
+    photos = folder / "photos"
+    photos.mkdir()
+    for file in sorted((folder / "people").rglob("*/images/**/*.*")):
+        if not file.name.startswith("."):
+            (photos / f"{file.parent.name}-{file.name}").write_bytes(file.read_bytes())
+    first = Image.open(min(photos.iterdir()))
+    first.resize((first.width * 2, first.height * 2)).save(photos / "large.png")
+    save(photos / "nobody.png", picture(90, 70))
+    return preprocess(
+        Settings(data=photos, cache=folder / "cache", steps=("mtcnn",), codec="raw", size=96, workers=1)
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on such faces, and its export."""
+    folder = tmp_path_factory.mktemp("deployed")
+    path = write_run(folder / "runs" / "some", RECIPE, crop=cache.description["settings"])
+    export.run(export.Settings(run=path.parent, views=("original", "flip"), out=folder / "out"))
+    return folder / "out"
+
+
+def photos_of(cache: Cache) -> Path:
+    return cache.folder.parent / "photos"
+
+
+def run_alone(exported: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """predict.py in a process that has neither torch nor FaceFold."""
+    command = [sys.executable, "-P", "-c", ALONE, str(exported / "predict.py"), str(exported / "model.onnx")]
+    return subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=exported
+    )
+
+
+def test_the_predictor_alone_answers_as_facefold_does(cache: Cache, exported: Path, tmp_path: Path) -> None:
+    done = run_alone(
+        exported, photos_of(cache), "--out", tmp_path / "answers.csv", "--batch", 4, "--threads", 1
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    with (tmp_path / "answers.csv").open() as file:
+        rows = {Path(row["file"]).name: row for row in csv.DictReader(file)}
+    index = cache.index
+    assert rows.keys() == {Path(source).name for source in index.source}
+    [[run]] = find_runs(["some"], exported.parent / "runs").values()
+    [heads] = predict_members(
+        [run],
+        cache,
+        np.arange(len(cache)),
+        ("original", "flip"),
+        device="cpu",
+        threads=1,
+        batch_size=8,
+        advance=lambda _: None,
+    )
+    verdict = vote.count_votes(Leaf("some"), {"some": [heads]})
+    same = 0
+    for number, source in enumerate(index.source):
+        row, box = rows[Path(source).name], index.face_box[number]
+        assert row["face"] == ("centre crop" if box is None else "found")
+        if box is not None:
+            np.testing.assert_allclose([*map(float, row["box"].split())], box, atol=1)
+        choice = int(row["class"])
+        same += choice == verdict.classes[number]
+        assert float(row["probability"]) == pytest.approx(verdict.probabilities[number, choice], abs=0.01)
+        assert [row["mask"], row["gender"], row["age"]] == [
+            (*predict_words(choice),)[part] for part in range(3)
+        ]
+    assert same >= len(cache) - 1
+    assert (index.status == "fallback").sum() == 1
+    assert len({*verdict.classes}) > 1, "the photos should not all be alike"
+
+
+def predict_words(choice: int) -> tuple[str, str, str]:
+    from faces.labels import AGE_BANDS, GENDERS, MASKS
+
+    return MASKS[choice // 6], GENDERS[choice // 3 % 2], AGE_BANDS[choice % 3]
+
+
+def test_broken_files_are_named_and_skipped(cache: Cache, exported: Path, tmp_path: Path) -> None:
+    whole = next(path for path in sorted(photos_of(cache).iterdir()) if path.suffix == ".jpg")
+    data = whole.read_bytes()
+    bad = {"cut.jpg": data[: len(data) // 2], "empty.png": b"", "text.jpg": b"not a picture"}
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "._whole.jpg").write_bytes(b"hidden")
+    (tmp_path / "whole.jpg").write_bytes(data + b"what a phone adds after the picture" * 999)
+    done = run_alone(exported, tmp_path, tmp_path / "missing.jpg")
+    assert done.returncode == 1
+    assert [row["file"] for row in csv.DictReader(done.stdout.splitlines())] == [str(tmp_path / "whole.jpg")]
+    for name, reason in (
+        ("cut.jpg", "damaged: the file ends before the picture does"),
+        ("empty.png", "empty file"),
+        ("text.jpg", "not a picture that OpenCV reads"),
+        ("missing.jpg", "unreadable: No such file or directory"),
+    ):
+        assert f"skipped {tmp_path / name}: {reason}" in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_wrong_use_is_told_apart_from_broken_photos(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.onnx").write_bytes(b"no model")
+    for arguments, message in (
+        (["model.onnx"], "the following arguments are required: photos"),
+        (["model.onnx", tmp_path], f"no photos in {tmp_path}"),
+        (["gone.onnx", tmp_path], "gone.onnx: no such model"),
+        ([tmp_path / "other.onnx", exported / "predict.py"], "other.onnx"),
+    ):
+        command = [sys.executable, str(exported / "predict.py"), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=exported)
+        assert done.returncode == 2
+        assert message in done.stderr
+
+
+def test_help_teaches(exported: Path) -> None:
+    done = run_alone(exported, "--help")
+    for part in ("pip install onnxruntime", "--out answers.csv", "exit code", "centre crop"):
+        assert part in done.stdout
+
+
+@given(seed=st.integers(0, 2**31), inside=st.booleans(), limit=st.sampled_from([0.3, 0.5, 0.7]))
+def test_overlapping_boxes_are_dropped_as_in_preprocessing(seed: int, inside: bool, limit: float) -> None:
+    rng = np.random.default_rng(seed)
+    corner = rng.integers(0, 20, (30, 2))
+    boxes = np.hstack([corner, corner + rng.integers(5, 20, (30, 2))]).astype(np.float32)
+    scores = rng.integers(7, 10, 30).astype(np.float32) / 9  # with ties
+    mine = predict.best_boxes(boxes, scores, limit, inside=inside)
+    assert mine.tolist() == best_of_each(boxes, scores, limit, inside=inside).tolist()
+
+
+@given(seed=st.integers(0, 2**31))
+def test_of_several_faces_the_same_is_chosen_as_in_preprocessing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(0, 5))
+    corner = rng.uniform(-30, 90, (count, 2))
+    boxes = np.hstack([corner, corner + rng.uniform(1, 40, (count, 2))]).astype(np.float32)
+    scores = rng.uniform(0.7, 1, count).astype(np.float32)
+    face = choose_face(boxes, scores, np.zeros((count, 5, 2), np.float32), 100, 80)
+    assert predict.choose_box(boxes, scores, 100, 80) == (face and face.box)
+
+
+@pytest.mark.parametrize(
+    "box", [None, (10.0, 20.0, 60.5, 90.0), (-30.0, -8.0, 70.0, 130.0), (5.0, 5.0, 9.0, 9.0)]
+)
+def test_crops_are_those_of_preprocessing(box: tuple[float, float, float, float] | None) -> None:
+    pixels = picture(120, 100, seed=3)
+    square = crop.face_square(box, 0.25) if box else crop.centre_square(120, 100)
+    assert predict.crop_square(pixels, box, 0.25) == square[:3]
+    mine = predict.cut(pixels, *predict.crop_square(pixels, box, 0.25), 64)
+    theirs = crop.cut(pixels, square, 64)
+    off = np.abs(mine.astype(int) - theirs)
+    assert off.max() <= 1
+    assert off.mean() < 0.01, "what PIL rounds in between is rounded here, too"
+
+
+def test_networks_see_what_the_loader_shows(cache: Cache) -> None:
+    for size, centre in ((64, 1.0), (64, 0.8), (96, 1.0), (80, 0.625)):
+        loader = Loader(
+            cache, [0, 1], batch_size=2, image_size=size, centre=centre, mean=(0, 0, 0), std=(1, 1, 1)
+        )
+        [(images, _)] = loader.epoch(0)
+        mine = np.stack([predict.look(cache.image(row), size, centre) for row in (0, 1)])
+        np.testing.assert_allclose(mine, 255 * images.numpy(), atol=1.01)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_photos_are_read_upright_and_as_preprocessing_reads_them(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    path = save(tmp_path / f"photo{suffix}", picture(60, 90), **({} if suffix == ".bmp" else {"exif": exif}))
+    mine, theirs = predict.read_photo(path), photo.read_photo(path).pixels
+    assert mine.shape == theirs.shape == ((60, 90, 3) if suffix == ".bmp" else (90, 60, 3))
+    assert np.abs(mine.astype(int) - theirs).max() <= 2
+
+
+def test_windows_of_an_area_average() -> None:
+    low, high = predict.windows(np.array([0]), np.array([5]), 2)
+    assert (low.tolist(), high.tolist()) == ([[0, 2]], [[3, 5]])
+    row = np.arange(5, dtype=np.uint8)[None, :, None].repeat(3, 2)
+    table = cv2.integral(row, sdepth=cv2.CV_64F)
+    means = predict.averages(table, np.array([[0, 0, 5, 1]]), 1, 2)[0, 0, 0] * 128 + 127.5
+    np.testing.assert_allclose(means, [1, 3], atol=1e-5)

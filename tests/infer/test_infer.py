@@ -1,0 +1,197 @@
+import dataclasses
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from faces.cache import Cache
+from faces.labels import CLASS_NAMES
+from infer import run as infer_run
+from infer.answers import score
+from infer.answers.known import read_answers
+from infer.run import Settings
+from train.assemble import FoldPlan
+from train.engine.checkpoint import load_best
+from train.engine.watch import Watch
+from train.fold import train_fold
+from train.recipe.recipe import Recipe
+
+RECIPE = Recipe(
+    tasks=("mask", "gender", "age3"),
+    backbone="test_resnet",
+    image_size=32,
+    epochs=6,
+    batch_size=16,
+    precision="fp32",
+)
+
+
+@pytest.fixture(scope="session")
+def runs(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folds of a three-head recipe and one fold of a mask-only one."""
+    folder = tmp_path_factory.mktemp("runs")
+    wanted = [
+        ("heads", 0, RECIPE),
+        ("heads", 1, RECIPE),
+        ("only_mask", 0, dataclasses.replace(RECIPE, tasks=("mask",))),
+    ]
+    for name, fold, recipe in wanted:
+        place = folder / name / f"fold{fold}"
+        plan = FoldPlan(
+            recipe=recipe,
+            cache=coloured,
+            fold=fold,
+            folds=3,
+            fold_seed=0,
+            folder=place,
+            device="cpu",
+            threads=1,
+        )
+        train_fold(plan, Watch())
+    return folder
+
+
+def settings(folder: Path, cache: Cache, runs: Path, text: str) -> Settings:
+    ensemble = folder / "vote.toml"
+    ensemble.write_text(text)
+    return Settings(
+        ensemble=ensemble,
+        cache=cache.folder,
+        runs=runs,
+        predictions=folder / "predictions",
+        device="cpu",
+        batch_size=8,
+    )
+
+
+def pixels_as_the_network_sees(cache: Cache, position: int, path: Path) -> torch.Tensor:
+    from PIL import Image
+
+    [row] = np.flatnonzero(cache.index.position == position)
+    image = Image.fromarray(cache.image(int(row))).resize((32, 32), Image.Resampling.BILINEAR)
+    scaling = load_best(path)[1].normalisation
+    values = torch.from_numpy(np.asarray(image, np.float32) / 255)
+    return ((values - torch.tensor(scaling.mean)) / torch.tensor(scaling.std)).permute(2, 0, 1)[None]
+
+
+@pytest.mark.parametrize("rule", ["soft", "hard"])
+def test_every_photo_is_answered_in_the_order_of_its_source(
+    unseen: Cache, runs: Path, tmp_path: Path, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    infer_run.run(settings(tmp_path, unseen, runs, f'vote = ["heads"]\nrule = "{rule}"'))
+    folder = tmp_path / "predictions" / "vote"
+    submission = pd.read_csv(folder / "submission.csv")
+    assert [*submission.columns] == ["ImageID", "ans"]
+    assert [*submission.ImageID] == [f"{position}.jpg" for position in range(14)]
+    assert submission.ans.between(0, 17).all()
+    table = pd.read_parquet(folder / "probabilities.parquet")
+    np.testing.assert_allclose(table[[*CLASS_NAMES]].sum(1), 1, atol=1e-5)
+    assert [*table.answered_by] == ["fallback crop" if p == 3 else "face crop" for p in range(12)] + [
+        "training prior"
+    ] * 2
+    prior = table[[*CLASS_NAMES]].iloc[-1]
+    assert submission.ans.iloc[-1] == prior.argmax()
+    assert "commonest training class: 2 (12.jpg, 13.jpg)" in capsys.readouterr().out
+    assert (folder / "gallery.png").is_file()
+
+
+def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Path, tmp_path: Path) -> None:
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    table = pd.read_parquet(tmp_path / "predictions" / "vote" / "probabilities.parquet")
+    for position in (0, 5, 11):
+        joints = []
+        for fold in (0, 1):
+            path = runs / "heads" / f"fold{fold}" / "best.safetensors"
+            network, _ = load_best(path)
+            image = pixels_as_the_network_sees(unseen, position, path)
+            with torch.inference_mode():
+                looks = [[*network(view).values()] for view in (image, image.flip(3))]
+            mask, gender, age = (
+                torch.stack([look[k].softmax(1) for look in looks]).mean(0)[0] for k in range(3)
+            )
+            joints.append(torch.einsum("m,g,a->mga", mask, gender, age).flatten())
+        expected = torch.stack(joints).mean(0).numpy()
+        np.testing.assert_allclose(table[[*CLASS_NAMES]].iloc[position], expected, atol=0.02)
+
+
+def test_batch_size_changes_no_answer(unseen: Cache, runs: Path, tmp_path: Path) -> None:
+    tables = []
+    for size in (1, 8, 64):
+        for kept in runs.glob("*/*/predicted"):
+            shutil.rmtree(kept)
+        wanted = settings(tmp_path, unseen, runs, 'vote = ["heads"]')
+        infer_run.run(dataclasses.replace(wanted, batch_size=size, predictions=tmp_path / str(size)))
+        tables.append(pd.read_parquet(tmp_path / str(size) / "vote" / "probabilities.parquet"))
+    for table in tables[1:]:
+        np.testing.assert_allclose(table[[*CLASS_NAMES]], tables[0][[*CLASS_NAMES]], atol=1e-5)
+
+
+def test_answers_are_kept_until_what_they_follow_from_changes(
+    unseen: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submission = tmp_path / "predictions" / "vote" / "submission.csv"
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    first = submission.stat().st_mtime_ns
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    assert "nothing to do" in capsys.readouterr().out
+    assert submission.stat().st_mtime_ns == first
+    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]\nrule = "hard"'))
+    assert "nothing to do" not in capsys.readouterr().out
+    assert submission.stat().st_mtime_ns > first
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'vote = ["head"]',
+            r"member 'head': no trained fold .*did you mean 'heads'.*make train-all",
+        ),
+        (
+            'vote = ["only_mask"]',
+            r"member 'only_mask' was trained on mask, but is asked for class18",
+        ),
+        ('vote = ["heads", "heads"]', "named twice"),
+        ('vote = ["heads"]\nrules = "soft"', "unknown key 'rules' beside vote: did you mean 'rule'"),
+        ('vote = ["heads"]\nviews = ["mirror"]', "mirror"),
+    ],
+)
+def test_ensembles_that_cannot_be(unseen: Cache, runs: Path, tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        infer_run.run(settings(tmp_path, unseen, runs, text))
+    assert not (tmp_path / "predictions").exists()
+
+
+def test_photos_cropped_unlike_those_of_training_are_refused(
+    runs: Path, tmp_path: Path, make_cache: Callable[..., Cache]
+) -> None:
+    wide = make_cache(people=4, labelled=False, margin=0.5, shard_size=99)
+    with pytest.raises(ValueError, match=r"cropped differently.*\(margin: 0.3 in training, 0.5 here\)"):
+        infer_run.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
+
+
+def test_scoring_needs_the_very_photos(
+    coloured: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    infer_run.run(settings(tmp_path, coloured, runs, 'vote = ["heads"]'))
+    folder = tmp_path / "predictions" / "vote"
+    truth = pd.DataFrame({"ImageID": coloured.index.image_id, "ans": coloured.labels("class18")})
+    answers = tmp_path / "answers.csv"
+    truth.to_csv(answers, index=False)
+    score.run(score.Settings(predictions=folder, answers=answers, cache=coloured.folder))
+    assert (folder / "score.png").is_file()
+    assert re.search(r"one network, mean of \d", capsys.readouterr().out)
+    given = pd.read_csv(folder / "submission.csv").merge(truth, on="ImageID", suffixes=("", "_true"))
+    read = read_answers(answers, pd.read_parquet(folder / "probabilities.parquet"))
+    assert read.tolist() == given.ans_true.tolist()
+    truth.iloc[1:].to_csv(answers, index=False)
+    with pytest.raises(ValueError, match="71 answers are not those of the 72 predicted photos"):
+        score.run(score.Settings(predictions=folder, answers=answers, cache=coloured.folder))
+    truth.rename(columns={"ans": "class"}).to_csv(answers, index=False)
+    with pytest.raises(ValueError, match="no column 'ans'; it has ImageID, class"):
+        score.run(score.Settings(predictions=folder, answers=answers, cache=coloured.folder))

@@ -1,0 +1,295 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faces.cache import Cache
+from faces.labels import TASKS, UNKNOWN
+from faces.scores import macro_f1
+from infer.ensemble.calibration import log_loss, tempered
+from infer.ensemble.file import read_ensemble
+from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
+from infer.ensemble.vote import Ballot, Panels, count_votes
+from infer.predict.out_of_fold import out_of_fold_panels
+from infer.tune import command as tune_command
+from infer.tune.fit import check_fit, fit, flips_of, tune, voice
+from infer.tune.greedy import select_members
+from infer.tune.report import values_of
+from infer.tune.threshold import Flips, sweep_thresholds
+from tests.helpers.fold_runs import guesses, write_runs
+
+FACTORS = ("mask", "gender", "age3")
+OLD = Override(
+    base=Vote(members=(Leaf("good"), Leaf("fair"), Leaf("noise"))),
+    by=Leaf("senior"),
+    task="senior",
+    category=">=60",
+    above=0.5,
+    where=(("age", ("30-59", ">=60")),),
+)
+COMPOSED = Compose(
+    parts=tuple((task, Vote(members=(Leaf("good"), Leaf("noise")), rule="log")) for task in FACTORS)
+)
+HARD = Vote(members=(Leaf("noise"), Leaf("good"), Leaf("fair")), rule="hard")
+
+
+def labelled(count: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Truth by task and fold of photos of people of all ages."""
+    rng = np.random.default_rng(seed)
+    mask, gender = rng.integers(0, 3, count), rng.integers(0, 2, count)
+    age = rng.choice([25.0, 45.0, 65.0], count)
+    truths = {name: task.encode(mask, gender, age) for name, task in TASKS.items()}
+    return truths, np.arange(count) % 4
+
+
+def made_panels(truths: dict[str, np.ndarray], seed: int = 0) -> Panels:
+    def heads(tasks: tuple[str, ...], skill: float, first: int) -> list[dict[str, np.ndarray]]:
+        return [
+            {
+                task: guesses(truths[task], len(TASKS[task].classes), skill=skill, seed=seed + first + place)
+                for place, task in enumerate(tasks)
+            }
+        ]
+
+    return {
+        "good": heads(FACTORS, 2.5, 0),
+        "fair": heads(("class18",), 2.5, 10),
+        "noise": heads(FACTORS, 0.0, 20),
+        "senior": heads(("senior",), 2.0, 30),
+    }
+
+
+@pytest.mark.parametrize("root", [OLD, COMPOSED, HARD])
+def test_what_is_fitted_for_a_fold_never_sees_its_labels(root: Node) -> None:
+    truths, fold = labelled(240, 0)
+    panels = made_panels(truths)
+    clean = tune(root, panels, truths, fold)
+    for number in range(4):
+        poisoned = {
+            name: np.where(
+                (fold == number) & (truth != UNKNOWN), (truth + 1) % len(TASKS[name].classes), truth
+            )
+            for name, truth in truths.items()
+        }
+        again = tune(root, panels, poisoned, fold)
+        assert again.folds[number] == clean.folds[number]
+        mine = fold == number
+        assert again.nested.classes[mine].tolist() == clean.nested.classes[mine].tolist()
+        assert again.whole != clean.whole  # where it may look, it does
+
+
+def test_each_fold_is_answered_by_its_own_values() -> None:
+    truths, fold = labelled(240, 1)
+    panels = made_panels(truths)
+    tuned = tune(OLD, panels, truths, fold)
+    for number, tree in tuned.folds.items():
+        own = count_votes(tree, panels)
+        mine = fold == number
+        assert tuned.nested.classes[mine].tolist() == own.classes[mine].tolist()
+        np.testing.assert_array_equal(tuned.nested.probabilities[mine], own.probabilities[mine])
+    assert tuned.apparent.classes.tolist() == count_votes(tuned.whole, panels).classes.tolist()
+
+
+@pytest.mark.parametrize("rule", ["soft", "log", "hard"])
+def test_a_member_that_knows_nothing_gets_no_weight(rule: str) -> None:
+    truths, _ = labelled(600, 2)
+    panels = made_panels(truths)
+    vote = Vote(members=(Leaf("noise"), Leaf("good")), rule=rule)  # type: ignore[arg-type]
+    found = fit(vote, panels, truths, np.arange(600), ("weights",))
+    assert isinstance(found, Vote)
+    shares = dict(zip(found.members, found.shares, strict=True))
+    assert shares[Leaf("good")] > 0.85
+
+
+def test_only_what_is_asked_for_is_fitted() -> None:
+    truths, _ = labelled(240, 3)
+    panels, rows = made_panels(truths), np.arange(240)
+    before = values_of(OLD)
+    for what in ("weights", "temperature", "threshold"):
+        after = values_of(fit(OLD, panels, truths, rows, (what,)))  # type: ignore[arg-type]
+        changed = {name for name in before if after.get(name, 0.0) != before[name]}
+        kinds = {"weight": "weights", "temperature": "temperature", ">=60": "threshold"}
+        assert changed and {kinds[name.split()[0]] for name in changed} == {what}
+
+
+def test_a_vote_finds_the_temperature_by_which_its_member_was_sharpened() -> None:
+    truths, _ = labelled(8_000, 4)
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet(np.full(18, 0.2), 8_000)
+    truth = (honest.cumsum(1) > rng.random((8_000, 1))).argmax(1)
+    panels = {"sharp": [{"class18": tempered(honest, 1 / 1.8)}]}
+    vote = Vote(members=(Leaf("sharp"),))
+    found = fit(vote, panels, {**truths, "class18": truth}, np.arange(8_000), ("temperature",))
+    assert isinstance(found, Vote) and found.temperature == pytest.approx(1.8, rel=0.05)
+    assert log_loss(count_votes(found, panels).probabilities, truth) < log_loss(
+        count_votes(vote, panels).probabilities, truth
+    )
+
+
+def test_the_best_threshold_of_a_hand_case() -> None:
+    # 60+ is class 2 of 0, 1 and 2; photo 0 must be changed, 1 must not, 2 must and is less sure than 1.
+    flips = Flips(
+        probability=np.array([0.9, 0.5, 0.3, 0.7]),
+        before=np.array([1, 1, 1, 0]),
+        after=np.array([2, 2, 2, 0]),
+    )
+    truth = np.array([2, 1, 2, 0])
+    sweep = sweep_thresholds(flips, truth, "age", 2)
+    np.testing.assert_allclose(sweep.above, [0.15, 0.4, 0.7, 0.95])
+    # class 0 is always right; F1 of classes 1 and 2 at each threshold:
+    pairs = [(0, 4 / 5), (0, 2 / 4), (2 / 3, 2 / 3), (2 / 4, 0)]
+    np.testing.assert_allclose(sweep.macro_f1, [(1 + one + two) / 3 for one, two in pairs])
+    np.testing.assert_allclose(sweep.recall, [1, 0.5, 0.5, 0])
+    np.testing.assert_allclose(sweep.precision, [2 / 3, 0.5, 1, np.nan])
+    assert sweep.above[sweep.best] == pytest.approx(0.7)
+
+
+def test_of_equal_thresholds_the_one_that_changes_least_is_taken() -> None:
+    # The surer photo is changed for the better, the other one for the worse; below, both stay wrong.
+    flips = Flips(probability=np.array([0.2, 0.4]), before=np.array([2, 1]), after=np.array([1, 2]))
+    sweep = sweep_thresholds(flips, np.array([2, 2]), "age", 2)
+    np.testing.assert_allclose(sweep.above, [0.1, 0.3, 0.7])
+    np.testing.assert_allclose(sweep.macro_f1, [1 / 3, 1, 1 / 3])
+    assert sweep.best == 1
+    flips = Flips(probability=np.array([0.2, 0.4]), before=np.array([0, 0]), after=np.array([1, 2]))
+    sweep = sweep_thresholds(flips, np.array([4, 4]), "age", 2)
+    assert sweep.macro_f1.tolist() == [0, 0, 0] and sweep.best == 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(count=st.integers(1, 40), levels=st.integers(1, 8), seed=st.integers(0, 1000))
+def test_a_sweep_is_what_scoring_every_threshold_gives(count: int, levels: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    before, truth = rng.integers(0, 18, count), rng.integers(0, 18, count)
+    after = np.where(rng.random(count) < 0.7, before // 3 * 3 + 2, before)
+    flips = Flips(probability=rng.integers(0, levels, count) / levels, before=before, after=after)
+    sweep = sweep_thresholds(flips, truth, "age", 2)
+    assert (np.diff(sweep.above) > 0).all() and ((sweep.above >= 0) & (sweep.above < 1)).all()
+    for place, above in enumerate(sweep.above):
+        answers = flips.answers(above)
+        assert sweep.macro_f1[place] == pytest.approx(macro_f1(truth, answers, 18))
+        old, called = truth % 3 == 2, answers % 3 == 2
+        if old.any():
+            assert sweep.recall[place] == pytest.approx((old & called).sum() / old.sum())
+        if called.any():
+            assert sweep.precision[place] == pytest.approx((old & called).sum() / called.sum())
+    everything = [macro_f1(truth, flips.answers(t), 18) for t in np.linspace(0, 0.999, 16)]
+    assert sweep.macro_f1[sweep.best] >= max(everything) - 1e-9
+
+
+@pytest.mark.parametrize("above", [0.0, 0.13, 0.5, 0.87])
+def test_flips_are_what_the_override_does(above: float) -> None:
+    truths, _ = labelled(240, 5)
+    panels = made_panels(truths)
+    node = Override(
+        base=OLD.base, by=OLD.by, task=OLD.task, category=OLD.category, above=above, where=OLD.where
+    )
+    assert flips_of(OLD, panels).answers(above).tolist() == voice(node, panels, "class18").choices.tolist()
+
+
+def test_a_fitted_threshold_is_never_worse_where_it_was_fitted() -> None:
+    for seed in range(5):
+        truths, _ = labelled(120, 10 + seed)
+        panels, rows = made_panels(truths, seed), np.arange(120)
+        found = fit(OLD, panels, truths, rows, ("threshold",))
+        scores = [macro_f1(truths["class18"], voice(n, panels, "class18").choices, 18) for n in (OLD, found)]
+        assert scores[1] >= scores[0]
+
+
+def test_parts_of_a_composition_are_fitted_on_their_own_task() -> None:
+    truths, _ = labelled(400, 6)
+    panels = dict(made_panels(truths))
+    # Good at masks only, so that its weight must differ from part to part.
+    panels["noise"] = [{**panels["noise"][0], "mask": guesses(truths["mask"], 3, skill=9, seed=7)}]
+    found = fit(COMPOSED, panels, truths, np.arange(400), ("weights",))
+    values = values_of(found)
+    assert values["mask: weight noise"] > 0.7
+    assert values["gender: weight good"] > 0.85 and values["age3: weight good"] > 0.85
+
+
+@pytest.mark.parametrize(
+    ("root", "what"),
+    [
+        (Leaf("good"), ("weights", "threshold", "temperature")),
+        (Vote(members=(Leaf("good"),)), ("weights", "threshold")),
+        (HARD, ("threshold",)),
+    ],
+)
+def test_an_ensemble_without_anything_to_fit_is_refused(root: Node, what: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="this ensemble has none of them; weights need a vote"):
+        check_fit(root, what)  # type: ignore[arg-type]
+
+
+def test_one_fold_alone_cannot_be_nested() -> None:
+    truths, fold = labelled(24, 7)
+    with pytest.raises(ValueError, match="only fold 0 validates"):
+        tune(HARD, made_panels(truths), truths, np.zeros_like(fold))
+
+
+@settings(max_examples=25, deadline=None)
+@given(members=st.integers(1, 5), by=st.sampled_from(["macro_f1", "log_loss"]), seed=st.integers(0, 99))
+def test_greedy_is_never_worse_than_the_best_single_one_where_it_was_fitted(
+    members: int, by: str, seed: int
+) -> None:
+    truths, _ = labelled(60, seed)
+    truth, rows = truths["class18"], np.arange(0, 60, 2)
+    ballots = [Ballot.of(guesses(truth, 18, skill=1, seed=seed + m).astype(float)) for m in range(members)]
+    found = select_members(ballots, truth, rows, by=by, size=8)  # type: ignore[arg-type]
+    single = [
+        (macro_f1(truth[rows], b.choices[rows], 18), log_loss(b.probabilities[rows], truth[rows]))
+        for b in ballots
+    ]
+    if by == "macro_f1":
+        assert found.macro_f1[found.best] >= max(f1 for f1, _ in single) - 1e-9
+    else:
+        assert found.log_loss[found.best] <= min(loss for _, loss in single) + 1e-9
+    assert found.counts.sum(1).tolist() == [*range(1, 9)] and (np.diff(found.counts, axis=0) >= 0).all()
+
+
+def test_the_start_holds_only_those_that_help_each_other() -> None:
+    truths, _ = labelled(400, 8)
+    truth = truths["class18"]
+    twins = [Ballot.of(guesses(truth, 18, skill=2, seed=seed)) for seed in (0, 1)]
+    noise = [Ballot.of(guesses(truth, 18, skill=0, seed=seed)) for seed in (2, 3, 4)]
+    found = select_members([*noise, *twins], truth, np.arange(400), by="log_loss", size=6)
+    assert found.started == 2
+    assert found.counts[1].tolist() == [0, 0, 0, 1, 1]
+
+
+def test_equal_macro_f1_is_decided_by_log_loss() -> None:
+    truth = np.array([0, 1, 2])
+    sure, unsure = np.eye(3) * 0.8 + 0.2 / 3, np.eye(3) * 0.1 + 0.3
+    found = select_members([Ballot.of(unsure), Ballot.of(sure)], truth, np.arange(3), by="macro_f1", size=4)
+    assert found.chosen.tolist() == [0, 1] and found.best == 0
+
+
+def test_the_command_writes_an_ensemble_with_its_honest_score(
+    coloured: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    write_runs(runs, coloured, "good", skill=3, seed=1)
+    write_runs(runs, coloured, "fair", tasks=("class18",), skill=2, seed=2)
+    write_runs(runs, coloured, "senior", tasks=("senior",), seed=3)
+    path = tmp_path / "old.toml"
+    path.write_text(
+        'views = ["original"]\n[override]\nbase = { vote = ["good", "fair"] }\nby = "senior"\n'
+        'task = "senior"\ncategory = ">=60"\nabove = 0.99\n'
+    )
+    tune_command.run(
+        tune_command.Settings(
+            ensemble=path, cache=coloured.folder, runs=runs, predictions=tmp_path / "p", device="cpu"
+        )
+    )
+    written = read_ensemble(tmp_path / "p" / "old" / "tuned.toml")
+    assert (tmp_path / "p" / "old" / "tuned.png").is_file()
+    panels, photos = out_of_fold_panels(["good", "fair", "senior"], runs, coloured, ("original",))
+    truths = {n: t.encode(photos["mask"], photos["gender"], photos["age"]) for n, t in TASKS.items()}
+    found = tune(read_ensemble(path).root, panels, truths, photos["fold"].to_numpy())
+    assert values_of(written.root) == pytest.approx(values_of(found.whole))
+    honest = macro_f1(truths["class18"], found.nested.classes, 18)
+    assert f"macro F1 {honest:.3f}" in written.about
+    assert written.views == ("original",)
+    out = capsys.readouterr().out
+    assert "tuned, nested folds" in out and "tuned, apparent" in out

@@ -1,0 +1,189 @@
+"""A run that is killed, stopped, doubled or starved of disk loses nothing and changes no byte."""
+
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from skimage.data import astronaut
+
+from faces.cache import Cache
+from faces.writer import CacheWriter, exclusive
+from preprocess.detect.search import Finder
+from preprocess.run import preprocess
+from tests.helpers.pictures import picture, save
+from tests.helpers.stage1 import content, program, run_program, small, small_photos
+
+KILLS = 20
+
+
+def wait_for_parts(running: subprocess.Popen[str], cache: Path, count: int) -> None:
+    while running.poll() is None and len([*(cache / "parts").glob("*.parquet")]) < count:
+        time.sleep(0.002)
+
+
+def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """Each life is cut at a random moment after its first new shard, the last one runs to its end."""
+    data = small_photos(tmp_path / "data", 800)
+    (data / "007.png").write_bytes(b"no photo")
+    cache, rng = tmp_path / "killed", random.Random(0)
+    arguments = ("--data", data, "--size", 16, "--shard-size", 2, "--cache", cache)
+    for life in range(KILLS):
+        workers = 1 + life % 2
+        with subprocess.Popen(program(*arguments, "--workers", workers), text=True) as running:
+            wait_for_parts(running, cache, len([*(cache / "parts").glob("*.parquet")]) + 1)
+            time.sleep(rng.uniform(0, 0.03))
+            running.send_signal(signal.SIGKILL)
+        time.sleep(0.1)
+    written = len([*(cache / "parts").glob("*.parquet")])
+    assert KILLS <= written < 400
+    time.sleep(0.3)
+    assert len([*(cache / "parts").glob("*.parquet")]) == written, "a worker outlived the run"
+
+    preprocess(small(data, cache, shard_size=2))
+    preprocess(small(data, tmp_path / "whole", shard_size=2))
+    assert content(cache) == content(tmp_path / "whole")
+
+
+def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
+    data, cache = small_photos(tmp_path / "data", 900), tmp_path / "cache"
+    arguments = ("--data", data, "--size", 16, "--shard-size", 3, "--workers", 2, "--cache", cache)
+    running = subprocess.Popen(
+        program(*arguments),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Where the tests were begun in the background, the shell has them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_for_parts(running, cache, 3)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert errors.strip() == "stopped; the same command goes on from here"
+    assert len(preprocess(small(data, cache, shard_size=3))) == 900
+
+
+def test_a_full_disk_says_where_and_that_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = small_photos(tmp_path / "data", 3)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CacheWriter, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            preprocess(small(data, tmp_path / "cache"))
+    assert len(preprocess(small(data, tmp_path / "cache"))) == 3
+
+
+def test_a_disk_that_fills_up_ends_in_one_line(tmp_path: Path) -> None:
+    """The kernel's limit on the size of a file stands in for the disk's end."""
+    data, cache = small_photos(tmp_path / "data", 60), tmp_path / "cache"
+    arguments = ("--data", data, "--size", 64, "--codec", "raw", "--workers", 1, "--cache", cache)
+    script = "import resource, signal, sys; from preprocess.run import main; "
+    script += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    script += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); main()"
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ") and "File too large" in ended.stderr
+    assert "shards/00000.tar" in ended.stderr and ended.stderr.count("\n") == 1
+    assert not [*cache.rglob("*.tmp")]
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 100_000
+    assert run_program(*arguments).returncode == 0
+    assert len(Cache.open(cache)) == 60
+
+
+def test_a_second_process_on_one_cache_is_refused(tmp_path: Path) -> None:
+    data, cache = small_photos(tmp_path / "data", 4), tmp_path / "cache"
+    cache.mkdir()
+    with exclusive(cache):
+        second = run_program("--data", data, "--cache", cache, "--size", 16)
+    assert second.returncode == 2
+    assert second.stderr.startswith(f"error: {cache}: another process is writing it")
+    assert len(preprocess(small(data, cache))) == 4
+
+
+def spoilt(data: Path, count: int, bad: int) -> Path:
+    small_photos(data, count)
+    for number in range(bad):
+        (data / f"{number:03d}.png").write_bytes(b"" if number % 3 else b"no photo")
+    return data
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_loses_too_much_stops_and_goes_on_after_the_cure(tmp_path: Path, workers: int) -> None:
+    data = spoilt(tmp_path / "data", 40, bad=3)
+    settings = small(data, tmp_path / "cache", max_lost=0.05, shard_size=4, workers=workers)
+    with pytest.raises(ValueError, match=r"stopped, 3 of 40 photos are rejected already, more than max_lost"):
+        preprocess(settings)
+    rejects = pd.read_csv(tmp_path / "cache" / "rejects.csv")
+    assert {*rejects.source} == {"000.png", "001.png", "002.png"}
+    assert {*rejects.reason} == {"not an image of a known format", "empty file"}
+
+    small_photos(data, 40)
+    cured = preprocess(settings)
+    assert len(cured) == 40 and cured.rejects.empty
+    preprocess(small(data, tmp_path / "fresh", shard_size=4))
+    assert content(tmp_path / "cache") == content(tmp_path / "fresh")
+
+
+def test_two_lost_of_forty_are_within_five_per_cent(tmp_path: Path) -> None:
+    data = spoilt(tmp_path / "data", 40, bad=2)
+    cache = preprocess(small(data, tmp_path / "cache", max_lost=0.05, shard_size=4))
+    assert len(cache) == 38 and len(cache.rejects) == 2
+
+
+def test_rejects_of_an_earlier_run_count(tmp_path: Path) -> None:
+    data = spoilt(tmp_path / "data", 40, bad=3)
+    with pytest.raises(ValueError, match="2 x empty file"):
+        preprocess(small(data, tmp_path / "cache", max_lost=0.05, shard_size=4))
+    with pytest.raises(ValueError, match="stopped, 3 of 40"):
+        preprocess(small(data, tmp_path / "cache", max_lost=0.05, shard_size=4))
+    assert len(preprocess(small(data, tmp_path / "cache", max_lost=0.1, shard_size=4))) == 37
+
+
+def portraits(data: Path) -> Path:
+    for number, x in enumerate((100, 130, 160)):
+        save(data / f"face{number}.jpg", astronaut()[20:220, x : x + 160])
+    save(data / "blank.png", picture(19, 18))
+    return data
+
+
+def test_faces_are_taken_over_when_only_the_crop_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = portraits(tmp_path / "data")
+    before = preprocess(small(data, tmp_path / "caches" / "a"))
+    fresh = preprocess(small(data, tmp_path / "elsewhere" / "b", margin=0.5, codec="raw"))
+    monkeypatch.setattr(Finder, "__call__", lambda *_: pytest.fail("searched again"))
+    after = preprocess(small(data, tmp_path / "caches" / "b", margin=0.5, codec="raw"))
+    told = ["face_box", "landmarks", "score", "faces", "detector", "status"]
+    pd.testing.assert_frame_equal(after.index[told], before.index[told])
+    assert after.identity == fresh.identity
+
+
+def test_faces_of_another_search_are_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = portraits(tmp_path / "data")
+    preprocess(small(data, tmp_path / "caches" / "a"))
+    searched = []
+    search = Finder.__call__
+
+    def counted(self: Finder, photos: list[np.ndarray]) -> object:
+        searched.append(len(photos))
+        return search(self, photos)
+
+    monkeypatch.setattr(Finder, "__call__", counted)
+    preprocess(small(data, tmp_path / "caches" / "b", min_face=50))
+    assert sum(searched) == 4

@@ -1,0 +1,240 @@
+"""Whether damage to a cache is found, whatever it is."""
+
+import io
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faces.cache import Cache, file_sha256
+from faces.tar import Sample
+from faces.writer import CacheWriter
+from preprocess.crop.render import encode
+from preprocess.verify import find_damage
+from tests.helpers.pictures import picture
+
+SIZE, COUNT = 16, 7
+
+
+def sample(position: int, *, rejected: bool, size: int = SIZE, codec: str = "png") -> Sample:
+    detected = position % 2 == 0
+    fields = {
+        "key": f"{position:08d}",
+        "position": position,
+        "person": f"p{position}",
+        "gender": position % 2,
+        "age": math.nan if position == 2 else 20.5 + position,
+        "height": SIZE,
+        "width": SIZE,
+        "face_box": [1.5, 2.0, 9.1, 10.0] if detected else None,
+        "score": 0.875 if detected else math.nan,
+        "status": "detected" if detected else "fallback",
+    }
+    if rejected:
+        return Sample(fields={**fields, "status": "rejected", "reason": "empty file"}, data=None)
+    return Sample(fields=fields, data=encode(picture(size, size, position), codec, 90))  # type: ignore[arg-type]
+
+
+def write(folder: Path, codec: str = "png", **changed: int) -> Path:
+    """Photos 0 to 6 in two shards, photo 5 rejected."""
+    settings = {"codec": codec, "size": SIZE}
+    writer = CacheWriter(folder, settings=settings, source={"photos": COUNT}, shard_count=2)
+    for shard, positions in enumerate((range(4), range(4, COUNT))):
+        writer.write(shard, [sample(p, rejected=p == 5, codec=codec, **changed) for p in positions])
+    writer.finish()
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write(tmp_path / "cache")
+
+
+def record(folder: Path) -> None:
+    """Describe shards and tables as they are now, as if they had been written so."""
+    path = folder / "cache.json"
+    description = json.loads(path.read_text())
+    for shard in description["shards"]:
+        tar = folder / "shards" / shard["name"]
+        shard |= {"bytes": tar.stat().st_size, "sha256": file_sha256(tar)}
+    description["files"] = {n: file_sha256(folder / n) for n in ("index.parquet", "rejects.csv")}
+    path.write_text(json.dumps(description))
+
+
+def in_shard(old: bytes, new: bytes) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "shards" / "00000.tar"
+        data = path.read_bytes()
+        assert old in data and len(old) == len(new)
+        path.write_bytes(data.replace(old, new))
+        record(folder)
+
+    return change
+
+
+def in_index(edit: Callable[[pd.DataFrame], object]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        index = pd.read_parquet(folder / "index.parquet")
+        edited = edit(index)
+        (index if edited is None else edited).to_parquet(folder / "index.parquet", index=False)
+        record(folder)
+
+    return change
+
+
+def in_description(edit: Callable[[dict], object]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "cache.json"
+        description = json.loads(path.read_text())
+        edit(description)
+        path.write_text(json.dumps(description))
+
+    return change
+
+
+def cut_off(name: str, count: int) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-count])
+
+    return change
+
+
+def put(name: str, data: bytes) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+
+    return change
+
+
+def swap_rejects(folder: Path) -> None:
+    path = folder / "rejects.csv"
+    rejects = pd.read_csv(path)
+    rejects["position"] = 4
+    rejects.to_csv(path, index=False)
+    record(folder)
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png", "raw"])
+def test_a_sound_cache_has_no_findings(tmp_path: Path, codec: str) -> None:
+    seen: list[tuple[int, int]] = []
+    folder = write(tmp_path / "cache", codec)
+    assert [*find_damage(folder, lambda *numbers: seen.append(numbers))] == []
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
+    settings = {"codec": "raw", "size": SIZE, "background": "alpha"}
+    writer = CacheWriter(tmp_path / "cache", settings=settings, source={}, shard_count=1)
+    fields = sample(0, rejected=False).fields
+    writer.write(0, [Sample(fields=fields, data=bytes(SIZE * SIZE * 4))])
+    writer.finish()
+    assert [*find_damage(tmp_path / "cache")] == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "place", "what"),
+    [
+        (put("cache.json", b"{"), "cache.json", "not readable as JSON"),
+        (in_description(lambda d: d.pop("status")), "cache.json", "has no status"),
+        (cut_off("shards/00001.tar", 100), "shards/00001.tar", "truncated"),
+        (lambda f: (f / "shards" / "00001.tar").unlink(), "shards/00001.tar", "missing"),
+        (in_description(lambda d: d["shards"][0].update(sha256="0" * 64)), "00000.tar", "recorded sha256"),
+        (put("rejects.csv", b"position\n"), "rejects.csv", "recorded sha256"),
+        (lambda f: (f / "rejects.csv").unlink(), "rejects.csv", "missing"),
+        (put("index.parquet", b"no table"), "cache", "a table is not readable"),
+        (in_index(lambda t: t.drop(columns="offset")), "index.parquet", "no column offset"),
+        (in_index(lambda t: t.head(5)), "index.parquet", "5 rows where cache.json counts 6"),
+        (in_description(lambda d: d["status"].update(detected=9)), "index.parquet", "'detected': 9"),
+        (in_index(lambda t: t.assign(key="00000000")), "index.parquet", "key 00000000 occurs more than once"),
+        (in_index(lambda t: t.assign(position=3)), "index.parquet", "position 3 occurs more than once"),
+        (swap_rejects, "index.parquet", "position 4 is in rejects.csv too"),
+        (in_index(lambda t: t.assign(shard=2)), "index.parquet", "shards are not 0 to 1"),
+        (in_index(lambda t: t.iloc[[1, 0, 2, 3, 4, 5]]), "00000.tar", "file 0 in it is 00000000.png where"),
+        (in_shard(b"00000001.png", b"00000009.png"), "00000.tar", "file 2 in it is nothing where"),
+        (in_index(lambda t: t.assign(offset=t.offset + 1)), "sample 00000000", "not as in index.parquet"),
+        (in_index(lambda t: t.assign(length=t.length - 1)), "sample 00000006", "not as in index.parquet"),
+        (in_shard(b"\x89PNG", b"\x89PUG"), "sample 00000002", "does not decode as png"),
+        (in_shard(b'"age": 23.5', b'"age": 24.5'), "sample 00000003", "age in its JSON differs"),
+        (in_shard(b'"age": null', b'"age": 20.0'), "sample 00000002", "age in its JSON differs"),
+        (in_shard(b"[1.5, 2.0", b"[1.5, 3.0"), "sample 00000000", "face_box in its JSON differs"),
+        (in_shard(b'{"key"', b'["key"'), "sample 00000000", "its JSON is not readable"),
+        (cut_off("shards/00000.idx", 1), "00000.idx", "does not fit its tar"),
+        (lambda f: (f / "shards" / "00000.idx").unlink(), "00000.idx", "not readable"),
+        (put("shards/00001.tar.tmp", b""), "00001.tar.tmp", "left over"),
+        (put("parts/00000.parquet", b""), "parts/00000.parquet", "left over"),
+        (put("shards/00002.tar", b""), "00002.tar", "no file of a cache"),
+        (put("holiday.jpg", b""), "holiday.jpg", "no file of a cache"),
+    ],
+)
+def test_damage_is_found_with_its_place_and_a_cure(
+    folder: Path, damage: Callable[[Path], None], place: str, what: str
+) -> None:
+    damage(folder)
+    findings = [*find_damage(folder)]
+    assert any(place in line.replace(what, "") and what in line for line in findings), findings
+    cures = (f"delete {folder} and preprocess again", "; delete it", "; move it elsewhere")
+    assert all(line.endswith(cures) for line in findings)
+
+
+def test_crops_of_another_size_are_found(tmp_path: Path) -> None:
+    write(tmp_path / "cache", size=SIZE + 1)
+    findings = [*find_damage(tmp_path / "cache")]
+    assert len(findings) == 6 and all("is 17 x 17 RGB where 16 x 16 RGB was due" in f for f in findings)
+    raw = [*find_damage(write(tmp_path / "raw", "raw", size=SIZE + 1))]
+    assert len(raw) == 6 and all("867 bytes where 16 x 16 x 3 were due" in f for f in raw)
+
+
+def test_every_damaged_shard_is_named(folder: Path) -> None:
+    for name in ("00000.tar", "00001.tar"):
+        data = bytearray((folder / "shards" / name).read_bytes())
+        data[600] ^= 1
+        (folder / "shards" / name).write_bytes(data)
+    findings = "\n".join(find_damage(folder))
+    assert "00000.tar: content differs" in findings and "00001.tar: content differs" in findings
+
+
+def test_the_command_ends_with_code_1_and_a_line_a_finding(folder: Path) -> None:
+    command = [sys.executable, "-m", "preprocess.verify", "--cache", str(folder)]
+    sound = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert sound.returncode == 0 and f"{folder}: sound; 6 crops in 2 shards" in sound.stdout
+    (folder / "rejects.csv").write_text("position\n")
+    (folder / "left.tmp").touch()
+    damaged = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert damaged.returncode == 1
+    assert f"{folder}/rejects.csv: content differs" in damaged.stdout
+    assert f"{folder}/left.tmp: left over" in damaged.stdout and "sound" not in damaged.stdout
+
+
+def test_edited_tables_are_refused_when_a_cache_is_opened(folder: Path) -> None:
+    path = folder / "rejects.csv"
+    good = path.read_bytes()
+    path.write_bytes(good + b"\n")
+    with pytest.raises(ValueError, match=rf"{path}: content differs .*delete {folder}"):
+        Cache.open(folder)
+    path.write_bytes(good)
+    assert len(Cache.open(folder)) == 6
+    index = pd.read_parquet(folder / "index.parquet")
+    buffer = io.BytesIO()
+    index.assign(gender=1).to_parquet(buffer, index=False)
+    (folder / "index.parquet").write_bytes(buffer.getvalue())
+    with pytest.raises(ValueError, match=r"index.parquet: content differs"):
+        Cache.open(folder)
+
+
+def test_a_cache_without_hashes_of_its_tables_still_opens(folder: Path) -> None:
+    in_description(lambda d: d.pop("files"))(folder)
+    assert len(Cache.open(folder)) == 6
+    assert [*find_damage(folder)] == []
+
+
+def test_crops_are_numbered_as_in_the_index(folder: Path) -> None:
+    cache = Cache.open(folder)
+    for row, position in enumerate(cache.index.position):
+        np.testing.assert_array_equal(cache.image(row), picture(SIZE, SIZE, int(position)))

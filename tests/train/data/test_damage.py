@@ -1,0 +1,190 @@
+"""Training on a cache with damaged crops: stopped with a name, or gone through without them."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from faces.cache import Cache
+from faces.writer import CacheWriter
+from tests.helpers.coloured import SETTINGS, SIZE, coloured_sample
+from train.assemble import FoldPlan
+from train.data.rows import fold_rows
+from train.engine.checkpoint import load_state
+from train.engine.watch import Watch
+from train.fold import train_fold
+from train.recipe.network import Optimiser
+from train.recipe.recipe import Recipe
+from train.run import Settings, run
+
+RECIPE = Recipe(
+    tasks=("mask",),
+    backbone="test_resnet",
+    image_size=32,
+    augment="light",
+    epochs=2,
+    batch_size=8,
+    precision="fp32",
+    optimiser=Optimiser(lr=4e-3),
+)
+PEOPLE, FOLD, FOLDS = 24, 1, 3
+
+
+def write_jpegs(folder: Path, damaged: Collection[int] = ()) -> Cache:
+    """72 labelled JPEG crops in one shard, row i being photo i; the damaged ones are stored cut in half."""
+    samples = []
+    for position in range(3 * PEOPLE):
+        sample = coloured_sample(position, position // 3, position % 3, labelled=True)
+        buffer, pixels = io.BytesIO(), np.frombuffer(sample.data or b"", np.uint8)
+        Image.fromarray(pixels.reshape(SIZE, SIZE, 3)).save(buffer, "JPEG", quality=95)
+        data = buffer.getvalue()
+        data = data[: len(data) // 2] if position in damaged else data
+        samples.append(dataclasses.replace(sample, data=data))
+    writer = CacheWriter(folder, settings={**SETTINGS, "codec": "jpeg"}, source={}, shard_count=1)
+    writer.write(0, samples)
+    return writer.finish()
+
+
+class Said(Watch):
+    """Keeps what is said, and may interrupt after so many batches."""
+
+    def __init__(self, batches: int = 10**9) -> None:
+        self.lines: list[str] = []
+        self.left = batches
+
+    def advance(self, photos: int, loss: float = float("nan")) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, int]:
+    """A row of the fold's training side and one of its validation side."""
+    cache = write_jpegs(tmp_path_factory.mktemp("caches") / "whole")
+    rows = fold_rows(cache, RECIPE.tasks, fold=FOLD, folds=FOLDS, seed=0)
+    return int(rows.training[4]), int(rows.validation[3])
+
+
+@pytest.fixture(scope="module")
+def damaged(sides: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    return write_jpegs(tmp_path_factory.mktemp("caches") / "damaged", sides)
+
+
+def plan(cache: Cache, folder: Path, **changed: object) -> FoldPlan:
+    settings: dict = {
+        "recipe": RECIPE,
+        "cache": cache,
+        "fold": FOLD,
+        "folds": FOLDS,
+        "fold_seed": 0,
+        "folder": folder,
+        "device": "cpu",
+        "threads": 1,
+        "checkpoint_minutes": 0.0,
+        "on_damage": "skip",
+    }
+    return FoldPlan(**(settings | changed))
+
+
+def test_by_default_training_stops_and_names_the_crop(
+    damaged: Cache, sides: tuple[int, int], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=rf"key {sides[0]:08d} \(shard 00000.tar, .*--on-damage skip"):
+        train_fold(plan(damaged, tmp_path, on_damage="stop"), Watch())
+
+
+def test_skipping_trains_and_validates_on_the_others_and_lists_both(
+    damaged: Cache, sides: tuple[int, int], tmp_path: Path
+) -> None:
+    said = Said()
+    train_fold(plan(damaged, tmp_path), said)
+    noted = pd.read_csv(tmp_path / "skipped.csv", dtype={"key": str})
+    assert noted.side.tolist() == ["validation", "training"]
+    assert noted.key.tolist() == [f"{sides[1]:08d}", f"{sides[0]:08d}"]
+    assert noted.reason.str.contains("truncated").all() and set(noted.shard) == {"00000.tar"}
+    assert [line for line in said.lines if "do not decode" in line and str(tmp_path) in line] == said.lines
+    assert len(said.lines) == 2, "each is told of once, not every epoch"
+    answered = pd.read_parquet(tmp_path / "oof.parquet").position
+    rows = fold_rows(damaged, RECIPE.tasks, fold=FOLD, folds=FOLDS, seed=0)
+    assert answered.tolist() == [row for row in rows.validation if row != sides[1]]
+
+
+@pytest.mark.parametrize("batches", [2, 5, 7, 11])
+def test_skipping_resumes_to_the_same_bits(damaged: Cache, tmp_path: Path, batches: int) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train_fold(plan(damaged, whole), Watch())
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(damaged, cut), Said(batches))
+    train_fold(plan(damaged, cut), Watch())
+    states = [load_state(folder / "last.pt") for folder in (whole, cut)]
+    assert states[0] is not None and states[1] is not None
+    for name, tensor in states[0]["model"].items():
+        assert torch.equal(tensor, states[1]["model"][name]), name
+    for name in ("best.safetensors", "oof.parquet", "skipped.csv"):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
+
+
+def test_an_undamaged_cache_trains_to_the_same_bits_with_skip(tmp_path: Path) -> None:
+    cache = write_jpegs(tmp_path / "cache")
+    for choice in ("stop", "skip"):
+        train_fold(plan(cache, tmp_path / choice, on_damage=choice), Watch())
+    stop, skip = (tmp_path / choice / "best.safetensors" for choice in ("stop", "skip"))
+    assert stop.read_bytes() == skip.read_bytes()
+    assert not (tmp_path / "skip" / "skipped.csv").exists()
+
+
+def test_the_command_skips_crops_of_a_shard_that_was_overwritten_in_part(
+    tmp_path: Path, sides: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = write_jpegs(tmp_path / "cache")
+    shard, place = tmp_path / "cache" / "shards" / "00000.tar", cache.index.loc[sides[0]]
+    data = bytearray(shard.read_bytes())
+    data[place.offset : place.offset + place.length] = bytes(place.length)
+    shard.write_bytes(data)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'tasks = ["mask"]\nbackbone = "test_resnet"\nimage_size = 32\nepochs = 1\nbatch_size = 8\n'
+        'precision = "fp32"\n'
+    )
+    shared: dict = {"recipe": recipe, "cache": cache.folder, "fold": (FOLD,), "folds": FOLDS}
+    settings = Settings(**shared, runs=tmp_path / "runs", device="cpu", on_damage="skip")
+    with pytest.raises(ValueError, match=r"00000\.tar: content differs"):
+        run(dataclasses.replace(settings, on_damage="stop"))
+    run(settings)
+    assert "00000.tar differ from their recorded sha256" in capsys.readouterr().err
+    noted = pd.read_csv(tmp_path / "runs" / "tiny" / f"fold{FOLD}" / "skipped.csv", dtype={"key": str})
+    assert noted.key.tolist() == [f"{sides[0]:08d}"]
+
+
+@pytest.mark.parametrize("name", ["cache.json", "shards/00000.tar"])
+def test_a_cache_deleted_while_training_is_named_and_training_goes_on_once_it_is_back(
+    tmp_path: Path, name: str
+) -> None:
+    cache = write_jpegs(tmp_path / "cache")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train_fold(plan(cache, whole), Watch())
+    away = tmp_path / "away"
+
+    class Deleter(Said):
+        def scored(self, *_: object) -> None:
+            (cache.folder / name).rename(away)
+
+    with pytest.raises(
+        ValueError, match=rf"changed while it was in use: .*{Path(name).name}.*the same command"
+    ):
+        train_fold(plan(cache, cut), Deleter())
+    away.rename(cache.folder / name)
+    train_fold(plan(cache, cut), Watch())
+    assert (whole / "best.safetensors").read_bytes() == (cut / "best.safetensors").read_bytes()

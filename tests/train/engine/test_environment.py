@@ -1,0 +1,108 @@
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from train.engine import environment
+from train.engine.environment import describe_environment, write_environment
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", "-C", str(folder), *who, *arguments], capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module that takes the place of train/engine/environment.py, in a package outside any repository."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    package = tmp_path / "repository" / "train"
+    package.mkdir(parents=True)
+    for name in ("__init__.py", "environment.py"):
+        (package / name).write_text("")
+    monkeypatch.setattr(environment, "_CODE", package / "environment.py")
+    return package / "environment.py"
+
+
+def test_versions_machine_and_command_are_those_of_this_process() -> None:
+    found = describe_environment()
+    assert found["versions"]["python"] == platform.python_version()
+    assert found["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert found["versions"]["numpy"] == np.__version__
+    assert {"timm", "lightning-fabric"} <= found["versions"].keys()
+    assert any(name.startswith("nvidia-dali-cuda") for name in found["versions"])
+    assert found["command"] == sys.orig_argv
+    assert 1 <= found["cores"] <= (os.cpu_count() or 1)
+    assert found["memory_gib"] > 0
+    assert found["processor"]
+    assert len(found["gpus"]) == torch.cuda.device_count()
+
+
+def test_the_name_of_the_machine_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "secret-of-this-test"
+    uname = platform.uname()
+    monkeypatch.setattr(platform, "uname", lambda: uname._replace(node=name))
+    assert name not in json.dumps(describe_environment())
+
+
+def test_each_life_of_a_run_adds_an_entry_and_changes_none(tmp_path: Path) -> None:
+    write_environment(tmp_path)
+    [first] = json.loads((tmp_path / "environment.json").read_text())
+    first["versions"]["torch"] = "as it was then"
+    (tmp_path / "environment.json").write_text(json.dumps([first]))
+    write_environment(tmp_path)
+    lives = json.loads((tmp_path / "environment.json").read_text())
+    assert lives[0] == first
+    assert len(lives) == 2
+    assert lives[1]["versions"]["torch"] != "as it was then"
+    assert [path.name for path in tmp_path.iterdir()] == ["environment.json"]
+
+
+@pytest.mark.parametrize("content", ["[{", '{"versions": {}}'])
+def test_a_damaged_record_is_kept_and_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "environment.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"environment\.json.*move it away"):
+        write_environment(tmp_path)
+    assert path.read_text() == content
+
+
+def test_commit_and_whether_the_tree_differs_from_it(code: Path) -> None:
+    repository = code.parents[1]
+    git(repository, "init", "-q")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "first")
+    commit = git(repository, "rev-parse", "HEAD")
+    assert describe_environment()["git"] == {"commit": commit, "dirty": False}
+    code.write_text("changed = True\n")
+    assert describe_environment()["git"] == {"commit": commit, "dirty": True}
+    git(repository, "commit", "-qam", "second")
+    (code.parent / "new.py").write_text("")
+    assert describe_environment()["git"] == {"commit": git(repository, "rev-parse", "HEAD"), "dirty": True}
+
+
+def test_code_in_no_repository_has_no_commit(code: Path) -> None:
+    assert describe_environment()["git"] is None
+
+
+def test_code_that_lies_in_a_repository_of_others_has_no_commit(code: Path) -> None:
+    repository = code.parents[1]
+    git(repository, "init", "-q")
+    (repository / "theirs.py").write_text("")
+    git(repository, "add", "theirs.py")
+    git(repository, "commit", "-qm", "theirs")
+    assert describe_environment()["git"] is None
+
+
+def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("git") is None
+    assert describe_environment()["git"] is None

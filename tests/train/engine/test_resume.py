@@ -1,0 +1,208 @@
+"""Training cut anywhere goes on to the bits of training that was never cut."""
+
+import dataclasses
+import itertools
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from faces.cache import Cache
+from faces.command import write_toml
+from train.assemble import FoldPlan
+from train.engine.checkpoint import RunError, StateFile, load_state
+from train.engine.watch import Watch
+from train.fold import train_fold
+from train.recipe.data import Mixing
+from train.recipe.network import Head, Optimiser, Schedule
+from train.recipe.recipe import Recipe
+
+# 48 photos train in 6 batches, 24 validate in 3: nine are told of in an epoch.
+RECIPE = Recipe(
+    tasks=("mask", "gender", "age3"),
+    backbone="test_resnet",
+    head=Head(dropout=0.2),
+    image_size=32,
+    augment="light",
+    epochs=2,
+    batch_size=8,
+    precision="fp32",
+    optimiser=Optimiser(name="adamw", lr=4e-3),
+    schedule=Schedule(name="cosine", warmup_epochs=0.5),
+    mixing=Mixing(name="half_face", probability=0.7, ratio=(0.3, 0.7), partner="rare_age"),
+)
+TIMED = ("images_per_s", "seconds")
+
+
+def plan(cache: Cache, folder: Path, recipe: Recipe = RECIPE, minutes: float = 0.0) -> FoldPlan:
+    return FoldPlan(
+        recipe=recipe,
+        cache=cache,
+        fold=1,
+        folds=3,
+        fold_seed=0,
+        folder=folder,
+        device="cpu",
+        threads=1,
+        checkpoint_minutes=minutes,
+    )
+
+
+class Cut(Watch):
+    """Interrupts after so many batches, before the next one is told of."""
+
+    def __init__(self, batches: int) -> None:
+        self.left = batches
+        self.said: list[str] = []
+
+    def advance(self, photos: int, loss: float = math.nan) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+
+def untimed(state: Any) -> Any:
+    """A training state without what the clock says, and tensors as bytes."""
+    if isinstance(state, dict):
+        return {key: untimed(value) for key, value in state.items() if key not in TIMED}
+    if isinstance(state, list | tuple):
+        return [untimed(value) for value in state]
+    return (state.dtype, state.shape, state.numpy().tobytes()) if isinstance(state, torch.Tensor) else state
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for name in ("best.safetensors", "oof.parquet", "recipe.toml"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert untimed(load_state(one / "last.pt")) == untimed(load_state(other / "last.pt"))
+    tables = [pd.read_csv(folder / "metrics.csv").drop(columns=[*TIMED]) for folder in (one, other)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def whole(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never cut, and saved only at the end of its epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train_fold(plan(coloured, folder, minutes=60.0), Watch())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told", "saved"),
+    [
+        (0.0, 0, (0, 1)),
+        (0.0, 3, (0, 4)),
+        (0.0, 5, (0, 6)),
+        (0.0, 7, (0, 6)),  # while validating
+        (0.0, 11, (1, 3)),
+        (2.0, 4, (0, 4)),
+        (2.0, 12, (1, 4)),
+        (60.0, 10, (1, 0)),
+    ],
+)
+def test_cut_after_any_batch(
+    coloured: Cache,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: float,
+    told: int,
+    saved: tuple[int, int],
+) -> None:
+    """Each look at the clock finds it a minute later; so at two minutes every second batch is saved."""
+    clock = SimpleNamespace(monotonic=itertools.count(0, 60).__next__)
+    monkeypatch.setattr("train.engine.checkpoint.time", clock)
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(coloured, tmp_path, minutes=minutes), Cut(told))
+    state = load_state(tmp_path / "last.pt")
+    assert state is not None
+    assert (len(state["history"]), state["part"]["next_batch"]) == saved
+    watch = Cut(100)
+    train_fold(plan(coloured, tmp_path, minutes=minutes), watch)
+    assert watch.said == [f"fold 1: resuming in epoch {saved[0] + 1} of 2, after {saved[1]} of its 6 batches"]
+    assert_same_run(whole, tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_run_of_many_lives(coloured: Cache, tmp_path: Path, precision: str) -> None:
+    """fp16 keeps a scale of its loss as well."""
+    recipe = dataclasses.replace(RECIPE, precision=precision)
+    train_fold(plan(coloured, tmp_path / "whole", recipe, minutes=60.0), Watch())
+    for _ in range(20):
+        try:
+            train_fold(plan(coloured, tmp_path / "cut", recipe), Cut(4))
+            break
+        except KeyboardInterrupt:
+            continue
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_killed_for_real(coloured: Cache, tmp_path: Path) -> None:
+    """SIGKILL at a random moment, perhaps while the state is being written, once it was in mid-epoch."""
+    recipe = dataclasses.replace(RECIPE, batch_size=2, epochs=3)
+    write_toml(recipe, tmp_path / "small.toml")
+    arguments = ["--recipe", tmp_path / "small.toml", "--cache", coloured.folder, "--fold", 1, "--folds", 3]
+    arguments += ["--runs", tmp_path, "--device", "cpu", "--checkpoint-minutes", 0]
+    folder, number = tmp_path / "small" / "fold1", random.Random(time.time_ns())
+    with subprocess.Popen([sys.executable, "-m", "train", *map(str, arguments)]) as running:
+        while running.poll() is None and not (folder / "last.pt").is_file():
+            time.sleep(0.002)
+        time.sleep(number.uniform(0, 0.1))
+        running.send_signal(signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL
+    state = load_state(folder / "last.pt")
+    assert state is not None
+    assert 24 * len(state["history"]) + state["part"]["next_batch"] in range(1, 24 * 3)
+    train_fold(plan(coloured, folder, recipe, minutes=60.0), Watch())
+    train_fold(plan(coloured, tmp_path / "whole", recipe, minutes=60.0), Watch())
+    assert_same_run(tmp_path / "whole", folder)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped"])
+def test_a_damaged_state_is_said(coloured: Cache, whole: Path, tmp_path: Path, damage: str) -> None:
+    good = (whole / "last.pt").read_bytes()
+    bad = {"cut": good[:-1000], "empty": b"", "text": b"no state\n", "flipped": b"\xff" * 999 + good[999:]}
+    path = tmp_path / "last.pt"
+    path.write_bytes(bad[damage])
+    with pytest.raises(RunError, match=r"last.pt: not a whole training state, .*delete it"):
+        train_fold(plan(coloured, tmp_path), Watch())
+    path.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(coloured, tmp_path), Cut(0))
+
+
+@pytest.mark.parametrize("damage", ["flipped bit", "missing"])
+def test_the_newest_intact_state_wins(coloured: Cache, whole: Path, tmp_path: Path, damage: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(coloured, tmp_path), Cut(4))
+    path = tmp_path / "last.pt"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data) if damage == "flipped bit" else path.unlink()
+    watch = Cut(100)
+    train_fold(plan(coloured, tmp_path, minutes=60.0), watch)
+    assert "resuming in epoch 1 of 2, after 4 of its 6 batches" in watch.said[-1]
+    assert ("going on from last.previous.pt" in watch.said[0]) == (damage == "flipped bit")
+    assert_same_run(whole, tmp_path)
+
+
+def test_to_insist_on_resuming_what_never_began(coloured: Cache, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no last.pt, so there is nothing to go on from; .*RESUME=1"):
+        train_fold(dataclasses.replace(plan(coloured, tmp_path), resume=True), Watch())
+
+
+def test_minutes_that_cannot_be(tmp_path: Path) -> None:
+    for minutes in (-1.0, math.nan):
+        with pytest.raises(ValueError, match=r"checkpoint_minutes=(-1.0|nan): must be 0 .* or more"):
+            StateFile(tmp_path / "last.pt", minutes)

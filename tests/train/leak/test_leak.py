@@ -1,0 +1,128 @@
+"""The demonstration of leaking folds: who is on which side, and what is scored on whom."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faces.cache import Cache
+from faces.command import write_toml
+from train.leak.command import Settings, run
+from train.leak.leak import KEPT, PROMISED, SCORES, Means, demonstrate, rows_apart, scores_table, verdict
+from train.recipe.network import Optimiser
+from train.recipe.recipe import Recipe
+from train.results.report import score_out_of_fold
+
+RECIPE = Recipe(
+    tasks=("mask", "gender", "age3"),
+    backbone="test_resnet",
+    image_size=32,
+    augment="none",
+    epochs=2,
+    batch_size=12,
+    precision="fp32",
+    optimiser=Optimiser(name="adamw", lr=4e-3),
+)
+
+
+def settings(cache: Cache, folder: Path) -> Settings:
+    path = folder / "tiny.toml"
+    write_toml(RECIPE, path)
+    return Settings(
+        recipe=path, cache=cache.folder, folds=2, apart=4, runs=folder / "runs", device="cpu", threads=1
+    )
+
+
+@pytest.fixture(scope="module")
+def shown(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Means]:
+    wanted = settings(coloured, tmp_path_factory.mktemp("leak"))
+    return wanted, demonstrate(wanted, RECIPE, coloured)
+
+
+def test_people_kept_apart_are_a_share_of_all_that_are_labelled(coloured: Cache, unseen: Cache) -> None:
+    apart = coloured.index.iloc[rows_apart(coloured, 4, 0)]
+    assert len(apart) == 3 * apart.person.nunique() == 3 * 6
+    assert set(apart.drop_duplicates("person").groupby("age").size()) == {2}
+    assert len(rows_apart(unseen, 4, 0)) == 0
+
+
+def test_only_folds_of_photos_have_people_on_both_sides(
+    coloured: Cache, shown: tuple[Settings, Means]
+) -> None:
+    wanted, means = shown
+    apart = coloured.index.person[rows_apart(coloured, 4, 0)]
+    for scheme in ("image", "person"):
+        validated = pd.read_parquet(wanted.runs / scheme / "fold0" / "oof.parquet")
+        assert not {*validated.person} & {*apart}
+        promised, kept = means[scheme, PROMISED], means[scheme, KEPT]
+        assert promised["people"] == validated.person.nunique() and kept["people"] == apart.nunique()
+        assert (promised["both_sides"] > 0) == (scheme == "image") and kept["both_sides"] == 0
+
+
+def test_what_is_promised_is_the_score_of_the_best_epochs_validation(shown: tuple[Settings, Means]) -> None:
+    wanted, means = shown
+    table = pd.read_csv(wanted.runs / "leak.csv").set_index(["scheme", "score"])
+    assert len(table) == 4 and set(table.fold) == {0}
+    for scheme in ("image", "person"):
+        folder = wanted.runs / scheme / "fold0"
+        scores = score_out_of_fold(pd.read_parquet(folder / "oof.parquet"))
+        assert scores["macro_f1"] == pytest.approx(pd.read_csv(folder / "metrics.csv").macro_f1.max())
+        for score in SCORES:
+            assert means[scheme, PROMISED][score] == pytest.approx(scores[score])
+            assert table.loc[(scheme, KEPT), score] == pytest.approx(means[scheme, KEPT][score])
+    assert (wanted.runs / "leak.png").stat().st_size > 10_000
+
+
+def test_the_same_command_trains_nothing_twice(
+    coloured: Cache, shown: tuple[Settings, Means], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted, means = shown
+    states = [*wanted.runs.glob("*/fold0/last.pt")]
+    before = [path.stat().st_mtime_ns for path in states]
+    assert len(states) == 2 and demonstrate(wanted, RECIPE, coloured) == means
+    assert [path.stat().st_mtime_ns for path in states] == before
+    assert "random-image folds promise" in capsys.readouterr().out
+
+
+def test_runs_with_other_people_apart_are_not_taken_for_these(
+    coloured: Cache, shown: tuple[Settings, Means]
+) -> None:
+    with pytest.raises(ValueError, match=r"holds a run of something else \(rows"):
+        demonstrate(replace(shown[0], apart=3), RECIPE, coloured)
+
+
+def test_the_verdict_is_the_difference_of_promised_and_kept() -> None:
+    f1 = {
+        ("image", PROMISED): 0.9,
+        ("image", KEPT): 0.55,
+        ("person", PROMISED): 0.625,
+        ("person", KEPT): 0.6,
+    }
+    means: Means = {
+        key: {"people": 9, "both_sides": 9 * (value == 0.9), **dict.fromkeys(SCORES, value)}
+        for key, value in f1.items()
+    }
+    image, person = verdict(means).splitlines()
+    assert image.startswith("random-image folds promise 0.350 more macro F1 than people unseen in training")
+    assert person.startswith("folds of people promise 0.025 more")
+    cells = [[*column.cells] for column in scores_table(means, "").columns]
+    assert cells[3] == ["9", "0", "0", "0"] and cells[4] == ["0.900", "0.550", "0.625", "0.600"]
+
+
+def test_mistakes_are_told_before_anything_is_trained(coloured: Cache, tmp_path: Path) -> None:
+    wanted = settings(coloured, tmp_path)
+    write_toml(replace(RECIPE, tasks=("mask", "gender")), wanted.recipe)
+    with pytest.raises(ValueError, match=r"\['mask', 'gender'\] do not say the 18 classes"):
+        run(wanted)
+    write_toml(RECIPE, wanted.recipe)
+    with pytest.raises(ValueError, match="make demo"):
+        run(replace(wanted, cache=tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match="fewer than folds=9"):
+        run(replace(wanted, apart=9))
+    for change in ({"epochs": -1}, {"apart": 1}, {"fold": ()}):
+        with pytest.raises(ValueError, match=next(iter(change))):
+            replace(wanted, **change)  # type: ignore[arg-type]
+    assert not wanted.runs.exists()
+    assert np.all([path.suffix == ".toml" for path in tmp_path.iterdir()])

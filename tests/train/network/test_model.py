@@ -1,0 +1,166 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from train.network.heads import GeneralisedMean
+from train.network.model import build_model
+from train.recipe.data import Age
+from train.recipe.network import Head, Loss
+from train.recipe.recipe import Recipe
+
+RECIPE = Recipe(tasks=("mask", "gender", "age6"), backbone="test_resnet", image_size=32)
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "mobilenetv1_025", "test_vit"])
+def test_classifier_is_as_wide_as_all_heads_and_learns(backbone: str) -> None:
+    recipe = dataclasses.replace(RECIPE, backbone=backbone)
+    heads = build_model(recipe)(torch.randn(2, 3, 32, 32))
+    assert {task: tuple(head.shape) for task, head in heads.items()} == {
+        "mask": (2, 3),
+        "gender": (2, 2),
+        "age6": (2, 6),
+    }
+    sum(head.sum() for head in heads.values()).backward()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_local_weights_fill_all_but_the_classifier(tmp_path: Path, suffix: str) -> None:
+    donor = timm.create_model("test_resnet", num_classes=18)
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".safetensors":
+        save_file(donor.state_dict(), path)
+    else:
+        torch.save(donor.state_dict(), path)
+    model = build_model(dataclasses.replace(RECIPE, weights=str(path)))
+    given = {f"backbone.{name}": value for name, value in donor.state_dict().items()}
+    state = model.state_dict()
+    same = {name for name in state if name in given and torch.equal(state[name], given[name])}
+    heads = ("heads.layers.mask", "heads.layers.gender", "heads.layers.age6")
+    assert {*state} - same == {f"{head}.{kind}" for head in heads for kind in ("weight", "bias")}
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file(timm.create_model("mobilenetv1_025").state_dict(), path)
+    with pytest.raises(ValueError, match=r"other.safetensors' do not fit the backbone: \d+ of its tensors"):
+        build_model(dataclasses.replace(RECIPE, weights=str(path)))
+    with pytest.raises(ValueError, match=r"weights='.*nothing': no such file"):
+        build_model(dataclasses.replace(RECIPE, weights=str(tmp_path / "nothing")))
+
+
+def test_hub_weights_without_a_network_say_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ValueError, match=r"weights of 'resnet18' could not be had.*WEIGHTS=path/to/file"):
+        build_model(Recipe(backbone="resnet18", pretrained=True))
+
+
+def test_an_unknown_backbone_names_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"'resnet17' is unknown: did you mean 'resnet1"):
+        build_model(dataclasses.replace(RECIPE, backbone="resnet17"))
+
+
+FAMILIES = (
+    "resnet18",
+    "resnet50",
+    "resnet101",
+    "densenet161",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "wide_resnet50_2",
+    "resnext50_32x4d",
+    "regnety_032",
+    "swin_tiny_patch4_window7_224",
+    "vit_tiny_patch16_224",
+    "beit_base_patch16_224",
+    "dm_nfnet_f0",
+)
+
+
+@pytest.mark.parametrize("backbone", FAMILIES)
+def test_every_family_passes_forward_and_backward(backbone: str) -> None:
+    recipe = Recipe(tasks=("class18",), backbone=backbone, image_size=64, head=Head(hidden=8, dropout=0.7))
+    network = build_model(recipe)
+    scores = network(torch.randn(2, 3, 64, 64))["class18"]
+    assert scores.shape == (2, 18)
+    scores.square().sum().backward()
+    without = [name for name, p in network.named_parameters() if p.grad is None]
+    assert without == []
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "mobilenetv1_025", "densenet121", "regnety_002"])
+def test_a_large_exponent_pools_the_greatest_and_1_the_mean(backbone: str) -> None:
+    recipe = dataclasses.replace(RECIPE, backbone=backbone, image_size=64, head=Head(pool="gem"))
+    [gem] = [m for m in build_model(recipe).modules() if isinstance(m, GeneralisedMean)]
+    maps = torch.rand(2, 5, 4, 4) + 0.1
+    gem.exponent.data.fill_(1.0)
+    torch.testing.assert_close(gem(maps).flatten(1), maps.mean((2, 3)))
+    gem.exponent.data.fill_(60.0)
+    torch.testing.assert_close(gem(maps).flatten(1), maps.amax((2, 3)), rtol=0.05, atol=0)
+    gem.exponent.data.fill_(3.0)
+    torch.testing.assert_close(gem(maps).flatten(1), maps.pow(3).mean((2, 3)).pow(1 / 3))
+
+
+def test_a_backbone_without_maps_has_no_gem() -> None:
+    with pytest.raises(ValueError, match=r"head.pool='gem': backbone 'test_vit' does not pool feature maps"):
+        build_model(dataclasses.replace(RECIPE, backbone="test_vit", head=Head(pool="gem")))
+
+
+@pytest.mark.parametrize(("init", "gain"), [("xavier", 1.0), ("kaiming", 2.0)])
+def test_initial_weights_have_the_variance_of_their_formula(init: str, gain: float) -> None:
+    recipe = dataclasses.replace(RECIPE, head=Head(hidden=2048, init=init))  # type: ignore[arg-type]
+    heads = build_model(recipe).heads
+    weight = heads.hidden[0].weight
+    fan_out, fan_in = weight.shape
+    expected = 2 / (fan_in + fan_out) if init == "xavier" else gain / fan_in
+    assert float(weight.detach().var()) == pytest.approx(expected, rel=0.03)
+    assert not any(p.any() for name, p in heads.named_parameters() if name.endswith("bias"))
+
+
+def test_each_dropout_sample_is_a_mask_of_its_own() -> None:
+    torch.manual_seed(0)
+    network = build_model(dataclasses.replace(RECIPE, head=Head(dropout=0.5, samples=4)))
+    images = torch.randn(3, 3, 32, 32)
+    looks = network.train()(images)["mask"].reshape(4, 3, -1)
+    assert len({look[0, 0].item() for look in looks}) == 4
+    assert network.eval()(images)["mask"].shape == (3, 3)
+
+
+def test_a_frozen_backbone_neither_moves_nor_counts() -> None:
+    network = build_model(RECIPE)
+    network.frozen = True
+    before = {name: value.clone() for name, value in network.backbone.state_dict().items()}
+    sum(output.sum() for output in network.train()(torch.randn(4, 3, 32, 32)).values()).backward()
+    assert all(p.grad is None for p in network.backbone.parameters())
+    assert all(p.grad is not None for p in network.heads.parameters())
+    assert all(torch.equal(before[name], value) for name, value in network.backbone.state_dict().items())
+
+
+def test_ldam_compares_directions() -> None:
+    recipe = dataclasses.replace(RECIPE, loss=Loss(terms=("ldam",), scale=30.0))
+    layer = build_model(recipe).heads.layers["mask"]
+    features = torch.randn(5, layer.weight.shape[1])
+    scores = layer(features)
+    assert float(scores.abs().max()) <= 30
+    torch.testing.assert_close(layer(7 * features), scores)
+    assert float(layer(layer.weight[1:2]).detach()[0, 1]) == pytest.approx(30)
+
+
+def test_an_age_regression_has_an_output_of_its_own() -> None:
+    network = build_model(dataclasses.replace(RECIPE, age=Age(regression=0.001)))
+    assert network(torch.randn(2, 3, 32, 32))["age"].shape == (2, 1)
+
+
+def test_an_input_that_a_backbone_does_not_take_is_said_with_its_size() -> None:
+    for backbone in ("vit_tiny_patch16_224", "maxvit_tiny_rw_224"):
+        with pytest.raises(ValueError, match=rf"image_size=100 does not fit .*{backbone}.*made for 224"):
+            build_model(Recipe(backbone=backbone, image_size=100))

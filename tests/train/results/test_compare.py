@@ -1,0 +1,281 @@
+"""Comparisons of recipes whose answers are known, and so are the scores."""
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+from faces.intervals import DRAWS, drawn_f1, f1_of_counts, interval, mean_f1, person_counts, pooled_f1
+from faces.labels import TASKS, IntArray
+from train.results.compare import Line, Settings, compare, paired, read_standings, run
+from train.results.runs import count_parameters, find_recipes
+from train.results.standings import Standing
+
+PEOPLE = 40
+
+
+def photos() -> pd.DataFrame:
+    """40 people of all genders and age bands, three photos each."""
+    person, mask = np.divmod(np.arange(3 * PEOPLE), 3)
+    years = np.array([25.0, 45.0, 65.0])[person // 2 % 3]
+    keys = [f"p{number:02d}" for number in person]
+    images = [f"{k}/{m}" for k, m in zip(keys, mask, strict=True)]
+    return pd.DataFrame(
+        {"image_id": images, "person": keys, "mask": mask, "gender": person % 2, "age": years, "p": person}
+    )
+
+
+def write_run(
+    runs: Path,
+    name: str,
+    *,
+    right: float,
+    tasks: tuple[str, ...] = ("class18",),
+    folds: tuple[int, ...] = (0, 1),
+    answers_seed: int = 0,
+    recipe: dict[str, object] | None = None,
+    **division: object,
+) -> IntArray:
+    """Folds of a recipe whose heads answer so great a share of photos rightly; the first head's answers."""
+    table, answers = photos(), []
+    random = np.random.default_rng(answers_seed)
+    for task in tasks:
+        truth = TASKS[task].encode(table["mask"], table["gender"], table["age"])
+        size = len(TASKS[task].classes)
+        wrong = random.random(len(table)) >= right
+        guess = np.where(wrong, random.integers(0, size, len(table)), truth)
+        answers.append(guess)
+        table[[f"{task}:{label}" for label in TASKS[task].classes]] = np.eye(size, dtype=np.float32)[guess]
+    for fold in folds:
+        folder = runs / name / f"fold{fold}"
+        folder.mkdir(parents=True)
+        table[table.p % 2 == fold].assign(fold=fold).to_parquet(folder / "oof.parquet")
+        history = {"epoch": [0.0, 1.0], "macro_f1": [0.1, 0.2], "seconds": [30.0, 60.0]}
+        pd.DataFrame(history).to_csv(folder / "metrics.csv", index=False)
+        said = {"seed": 0, "epochs": 2, "stop_after": 0, **(recipe or {})}
+        divided = {"folds": 2, "fold_seed": 0, "scheme": "person", **division}
+        request = {"recipe": said, "cache": "c", "fold": fold, **divided}
+        (folder / "request.json").write_text(json.dumps(request))
+    return np.asarray(answers[0])
+
+
+def truth18() -> IntArray:
+    table = photos()
+    return TASKS["class18"].encode(table["mask"], table["gender"], table["age"])
+
+
+def lines_of(*roots: Path, baseline: str = "") -> dict[str, Line]:
+    return {line.standing.name: line for line in compare(read_standings(roots)[0], baseline)}
+
+
+def standing_of(runs: Path, name: str) -> Standing:
+    return lines_of(runs)[name].standing
+
+
+def test_pooled_f1_is_that_of_scikit_learn_and_within_its_interval(tmp_path: Path) -> None:
+    guess = write_run(tmp_path, "x", right=0.6)
+    found = standing_of(tmp_path, "x")
+    assert found.score == pytest.approx(f1_score(truth18(), guess, average="macro"), abs=1e-12)
+    assert found.low < found.score < found.high
+    assert found.details["accuracy"] == pytest.approx((truth18() == guess).mean())
+    each = f1_score(truth18(), guess, average=None, labels=[2, 5, 8, 11, 14, 17])
+    assert found.details["senior"] == pytest.approx(np.mean(each))
+    even = photos().p % 2 == 0
+    assert found.fold_scores == pytest.approx(
+        [f1_score(truth18()[side], guess[side], average="macro") for side in (even, ~even)]
+    )
+
+
+@pytest.mark.parametrize("tasks", [("class18",), ("mask", "gender", "age3"), ("mask_gender", "age6")])
+def test_a_perfect_run_scores_one(tmp_path: Path, tasks: tuple[str, ...]) -> None:
+    write_run(tmp_path, "x", right=1.0, tasks=tasks)
+    found = standing_of(tmp_path, "x")
+    assert (found.tasks, found.score, found.low, found.high) == (("class18",), 1.0, 1.0, 1.0)
+    assert set(found.details.values()) == {1.0}
+
+
+def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
+    write_run(tmp_path, "x", right=0.5)
+    found = standing_of(tmp_path, "x")
+    difference = paired(found, found)
+    assert difference is not None
+    assert (difference.f1, difference.low, difference.high, difference.people) == (0, 0, 0, PEOPLE)
+
+
+def test_paired_differences_are_surer_than_the_scores_they_are_of(tmp_path: Path) -> None:
+    """Both give the same answers but for a tenth of the photos."""
+    write_run(tmp_path, "good", right=0.7)
+    write_run(tmp_path, "worse", right=0.65)
+    lines = lines_of(tmp_path)
+    good, worse = lines["good"], lines["worse"]
+    assert (good.baseline, good.difference, worse.baseline) == ("good", None, "good")
+    assert worse.difference is not None
+    assert worse.difference.f1 == pytest.approx(worse.standing.score - good.standing.score)
+    assert worse.difference.low <= worse.difference.f1 <= worse.difference.high <= 0
+    assert worse.difference.high - worse.difference.low < worse.standing.high - worse.standing.low
+    other_way = lines_of(tmp_path, baseline="worse")["good"].difference
+    assert other_way is not None
+    assert other_way.f1 == pytest.approx(-worse.difference.f1)
+    with pytest.raises(ValueError, match=r"baseline='godo' is not among them: did you mean 'good'\?"):
+        lines_of(tmp_path, baseline="godo")
+
+
+def test_intervals_are_of_people_and_not_of_photos() -> None:
+    """Photos of one person all answered alike: a draw of n people varies as n answers do, not as 9 n."""
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(200), 9)
+    truth = np.repeat(random.integers(0, 2, 200), 9)
+    guess = np.repeat(np.where(random.random(200) < 0.8, truth[::9], 1 - truth[::9]), 9)
+    spread = drawn_f1([person_counts(person, truth, guess, 200, 2)]).std()
+    assert spread == pytest.approx(np.sqrt(0.8 * 0.2 / 200), rel=0.15)
+
+
+def test_draws_are_macro_f1_of_the_drawn_photos() -> None:
+    random = np.random.default_rng(1)
+    person = np.repeat(np.arange(12), 4)
+    truth, guess = random.integers(0, 5, (2, 48))
+    drawn = random.integers(12, size=12)
+    counts = person_counts(person, truth, guess, 12, 5)
+    rows = np.concatenate([np.flatnonzero(person == p) for p in drawn])
+    expected = f1_score(truth[rows], guess[rows], average="macro", zero_division=0)
+    assert mean_f1(counts[drawn].sum(0)) == pytest.approx(expected)
+    assert np.isnan(f1_of_counts(np.zeros((3, 5)))).all()
+
+
+def test_draws_depend_on_the_seed_and_on_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(2)
+    counts = person_counts(np.arange(30), *random.integers(0, 3, (2, 30)), 30, 3)
+    scores = drawn_f1([counts], seed=5)
+    monkeypatch.setattr("faces.intervals._DRAWN_AT_ONCE", 100)
+    assert np.array_equal(drawn_f1([counts], seed=5), scores)
+    assert not np.array_equal(drawn_f1([counts], seed=6), scores)
+    assert len(scores) == DRAWS
+    low, high = interval(scores)
+    assert ((scores >= low) & (scores <= high)).mean() == pytest.approx(0.95, abs=0.01)
+    assert low < pooled_f1([counts]) < high
+
+
+def test_other_folds_are_not_comparable(tmp_path: Path) -> None:
+    write_run(tmp_path, "one", right=0.5)
+    write_run(tmp_path, "two", right=0.6)
+    write_run(tmp_path, "odd", right=0.9, fold_seed=3)
+    write_run(tmp_path, "leaky", right=1.0, scheme="image")
+    lines = lines_of(tmp_path)
+    assert [*lines] == ["leaky", "odd", "two", "one"]
+    assert [line.comparable for line in lines.values()] == [False, False, True, True]
+    assert {line.baseline for line in lines.values()} == {"two"}
+    assert lines["odd"].difference is lines["leaky"].difference is None
+    assert lines["odd"].notes[0].endswith("divided otherwise: fold_seed 3 and not 0")
+    assert "scheme image and not person" in lines["leaky"].notes[0]
+    assert "too good" in lines["leaky"].notes[1]
+    assert not lines_of(tmp_path, baseline="odd")["two"].comparable
+
+
+def test_fewer_folds_are_compared_over_the_people_of_both(tmp_path: Path) -> None:
+    write_run(tmp_path, "whole", right=0.9)
+    write_run(tmp_path, "part", right=0.9, folds=(1,))
+    lines = lines_of(tmp_path, baseline="whole")
+    difference = lines["part"].difference
+    assert difference is not None
+    assert (difference.f1, difference.people) == (0, PEOPLE // 2)
+    told = [note for each in lines.values() for note in each.notes]
+    assert "of 2 folds only 1 is there" in told
+    assert any(note.startswith(f"its difference is over the {PEOPLE // 2} people") for note in told)
+
+
+def test_seeds_of_a_recipe_are_one_line_and_their_scores_its_mean(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path, f"x_seed{seed}", right=0.6, answers_seed=seed, recipe={"seed": seed})
+    write_run(tmp_path, "y_seed1", right=0.6, recipe={"seed": 1, "epochs": 2})
+    write_run(tmp_path, "y_seed2", right=0.6, recipe={"seed": 2, "epochs": 1})
+    standings, notes = read_standings([tmp_path])
+    by_name = {standing.name: standing for standing in standings}
+    assert {*by_name} == {"x (2 seeds)", "y_seed1", "y_seed2"}
+    write_run(tmp_path / "more", "x", right=0.6, answers_seed=3)
+    write_run(tmp_path / "more", "x_seed1", right=0.6, answers_seed=1, recipe={"seed": 1})
+    [with_base], _ = read_standings([tmp_path / "more"])
+    assert with_base.name == "x (2 seeds)"
+    assert notes == ["y_seed1, y_seed2: not joined as seeds, they differ in epochs"]
+    alone = [read_standings([tmp_path / f"x_seed{seed}"])[0][0] for seed in (1, 2)]
+    joined = by_name["x (2 seeds)"]
+    assert joined.score == pytest.approx(np.mean([one.score for one in alone]))
+    assert joined.fold_scores == (*alone[0].fold_scores, *alone[1].fold_scores)
+    assert compare(standings, "x")[0].baseline == "x (2 seeds)"
+
+
+def test_heads_without_the_18_classes_are_judged_by_their_own_tasks(tmp_path: Path) -> None:
+    guess = write_run(tmp_path, "old", right=0.8, tasks=("senior",))
+    write_run(tmp_path, "all", right=0.8)
+    line = lines_of(tmp_path)["old"]
+    table = photos()
+    truth = TASKS["senior"].encode(table["mask"], table["gender"], table["age"])
+    mine = truth >= 0
+    expected = f1_score(truth[mine], guess[mine], average="macro")
+    assert line.standing.score == line.standing.details["senior"] == pytest.approx(expected)
+    assert (line.standing.photos, line.standing.tasks) == (mine.sum(), ("senior",))
+    assert (line.baseline, line.difference) == ("old", None)
+
+
+def test_what_has_no_scores_is_named_and_left_out(tmp_path: Path) -> None:
+    write_run(tmp_path, "x", right=0.5)
+    begun = tmp_path / "begun" / "fold0"
+    begun.mkdir(parents=True)
+    (begun / "request.json").write_text("{}")
+    write_run(tmp_path, "twice", right=0.5)
+    old = tmp_path / "twice" / "fold0" / "oof.parquet"
+    (tmp_path / "twice" / "fold1" / "oof.parquet").write_bytes(old.read_bytes())
+    standings, notes = read_standings([tmp_path])
+    assert [standing.name for standing in standings] == ["x"]
+    assert notes[0] == "begun: left out: no fold has validated a photo yet"
+    assert notes[1].startswith("twice: left out: 60 photos are validated twice, 'p00/0' is one")
+    with pytest.raises(ValueError, match="nothing to compare: begun: left out"):
+        read_standings([tmp_path / "begun"])
+    with pytest.raises(ValueError, match="no such folder of runs"):
+        find_recipes([tmp_path / "nowhere"])
+
+
+def test_parameters_are_read_from_the_header_of_the_weights(tmp_path: Path) -> None:
+    header = {
+        "__metadata__": {"a": "b"},
+        "fc.weight": {"dtype": "F32", "shape": [3, 5], "data_offsets": [0, 60]},
+        "bn.running_mean": {"dtype": "F32", "shape": [7], "data_offsets": [60, 88]},
+        "scale": {"dtype": "F32", "shape": [], "data_offsets": [88, 92]},
+    }
+    text = json.dumps(header).encode()
+    path = tmp_path / "best.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(92))
+    assert count_parameters(path) == 16
+    assert count_parameters(tmp_path / "none") is None
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., str]:
+    """Run the command on one recipe, with a document that has a block named `a`; the document after it."""
+    write_run(tmp_path / "runs", "x", right=0.5)
+    document = tmp_path / "results.md"
+    document.write_text("# Results\n<!-- compare:a -->\nold\n<!-- /compare:a -->\nmore\n")
+
+    def command(block: str = "a") -> str:
+        out = tmp_path / "x.png"
+        run(Settings(runs=(tmp_path / "runs",), out=out, markdown=document, block=block))
+        assert out.read_bytes().startswith(b"\x89PNG")
+        return document.read_text()
+
+    return command
+
+
+def test_a_document_gets_its_tables_in_place(command: Callable[..., str]) -> None:
+    once = command()
+    assert once.startswith("# Results\n<!-- compare:a -->\n| recipe | folds |")
+    assert once.endswith("\n<!-- /compare:a -->\nmore\n")
+    assert "\nold\n" not in once
+    assert "| x | 2 of 2 | 120 | " in once
+    assert "| 2 | 3.0 | – |" in once  # epochs, minutes of both folds, no weights
+    assert command() == once
+    with pytest.raises(ValueError, match="the tables go between the lines <!-- compare:b -->"):
+        command("b")

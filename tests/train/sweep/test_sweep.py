@@ -1,0 +1,362 @@
+"""Searches whose scores are known, and so are their trials, however often they are stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from faces.cache import Cache
+from faces.command import read_toml, write_toml
+from train.assemble import FoldPlan
+from train.engine.watch import Watch
+from train.recipe.file import read_recipe
+from train.recipe.network import Head, Optimiser
+from train.recipe.recipe import Recipe
+from train.sweep.command import Settings, run
+from train.sweep.fields import Choices, Span
+from train.sweep.file import check_sweep, read_sweep, with_values
+from train.sweep.study import FAILED
+
+TRIALS = 12
+"""Two more than are drawn at random."""
+ROOT = Path(__file__).parents[3]
+LR = '[fields."optimiser.lr"]\nlow = 1e-4\nhigh = 1e-1\nlog = true\n'
+HEAD = '[fields."head.hidden"]\nlow = 0\nhigh = 256\nstep = 64\n'
+MIXING = '[fields."mixing.name"]\nchoices = ["none", "half_face"]\n'
+TINY = Recipe(
+    about="tiny",
+    tasks=("mask", "gender", "age3"),
+    backbone="test_resnet",
+    image_size=32,
+    epochs=1,
+    batch_size=16,
+    precision="fp32",
+)
+
+
+def write_sweep(folder: Path, fields: str = LR + HEAD + MIXING, **plan: object) -> Path:
+    """A sweep file, and beside it the tiny recipe that it searches."""
+    recipe, path = folder / "tiny.toml", folder / "x.toml"
+    write_toml(TINY, recipe)
+    lines = [f"{key} = {value}" for key, value in {"trials": TRIALS, "folds": [0, 2], **plan}.items()]
+    path.write_text("\n".join([f'recipe = "{recipe}"', *lines, fields]))
+    return path
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write a sweep file: arguments of `write_sweep` after the first."""
+    return lambda *fields, **plan: write_sweep(tmp_path, *fields, **plan)
+
+
+class Training:
+    """Stands in for `train_fold`: the score says how near the learning rate is to 1e-2."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.left = stop_after
+        self.trained: list[tuple[str, int, Recipe]] = []
+
+    def __call__(self, plan: FoldPlan, watch: Watch) -> dict[str, float]:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        self.trained.append((plan.folder.parent.name, plan.fold, plan.recipe))
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        mixed = 0.1 if plan.recipe.mixing.name == "half_face" else 0.0
+        return {"macro_f1": 1 / (1 + abs(plan.recipe.optimiser.lr - 1e-2) * 100) - mixed + 0.01 * plan.fold}
+
+
+def run_search(
+    training: Training, sweep: Path, cache: Cache, runs: Path, **settings: Any
+) -> list[FrozenTrial]:
+    """Run the command with a stand-in for training; the trials that are there afterwards."""
+    given = {"sweep": sweep, "cache": cache.folder, "folds": 4, "runs": runs, "device": "cpu"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.fold.train_fold", training)
+        run(Settings(**(given | settings)))
+    return trials_in(runs)
+
+
+@pytest.fixture
+def search(
+    coloured: Cache, monkeypatch: pytest.MonkeyPatch, write: Callable[..., Path]
+) -> Callable[..., list[FrozenTrial]]:
+    """`run_search` on a sweep file of the test's own, without its picture."""
+    monkeypatch.setattr("train.sweep.report.draw_sweep", lambda *_: None)
+
+    def search(
+        training: Training, runs: Path, sweep: Path | None = None, **settings: Any
+    ) -> list[FrozenTrial]:
+        return run_search(training, sweep or write(), coloured, runs, **settings)
+
+    return search
+
+
+@dataclass
+class Whole:
+    """A search that was never stopped."""
+
+    runs: Path
+    training: Training
+    trials: list[FrozenTrial]
+
+
+@pytest.fixture(scope="module")
+def whole(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """With all trials, and its picture."""
+    runs, training = tmp_path_factory.mktemp("whole"), Training()
+    return Whole(runs, training, run_search(training, write_sweep(runs), coloured, runs))
+
+
+def trials_in(runs: Path) -> list[FrozenTrial]:
+    return optuna.load_study(
+        study_name="sweep_x", storage=f"sqlite:///{runs / 'sweep_x' / 'study.db'}"
+    ).get_trials()
+
+
+def outcome(trials: list[FrozenTrial]) -> list[tuple[object, ...]]:
+    return [(t.number, t.state, t.params, t.intermediate_values) for t in trials]
+
+
+def test_a_search_writes_its_best_recipe_and_a_picture(whole: Whole) -> None:
+    trials, folder = whole.trials, whole.runs / "sweep_x"
+    assert [t.number for t in trials] == list(range(TRIALS))
+    best = max((t for t in trials if t.state == TrialState.COMPLETE), key=lambda t: t.value or 0)
+    found = read_toml(Recipe, folder / "best.toml")
+    assert found.optimiser.lr == best.params["optimiser.lr"]
+    assert (found.head.hidden, found.mixing.name) == (best.params["head.hidden"], best.params["mixing.name"])
+    assert (found.backbone, found.weights) == ("test_resnet", "")
+    assert found.about == f"tiny; trial {best.number}, the best of {TRIALS}, of {whole.runs / 'x.toml'}"
+    assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    trained = [recipe for name, _, recipe in whole.training.trained if name == f"trial{best.number}"]
+    assert {recipe.optimiser.lr for recipe in trained} == {found.optimiser.lr}
+
+
+def test_trials_below_the_median_are_given_up_after_their_first_fold(whole: Whole) -> None:
+    trials = whole.trials
+    folds = {t.number: [f for n, f, _ in whole.training.trained if n == f"trial{t.number}"] for t in trials}
+    pruned = [t for t in trials if t.state == TrialState.PRUNED]
+    assert pruned
+    assert all(folds[t.number] == ([0] if t in pruned else [0, 2]) for t in trials)
+    assert all(t.state == TrialState.COMPLETE for t in trials[:5])
+    for trial in pruned:
+        before = [t.intermediate_values[0] for t in trials[: trial.number] if t.state == TrialState.COMPLETE]
+        assert trial.intermediate_values[0] < np.median(before)
+
+
+@pytest.mark.parametrize("stops", [(3,), (0, 1, 4, 7)])
+def test_a_stopped_search_goes_on_to_the_same_trials(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], whole: Whole, stops: tuple[int, ...]
+) -> None:
+    trained = []
+    for stop in stops:
+        training = Training(stop_after=stop)
+        with pytest.raises(KeyboardInterrupt):
+            search(training, tmp_path / "cut")
+        trained += training.trained
+    last = Training()
+    assert outcome(search(last, tmp_path / "cut")) == outcome(whole.trials)
+    assert trained + last.trained == whole.training.trained  # no fold twice, none left out
+
+
+def test_a_stop_between_two_values_of_a_trial_changes_nothing(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suggest, asked = Choices.suggest, []
+
+    def stopping(self: Choices, trial: optuna.Trial, name: str) -> None:
+        asked.append(name)
+        if len(asked) == 11:
+            raise KeyboardInterrupt
+        suggest(self, trial, name)
+
+    monkeypatch.setattr(Choices, "suggest", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        search(Training(), tmp_path / "cut")
+    assert len(trials_in(tmp_path / "cut")[-1].params) == 1
+    assert outcome(search(Training(), tmp_path / "cut")) == outcome(whole.trials)
+
+
+def test_more_trials_may_be_asked_for_later(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], write: Callable[..., Path], whole: Whole
+) -> None:
+    expected = outcome(whole.trials)
+    assert outcome(search(Training(), tmp_path, sweep=write(trials=2))) == expected[:2]
+    assert outcome(search(Training(), tmp_path, sweep=write(trials=4, about='"more"'))) == expected[:4]
+    idle = Training()
+    assert outcome(search(idle, tmp_path, sweep=write(trials=3))) == expected[:4]
+    assert not idle.trained
+
+
+def test_another_seed_is_another_search(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], write: Callable[..., Path]
+) -> None:
+    one = search(Training(), tmp_path / "one", sweep=write(trials=2, seed=1))
+    two = search(Training(), tmp_path / "two", sweep=write(trials=2, seed=2))
+    assert one[0].params != two[0].params
+    assert one[0].params != one[1].params
+
+
+def test_a_changed_search_is_refused_with_what_changed(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], write: Callable[..., Path]
+) -> None:
+    search(Training(), tmp_path, sweep=write(trials=1))
+    changed = write(LR.replace("1e-1", "1.0") + HEAD + MIXING, trials=1)
+    told = r"sweep_x: holds a search of something else \(sweep.fields.optimiser.lr.high: 0.1 there, 1.0 now\)"
+    with pytest.raises(ValueError, match=told):
+        search(Training(), tmp_path, sweep=changed)
+    with pytest.raises(ValueError, match=r"\(fold_seed: 0 there, 1 now\); rename the sweep file"):
+        search(Training(), tmp_path, sweep=write(trials=1), fold_seed=1)
+    (tmp_path / "sweep_x" / "study.db").unlink()
+    with pytest.raises(ValueError, match=r"holds trials but no study\.db"):
+        search(Training(), tmp_path, sweep=write(trials=1))
+
+
+def test_a_trial_that_breaks_down_is_the_worst_and_three_in_a_row_end_the_search(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], write: Callable[..., Path]
+) -> None:
+    class Fragile(Training):
+        def __call__(self, plan: FoldPlan, watch: Watch) -> dict[str, float]:
+            if plan.recipe.optimiser.lr > self.most:
+                raise ValueError("the loss is not finite")
+            return super().__call__(plan, watch)
+
+        most = 3e-2
+
+    trials = search(Fragile(), tmp_path, sweep=write(trials=8))
+    failed = [t for t in trials if FAILED in t.user_attrs]
+    assert failed
+    assert {t.number for t in failed} == {t.number for t in trials if t.params["optimiser.lr"] > 3e-2}
+    assert all(t.user_attrs[FAILED] == "the loss is not finite" for t in failed)
+    assert all(t.state == TrialState.PRUNED and not t.intermediate_values for t in failed)
+    hopeless = Fragile()
+    hopeless.most = 0.0
+    with pytest.raises(
+        ValueError, match="3 trials in a row failed, the last one thus: the loss is not finite"
+    ):
+        search(hopeless, tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            '[fields."optimiser.lrr"]\nlow = 1\nhigh = 2',
+            r'lrr"\]: no field of a recipe: did you mean \'optim',
+        ),
+        ("[fields.optimiser.lr]\nlow = 1\nhigh = 2", r'write \[fields."optimiser.name"\], quotes included'),
+        ("", "nothing to search"),
+        ("[fields]\nepochs = 3", "must be a table of low, high, log, step, choices, not 3"),
+        ("[fields.epochs]\nlow = 1\nhihg = 2", "unknown setting 'hihg': did you mean 'high'"),
+        ("[fields.epochs]\nlow = 1", "high is missing"),
+        ("[fields.epochs]\nlow = 1.5\nhigh = 2", "low=1.5: must be a whole number"),
+        ("[fields.epochs]\nlow = 4\nhigh = 4", "low must be below high"),
+        ("[fields.epochs]\nlow = 1\nhigh = 4\nchoices = [1, 2]", "has both choices and low, high"),
+        ("[fields.epochs]\nchoices = [1]", "at least 2 values"),
+        ("[fields.epochs]\nchoices = [1, 1]", "each once"),
+        ('[fields."optimiser.name"]\nlow = 1\nhigh = 2', "takes no numbers; give choices"),
+        ("[fields.compile]\nlow = 0\nhigh = 1", "takes no numbers"),
+        ('[fields."optimiser.lr"]\nlow = 0\nhigh = 1\nlog = true', "log needs low above 0"),
+        ("[fields.epochs]\nlow = 1\nhigh = 8\nstep = 2", "step=2: must divide high - low = 7"),
+        ("[field.epochs]\nlow = 1\nhigh = 2", r"unknown setting 'field': did you mean 'fields'\?"),
+    ],
+)
+def test_mistakes_in_a_sweep_file_are_named(write: Callable[..., Path], fields: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as told:
+        read_sweep(write(fields))
+    assert str(told.value).startswith(str(write(fields)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("[fields.augment]\nchoices = ['light', 'lite']", r"'lite' is unknown: did you mean 'light'\?"),
+        ("[fields.precision]\nchoices = ['fp32', 'fp8']", "invalid choice 'fp8'"),
+        ("[fields.epochs]\nchoices = [1, 'ten']", "epochs.*'ten'"),
+        ("[fields.epochs]\nlow = 0\nhigh = 4", "epochs=0"),
+        (
+            '[fields."head.dropout"]\nlow = 0.0\nhigh = 0.5\n[fields."head.samples"]\nchoices = [1, 4]',
+            r"could have head.dropout=0.0, head.samples=4, which no recipe may: .*all samples would be equal",
+        ),
+        (
+            "\n".join(f'[fields."loss.{name}"]\nlow = 1.0\nhigh = 2.0' for name in ("gamma", "margin"))
+            + "\n[fields.epochs]\nchoices = [" + ", ".join(map(str, range(1, 20_001))) + "]",
+            "its fields have 80,000 combinations",
+        ),
+    ],
+)  # fmt: skip
+def test_what_no_recipe_may_have_is_refused_before_anything_is_trained(
+    write: Callable[..., Path], fields: str, message: str
+) -> None:
+    path = write(fields)
+    with pytest.raises(ValueError, match=message):
+        check_sweep(read_sweep(path), TINY, path)
+
+
+def test_values_that_need_each_other_are_set_together() -> None:
+    """Four samples are refused without dropout, and a task's weights without the task."""
+    values = {
+        "head.samples": 4,
+        "head.dropout": 0.5,
+        "tasks": ["mask", "age3"],
+        "loss.task_weights": [1.0, 2.0],
+    }
+    found = with_values(Recipe(optimiser=Optimiser(lr=0.1)), values)
+    assert found.head == Head(samples=4, dropout=0.5)
+    assert (found.tasks, found.loss.task_weights) == (("mask", "age3"), (1.0, 2.0))
+    assert found.optimiser.lr == 0.1
+
+
+def test_lists_and_numbers_may_be_chosen_from(write: Callable[..., Path]) -> None:
+    sweep = read_sweep(
+        write(
+            '[fields."loss.terms"]\nchoices = [["focal"], ["focal", "f1"]]\n[fields.seed]\nchoices = [1, 2]'
+        )
+    )
+    check_sweep(sweep, TINY, Path("x.toml"))
+    found = sweep.recipe(TINY, {"loss.terms": '["focal", "f1"]', "seed": "2"})
+    assert (found.loss.terms, found.seed) == (("focal", "f1"), 2)
+
+
+def test_a_span_is_whole_where_the_field_is(write: Callable[..., Path]) -> None:
+    fields = read_sweep(write('[fields."age.sigma"]\nlow = 0\nhigh = 4\n' + HEAD)).fields
+    sigma, hidden = fields["age.sigma"], fields["head.hidden"]
+    assert isinstance(sigma, Span)
+    assert isinstance(hidden, Span)
+    assert (sigma.whole, hidden.whole) == (False, True)
+
+
+def test_folds_that_are_not_there_are_refused(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]]
+) -> None:
+    with pytest.raises(ValueError, match=r"folds=\[0, 2\]: with --folds 2 .* numbered 0 to 1"):
+        search(Training(), tmp_path, folds=2)
+    with pytest.raises(ValueError, match="somebody must validate"):
+        search(Training(), tmp_path, fold_scheme="everything")
+    assert not (tmp_path / "sweep_x").exists()
+
+
+def test_every_sweep_of_the_project_fits_its_recipe() -> None:
+    paths = sorted((ROOT / "sweeps").glob("*.toml"))
+    assert len(paths) >= 2
+    for path in paths:
+        sweep = read_sweep(path)
+        check_sweep(sweep, read_recipe(ROOT / sweep.plan.recipe), path)
+        assert sweep.plan.about
+
+
+def test_a_real_trial_leaves_a_run(tmp_path: Path, coloured: Cache, write: Callable[..., Path]) -> None:
+    path = write(HEAD.replace("0\n", "64\n", 1), trials=1, folds=[1])
+    run(Settings(sweep=path, cache=coloured.folder, folds=3, runs=tmp_path, device="cpu", threads=1))
+    (trial,) = trials_in(tmp_path)
+    folder = tmp_path / "sweep_x" / "trial0" / "fold1"
+    assert (folder / "best.safetensors").is_file()
+    assert read_toml(Recipe, folder / "recipe.toml").head.hidden == trial.params["head.hidden"] >= 64
+    assert trial.value is not None
+    assert 0 <= trial.value <= 1

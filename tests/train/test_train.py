@@ -1,0 +1,251 @@
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from faces.cache import Cache
+from faces.labels import TASKS
+from train.assemble import FoldPlan
+from train.data.rows import fold_rows
+from train.engine import precision
+from train.engine.checkpoint import RunError, load_best, load_state, read_card
+from train.engine.watch import Watch
+from train.fold import train_fold
+from train.recipe.network import Head, Optimiser, Schedule
+from train.recipe.recipe import Recipe
+from train.results.report import read_out_of_fold, score_out_of_fold
+from train.run import Settings, run
+
+RECIPE = Recipe(
+    tasks=("mask", "gender", "age3"),
+    backbone="test_resnet",
+    head=Head(dropout=0.2),
+    image_size=32,
+    augment="light",
+    epochs=3,
+    batch_size=16,
+    precision="fp32",
+    optimiser=Optimiser(name="adamw", lr=4e-3),
+    schedule=Schedule(name="cosine", warmup_epochs=0.5),
+)
+
+
+def plan(cache: Cache, folder: Path, recipe: Recipe = RECIPE) -> FoldPlan:
+    return FoldPlan(
+        recipe=recipe, cache=cache, fold=1, folds=3, fold_seed=0, folder=folder, device="cpu", threads=1
+    )
+
+
+class Cut(Watch):
+    """Interrupts after so many photos, as a kill in the middle of an epoch would."""
+
+    def __init__(self, photos: int) -> None:
+        self.left = photos
+
+    def advance(self, photos: int, loss: float = math.nan) -> None:
+        self.left -= photos
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+def test_no_person_trains_and_validates(coloured: Cache) -> None:
+    seen = []
+    for fold in range(3):
+        rows = fold_rows(coloured, ("mask",), fold=fold, folds=3, seed=0)
+        persons = coloured.index.person
+        assert not set(persons[rows.training]) & set(persons[rows.validation])
+        assert sum(rows.prior) == pytest.approx(1)
+        seen += rows.validation.tolist()
+    assert sorted(seen) == [*range(len(coloured))]
+
+
+def test_people_who_are_not_a_tasks_do_not_train_it_but_are_predicted(coloured: Cache) -> None:
+    rows = fold_rows(coloured, ("senior",), fold=0, folds=3, seed=0)
+    assert (coloured.index.age[rows.training] >= 30).all()
+    assert (coloured.index.age[rows.validation] < 30).any()
+
+
+def test_folds_that_cannot_be(coloured: Cache, unseen: Cache) -> None:
+    with pytest.raises(ValueError, match=r"fold 3: with 3 folds of scheme person they are numbered 0 to 2"):
+        fold_rows(coloured, ("mask",), fold=3, folds=3, seed=0)
+    with pytest.raises(ValueError, match="no photo of this cache is labelled"):
+        fold_rows(unseen, ("mask",), fold=0, folds=3, seed=0)
+    with pytest.raises(ValueError, match="age band <30 has 8 people, fewer than folds=9"):
+        fold_rows(coloured, ("mask",), fold=0, folds=9, seed=0)
+
+
+@pytest.mark.parametrize("photos", [20, 90])
+def test_resumed_training_gives_the_same_bits(coloured: Cache, tmp_path: Path, photos: int) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    row = train_fold(plan(coloured, whole), Watch())
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(coloured, cut), Cut(photos))
+    state = load_state(cut / "last.pt")
+    assert (0 if state is None else len(state["history"])) == photos // 70
+    resumed = train_fold(plan(coloured, cut), Watch())
+    timed = ("images_per_s", "seconds")
+    assert {k: v for k, v in row.items() if k not in timed} == {
+        k: v for k, v in resumed.items() if k not in timed
+    }
+    for name in ("best.safetensors", "oof.parquet", "recipe.toml"):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
+    one, other = load_state(whole / "last.pt"), load_state(cut / "last.pt")
+    assert one is not None
+    assert other is not None
+    for name, tensor in one["model"].items():
+        assert torch.equal(tensor, other["model"][name]), name
+    tables = [pd.read_csv(folder / "metrics.csv").drop(columns=[*timed]) for folder in (whole, cut)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_best_weights_are_the_best_epochs_and_all_that_is_needed_travels(
+    coloured: Cache, tmp_path: Path
+) -> None:
+    folder = tmp_path / "fold1"
+    best = train_fold(plan(coloured, folder), Watch())
+    history = pd.read_csv(folder / "metrics.csv")
+    assert best["macro_f1"] == history.macro_f1.max()
+    network, card = load_best(folder / "best.safetensors")
+    assert (card.recipe, card.fold, card.folds, card.epoch) == (RECIPE, 1, 3, int(best["epoch"]))
+    assert card.classes == {task: TASKS[task].classes for task in RECIPE.tasks}
+    assert card.crop["margin"] == 0.3
+    pooled = read_out_of_fold(tmp_path)
+    assert score_out_of_fold(pooled)["macro_f1"] == pytest.approx(best["macro_f1"])
+    assert pooled.position.is_unique
+    assert not network.training
+    # training again is nothing to do, and changes nothing
+    before = (folder / "last.pt").read_bytes()
+    assert train_fold(plan(coloured, folder), Cut(0)) == best
+    assert (folder / "last.pt").read_bytes() == before
+
+
+def test_learns_what_the_pixels_tell(coloured: Cache, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=15, augment="none", tasks=("mask",))
+    best = train_fold(plan(coloured, tmp_path, recipe), Watch())
+    assert best["mask_f1"] == best["macro_f1"] >= 0.9
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_trains_and_keeps_its_scaler(coloured: Cache, tmp_path: Path, precision: str) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1, precision=precision)
+    row = train_fold(plan(coloured, tmp_path, recipe), Watch())
+    assert math.isfinite(row["loss"])
+    state = load_state(tmp_path / "last.pt")
+    assert state is not None
+    assert ("scale" in state["scaler"]) == (precision == "fp16")
+    assert all(t.dtype == torch.float32 for t in state["model"].values() if t.is_floating_point())
+
+
+def test_auto_precision_is_measured_once_and_kept(coloured: Cache, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1, precision="auto")
+    train_fold(plan(coloured, tmp_path, recipe), Watch())
+    chosen = read_card(tmp_path / "best.safetensors").recipe.precision
+    assert chosen in ("fp32", "bf16")
+    (tmp_path / "last.pt").unlink()
+    train_fold(plan(coloured, tmp_path, recipe), Watch())
+    assert read_card(tmp_path / "best.safetensors").recipe.precision == chosen
+
+
+def test_the_hopeless_are_timed_once_whoever_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, steps = [0.0], {"first": 0, "fast": 0, "near": 0, "slow": 0}
+    costs = {"first": 1.1, "fast": 1.0, "near": 2.9, "slow": 3.1}
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: now[0])
+
+    def stepper(name: str) -> Callable[[], None]:
+        def step() -> None:
+            steps[name] += 1
+            now[0] += costs[name] if steps[name] > 1 else 100 if name == "first" else costs[name]
+
+        return step
+
+    seconds = precision._take_turns({name: stepper(name) for name in costs}, "cpu")
+    assert {name: len(times) for name, times in seconds.items()} == {
+        "first": 3,
+        "fast": 3,
+        "near": 3,
+        "slow": 1,
+    }
+    assert all(times == pytest.approx([3 * costs[name]] * len(times)) for name, times in seconds.items())
+
+
+def test_another_run_in_the_folder_is_refused_with_the_differences(
+    coloured: Cache, tmp_path: Path, make_cache: Callable[..., Cache]
+) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    train_fold(plan(coloured, tmp_path, recipe), Watch())
+    other = dataclasses.replace(recipe, optimiser=Optimiser(lr=1.0))
+    with pytest.raises(ValueError, match=r"recipe.optimiser.lr: 0.004 there, 1.0 now"):
+        train_fold(plan(coloured, tmp_path, other), Watch())
+    with pytest.raises(ValueError, match="cache: "):
+        train_fold(plan(make_cache(people=18), tmp_path, recipe), Watch())
+
+
+def test_a_recipe_that_could_not_begin_may_be_changed(coloured: Cache, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    with pytest.raises(ValueError, match="'test_resnot' is unknown"):
+        train_fold(plan(coloured, tmp_path, dataclasses.replace(recipe, backbone="test_resnot")), Watch())
+    assert train_fold(plan(coloured, tmp_path, recipe), Watch())["epoch"] == 0
+
+
+def test_a_loss_that_explodes_is_an_error_that_says_what_to_turn(coloured: Cache, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(
+        RECIPE, optimiser=Optimiser(name="sgd", lr=1e30), schedule=Schedule(name="constant")
+    )
+    with pytest.raises(ValueError, match=r"loss is .*lower optimiser.lr=1e\+30"):
+        train_fold(plan(coloured, tmp_path, recipe), Watch())
+
+
+def test_damaged_runs_are_refused(coloured: Cache, tmp_path: Path) -> None:
+    train_fold(plan(coloured, tmp_path, dataclasses.replace(RECIPE, epochs=1)), Watch())
+    path = tmp_path / "best.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RunError, match="not a whole safetensors file"):
+        read_card(path)
+    with pytest.raises(RunError, match="no such file"):
+        read_card(tmp_path / "nothing.safetensors")
+
+
+def test_command_trains_all_folds_and_draws(
+    coloured: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'tasks = ["class18"]\nbackbone = "test_resnet"\nimage_size = 32\nepochs = 1\nbatch_size = 16\n'
+    )
+    settings = Settings(recipe=recipe, cache=coloured.folder, folds=2, runs=tmp_path / "runs", device="cpu")
+    run(settings)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "out of fold, folds 0, 1, 72 photos: macro_f1" in printed
+    folder = tmp_path / "runs" / "tiny"
+    for fold in (0, 1):
+        kept = {path.name for path in (folder / f"fold{fold}").iterdir()}
+        assert kept >= {
+            "recipe.toml",
+            "metrics.csv",
+            "best.safetensors",
+            "last.pt",
+            "oof.parquet",
+            "curves.png",
+            "events",
+        }
+    assert (folder / "out_of_fold.png").is_file()
+    pooled = read_out_of_fold(folder)
+    assert sorted(pooled.position) == [*range(72)]
+    probabilities = pooled[[c for c in pooled if c.startswith("class18:")]].to_numpy()
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert json.loads((folder / "fold0" / "request.json").read_text())["folds"] == 2
+
+
+def test_a_gpu_demanded_in_vain_is_an_error(coloured: Cache, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is here")
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text("epochs = 1")
+    with pytest.raises(ValueError, match="device=cuda: torch sees no usable GPU"):
+        run(Settings(recipe=recipe, cache=coloured.folder, device="cuda"))

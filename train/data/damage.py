@@ -1,0 +1,71 @@
+"""What a fold trains and validates without: crops that do not decode, left out where the user allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from faces.cache import Cache
+from faces.writer import write_atomically
+from pipeline.damage import damage_table
+from pipeline.loader import Loader
+from train.data.rows import FoldRows
+from train.engine.watch import Watch
+
+SIDES = ("training", "validation")
+
+
+class DamageNotes:
+    """Keeps skipped.csv of a run: side, key, shard, offset, length (bytes) and reason of each crop left out.
+
+    What earlier commands noted stays: a resumed epoch may not meet again what it met before.
+
+    Args:
+        folder: the run's, there already.
+        cache: that it reads.
+        watch: told of every crop that is new in the table.
+    """
+
+    def __init__(self, folder: Path, cache: Cache, watch: Watch) -> None:
+        self.path = folder / "skipped.csv"
+        self._cache, self._watch = cache, watch
+        self._table = pd.read_csv(self.path, dtype={"key": str}) if self.path.is_file() else pd.DataFrame()
+
+    def add(self, side: str, skipped: Mapping[int, str]) -> None:
+        """Note rows of the cache with their reasons; `side` is one of `SIDES`."""
+        found = damage_table(self._cache, skipped)
+        found.insert(0, "side", side)
+        known = set() if self._table.empty else {*self._table["key"]}
+        fresh = found[~found["key"].isin(known)]
+        if fresh.empty:
+            return
+        self._table = pd.concat([self._table, fresh], ignore_index=True)
+        write_atomically(self.path, self._table.to_csv(index=False).encode())
+        first = fresh.iloc[0]
+        self._watch.say(
+            f"{self.path.parent.name}: {len(fresh)} {side} crops do not decode and are left out, the first "
+            f"is key {first.key} in {first['shard']} ({first.reason}); {self.path} lists all "
+            f"{len(self._table)}"
+        )
+
+
+def without_damaged(cache: Cache, rows: FoldRows, image_size: int, notes: DamageNotes) -> FoldRows:
+    """The fold's rows without validation crops that do not decode, which are noted.
+
+    They are looked for before training, so that every epoch is scored on the same photos, each exactly once.
+
+    Raises:
+        ValueError: more of them are damaged than a loader leaves out.
+    """
+    plain = (0.5, 0.5, 0.5)
+    loader = Loader(
+        cache, rows.validation, batch_size=64, image_size=image_size, mean=plain, std=plain, on_damage="skip"
+    )
+    for _ in loader.epoch(0):
+        pass
+    notes.add("validation", loader.skipped)
+    return replace(rows, validation=rows.validation[~np.isin(rows.validation, [*loader.skipped])])

@@ -1,0 +1,246 @@
+"""Training one fold: epochs, validation, and a state that may be saved between any two steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from faces.cache import Cache
+from faces.labels import FloatArray
+from pipeline.loader import Loader
+from train.data.rows import FoldRows
+from train.engine.averaging import WeightAverage
+from train.engine.checkpoint import StateFile
+from train.engine.predict import predict_heads, score_heads
+from train.engine.processes import Processes
+from train.engine.schedule import judge_epoch
+from train.engine.step import Step
+from train.engine.watch import Watch
+from train.network.codings import Coding
+from train.network.model import Network, Normalisation
+from train.recipe.recipe import Recipe
+
+_LOSS_EVERY = 10
+"""Steps between two readings of the loss: each makes the host wait for the device."""
+_STATISTICS_BATCHES = 30
+"""Training batches on which averaged weights get their statistics of batch normalisation."""
+
+
+@dataclass(kw_only=True)
+class EpochPart:
+    """How far the epoch in training is."""
+
+    loss: Tensor
+    """Scalar float64 on the device: the sum over its photos of their batch's loss."""
+    astray: Tensor
+    """Scalar int64 on the device: the first batch whose loss was not finite, or -1."""
+    rate: float
+    """Learning rate of its first batch."""
+    next_batch: int = 0
+    """Number of the batch to train next."""
+    photos: int = 0
+    """Photos that this process has trained on."""
+    begun: float = field(default_factory=time.perf_counter)
+    """When it began by `time.perf_counter`; after an interruption as much later as that took."""
+
+
+@dataclass(kw_only=True)
+class FoldTraining:
+    """The moving parts of one fold's training. Everything that changes is in `state`."""
+
+    recipe: Recipe
+    cache: Cache
+    rows: FoldRows
+    fabric: Fabric
+    processes: Processes
+    network: Network
+    normalisation: Normalisation
+    codings: dict[str, Coding]
+    optimiser: Optimizer
+    schedule: LambdaLR
+    average: WeightAverage
+    step: Step
+    training: Loader
+    validation: Loader | None
+    """None where nobody validates."""
+    history: list[dict[str, float]]
+    """One row an epoch: epoch, lr, loss, validation scores, images_per_s, seconds."""
+
+    def __post_init__(self) -> None:
+        self.part = self._new_part()
+
+    def _new_part(self) -> EpochPart:
+        device = self.fabric.device
+        loss = torch.zeros((), dtype=torch.float64, device=device)
+        astray = torch.full((), -1, device=device)
+        return EpochPart(loss=loss, astray=astray, rate=float(self.schedule.get_last_lr()[0]))
+
+    @property
+    def epoch(self) -> int:
+        """The epoch to train next, from 0."""
+        return len(self.history)
+
+    @property
+    def photos_an_epoch(self) -> int:
+        """Photos trained on and validated in one epoch by this process, to within a batch."""
+        validated = len(self.rows.validation) // self.processes.world
+        return len(self.training) * self.training.batch_size + validated
+
+    @property
+    def photos_done(self) -> int:
+        """Photos trained on and validated so far, to within a batch an epoch."""
+        return self.photos_an_epoch * self.epoch + self.part.photos
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The history's row of the highest validation macro F1, the earliest of equals; the last where nobody
+        validates."""
+        return max(self.history, key=lambda row: row.get("macro_f1", row["epoch"]))
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the best has not been beaten for as long as the recipe waits."""
+        if self.epoch == self.recipe.epochs:
+            return True
+        waited = self.epoch - 1 - self.best["epoch"] if self.history else 0
+        return bool(self.recipe.stop_after) and waited >= self.recipe.stop_after
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept: the averaged one as soon as averaging has begun."""
+        return self.average.module if self.average.begun else self.network
+
+    def state(self) -> dict[str, Any]:
+        """All that the next batch depends on, for `restore`.
+
+        Neither a loader nor a random generator is in it: every number that orders, augments, mixes and drops
+        out is a pure function of seed, epoch and place. Crops that do not decode are kept so that they are
+        still counted and noted.
+        """
+        return {
+            "model": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "average": self.average.state_dict(),
+            "history": self.history,
+            "skipped": {int(row): reason for row, reason in self.training.skipped.items()},
+            "part": {
+                "loss": float(self.part.loss),
+                "rate": self.part.rate,
+                "next_batch": self.part.next_batch,
+                "photos": self.part.photos,
+                "seconds": time.perf_counter() - self.part.begun,
+            },
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a saved state; training on gives the bits that it would have given uninterrupted."""
+        self.network.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        self.average.load_state_dict(state["average"])
+        self.history[:] = state["history"]
+        self.training.skipped = state["skipped"]
+        part = state["part"]
+        self.part = self._new_part()
+        self.part.loss += part["loss"]
+        self.part.rate, self.part.next_batch, self.part.photos = (
+            part["rate"],
+            part["next_batch"],
+            part["photos"],
+        )
+        self.part.begun -= part["seconds"]
+
+    def run_epoch(self, watch: Watch, file: StateFile) -> dict[str, FloatArray]:
+        """Train the rest of an epoch, validate, and add a row to the history.
+
+        Args:
+            watch: told of every batch.
+            file: where the state is saved whenever it is due in mid-epoch.
+
+        Returns:
+            Validation probabilities [rows, classes] by task; empty where nobody validates.
+
+        Raises:
+            ValueError: the loss is not finite.
+        """
+        if not self.part.next_batch:
+            self.part = self._new_part()
+        self._train_epoch(watch, file)
+        self.average.after_epoch(self.network, self.epoch)
+        loss = self._mean_loss()
+        trained = time.perf_counter()
+        predictions = self.validate(watch.advance) if self.validation else {}
+        scores = score_heads(self.cache.index.iloc[self.rows.validation], predictions) if predictions else {}
+        row = {"epoch": float(self.epoch), "lr": self.part.rate, "loss": loss, **scores}
+        row["images_per_s"] = self.part.photos * self.processes.world / (trained - self.part.begun)
+        row["seconds"] = time.perf_counter() - self.part.begun
+        self.history.append(row)
+        judge_epoch(self.schedule)
+        self.part = self._new_part()
+        return predictions
+
+    def _train_epoch(self, watch: Watch, file: StateFile) -> None:
+        self.network.frozen = self.epoch < self.recipe.optimiser.frozen_epochs
+        self.step.model.train()
+        part = self.part
+        for images, rows in self.training.epoch(self.epoch, start_batch=part.next_batch):
+            # The loader's own count: batches of nothing but damaged crops are not given.
+            batch = self.training.next_batch - 1
+            loss = self.step(images, rows, epoch=self.epoch, batch=batch)
+            part.astray = torch.where((part.astray < 0) & ~loss.isfinite(), batch, part.astray)
+            part.loss += loss * len(rows)
+            part.next_batch = batch + 1
+            part.photos += len(rows)
+            if self.processes.first and self.step.ends_step(batch) and file.due:
+                self._mean_loss()
+                file.save(self.state())
+            read = part.next_batch % _LOSS_EVERY == 1
+            watch.advance(len(rows), self._mean_loss() if read else math.nan)
+
+    def _mean_loss(self) -> float:
+        """The mean of the epoch so far; read before every save, so that training gone astray stops early."""
+        loss = float(self.part.loss) / self.part.photos
+        if not math.isfinite(loss):
+            self._stop_astray(int(self.part.astray))
+        return loss
+
+    def _stop_astray(self, batch: int) -> None:
+        rows = self.training.batch_rows(self.epoch, batch)
+        keys = [*self.cache.columns("key")["key"].iloc[rows]]
+        step = self.epoch * len(self.training) + batch
+        rate = self.recipe.optimiser.lr * self.schedule.lr_lambdas[0](
+            step // self.recipe.optimiser.accumulate
+        )
+        raise ValueError(
+            f"epoch {self.epoch + 1}, batch {batch + 1} of {len(self.training)} (step {step + 1}): the loss "
+            f"is not finite, at learning rate {rate:g}, on the samples with keys {', '.join(keys)}; lower "
+            f"optimiser.lr={self.recipe.optimiser.lr}, set optimiser.clip, or use another precision than "
+            f"{self.recipe.precision}; the same command goes on from the last state saved before"
+        )
+
+    def validate(self, advance: Callable[[int], object]) -> dict[str, FloatArray]:
+        """Probabilities [rows, classes] by task of the fold's validation rows, each exactly once."""
+        assert self.validation is not None
+        # A frozen backbone keeps the statistics that it came with.
+        if self.average.begun and not self.network.frozen:
+            images = (images for images, _ in self.training.epoch(self.epoch))
+            pairs = zip(range(_STATISTICS_BATCHES), images, strict=False)
+            with self.fabric.autocast():
+                self.average.recompute((batch for _, batch in pairs), self.fabric.device)
+        self.processes.same_buffers(self.judged)
+        network = self.judged.eval()
+        with self.fabric.autocast():
+            parts = predict_heads(network, self.validation, self.codings, advance=advance)
+        return {task: self.processes.interleave(part) for task, part in parts.items()}

@@ -1,0 +1,74 @@
+"""What to do when memory does not suffice: the batch size that fits, found by trying."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from train.assemble import FoldPlan
+from train.engine.precision import make_fabric
+from train.network.model import Network, build_model
+
+
+@contextmanager
+def explain_exhaustion(plan: FoldPlan) -> Iterator[None]:
+    """Turn an error of exhausted memory into one that says the batch size that fits.
+
+    Raises:
+        ValueError: memory ran out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not exhausted(error):
+            raise
+        told = str(error).splitlines()[0][:160]
+    else:
+        return
+    # Outside the handler: the error's trace holds on to the tensors that filled the memory.
+    fits = largest_batch(plan)
+    size = plan.recipe.batch_size
+    cure = (
+        f"a batch_size of {fits} fits; accumulate = {-(-size // fits)} makes a step see {size} again"
+        if fits
+        else "not even 2 fit: use a smaller image_size or backbone"
+    )
+    raise ValueError(f"batch_size={size}: out of memory on {plan.device} ({told}); {cure}")
+
+
+def exhausted(error: RuntimeError) -> bool:
+    """Whether an error of torch means that memory ran out."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def largest_batch(plan: FoldPlan) -> int:
+    """The largest of batch_size / 2, / 4, ... that passes forward and backward; 0 if none down to 2 does."""
+    network = build_model(plan.recipe, initialise=False).train()
+    size = plan.processes.share(plan.recipe.batch_size) // 2
+    while size >= 2:
+        gc.collect()
+        if plan.device == "cuda":
+            torch.cuda.empty_cache()
+        if _passes(plan, network, size):
+            return size * plan.processes.world
+        size //= 2
+    return 0
+
+
+def _passes(plan: FoldPlan, network: Network, size: int) -> bool:
+    side = plan.recipe.image_size
+    try:
+        fabric = make_fabric(plan.recipe.precision, plan.device)
+        model = fabric.setup(network)
+        outputs = model(torch.zeros(size, 3, side, side, device=fabric.device))
+        fabric.backward(torch.stack([output.float().square().mean() for output in outputs.values()]).sum())
+    except RuntimeError as error:
+        if not exhausted(error):
+            raise
+        return False
+    finally:
+        network.zero_grad(set_to_none=True)
+    return True

@@ -1,0 +1,159 @@
+"""Where and in which arithmetic to compute: bf16 speeds dense networks and slows depthwise ones on CPUs."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+
+from train.engine.processes import Processes
+from train.network.model import Network
+from train.recipe.recipe import Precision
+
+K = TypeVar("K")
+
+CANDIDATES: dict[str, tuple[Precision, ...]] = {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "bf16", "fp16")}
+_STEPS = 3
+_ROUNDS = 3
+_HOPELESS = 3
+"""Times the seconds of the fastest, after which a way of computing is not timed again."""
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
+    """`cpu` or `cuda`.
+
+    Raises:
+        ValueError: a GPU was demanded and torch sees none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda: torch sees no usable GPU here; use device=auto or cpu")
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def loader_threads(device: str) -> int:
+    """Threads of the loader: on a CPU the network needs the cores more, beside a GPU up to 8."""
+    return 1 if device == "cpu" else min(8, os.cpu_count() or 1)
+
+
+def make_fabric(
+    precision: Precision, device: str, *, processes: Processes = Processes(), partly: bool = False
+) -> Fabric:
+    """The engine that computes on `device` ("cpu" or "cuda") in `precision`; fp16 scales its loss.
+
+    The plugin is made here because the engine's own choice silently turns fp16 into bf16 on a CPU.
+
+    Args:
+        precision: not "auto".
+        device: of this process.
+        processes: those that train together and average their gradients.
+        partly: whether some parameters get no gradient in some steps.
+    """
+    options: dict[str, Any] = {"accelerator": device, "devices": 1}
+    if processes.world > 1:
+        together = DDPStrategy(find_unused_parameters=partly)
+        nodes = processes.world // int(os.environ.get("LOCAL_WORLD_SIZE", processes.world))
+        options |= {"devices": processes.world // nodes, "num_nodes": nodes, "strategy": together}
+    if precision == "fp32":
+        options["precision"] = "32-true"
+    else:
+        options["plugins"] = [MixedPrecision("16-mixed" if precision == "fp16" else "bf16-mixed", device)]
+    fabric = Fabric(**options)
+    if processes.world > 1:
+        fabric.launch()
+    return fabric
+
+
+def measure_compiled(
+    network: Network, batch_size: int, image_size: int, device: str, precision: Precision
+) -> tuple[float, float]:
+    """What torch.compile gains: (times the training speed, seconds of compiling)."""
+    start = time.perf_counter()
+    with torch.random.fork_rng():
+        images = torch.randn(batch_size, 3, image_size, image_size)
+        plain = _stepper(network, images, precision, device)
+        compiled = _stepper(network, images, precision, device, compiled=True)
+        compiled()
+        compiled()
+        spent = time.perf_counter() - start
+        seconds = _take_turns({"plain": plain, "compiled": compiled}, device)
+    return statistics.median(seconds["plain"]) / statistics.median(seconds["compiled"]), spent
+
+
+def measure_precisions(
+    network: Network,
+    batch_size: int,
+    image_size: int,
+    device: str,
+    *,
+    without: Collection[Precision] = (),
+) -> dict[Precision, float]:
+    """Training images a second of a copy of the network, by precision.
+
+    The candidates take turns, so that a change of the machine's speed meets all of them; the median counts.
+    Neither the network nor the state of torch's random numbers changes.
+    """
+    with torch.random.fork_rng():
+        images = torch.randn(batch_size, 3, image_size, image_size)
+        steppers = {p: _stepper(network, images, p, device) for p in CANDIDATES[device] if p not in without}
+        seconds = _take_turns(steppers, device)
+    return {p: _STEPS * batch_size / statistics.median(times) for p, times in seconds.items()}
+
+
+def _stepper(
+    network: Network, images: Tensor, precision: Precision, device: str, *, compiled: bool = False
+) -> Callable[[], None]:
+    """A function that passes the images forward and backward through a copy of the network."""
+    fabric = make_fabric(precision, device)
+    model = copy.deepcopy(network).train().to(memory_format=torch.channels_last)
+    wrapped = fabric.setup(compile_network(model) if compiled else model)
+    batch = fabric.to_device(images).to(memory_format=torch.channels_last)
+
+    def step() -> None:
+        outputs = wrapped(batch)
+        fabric.backward(torch.stack([output.float().square().mean() for output in outputs.values()]).sum())
+
+    return step
+
+
+def _take_turns(steppers: Mapping[K, Callable[[], None]], device: str) -> dict[K, list[float]]:
+    """Seconds of `_STEPS` steps of each, `_ROUNDS` times, after a lap that compiles and allocates.
+
+    The hopeless have one time only: without instructions for it, bf16 takes ten times as long as fp32.
+    """
+    seconds: dict[K, list[float]] = {name: [] for name in steppers}
+    for lap in range(1 + _ROUNDS):
+        fastest = min(min(times, default=math.inf) for times in seconds.values())
+        for name, stepper in steppers.items():
+            if min(seconds[name], default=0) > _HOPELESS * fastest:
+                continue
+            _synchronise(device)
+            start = time.perf_counter()
+            for _ in range(_STEPS):
+                stepper()
+            _synchronise(device)
+            if lap:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def compile_network(network: nn.Module) -> nn.Module:
+    """The network compiled on its first call, with the same parameters."""
+    compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
+    return compiled
+
+
+def _synchronise(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()

@@ -1,0 +1,66 @@
+"""How training tells what it does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+
+from faces.terminal import photo_progress
+
+
+class Watch:
+    """Hears how training goes; this one keeps silent."""
+
+    def begin(self, name: str, photos: int, done: int) -> None:
+        """A fold starts: its name, all photos of all its epochs, and those done before."""
+
+    def advance(self, photos: int, loss: float = math.nan) -> None:
+        """So many more photos are done; the epoch's mean training loss so far, NaN where it was not read."""
+
+    def scored(self, name: str, epochs: int, row: Mapping[str, float], best: bool) -> None:
+        """An epoch is over: the fold's name, all epochs, its row of metrics.csv, whether it is the best."""
+
+    def say(self, line: str) -> None:
+        """A line worth keeping."""
+
+
+class BarWatch(Watch):
+    """A progress bar with loss, best macro F1 and images/s, and a line an epoch above it."""
+
+    def __init__(self) -> None:
+        self.console = Console()
+        self.progress = photo_progress("loss", "score", console=self.console)
+        self.task = self.progress.add_task("", total=None, loss="", score="", visible=False)
+
+    def __enter__(self) -> BarWatch:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.update(self.task, visible=False)
+        self.progress.stop()
+
+    def begin(self, name: str, photos: int, done: int) -> None:
+        self.progress.reset(self.task, description=name, total=photos, loss="", score="", visible=True)
+        self.progress.update(self.task, completed=done)
+
+    def advance(self, photos: int, loss: float = math.nan) -> None:
+        shown = {} if math.isnan(loss) else {"loss": f"loss {loss:.3f}"}
+        self.progress.update(self.task, advance=photos, **shown)  # type: ignore[arg-type]
+
+    def scored(self, name: str, epochs: int, row: Mapping[str, float], best: bool) -> None:
+        score = f"macro F1 {row['macro_f1']:.3f}" if "macro_f1" in row else ""
+        self.progress.update(self.task, score=score)
+        told = f"{score}{' (best)' if best else ''}, " if score else ""
+        self.say(
+            f"{name} epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['loss']:.3f}, "
+            f"{told}{row['images_per_s']:,.0f} images/s"
+        )
+
+    def say(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)

@@ -1,0 +1,104 @@
+"""What stands between a backbone's feature maps and the outputs of the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from timm.layers import SelectAdaptivePool2d
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.data.targets import AGE_OUTPUT
+from train.network.codings import Coding
+from train.recipe.network import Head
+
+
+class GeneralisedMean(nn.Module):
+    """Pools maps by the mean of their p-th powers, p learned from 3 on (GeM, Radenovic et al. 2019).
+
+    Args:
+        replaced: the pooling whose place it takes.
+    """
+
+    def __init__(self, replaced: SelectAdaptivePool2d) -> None:
+        super().__init__()
+        self.exponent = nn.Parameter(torch.tensor(3.0))
+        maps = replaced(torch.zeros(1, 2, 3, 5))  # timm keeps layout and flattening in various places
+        self.channels_last, self.flat = 5 in maps.shape, maps.ndim == 2
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[n, c, h, w] (or [n, h, w, c]) -> [n, c], or [n, c, 1, 1] where the backbone goes on with maps."""
+        area = (1, 2) if self.channels_last else (2, 3)
+        powers = maps.float().clamp(min=1e-6).pow(self.exponent)
+        pooled = powers.mean(area, keepdim=not self.flat).pow(1 / self.exponent)
+        return pooled.to(maps.dtype)
+
+
+def pool_generalised(backbone: nn.Module, name: str) -> None:
+    """Put GeM in the place of the backbone's average pooling.
+
+    Raises:
+        ValueError: the backbone does not pool feature maps.
+    """
+    places = [path for path, module in backbone.named_modules() if isinstance(module, SelectAdaptivePool2d)]
+    if not places:
+        raise ValueError(
+            f"head.pool='gem': backbone {name!r} does not pool feature maps as a whole; "
+            'use pool = "default", or a convolutional backbone'
+        )
+    parent, _, attribute = places[-1].rpartition(".")
+    setattr(backbone.get_submodule(parent), attribute, GeneralisedMean(backbone.get_submodule(places[-1])))
+
+
+class Heads(nn.Module):
+    """All heads of a network on common features.
+
+    Args:
+        features: width of the backbone's features.
+        settings: of the recipe.
+        codings: of each task, which make its layer.
+        regression: whether to guess the age, too.
+    """
+
+    def __init__(
+        self, features: int, settings: Head, codings: Mapping[str, Coding], *, regression: bool
+    ) -> None:
+        super().__init__()
+        self.dropout, self.samples = settings.dropout, settings.samples
+        width = settings.hidden or features
+        hidden = [nn.Linear(features, width), nn.ReLU()] if settings.hidden else []
+        self.hidden = nn.Sequential(*hidden)
+        self.layers = nn.ModuleDict({task: coding.layer(width) for task, coding in codings.items()})
+        if regression:
+            self.layers[AGE_OUTPUT] = nn.Linear(width, 1)
+        if settings.init != "default":
+            self.apply(_INITIALISERS[settings.init])
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features [n, c] -> outputs [n, outputs] by name.
+
+        In training with multi-sample dropout [samples * n, outputs]: the whole batch once for each mask.
+        """
+        features = self.hidden(features)
+        if self.training and self.samples > 1:
+            features = features.repeat(self.samples, 1)
+        features = functional.dropout(features, self.dropout, self.training)
+        return {name: layer(features) for name, layer in self.layers.items()}
+
+
+def _xavier(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _kaiming(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+_INITIALISERS = {"xavier": _xavier, "kaiming": _kaiming}

@@ -1,0 +1,178 @@
+"""The tables of a recipe that say what it trains on: rows, sampler, mixing, labels of ages, teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from faces.command import nearest
+from faces.labels import AGE_EDGES, TASKS
+
+LEAST_SENIOR = 57.0
+"""Least age that training may count as 60 or older."""
+
+SamplerName = Literal[
+    "shuffle",
+    "class_balanced",
+    "effective_number",
+    "inverse_sqrt",
+    "custom",
+    "undersample",
+    "person_balanced",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Which of a fold's training photos are trained on; every photo is validated all the same."""
+
+    drop_ages: tuple[int, ...] = ()
+    """Ages in whole years left out, for example those next to the boundaries: 27, 28, 29, 57, 58, 59."""
+    only: str = ""
+    """Train on the photos of this task's people only: `senior` leaves out those younger than 30."""
+
+    def __post_init__(self) -> None:
+        if any(age < 0 for age in self.drop_ages):
+            raise ValueError(f"rows.drop_ages={list(self.drop_ages)}: ages are 0 or more")
+        if self.only and self.only not in TASKS:
+            raise ValueError(f"rows.only: {self.only!r} is unknown: {nearest(self.only, list(TASKS))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which training photos make an epoch, and how often each comes."""
+
+    name: SamplerName = "shuffle"
+    """shuffle: every photo once. class_balanced, effective_number, inverse_sqrt: as many draws with
+    replacement, weighted by how many training photos of the fold have the photo's class in `task`; custom:
+    by the user's weights. undersample: of every class as many photos as the rarest has, other ones each
+    epoch. person_balanced: every person equally often."""
+    task: str = ""
+    """Whose classes are balanced; the recipe's first task when left out. Photos without a class in it come
+    as often as without a sampler, but never in undersample."""
+    beta: float = 0.999
+    """Of effective_number, in [0, 1): 0 does not balance, near 1 balances as class_balanced does."""
+    table: str = ""
+    """Of custom: a CSV with a weight for each training photo, named by its column `key`, `source` or
+    `person` (the cache's index.parquet has these); when left out, the weights stand in that index."""
+    column: str = "weight"
+    """Of custom: the numeric column of weights, of any scale; 0 leaves a photo out."""
+
+    def __post_init__(self) -> None:
+        if self.task and self.task not in TASKS:
+            raise ValueError(f"sampler.task: {self.task!r} is unknown: {nearest(self.task, list(TASKS))}")
+        if not 0 <= self.beta < 1:
+            raise ValueError(f"sampler.beta={self.beta}: must be in [0, 1); 0.999 is usual")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """How training photos are joined in pairs within their batch, and their labels with them."""
+
+    name: Literal["none", "mixup", "cutmix", "half_face"] = "none"
+    """mixup blends two photos; cutmix pastes a box of the partner over the photo; half_face joins the photo's
+    left part with the partner's right part."""
+    probability: float = 1.0
+    """Of each photo of a batch, apart from the others, to be mixed; in (0, 1]."""
+    alpha: float = 1.0
+    """Both parameters of the Beta distribution of a photo's own share, for mixup and cutmix; above 0. At 1
+    all shares are equally likely, at 0.2 most photos are almost whole."""
+    ratio: tuple[float, float] = (0.5, 0.5)
+    """Least and greatest place of the cut, as a fraction of the width, for half_face; in (0, 1). The left of
+    the cut is the photo's own share; 0.5 cuts a centred face through its middle."""
+    partner: Literal["any", "rare_age"] = "any"
+    """Whom a photo is joined with: any other of its batch, or one of the age band rarest in training; a batch
+    without one of that band is joined as by any."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.probability <= 1:
+            raise ValueError(
+                f'mixing.probability={self.probability}: must be in (0, 1]; name = "none" turns mixing off'
+            )
+        if not self.alpha > 0:
+            raise ValueError(f"mixing.alpha={self.alpha}: must be above 0")
+        low, high = self.ratio
+        if not 0 < low <= high < 1:
+            raise ValueError(f"mixing.ratio={low}, {high}: need two fractions 0 < low <= high < 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Age:
+    """What heads that tell age are taught, and how. Scores never depend on it."""
+
+    coding: Literal["classes", "ordinal", "years"] = "classes"
+    """Of heads that tell age alone. classes: a softmax over the bands. ordinal: a threshold between any two
+    neighbouring bands on one common scale (CORAL). years: a distribution over years, summed to bands."""
+    sigma: float = 0.0
+    """Standard deviation in years of the Gaussian by which a label is spread over ages, so that 59 and 60 are
+    neighbours and not opposites; 0 spreads nothing. coding = "years" needs more than 0; 2 to 5 is usual."""
+    clipped_at: float = 0.0
+    """Age at which the data's ages end, everyone older being recorded at it, as the contest's are at 60: such
+    a label is never spread to younger ages. 0 where ages do not end."""
+    senior_from: float = AGE_EDGES[1]
+    """Age from which a training photo counts as 60 or older, 57 to 60."""
+    uncertain: tuple[int, ...] = ()
+    """Ages in whole years whose labels count less in heads that tell age, for example those next to the
+    boundaries: 27, 28, 29, 57, 58, 59. `rows.drop_ages` leaves such photos out altogether."""
+    uncertain_weight: float = 0.5
+    """How much those count, in [0, 1); at 0 they teach mask and gender only."""
+    regression: float = 0.0
+    """Weight of an auxiliary loss: the squared error of the age, guessed by an output of its own, in standard
+    deviations of the training ages; 0 is none."""
+
+    def __post_init__(self) -> None:
+        if not self.sigma >= 0 or not self.regression >= 0:
+            raise ValueError(f"age.sigma={self.sigma}, regression={self.regression}: must be 0 or more")
+        if self.coding == "years" and not self.sigma:
+            raise ValueError('age.sigma=0.0: coding = "years" spreads ages over years; 3.0 is usual')
+        if not LEAST_SENIOR <= self.senior_from <= AGE_EDGES[1]:
+            raise ValueError(f"age.senior_from={self.senior_from}: must be in 57 to 60")
+        if self.coding == "years" and self.senior_from != AGE_EDGES[1]:
+            raise ValueError(
+                f'age.senior_from={self.senior_from}: coding = "years" learns years, which have no boundary '
+                'to move; use coding = "classes" or leave it at 60'
+            )
+        if self.clipped_at < 0 or any(age < 0 for age in self.uncertain):
+            raise ValueError(
+                f"age.clipped_at={self.clipped_at}, uncertain={list(self.uncertain)}: ages are 0 or more"
+            )
+        if not 0 <= self.uncertain_weight < 1:
+            raise ValueError(f"age.uncertain_weight={self.uncertain_weight}: must be in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """Predictions of trained models to learn from, beside or in place of labels (train/data/teacher.py)."""
+
+    predictions: tuple[str, ...] = ()
+    """Parquet files of predictions with the 18 classes, at paths relative to the working folder, for example
+    predictions/<ensemble>/probabilities.parquet; none when left out. Photos are found by their column `key`,
+    or without one by ImageID. Answers out of fold and those to photos without labels are two files."""
+    share: float = 0.0
+    """Part of a labelled photo's target that is the teacher's answer, where it has one, in [0, 1]: the target
+    becomes (1 - share) label + share teacher (distillation, Hinton et al. 2015)."""
+    weight: float = 0.0
+    """Weight in the loss, in [0, 1], of photos without labels that the teacher is sure of; they are trained
+    on with its answers as labels (pseudo-labels, Lee 2013). 0 trains on none."""
+    above: float = 0.9
+    """Least probability, in (0, 1], that the teacher gives the class it answers with where it is sure."""
+    labels: Literal["soft", "hard"] = "soft"
+    """What the teacher's answer is: its probabilities, or 1 for the class it answers with."""
+    temperature: float = 1.0
+    """Its probabilities are raised to 1 / temperature and scaled to a sum of 1 first; above 1 flattens them.
+    `above` is compared with the probability in the file."""
+
+    def __post_init__(self) -> None:
+        # Runs from before there could be several say '' for none.
+        object.__setattr__(self, "predictions", tuple(path for path in self.predictions if path))
+        if not 0 <= self.share <= 1 or not 0 <= self.weight <= 1:
+            raise ValueError(f"teacher.share={self.share}, weight={self.weight}: must be in [0, 1]")
+        if not 0 < self.above <= 1:
+            raise ValueError(f"teacher.above={self.above}: must be in (0, 1]; 0.9 is usual")
+        if not self.temperature > 0:
+            raise ValueError(f"teacher.temperature={self.temperature}: must be above 0; 1 changes nothing")
+        if bool(self.predictions) != (self.share > 0 or self.weight > 0):
+            raise ValueError(
+                f"teacher.predictions={[*self.predictions]}, share={self.share}, weight={self.weight}: a "
+                "file of predictions teaches with a share or a weight above 0, and these need a file"
+            )

@@ -1,0 +1,80 @@
+"""Recipe files: a recipe may stand on another one and say only what differs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faces.command import check_keys, from_table, load_toml
+from train.recipe.recipe import Recipe
+
+BASE = "base"
+"""The key that names the file a recipe stands on, relative to the recipe's own folder."""
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    `base = "other.toml"` makes it that recipe with its own keys instead, tables merged key by key; a base may
+    have a base. `about` is never inherited. With lr = 1e-3 and weight_decay = 0.05 in the base's [optimiser]
+    and lr = 1e-4 in the file's, the recipe has lr = 1e-4 and weight_decay = 0.05.
+
+    Args:
+        path: the TOML file.
+
+    Raises:
+        ValueError: as `read_toml`, naming the file in which the mistake stands; or a base that is missing or
+            leads back to itself.
+    """
+    table: dict[str, Any] = {}
+    stages = [(file, table := merge(table, own)) for file, own in recipe_layers(path)]
+    try:
+        return from_table(Recipe, table, path)
+    except ValueError:
+        # A value that no recipe may have is told of the base that has it.
+        for file, stage in stages[:-1]:
+            from_table(Recipe, stage, file)
+        raise
+
+
+def recipe_layers(path: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The files a recipe consists of, its last base first and itself last, each with its own keys.
+
+    Raises:
+        ValueError: an unknown key, or a base that is missing or leads back to itself.
+    """
+    layers: list[tuple[Path, dict[str, Any]]] = []
+    file = path
+    while True:
+        table = load_toml(file)
+        base = table.pop(BASE, None)
+        check_keys(Recipe, table, file)
+        layers.insert(0, (file, table))
+        if base is None:
+            return layers
+        file = _base_of(file, base, [known for known, _ in layers])
+
+
+def merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `own` instead; of tables that both have, the same; without base's `about`."""
+    merged = {key: value for key, value in base.items() if key != "about"}
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _base_of(file: Path, base: object, seen: list[Path]) -> Path:
+    """The file that `base` names, not one of those seen, which come from `file` on."""
+    if not isinstance(base, str) or not base:
+        raise ValueError(f'{file}: base={base!r}: name one recipe file beside it, base = "other.toml"')
+    found = Path(os.path.normpath(file.parent / base))
+    if not found.is_file():
+        beside = ", ".join(sorted(p.name for p in found.parent.glob("*.toml"))) or "no .toml file is there"
+        raise ValueError(f"{file}: base={base!r}: {found}: no such file; there are: {beside}")
+    if any(found.samefile(known) for known in seen):
+        way = " -> ".join(known.name for known in [*reversed(seen), found])
+        raise ValueError(f"{file}: base={base!r} leads back to itself: {way}; leave one base out")
+    return found

@@ -1,0 +1,176 @@
+"""A comparison of recipes as tables, in the terminal and in a document, and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from faces.folds import fold_numbers
+from faces.intervals import DRAWS
+from faces.terminal import print_whole
+from train.results.standings import Standing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from train.results.compare import Line
+
+_MARK = "†"
+"""Behind names whose folds are not the baseline's."""
+_GIVEN = {"senior": "F1 60+"}
+
+
+def table_groups(lines: Sequence[Line]) -> list[list[Line]]:
+    """Lines of a table each: those judged by the 18 classes, then those judged by their own tasks."""
+    return [list(group) for _, group in groupby(lines, lambda line: line.standing.tasks == ("class18",))]
+
+
+def cells(line: Line) -> dict[str, str]:
+    """The texts of a line by column."""
+    standing, difference = line.standing, line.difference
+    low, high = standing.low, standing.high
+    against = "baseline" if line.baseline == standing.name else "–"
+    if difference:
+        against = f"{difference.f1:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+    scores = standing.fold_scores
+    spread = f"{np.mean(scores):.3f}" + (f" ± {np.std(scores, ddof=1):.3f}" if len(scores) > 1 else "")
+    judged = standing.tasks == ("class18",)
+    tasks = {} if judged else {"heads": ", ".join(f"{k} {v:.3f}" for k, v in standing.details.items())}
+    return {
+        "recipe": standing.name + ("" if line.comparable else f" {_MARK}"),
+        "folds": _fold_text(standing),
+        "photos": f"{standing.photos:,}",
+        "macro F1": f"{standing.score:.3f}",
+        "95 %": f"{low:.3f}–{high:.3f}",
+        "against baseline": against,
+        "folds' mean ± sd": spread,
+        **({_GIVEN.get(k, k): f"{v:.3f}" for k, v in standing.details.items()} if judged else tasks),
+        "epochs": _range([len(fold.history) for fold in standing.folds]),
+        "minutes": f"{_minutes(standing):.1f}",
+        "parameters": _parameters(standing),
+    }
+
+
+def _fold_text(standing: Standing) -> str:
+    counts = _range([len(folds) for folds in standing.seeds])
+    asked = standing.folds[0].division
+    return f"{counts} of {len(fold_numbers(asked['scheme'], asked['folds']))}"
+
+
+def _range(values: Sequence[int]) -> str:
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}–{max(values)}"
+
+
+def _minutes(standing: Standing) -> float:
+    """Training of all folds, mean over seeds."""
+    return sum(float(fold.history["seconds"].sum()) for fold in standing.folds) / 60 / len(standing.seeds)
+
+
+def _parameters(standing: Standing) -> str:
+    known = [fold.parameters for fold in standing.folds if fold.parameters is not None]
+    if not known:
+        return "–"
+    return f"{known[0] / 1e6:.2f} M" if known[0] >= 1e5 else f"{known[0]:,}"
+
+
+def print_tables(lines: Sequence[Line], notes: Sequence[str], console: Console) -> None:
+    """Print the tables and what must be known to read them."""
+    for group in table_groups(lines):
+        whole = group[0].standing.tasks == ("class18",)
+        title = "18 classes" if whole else "heads that do not say the 18 classes: macro F1 of their own tasks"
+        table = Table(title=f"out of fold, {title}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        rows = [cells(line) for line in group]
+        for name in rows[0]:
+            table.add_column(name, justify="left" if name in ("recipe", "heads") else "right", no_wrap=True)
+        for line, row in zip(group, rows, strict=True):
+            table.add_row(*row.values(), style=None if line.comparable else "dim")
+        print_whole(table, console)
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True)
+
+
+def markdown_tables(lines: Sequence[Line], notes: Sequence[str], command: str) -> str:
+    """The tables in Markdown, with the notes and the command that made them."""
+    blocks = []
+    for group in table_groups(lines):
+        rows = [cells(line) for line in group]
+        texts = [list(rows[0]), ["---"] + ["---:"] * (len(rows[0]) - 1), *(list(r.values()) for r in rows)]
+        blocks.append("\n".join(f"| {' | '.join(row)} |" for row in texts))
+    blocks += ["\n".join(f"- {note}" for note in notes)] if notes else []
+    blocks.append(
+        f"Scores out of fold; 95 % intervals over people, {DRAWS:,} draws; minutes of all folds. "
+        f"Made by `{command}`."
+    )
+    return "\n\n".join(blocks)
+
+
+def replace_block(path: Path, name: str, text: str) -> None:
+    """Put a text between two comment lines of a document, in place of what stands there.
+
+    Raises:
+        ValueError: no such document, or it lacks the lines.
+    """
+    begin, end = f"<!-- compare:{name} -->", f"<!-- /compare:{name} -->"
+    if not path.is_file():
+        raise ValueError(f"{path}: no such document; write one with the lines {begin} and {end}")
+    document = path.read_text()
+    before, begun, rest = document.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not begun or not ended:
+        raise ValueError(
+            f"{path}: the tables go between the lines {begin} and {end}; add both, in that order"
+        )
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def draw_comparison(lines: Sequence[Line], path: Path) -> None:
+    """Draw each line's macro F1 with its interval and its folds, the best at the top."""
+    groups = table_groups(lines)
+    heights = [len(group) + 1.6 for group in groups]
+    figure = Figure(figsize=(9, 0.34 * sum(heights) + 0.5), layout="constrained")
+    columns = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, group in zip(columns, groups, strict=True):
+        _draw_group(axes, group)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def _draw_group(axes: Axes, group: Sequence[Line]) -> None:
+    places = np.arange(len(group))[::-1]
+    for place, line in zip(places, group, strict=True):
+        standing, colour = line.standing, "tab:blue" if line.comparable else "tab:gray"
+        axes.plot([standing.low, standing.high], [place] * 2, color=colour, linewidth=2.5, alpha=0.5)
+        folds = standing.fold_scores
+        axes.plot(folds, [place - 0.27] * len(folds), ".", color="black", alpha=0.6, markersize=4.5)
+        face = colour if line.comparable else "white"
+        axes.plot(standing.score, place, "o", color=colour, markerfacecolor=face, markersize=8)
+        axes.text(
+            1.01,
+            place,
+            f"{standing.score:.3f}",
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=9,
+        )
+    bases = {line.baseline: line for line in group if line.baseline == line.standing.name}
+    for line in bases.values():
+        axes.axvline(line.standing.score, color="tab:blue", linestyle=":", linewidth=1, zorder=0)
+    names = [line.standing.name + ("" if line.comparable else f" {_MARK}") for line in group]
+    axes.set_yticks(places, names)
+    axes.set_ylim(-0.7, len(group) - 0.3)
+    axes.grid(axis="x", alpha=0.3)
+    whole = group[0].standing.tasks == ("class18",)
+    axes.set_xlabel("macro F1, " + ("18 classes" if whole else "own tasks"))
+    marked = "" if all(line.comparable for line in group) else f"; {_MARK} other folds, not comparable"
+    axes.set_title(
+        f"out of fold, 95 % interval over people; small dots are folds{marked}", fontsize=9, loc="left"
+    )
+    axes.spines[["top", "right"]].set_visible(False)

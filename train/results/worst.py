@@ -1,0 +1,87 @@
+"""The photos that a run is most surely wrong about: hard faces, and wrong labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from faces.cache import Cache
+from faces.labels import TASKS, UNKNOWN
+from train.results.report import judged_heads, true_classes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLUMNS = 8
+_CELL = 1.85
+"""Width of a column, in inches."""
+_CAPTION = 0.5
+"""Height of the words below a crop, in inches."""
+
+
+def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
+    """The wrong predictions of an out-of-fold table, the most confident first.
+
+    Where the heads say the 18 classes together, these are judged; otherwise each head by itself, so that a
+    photo may come once for each task. Equal ones stay in the order of the table.
+
+    Args:
+        table: of `train.fold.out_of_fold`, of one fold or several.
+        count: greatest number of rows.
+
+    Returns:
+        The table's columns that are no probabilities, and `task`, `true` and `guessed` (class names),
+        `confidence` (probability of the guess, in [0, 1]) and `margin` (by how much that is more than the
+        probability of the truth, in [0, 1]).
+    """
+    facts = table[[name for name in table.columns if ":" not in name]]
+    parts = []
+    for task, probabilities in judged_heads(table).items():
+        truth, guess = true_classes(table, task), probabilities.argmax(1)
+        wrong = np.flatnonzero((truth != UNKNOWN) & (truth != guess))
+        names = np.array(TASKS[task].classes, object)
+        confidence = probabilities[wrong, guess[wrong]].astype(np.float64)
+        part = facts.iloc[wrong].assign(task=task, true=names[truth[wrong]], guessed=names[guess[wrong]])
+        parts.append(
+            part.assign(confidence=confidence, margin=confidence - probabilities[wrong, truth[wrong]])
+        )
+    errors = pd.concat(parts, ignore_index=True)
+    return errors.sort_values("margin", ascending=False, kind="stable", ignore_index=True).head(count)
+
+
+def draw_worst(cache: Cache, table: pd.DataFrame, count: int = 24) -> Figure:
+    """The crops of `worst_errors`, eight a row, each with its label, what was guessed, and how surely."""
+    errors = worst_errors(table, count)
+    if errors.empty:
+        figure = Figure(figsize=(8, 1))
+        figure.text(0.5, 0.5, f"none of {len(table):,} photos is predicted wrongly", ha="center", va="center")
+        return figure
+    rows = math.ceil(len(errors) / _COLUMNS)
+    height = rows * (_CELL + _CAPTION) + _CAPTION
+    figure = Figure(figsize=(_CELL * _COLUMNS, height))
+    title = "wrong with the greatest confidence: the label, and in red the guess and its probability"
+    figure.suptitle(title, y=1 - 0.3 * _CAPTION / height, fontsize=11)
+    row_of = pd.Series(np.arange(len(cache)), index=cache.columns("position")["position"])
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False)
+    figure.subplots_adjust(
+        left=0.01, right=0.99, top=1 - _CAPTION / height, bottom=_CAPTION / height, hspace=0.3, wspace=0.06
+    )
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, error in zip(grid.flat, errors.to_dict("records"), strict=False):
+        axes.imshow(cache.image(int(row_of[error["position"]])))
+        _caption(axes, error)
+    return figure
+
+
+def _caption(axes: Axes, error: dict[Hashable, Any]) -> None:
+    low: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center"}
+    task = "" if error["task"] == "class18" else f"{error['task']}: "
+    guess = f"→ {error['guessed']}  {error['confidence']:.0%}"
+    axes.annotate(task + error["true"], (0.5, 0), (0, -11), fontsize=7.5, **low)
+    axes.annotate(guess, (0.5, 0), (0, -22), fontsize=7.5, color="tab:red", **low)

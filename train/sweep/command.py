@@ -1,0 +1,129 @@
+"""The command that searches fields of a recipe for the best scores."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from faces.cache import Cache
+from faces.command import run_command, to_table
+from faces.folds import FoldScheme, fold_numbers
+from faces.writer import exclusive
+from train.recipe.file import read_recipe
+from train.recipe.recipe import Recipe
+from train.sweep.fields import FIELDS
+from train.sweep.file import Sweep, check_sweep, read_sweep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Search fields of a recipe with Optuna, by the mean macro F1 of some folds.
+
+    Trials are chosen by a tree-structured Parzen estimator, the first ten at random; one whose folds so far
+    are below the median of the trials before it is given up. Run the same command again after an
+    interruption: the interrupted trial is finished and the search goes on to the same trials.
+    Writes runs/sweep_<name>/ with study.db, trial<n>/fold<k>/, sweep.png and best.toml, the best recipe. Its
+    score is the best of many and so too good: train best.toml on all folds to know.
+    """
+
+    sweep: Path
+    """Sweep file (TOML)."""
+    cache: Path
+    """Finished cache with labels."""
+    folds: int = 5
+    """Number of folds the people are divided into."""
+    fold_scheme: FoldScheme = "person"
+    """Who validates, as for `python -m train`."""
+    fold_seed: int = 0
+    """Which of the many such divisions."""
+    runs: Path = Path("runs")
+    """Folder of all runs."""
+    weights: Path | None = None
+    """Local file of backbone weights, instead of the recipe's `weights` or `pretrained`."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes the GPU where there is one."""
+    threads: int = 0
+    """Loader threads; 0 is 1 on a CPU, which the network needs more, and up to 8 beside a GPU."""
+
+
+def run(settings: Settings) -> None:
+    """Check everything, search, and report.
+
+    Raises:
+        ValueError: a sweep file that does not fit the recipe or the folds, or that has been changed since
+            its search began.
+    """
+    sweep = read_sweep(settings.sweep)
+    recipe = read_recipe(sweep.plan.recipe)
+    check_sweep(sweep, recipe, settings.sweep)
+    numbers = fold_numbers(settings.fold_scheme, settings.folds)
+    if settings.fold_scheme == "everything" or not set(sweep.plan.folds) <= set(numbers):
+        raise ValueError(
+            f"{settings.sweep}: folds={list(sweep.plan.folds)}: with --folds {settings.folds} and "
+            f"--fold-scheme {settings.fold_scheme} they are numbered 0 to {numbers[-1]}, "
+            "and somebody must validate"
+        )
+    cache = Cache.open(settings.cache)
+    folder = settings.runs / f"sweep_{settings.sweep.stem}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
+        _search(settings, sweep, recipe, cache, folder)
+
+
+def _search(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache, folder: Path) -> None:
+    # torch, timm and Optuna take seconds to import, which neither --help nor a mistake should wait for.
+    from train.assemble import FoldPlan
+    from train.engine.precision import choose_device, loader_threads
+    from train.fold import train_fold
+    from train.sweep.report import report
+    from train.sweep.study import TrialWatch, open_study, run_trials
+
+    trained = recipe
+    if settings.weights is not None:
+        trained = dataclasses.replace(recipe, weights=str(settings.weights), pretrained=False)
+    device = choose_device(settings.device)
+    study = open_study(folder, _request(settings, sweep, trained, cache))
+    watch = TrialWatch()
+    with watch:
+
+        def score(number: int, values: Mapping[str, Any], fold: int) -> float:
+            plan = FoldPlan(
+                recipe=sweep.recipe(trained, values),
+                cache=cache,
+                fold=fold,
+                folds=settings.folds,
+                fold_seed=settings.fold_seed,
+                scheme=settings.fold_scheme,
+                folder=folder / f"trial{number}" / f"fold{fold}",
+                device=device,
+                threads=settings.threads or loader_threads(device),
+            )
+            watch.name = f"trial {number}, fold {fold}"
+            return train_fold(plan, watch)["macro_f1"]
+
+        run_trials(study, sweep, score, watch.say)
+    report(study, sweep, recipe, folder, settings.sweep)
+
+
+def _request(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache) -> dict[str, Any]:
+    """All that the scores of trials depend on, and which trials are made."""
+    return {
+        "sweep": {
+            FIELDS: {name: to_table(field) for name, field in sweep.fields.items()},
+            "folds": list(sweep.plan.folds),
+            "seed": sweep.plan.seed,
+        },
+        "recipe": {key: value for key, value in to_table(recipe).items() if key != "about"},
+        "cache": cache.identity,
+        "folds": settings.folds,
+        "fold_scheme": settings.fold_scheme,
+        "fold_seed": settings.fold_seed,
+    }
+
+
+def main() -> None:
+    """The command line."""
+    run_command(Settings, run)
