@@ -1,16 +1,52 @@
-"""How far a macro F1 would move with other people: people are drawn again and again from those there are."""
+"""A score with its interval: how far it would move with other people, who are drawn again and again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from faces.labels import FloatArray, IntArray
 
 DRAWS = 1000
+SEED = 0
+"""Seed of the draws of people; one for all scores, so that differences are paired."""
 _DRAWN_AT_ONCE = 4_000_000
 """People drawn in one piece: 32 MB."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score or a difference of two, and the middle 95 % of what other people would have given."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """`0.642 [0.487, 0.699]`."""
+        return f"{self.value:.3f} {self.interval}"
+
+    @property
+    def interval(self) -> str:
+        """`[0.487, 0.699]`."""
+        return f"[{self.low:.3f}, {self.high:.3f}]"
+
+    @property
+    def signed(self) -> str:
+        """`+0.012 [-0.031, +0.055]`: a difference."""
+        return f"{self.value:+.3f} {self.signed_interval}"
+
+    @property
+    def signed_interval(self) -> str:
+        """`[-0.031, +0.055]`."""
+        return f"[{self.low:+.3f}, {self.high:+.3f}]"
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether a difference's interval leaves out 0."""
+        return self.low > 0 or self.high < 0
 
 
 def person_counts(
@@ -72,7 +108,7 @@ def pooled_f1(parts: Sequence[FloatArray]) -> float:
     return float(np.mean([mean_f1(part.sum(0)) for part in parts]))
 
 
-def drawn_f1(parts: Sequence[FloatArray], *, draws: int = DRAWS, seed: int = 0) -> FloatArray:
+def drawn_f1(parts: Sequence[FloatArray], *, draws: int = DRAWS, seed: int = SEED) -> FloatArray:
     """`pooled_f1` of people drawn with replacement, as many as there are.
 
     Photos of one person are much alike, so people are drawn and not photos: otherwise intervals would be too
@@ -104,3 +140,24 @@ def interval(scores: FloatArray) -> tuple[float, float]:
     """The middle 95 % of drawn scores or differences: the percentile interval (Efron, 1979)."""
     low, high = np.nanpercentile(scores, (2.5, 97.5))
     return float(low), float(high)
+
+
+def estimate(parts: Sequence[FloatArray]) -> Estimate:
+    """`pooled_f1` with its interval; NaN where nobody is counted.
+
+    Args:
+        parts: [people, 3, classes] counts each, as `person_counts` gives them, of the same people.
+    """
+    if not any(part.any() for part in parts):
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    return Estimate(pooled_f1(parts), *interval(drawn_f1(parts)))
+
+
+def gain(one: Sequence[FloatArray], other: Sequence[FloatArray]) -> Estimate:
+    """`pooled_f1` of `one` less that of `other`, with its paired interval.
+
+    Args:
+        one: [people, 3, classes] counts each.
+        other: counts of the same people in the same order.
+    """
+    return Estimate(pooled_f1(one) - pooled_f1(other), *interval(drawn_f1(one) - drawn_f1(other)))
