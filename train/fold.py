@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from faces.cache import Cache
 from faces.command import to_table
 from faces.labels import TASKS, FloatArray
 from faces.writer import write_atomically
@@ -21,6 +20,7 @@ from train.engine.memory import explain_exhaustion
 from train.engine.watch import Watch
 from train.folder import adopt_folder
 from train.recipe.recipe import Recipe
+from train.results.oof import oof_table, write_oof
 from train.results.trackers import Tracker, open_trackers
 
 
@@ -146,21 +146,7 @@ def _keep_epoch(
         )
         save_best(training.judged, card, plan.folder / "best.safetensors")
         if predictions:
-            table = out_of_fold(plan.cache, training.rows, predictions, plan.fold)
-            write_atomically(plan.folder / "oof.parquet", table.to_parquet(index=False))
+            table = oof_table(plan.cache, training.rows.validation, predictions, plan.fold)
+            write_oof(table, plan.folder)
             tracker.best(table, plan.cache, int(row["epoch"]))
     write_atomically(plan.folder / "metrics.csv", pd.DataFrame(training.history).to_csv(index=False).encode())
-
-
-def out_of_fold(
-    cache: Cache, rows: FoldRows, predictions: Mapping[str, FloatArray], fold: int
-) -> pd.DataFrame:
-    """One row a validation photo: what it is, its true labels, and `<task>:<class>` probabilities."""
-    known = cache.index.loc[rows.validation, ["position", "image_id", "person", "mask", "gender", "age"]]
-    table = known.assign(fold=fold).reset_index(drop=True)
-    columns = {
-        f"{task}:{name}": values[:, column]
-        for task, values in predictions.items()
-        for column, name in enumerate(TASKS[task].classes)
-    }
-    return pd.concat([table, pd.DataFrame(columns)], axis=1)

@@ -23,6 +23,7 @@ from infer.predict.checks import (
 )
 from infer.predict.runs import Run, check_crops, find_runs
 from train.data.rows import fold_rows
+from train.results.oof import OOF_FILE, probabilities_of, read_oof
 
 ORIGINAL = ("original",)
 """The views with which training has already answered the photos that a fold left out."""
@@ -95,10 +96,8 @@ class OutOfFold:
         return {recipe: [_joined(said)] for recipe, said in answers.items()}
 
     def _read(self, run: Run) -> dict[str, FloatArray]:
-        path = run.path.with_name("oof.parquet")
-        if not path.is_file():
-            raise ValueError(f"{path}: no such file; it is written in training, so train the fold again")
-        table = pd.read_parquet(path)
+        path = run.path.with_name(OOF_FILE)
+        table = read_oof(path.parent)
         mine = self.photos[self.photos["fold"] == run.card.fold]
         if [*table["image_id"]] != [*mine["image_id"]]:
             raise ValueError(
@@ -106,11 +105,11 @@ class OutOfFold:
                 "train the fold again"
             )
         heads = {}
-        for task, names in run.card.classes.items():
-            columns = [f"{task}:{name}" for name in names]
-            if missing := [column for column in columns if column not in table]:
-                raise ValueError(f"{path}: no column {missing[0]!r}; train the fold again")
-            heads[task] = table[columns].to_numpy(np.float32)
+        for task in run.card.classes:
+            try:
+                heads[task] = probabilities_of(table, task)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}; train the fold again") from error
             check_probabilities(heads[task], len(mine), f"{path}, head {task}")
         return heads
 

@@ -12,9 +12,9 @@ from faces.cache import Cache
 from faces.labels import TASKS
 from train.data.rows import fold_rows
 from train.engine.checkpoint import RunCard, load_best, save_best
-from train.fold import out_of_fold
 from train.network.model import Normalisation, build_model
 from train.recipe.recipe import Recipe
+from train.results.oof import oof_table, write_oof
 
 FOLDS = 3
 HEADS = ("mask", "gender", "age3")
@@ -73,7 +73,7 @@ def write_runs(
             )
             for place, task in enumerate(tasks)
         }
-        out_of_fold(cache, rows, said, fold).to_parquet(run / "oof.parquet", index=False)
+        write_oof(oof_table(cache, rows.validation, said, fold), run)
     return folder / name
 
 

@@ -13,6 +13,7 @@ from faces.labels import TASKS, UNKNOWN, FloatArray, IntArray, compose, covers_c
 from faces.plots import draw_confusion, draw_confusions
 from faces.scores import confusion
 from train.engine.predict import CLASS_PREFIX, score_heads
+from train.results.oof import OOF_FILE, heads_of, read_oof
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,19 +35,13 @@ def read_out_of_fold(folder: Path) -> pd.DataFrame:
     Raises:
         ValueError: no fold has one.
     """
-    paths = sorted(folder.glob("fold*/oof.parquet"))
+    paths = sorted(folder.glob(f"fold*/{OOF_FILE}"))
     if not paths:
         raise ValueError(
-            f"{folder}: no fold*/oof.parquet, so no photo was predicted by a model that did not see its "
+            f"{folder}: no fold*/{OOF_FILE}, so no photo was predicted by a model that did not see its "
             "person; train a fold that keeps photos for validation"
         )
-    return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
-
-
-def heads_of(table: pd.DataFrame) -> dict[str, FloatArray]:
-    """[n, classes] probabilities by task from the `<task>:<class>` columns of an out-of-fold table."""
-    tasks = dict.fromkeys(column.split(":")[0] for column in table.columns if ":" in column)
-    return {t: table[[f"{t}:{name}" for name in TASKS[t].classes]].to_numpy(np.float32) for t in tasks}
+    return pd.concat([read_oof(path.parent) for path in paths], ignore_index=True)
 
 
 def judged_heads(table: pd.DataFrame) -> dict[str, FloatArray]:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from faces.command import flat_table, from_table, to_table
-from faces.labels import TASKS, FloatArray, compose, covers_classes
+from faces.labels import TASKS, compose, covers_classes
 from train.recipe.recipe import Recipe
+from train.results.oof import OOF_FILE, heads_of, read_oof
 
 _SEEDED = re.compile(r"(.+)_seed\d+")
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -69,9 +70,7 @@ def read_folds(folder: Path) -> tuple[Fold, ...]:
     Raises:
         ValueError: none has, or a photo is validated twice.
     """
-    there = [
-        p for p in folder.glob("fold*") if all((p / n).is_file() for n in ("oof.parquet", "metrics.csv"))
-    ]
+    there = [p for p in folder.glob("fold*") if all((p / n).is_file() for n in (OOF_FILE, "metrics.csv"))]
     folds = sorted((_read_fold(path) for path in there), key=lambda fold: int(fold.request["fold"]))
     if not any(len(fold.answers) for fold in folds):
         raise ValueError("no fold has validated a photo yet")
@@ -88,26 +87,21 @@ def read_folds(folder: Path) -> tuple[Fold, ...]:
 def _read_fold(folder: Path) -> Fold:
     return Fold(
         request=json.loads((folder / "request.json").read_text()),
-        answers=_answers(pd.read_parquet(folder / "oof.parquet")),
+        answers=_answers(read_oof(folder)),
         history=pd.read_csv(folder / "metrics.csv"),
         parameters=count_parameters(folder / "best.safetensors"),
     )
 
 
 def _answers(table: pd.DataFrame) -> pd.DataFrame:
-    """True and guessed classes of an out-of-fold table with its `<task>:<class>` probabilities."""
-    columns = {name: [f"{name}:{label}" for label in task.classes] for name, task in TASKS.items()}
-    heads: dict[str, FloatArray] = {
-        name: table[labels].to_numpy(np.float32)
-        for name, labels in columns.items()
-        if set(labels) <= {*table.columns}
-    }
+    """True and guessed classes of an out-of-fold table."""
+    heads = heads_of(table)
     if covers_classes(tuple(heads)):
         heads = {"class18": compose(heads)}
     answers = pd.DataFrame(index=pd.MultiIndex.from_frame(table[["person", "image_id"]]))
-    for name, probabilities in heads.items():
+    for name in [task for task in TASKS if task in heads]:
         answers[f"{name} true"] = TASKS[name].encode(table["mask"], table["gender"], table["age"])
-        answers[f"{name} guess"] = probabilities.argmax(1)
+        answers[f"{name} guess"] = heads[name].argmax(1)
     return answers
 
 

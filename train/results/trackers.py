@@ -70,7 +70,7 @@ class Tracker:
         """The epoch is the best so far: its confusion matrices and worst errors become pictures.
 
         Args:
-            table: of `train.fold.out_of_fold`.
+            table: of `train.results.oof.oof_table`.
             cache: of the table's photos.
             epoch: from 0.
         """

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from faces.cache import Cache
 from faces.labels import TASKS, UNKNOWN
+from train.results.oof import fact_columns
 from train.results.report import judged_heads, true_classes
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
     photo may come once for each task. Equal ones stay in the order of the table.
 
     Args:
-        table: of `train.fold.out_of_fold`, of one fold or several.
+        table: of `train.results.oof.oof_table`, of one fold or several.
         count: greatest number of rows.
 
     Returns:
@@ -39,7 +40,7 @@ def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
         `confidence` (probability of the guess, in [0, 1]) and `margin` (by how much that is more than the
         probability of the truth, in [0, 1]).
     """
-    facts = table[[name for name in table.columns if ":" not in name]]
+    facts = table[fact_columns(table)]
     parts = []
     for task, probabilities in judged_heads(table).items():
         truth, guess = true_classes(table, task), probabilities.argmax(1)

@@ -1,0 +1,90 @@
+"""oof.parquet of a fold: its validation photos, their true labels, and the probabilities they were given.
+
+The probabilities of a task stand in columns `<task>:<class>`; no other column has a colon in its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from faces.cache import Cache
+from faces.labels import TASKS, FloatArray, IntArray
+from faces.writer import write_atomically
+
+OOF_FILE: Final = "oof.parquet"
+"""Its name in the folder of a run."""
+
+
+def oof_table(cache: Cache, rows: IntArray, predictions: Mapping[str, FloatArray], fold: int) -> pd.DataFrame:
+    """The table of one fold, a row a photo.
+
+    Args:
+        cache: of the photos.
+        rows: [n] rows of the cache that the fold validates.
+        predictions: [n, classes] probabilities by task.
+        fold: whose network gave them.
+
+    Returns:
+        Columns position, image_id, person, mask, gender, age, fold and the probabilities.
+    """
+    facts = cache.index.loc[rows, ["position", "image_id", "person", "mask", "gender", "age"]]
+    columns = {
+        name: values[:, place]
+        for task, values in predictions.items()
+        for place, name in enumerate(columns_of(task))
+    }
+    return pd.concat([facts.assign(fold=fold).reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+
+
+def write_oof(table: pd.DataFrame, folder: Path) -> None:
+    """Write the table into the folder of a run, atomically."""
+    write_atomically(folder / OOF_FILE, table.to_parquet(index=False))
+
+
+def read_oof(folder: Path) -> pd.DataFrame:
+    """The table in the folder of a run.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = folder / OOF_FILE
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; it is written in training, so train the fold again")
+    return pd.read_parquet(path)
+
+
+def columns_of(task: str) -> list[str]:
+    """Names of the columns of a task's probabilities, in the order of its classes."""
+    return [f"{task}:{name}" for name in TASKS[task].classes]
+
+
+def fact_columns(table: pd.DataFrame) -> list[str]:
+    """Names of the columns that hold no probabilities."""
+    return [name for name in table.columns if ":" not in name]
+
+
+def probabilities_of(table: pd.DataFrame, task: str) -> FloatArray:
+    """float32 [n, classes] probabilities of a task.
+
+    Raises:
+        ValueError: a column is missing; the message names it.
+    """
+    columns = columns_of(task)
+    if missing := [name for name in columns if name not in table]:
+        raise ValueError(f"no column {missing[0]!r}")
+    return table[columns].to_numpy(np.float32)
+
+
+def heads_of(table: pd.DataFrame) -> dict[str, FloatArray]:
+    """float32 [n, classes] probabilities by task, in the order of the columns.
+
+    Raises:
+        ValueError: a class of one of its tasks has no column; the message names it.
+    """
+    tasks = dict.fromkeys(name.split(":")[0] for name in table.columns if ":" in name)
+    return {task: probabilities_of(table, task) for task in tasks}
