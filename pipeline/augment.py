@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, get_args, get_type_hints
 
 from faces.command import nearest
 
@@ -131,3 +132,45 @@ def policy_named(name: str) -> Policy:
     if name in POLICIES:
         return POLICIES[name]
     raise ValueError(f"no augmentation policy {name!r}: {nearest(name, list(POLICIES))}")
+
+
+def policy_from(base: str, overrides: Mapping[str, Any]) -> Policy:
+    """A named policy with some of its fields changed, as a recipe's `[augment]` table gives them.
+
+    Args:
+        base: name of one of `POLICIES`.
+        overrides: new values by field name; ranges as lists or tuples of two numbers.
+
+    Raises:
+        ValueError: an unknown base or field, naming the nearest; a value of a wrong type or out of range.
+    """
+    policy = policy_named(base)
+    types = get_type_hints(Policy)
+    for name in overrides:
+        if name not in types:
+            raise ValueError(f"no augmentation setting {name!r}: {nearest(name, list(types))}")
+    return replace(policy, **{name: _typed(name, value, types[name]) for name, value in overrides.items()})
+
+
+def _typed(name: str, value: Any, wanted: Any) -> Any:
+    """The value as its field holds it.
+
+    Raises:
+        ValueError: it is of another type.
+    """
+    if wanted is float and _is_number(value):
+        return float(value)
+    if wanted is int and _is_number(value) and isinstance(value, int):
+        return value
+    if wanted == tuple[float, float]:
+        if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
+            return tuple(map(float, value))
+        raise ValueError(f"{name} must be two numbers such as [0.5, 1.0], got {value!r}")
+    if get_args(wanted) and isinstance(value, str):
+        return value
+    kinds = {float: "a number", int: "a whole number"}
+    raise ValueError(f"{name} must be {kinds.get(wanted, 'a name')}, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
