@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from faces.terminal import step_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +79,7 @@ def measure(rivals: Sequence[Rival], *, repetitions: int, compared_with: str) ->
         ValueError: the rival compared with did not.
     """
     rounds: dict[str, list[Round]] = {rival.name: [] for rival in rivals}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(highlight=False)) as progress:
+    with step_progress("turns", console=Console(highlight=False)) as progress:
         bar = progress.add_task("", total=(repetitions + 1) * len(rivals))
         for repetition in range(repetitions + 1):
             for rival in rivals:
@@ -141,7 +141,7 @@ def describe_machine() -> str:
 
 
 def _gpu_name(information: Path) -> str:
-    """As NVIDIA's driver tells, without loading a library that would take the GPU."""
+    """The GPU's name from the files of NVIDIA's driver, without loading a library that would take the GPU."""
     lines = [line for line in information.read_text().splitlines() if line.startswith("Model:")]
     return lines[0].partition(":")[2].strip() if lines else "a GPU"
 

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench.measure import command_line, describe_machine
 from bench.train.step_rows import StepRow, best_row
 from faces.command import nearest, run_command
+from faces.terminal import step_progress
 
 PACKAGES = ("torch", "timm", "lightning-fabric")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BenchStepSettings:
     """Measure training images a second of backbones: fp32, bf16 and fp16, channels last, and compiled.
 
     Each step is a training step on random pixels: forward, losses, backward and optimiser. The loader has no
@@ -64,7 +64,7 @@ class Settings:
             raise ValueError(f"backbones={list(self.backbones)}: name at least one, each once")
 
 
-def bench(settings: Settings) -> list[StepRow]:
+def bench(settings: BenchStepSettings) -> list[StepRow]:
     """Measure and write the report.
 
     Raises:
@@ -85,12 +85,18 @@ def bench(settings: Settings) -> list[StepRow]:
     sizes = {name: getattr(settings, name) for name in ("image_size", "batch_size", "steps", "repetitions")}
     work = Work(device=choose_device(settings.device), **sizes)
     rows: list[StepRow] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(highlight=False)) as progress:
+    with step_progress("turns", console=Console(highlight=False)) as progress:
         total = turns(work, compiled=settings.compile) * len(settings.backbones)
         bar = progress.add_task("", total=total)
+
+        def begin(turn: str) -> None:
+            progress.update(bar, description=turn)
+
+        def end(count: int) -> None:
+            progress.advance(bar, count)
+
         for name in settings.backbones:
-            found = measure_backbone(name, work, compiled=settings.compile, progress=progress, bar=bar)
+            found = measure_backbone(name, work, compiled=settings.compile, begin=begin, end=end)
             progress.console.print(backbone_table(found))
             rows += found
     conditions = {
@@ -161,8 +167,8 @@ def _draw(path: Path, rows: list[StepRow], conditions: dict[str, Any], machine: 
         high = [(row.ratio_max or 0) - (row.ratio or 0) for row in mine]
         axes.barh(centres, ratios, height, xerr=[low, high], capsize=2, label=name)
         for centre, row in zip(centres, mine, strict=True):
-            told = "failed" if row.ratio is None else f"{row.ratio:.2f}{row.label.removeprefix(name)}"
-            axes.text(row.ratio_max or 0, centre, f"  {told}", va="center", fontsize=8)
+            text = "failed" if row.ratio is None else f"{row.ratio:.2f}{row.label.removeprefix(name)}"
+            axes.text(row.ratio_max or 0, centre, f"  {text}", va="center", fontsize=8)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(backbones)), backbones)
     axes.invert_yaxis()
@@ -177,8 +183,8 @@ def _draw(path: Path, rows: list[StepRow], conditions: dict[str, Any], machine: 
 
 
 def main() -> None:
-    """`python -m bench.train.step`."""
-    run_command(Settings, bench)
+    """The command line."""
+    run_command(BenchStepSettings, bench)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is said of training steps that were timed in turn: the variants and their rows."""
+"""Variants of a training step, and the rows of those that were timed in turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """In table and picture; that of compiled networks leaves open in which precision."""
+        """Name in table and picture; that of a compiled network does not contain the precision."""
         layout = ", channels_last" if self.channels_last else ""
         return f"{'compiled' if self.compiled else self.precision}{layout}"
 

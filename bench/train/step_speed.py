@@ -10,7 +10,6 @@ from itertools import cycle
 from typing import Any
 
 import torch
-from rich.progress import Progress, TaskID
 from torch._inductor.utils import fresh_cache
 from torch.nn import functional
 
@@ -55,7 +54,12 @@ def turns(work: Work, *, compiled: bool) -> int:
 
 
 def measure_backbone(
-    backbone: str, work: Work, *, compiled: bool, progress: Progress, bar: TaskID
+    backbone: str,
+    work: Work,
+    *,
+    compiled: bool,
+    begin: Callable[[str], object],
+    end: Callable[[int], object],
 ) -> list[StepRow]:
     """Rows of a backbone's variants, the baseline's first.
 
@@ -66,17 +70,17 @@ def measure_backbone(
         backbone: name of a timm model.
         work: what is timed.
         compiled: whether to compile, too.
-        progress: shows `bar`.
-        bar: advanced by 1 with each of the `turns`.
+        begin: called before a turn with what it is about.
+        end: called after turns with their number; all together are `turns`.
     """
 
-    def begin(variant: Variant, lap: int) -> None:
+    def begin_turn(variant: Variant, lap: int) -> None:
         doing = "" if lap else " (compiling)" if variant.compiled else " (warm-up)"
-        progress.update(bar, description=f"{backbone}: {variant.name}{doing}")
+        begin(f"{backbone}: {variant.name}{doing}")
 
     def run(variants: list[Variant]) -> list[StepRow]:
         makers = {variant: partial(make_stepper, backbone, variant, work) for variant in variants}
-        timings = race(makers, work, begin, lambda: progress.advance(bar))
+        timings = race(makers, work, begin_turn, lambda: end(1))
         return make_rows(backbone, timings, work.steps * work.batch_size)
 
     rows = run(eager_variants(work.device))
@@ -84,7 +88,7 @@ def measure_backbone(
         return rows
     best = best_row(rows)
     if best is None:
-        progress.advance(bar, 2 * (1 + work.repetitions))
+        end(2 * (1 + work.repetitions))
         return [
             *rows,
             StepRow(
@@ -159,7 +163,7 @@ def race(
     Args:
         makers: make each variant's stepper.
         work: how many steps and laps.
-        begin: told the variant and the lap, from 0, before a turn.
+        begin: called before a turn with the variant and the lap, from 0.
         end: called after a turn.
     """
     timings = {variant: Timing() for variant in makers}
@@ -175,7 +179,7 @@ def race(
                     seconds = _seconds(steppers[variant], work.steps, work.device)
                     timing.seconds += [seconds] if lap else []
                 except Exception as error:  # whatever a compiler or a device raises
-                    timing.failure = _told(error)
+                    timing.failure = _summary(error)
                     steppers.pop(variant, None)
             end()
     return timings
@@ -195,8 +199,8 @@ def _synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _told(error: Exception) -> str:
-    """The error's kind and the first of its lines that says more than where the second came from."""
+def _summary(error: Exception) -> str:
+    """The error's kind and the first of its lines that says more than where another error came from."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in lines if not line.endswith("raised:")), "")
-    return f"{type(error).__name__}: {told[:160]}"
+    message = next((line for line in lines if not line.endswith("raised:")), "")
+    return f"{type(error).__name__}: {message[:160]}"

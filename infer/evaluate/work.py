@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.progress import Progress
 
 from faces.cache import Cache
 from faces.labels import CLASS_COUNT, CLASS_NAMES, FloatArray, IntArray, covers_classes
-from faces.terminal import photo_progress
+from faces.terminal import photo_progress, step_progress
 from faces.writer import write_atomically
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import FACTORS, Ensemble, Leaf, check_tasks, recipes_of
@@ -51,7 +50,7 @@ def evaluate(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
     plain = (
         panels if ensemble.views == ORIGINAL else plan.answered(ORIGINAL, device="", threads=0, batch_size=0)
     )
-    with Progress(console=console, transient=True) as progress:
+    with step_progress("groups", console=console, transient=True) as progress:
         bar = progress.add_task("drawing people", total=_draws_of(plan))
         verdict = count_votes(ensemble.root, panels)
         evaluation = _evaluated(ensemble, plan, panels, plain, lambda: progress.advance(bar))

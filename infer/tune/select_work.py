@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import Progress, track
 from rich.table import Table
 
 from faces.cache import Cache
 from faces.labels import FloatArray, IntArray, covers_classes
-from faces.terminal import print_whole
+from faces.terminal import print_whole, step_progress, track
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble, Leaf, Vote
 from infer.ensemble.vote import Ballot
@@ -94,7 +93,7 @@ def library(runs: Path, cache: Cache) -> tuple[list[str], list[str]]:
     """
     names = sorted({path.parents[1].name for path in runs.glob("*/fold*/best.safetensors")})
     found, notes = [], []
-    for name in track(names, "reading runs", transient=True):
+    for name in track(names, "reading runs", "recipes", transient=True):
         try:
             plan = plan_out_of_fold([name], runs, cache)
         except ValueError as error:
@@ -118,7 +117,7 @@ def select_ensemble(settings: Settings, cache: Cache) -> None:
     panels = ask(plan, settings.views, settings, console)
     ballots = [voice(Leaf(name), panels, "class18") for name in names]
     truth, person = plan.photos["class18"].to_numpy(np.int64), numbered(plan.photos["person"])
-    with Progress(console=console, transient=True) as progress:
+    with step_progress("selections", console=console, transient=True) as progress:
         bar = progress.add_task("selecting", total=plan.fold_count + 1)
         found = select_nested(
             ballots,

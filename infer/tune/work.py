@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 
 from faces.cache import Cache
 from faces.labels import TASKS, IntArray
+from faces.terminal import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble
 from infer.ensemble.vote import count_votes
@@ -39,7 +39,7 @@ def tune_ensemble(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
     truths, person = truths_of(plan), numbered(plan.photos["person"])
     fold = plan.photos["fold"].to_numpy(np.int64)
     untuned = count_votes(ensemble.root, panels)
-    with Progress(console=console, transient=True) as progress:
+    with step_progress("fits", console=console, transient=True) as progress:
         bar = progress.add_task("fitting", total=plan.fold_count + 1)
         tuned = tune(ensemble.root, panels, truths, fold, settings.fit, lambda: progress.advance(bar))
         progress.update(bar, description="drawing people")

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from rich.progress import Progress
 from torch import nn
 
 from bench.train import step_speed
-from bench.train.step import Settings, backbone_table, bench
+from bench.train.step import BenchStepSettings, backbone_table, bench
 from bench.train.step_rows import BASELINE, Timing, Variant, best_row, make_rows
 from bench.train.step_speed import Work, eager_variants, make_stepper, measure_backbone, race, turns
 from train.engine.precision import make_fabric
@@ -24,9 +23,9 @@ COMPILED = Variant(precision="bf16", compiled=True)
 WORK = Work(image_size=32, batch_size=4, steps=1, repetitions=2, device="cpu")
 
 
-def tiny(out: Path, **options: Any) -> Settings:
+def tiny(out: Path, **options: Any) -> BenchStepSettings:
     sizes = {"image_size": 32, "batch_size": 4, "steps": 1, "repetitions": 2}
-    return Settings(backbones=("test_resnet",), device="cpu", out=out, **sizes, **options)
+    return BenchStepSettings(backbones=("test_resnet",), device="cpu", out=out, **sizes, **options)
 
 
 def nothing(*_: object) -> None:
@@ -197,11 +196,9 @@ def test_without_a_compiler_its_row_says_why(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_backbone_that_does_not_take_the_size_fails_as_a_whole_and_alone() -> None:
-    with Progress(disable=True) as progress:
-        bar = progress.add_task("", total=turns(WORK, compiled=True))
-        rows = measure_backbone("vit_tiny_patch16_224", Work(**{**vars(WORK), "image_size": 40}),
-                                compiled=True, progress=progress, bar=bar)  # fmt: skip
-        assert progress.tasks[0].finished
+    work, ended = Work(**{**vars(WORK), "image_size": 40}), []
+    rows = measure_backbone("vit_tiny_patch16_224", work, compiled=True, begin=nothing, end=ended.append)
+    assert sum(ended) == turns(WORK, compiled=True)
     assert all("image_size=40" in row.failure for row in rows[:3])
     assert rows[3].failure == "not tried, because fp32 failed"
 
@@ -219,7 +216,7 @@ def test_the_best_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
         ({"repetitions": 0}, "repetitions must be at least 1, got 0"),
@@ -227,14 +224,14 @@ def test_the_best_is_marked() -> None:
         ({"backbones": ()}, "at least one"),
     ],
 )
-def test_impossible_settings_are_refused(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        Settings(**options)
+def test_impossible_settings_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BenchStepSettings(**options)
 
 
 def test_an_unknown_backbone_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'resnet81' is unknown: did you mean 'resnet18'"):
-        bench(Settings(backbones=("test_resnet", "resnet81"), out=tmp_path / "step.json"))
+        bench(BenchStepSettings(backbones=("test_resnet", "resnet81"), out=tmp_path / "step.json"))
     assert not (tmp_path / "step.json").exists()
 
 

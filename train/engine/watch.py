@@ -46,8 +46,9 @@ class BarWatch(Watch):
         self.progress.stop()
 
     def begin(self, name: str, photos: int, done: int) -> None:
-        self.progress.reset(self.task, description=name, total=photos, loss="", score="", visible=True)
-        self.progress.update(self.task, completed=done)
+        self.progress.reset(
+            self.task, description=name, total=photos, completed=done, visible=True, loss="", score=""
+        )
 
     def advance(self, photos: int, loss: float = math.nan) -> None:
         shown = {} if math.isnan(loss) else {"loss": f"loss {loss:.3f}"}

@@ -1,0 +1,151 @@
+"""Progress without a terminal: plain lines at fixed times, and nothing of a bar."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from faces.terminal import JobProgress, photo_progress, step_progress, track
+
+ROOT = Path(__file__).parents[2]
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Job:
+    """Progress whose console is a file, under a clock of its own."""
+
+    def __init__(self, *fields: str, terminal: bool = False) -> None:
+        self.clock, self.file = Clock(), io.StringIO()
+        console = Console(file=self.file, force_terminal=terminal, width=60)
+        self.progress: JobProgress = photo_progress(*fields, console=console, get_time=self.clock)
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Let time pass, and the progress look at the clock."""
+        self.clock.now += seconds
+        self.progress.refresh()
+
+    @property
+    def lines(self) -> list[str]:
+        """What was printed so far."""
+        return self.file.getvalue().splitlines()
+
+
+def test_a_line_every_half_minute_and_one_at_the_end() -> None:
+    job = Job()
+    with job.progress as progress:
+        bar = progress.add_task("faces", total=20_000)
+        job.pass_seconds(29.9)
+        assert job.lines == []
+        progress.advance(bar, 6_000)
+        job.pass_seconds(0.1)
+        assert job.lines == ["faces: 6,000 of 20,000 photos, 200 photos/s, 0:01:10 left"]
+        job.pass_seconds(29)
+        assert len(job.lines) == 1
+        progress.advance(bar, 9_000)
+        job.pass_seconds(1)
+        assert job.lines[1:] == ["faces: 15,000 of 20,000 photos, 250 photos/s, 0:00:20 left"]
+        job.clock.now += 20
+        progress.advance(bar, 5_000)
+    assert job.lines[2:] == ["faces: 20,000 of 20,000 photos, 250 photos/s, 0:01:20 in all"]
+
+
+def test_a_job_shorter_than_the_first_line_prints_nothing() -> None:
+    job = Job()
+    with job.progress as progress:
+        bar = progress.add_task("faces", total=7)
+        progress.advance(bar, 7)
+        job.pass_seconds(29)
+    assert job.file.getvalue() == ""
+
+
+def test_a_job_that_is_stopped_ends_with_how_far_it_came() -> None:
+    job = Job()
+    with pytest.raises(KeyboardInterrupt), job.progress as progress:
+        bar = progress.add_task("faces", total=100)
+        job.pass_seconds(30)
+        progress.advance(bar, 60)
+        job.pass_seconds(10)
+        raise KeyboardInterrupt
+    assert job.lines == ["faces: 0 of 100 photos", "faces: 60 of 100 photos, 1.5 photos/s, 0:00:27 left"]
+
+
+def test_what_was_done_before_is_no_part_of_the_rate() -> None:
+    job = Job()
+    with job.progress as progress:
+        bar = progress.add_task("faces", total=1_000, completed=400)
+        progress.advance(bar, 300)
+        job.pass_seconds(30)
+        assert job.lines[-1] == "faces: 700 of 1,000 photos, 10 photos/s, 0:00:30 left"
+        progress.reset(bar, description="fold 1", total=2_000, completed=1_400)
+        progress.advance(bar, 300)
+        job.pass_seconds(30)
+        assert job.lines[-1] == "fold 1: 1,700 of 2,000 photos, 10 photos/s, 0:00:30 left"
+
+
+def test_a_finished_job_has_one_last_line_while_the_next_goes_on() -> None:
+    job = Job()
+    with job.progress as progress:
+        first = progress.add_task("first", total=60)
+        progress.advance(first, 30)
+        job.pass_seconds(30)
+        progress.advance(first, 30)
+        progress.add_task("second", total=5)
+        job.pass_seconds(30)
+        job.pass_seconds(30)
+    names = [line.partition(":")[0] for line in job.lines]
+    assert names == ["first", "first", "second", "second", "second"]
+
+
+def test_lines_show_the_named_values_and_an_unknown_total() -> None:
+    job = Job("loss", "score")
+    with job.progress as progress:
+        bar = progress.add_task("[x] fold 0", total=None, loss="", score="")
+        progress.update(bar, advance=600, loss="loss 0.412")
+        job.pass_seconds(30)
+        progress.update(bar, visible=False)
+    assert job.lines == ["[x] fold 0: 600 photos, 20 photos/s, loss 0.412"]
+
+
+def test_a_log_gets_neither_carriage_returns_nor_control_codes() -> None:
+    job = Job()
+    with job.progress as progress:
+        progress.advance(progress.add_task("a long name " * 10, total=2), 1)
+        job.pass_seconds(30)
+    assert not re.search(r"[\r\x1b]", job.file.getvalue())
+    assert len(job.lines) == 2
+
+
+def test_a_terminal_gets_its_bar_and_no_lines() -> None:
+    job = Job(terminal=True)
+    with job.progress as progress:
+        bar = progress.add_task("faces", total=20)
+        progress.advance(bar, 20)
+        job.pass_seconds(60)
+    assert "\x1b" in job.file.getvalue() and "20/20" in job.file.getvalue()
+    assert " of 20 photos" not in job.file.getvalue()
+
+
+def test_the_same_holds_for_what_is_no_photo() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=False)
+    assert list(track([1, 2, 3], "reading runs", "recipes", console=console)) == [1, 2, 3]
+    with step_progress("turns", console=console) as progress:
+        progress.advance(progress.add_task("step", total=3), 3)
+    assert file.getvalue() == ""
+
+
+@pytest.mark.parametrize("room", ["faces", "preprocess", "pipeline", "train", "infer", "bench"])
+def test_no_command_draws_bars_of_its_own(room: str) -> None:
+    bare = [path for path in (ROOT / room).rglob("*.py") if "rich.progress" in path.read_text()]
+    assert bare == ([ROOT / "faces/terminal.py"] if room == "faces" else [])
