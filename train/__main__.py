@@ -1,5 +1,5 @@
 """`python -m train`: the work is in `run`, so that spawned workers can import it."""
 
-from train.run import main
+from train.command import main
 
 main()

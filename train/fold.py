@@ -10,7 +10,7 @@ from faces.command import to_table
 from faces.labels import TASKS, FloatArray
 from faces.writer import write_atomically
 from train.assemble import FoldPlan, assemble
-from train.data.damage import DamageNotes, without_damaged
+from train.data.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows, absent_classes, fold_rows
 from train.data.teacher import with_taught
 from train.engine.checkpoint import RunCard, StateFile, load_state, save_best
@@ -18,10 +18,10 @@ from train.engine.environment import write_environment
 from train.engine.loop import FoldTraining
 from train.engine.memory import explain_exhaustion
 from train.engine.watch import Watch
-from train.folder import adopt_folder
 from train.recipe.recipe import Recipe
 from train.results.oof import oof_table, write_oof
 from train.results.trackers import Tracker, open_trackers
+from train.run_folder import adopt_folder
 
 
 def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:

@@ -27,7 +27,7 @@ from infer.predict.panel import Panel, load_member
 from infer.predict.views import count_of
 from train.engine.precision import choose_device, loader_threads
 from train.results.compare_report import replace_block
-from train.results.runs import count_parameters
+from train.results.trained_folds import count_parameters
 
 if TYPE_CHECKING:
     from infer.evaluate.standings import Settings

@@ -12,6 +12,7 @@ import torch
 from faces.cache import Cache
 from faces.labels import TASKS
 from train.assemble import FoldPlan
+from train.command import Settings, run
 from train.data.rows import fold_rows
 from train.engine import precision
 from train.engine.checkpoint import RunError, load_best, load_state, read_card
@@ -20,7 +21,6 @@ from train.fold import train_fold
 from train.recipe.network import Head, Optimiser, Schedule
 from train.recipe.recipe import Recipe
 from train.results.report import read_out_of_fold, score_out_of_fold
-from train.run import Settings, run
 
 RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),

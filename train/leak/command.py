@@ -73,7 +73,7 @@ def run(settings: Settings) -> None:
     except CacheError as error:
         raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
-    from train.leak.leak import demonstrate
+    from train.leak.work import demonstrate
 
     demonstrate(settings, recipe, cache)
 

@@ -16,12 +16,11 @@ from rich.table import Table
 from faces.folds import fold_numbers
 from faces.intervals import DRAWS
 from faces.terminal import print_whole
-from train.results.standings import Standing
+from train.results.comparison import Line
+from train.results.recipe_scores import RecipeScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from train.results.compare import Line
 
 _MARK = "†"
 """Behind names whose folds are not the baseline's."""
@@ -30,52 +29,50 @@ _GIVEN = {"senior": "F1 60+"}
 
 def table_groups(lines: Sequence[Line]) -> list[list[Line]]:
     """Lines of a table each: those judged by the 18 classes, then those judged by their own tasks."""
-    return [list(group) for _, group in groupby(lines, lambda line: line.standing.tasks == ("class18",))]
+    return [list(group) for _, group in groupby(lines, lambda line: line.scores.tasks == ("class18",))]
 
 
 def cells(line: Line) -> dict[str, str]:
     """The texts of a line by column."""
-    standing, difference = line.standing, line.difference
-    low, high = standing.low, standing.high
-    against = "baseline" if line.baseline == standing.name else "–"
-    if difference:
-        against = f"{difference.f1:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
-    scores = standing.fold_scores
-    spread = f"{np.mean(scores):.3f}" + (f" ± {np.std(scores, ddof=1):.3f}" if len(scores) > 1 else "")
-    judged = standing.tasks == ("class18",)
-    tasks = {} if judged else {"heads": ", ".join(f"{k} {v:.3f}" for k, v in standing.details.items())}
+    scores, folds = line.scores, line.scores.fold_scores
+    against = "baseline" if line.baseline == scores.name else "–"
+    if line.gain:
+        against = line.gain.signed
+    spread = f"{np.mean(folds):.3f}" + (f" ± {np.std(folds, ddof=1):.3f}" if len(folds) > 1 else "")
+    judged = scores.tasks == ("class18",)
+    tasks = {} if judged else {"heads": ", ".join(f"{k} {v:.3f}" for k, v in scores.details.items())}
     return {
-        "recipe": standing.name + ("" if line.comparable else f" {_MARK}"),
-        "folds": _fold_text(standing),
-        "photos": f"{standing.photos:,}",
-        "macro F1": f"{standing.score:.3f}",
-        "95 %": f"{low:.3f}–{high:.3f}",
+        "recipe": scores.name + ("" if line.comparable else f" {_MARK}"),
+        "folds": _fold_text(scores),
+        "photos": f"{scores.photos:,}",
+        "macro F1": f"{scores.macro_f1.value:.3f}",
+        "95 %": f"{scores.macro_f1.low:.3f}–{scores.macro_f1.high:.3f}",
         "against baseline": against,
         "folds' mean ± sd": spread,
-        **({_GIVEN.get(k, k): f"{v:.3f}" for k, v in standing.details.items()} if judged else tasks),
-        "epochs": _range([len(fold.history) for fold in standing.folds]),
-        "minutes": f"{_minutes(standing):.1f}",
-        "parameters": _parameters(standing),
+        **({_GIVEN.get(k, k): f"{v:.3f}" for k, v in scores.details.items()} if judged else tasks),
+        "epochs": _range([len(fold.history) for fold in scores.folds]),
+        "minutes": f"{_minutes(scores):.1f}",
+        "parameters": _parameters(scores),
     }
 
 
-def _fold_text(standing: Standing) -> str:
-    counts = _range([len(folds) for folds in standing.seeds])
-    asked = standing.folds[0].division
-    return f"{counts} of {len(fold_numbers(asked['scheme'], asked['folds']))}"
+def _fold_text(scores: RecipeScores) -> str:
+    counts = _range([len(folds) for folds in scores.seeds])
+    division = scores.folds[0].division
+    return f"{counts} of {len(fold_numbers(division['scheme'], division['folds']))}"
 
 
 def _range(values: Sequence[int]) -> str:
     return f"{min(values)}" if min(values) == max(values) else f"{min(values)}–{max(values)}"
 
 
-def _minutes(standing: Standing) -> float:
+def _minutes(scores: RecipeScores) -> float:
     """Training of all folds, mean over seeds."""
-    return sum(float(fold.history["seconds"].sum()) for fold in standing.folds) / 60 / len(standing.seeds)
+    return sum(float(fold.history["seconds"].sum()) for fold in scores.folds) / 60 / len(scores.seeds)
 
 
-def _parameters(standing: Standing) -> str:
-    known = [fold.parameters for fold in standing.folds if fold.parameters is not None]
+def _parameters(scores: RecipeScores) -> str:
+    known = [fold.parameters for fold in scores.folds if fold.parameters is not None]
     if not known:
         return "–"
     return f"{known[0] / 1e6:.2f} M" if known[0] >= 1e5 else f"{known[0]:,}"
@@ -84,7 +81,7 @@ def _parameters(standing: Standing) -> str:
 def print_tables(lines: Sequence[Line], notes: Sequence[str], console: Console) -> None:
     """Print the tables and what must be known to read them."""
     for group in table_groups(lines):
-        whole = group[0].standing.tasks == ("class18",)
+        whole = group[0].scores.tasks == ("class18",)
         title = "18 classes" if whole else "heads that do not say the 18 classes: macro F1 of their own tasks"
         table = Table(title=f"out of fold, {title}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         rows = [cells(line) for line in group]
@@ -146,28 +143,28 @@ def draw_comparison(lines: Sequence[Line], path: Path) -> None:
 def _draw_group(axes: Axes, group: Sequence[Line]) -> None:
     places = np.arange(len(group))[::-1]
     for place, line in zip(places, group, strict=True):
-        standing, colour = line.standing, "tab:blue" if line.comparable else "tab:gray"
-        axes.plot([standing.low, standing.high], [place] * 2, color=colour, linewidth=2.5, alpha=0.5)
-        folds = standing.fold_scores
+        score, colour = line.scores.macro_f1, "tab:blue" if line.comparable else "tab:gray"
+        axes.plot([score.low, score.high], [place] * 2, color=colour, linewidth=2.5, alpha=0.5)
+        folds = line.scores.fold_scores
         axes.plot(folds, [place - 0.27] * len(folds), ".", color="black", alpha=0.6, markersize=4.5)
         face = colour if line.comparable else "white"
-        axes.plot(standing.score, place, "o", color=colour, markerfacecolor=face, markersize=8)
+        axes.plot(score.value, place, "o", color=colour, markerfacecolor=face, markersize=8)
         axes.text(
             1.01,
             place,
-            f"{standing.score:.3f}",
+            f"{score.value:.3f}",
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=9,
         )
-    bases = {line.baseline: line for line in group if line.baseline == line.standing.name}
+    bases = {line.baseline: line for line in group if line.baseline == line.scores.name}
     for line in bases.values():
-        axes.axvline(line.standing.score, color="tab:blue", linestyle=":", linewidth=1, zorder=0)
-    names = [line.standing.name + ("" if line.comparable else f" {_MARK}") for line in group]
+        axes.axvline(line.scores.macro_f1.value, color="tab:blue", linestyle=":", linewidth=1, zorder=0)
+    names = [line.scores.name + ("" if line.comparable else f" {_MARK}") for line in group]
     axes.set_yticks(places, names)
     axes.set_ylim(-0.7, len(group) - 0.3)
     axes.grid(axis="x", alpha=0.3)
-    whole = group[0].standing.tasks == ("class18",)
+    whole = group[0].scores.tasks == ("class18",)
     axes.set_xlabel("macro F1, " + ("18 classes" if whole else "own tasks"))
     marked = "" if all(line.comparable for line in group) else f"; {_MARK} other folds, not comparable"
     axes.set_title(

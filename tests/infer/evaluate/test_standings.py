@@ -11,7 +11,7 @@ from infer.ensemble.vote import count_votes
 from infer.evaluate.standings import Settings, run
 from infer.predict.out_of_fold import out_of_fold_panels
 from tests.helpers.fold_runs import FOLDS, write_runs
-from train.results.runs import count_parameters
+from train.results.trained_folds import count_parameters
 
 ORIGINAL = ("original",)
 

@@ -10,7 +10,7 @@ import pytest
 from faces.cache import Cache
 from faces.command import write_toml
 from train.leak.command import Settings, run
-from train.leak.leak import KEPT, PROMISED, SCORES, Means, demonstrate, rows_apart, scores_table, verdict
+from train.leak.work import KEPT, PROMISED, SCORES, Means, demonstrate, rows_apart, scores_table, verdict
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
 from train.results.report import score_out_of_fold

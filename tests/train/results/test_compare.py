@@ -10,11 +10,21 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from faces.intervals import DRAWS, drawn_f1, f1_of_counts, interval, mean_f1, person_counts, pooled_f1
+from faces.intervals import (
+    DRAWS,
+    Estimate,
+    drawn_f1,
+    f1_of_counts,
+    interval,
+    mean_f1,
+    person_counts,
+    pooled_f1,
+)
 from faces.labels import TASKS, IntArray
-from train.results.compare import Line, Settings, compare, paired, read_standings, run
-from train.results.runs import count_parameters, find_recipes
-from train.results.standings import Standing
+from train.results.compare import CompareSettings, run
+from train.results.comparison import Line, compare, paired_gain, score_recipes
+from train.results.recipe_scores import RecipeScores
+from train.results.trained_folds import count_parameters, find_recipes
 
 PEOPLE = 40
 
@@ -57,9 +67,9 @@ def write_run(
         table[table.p % 2 == fold].assign(fold=fold).to_parquet(folder / "oof.parquet")
         history = {"epoch": [0.0, 1.0], "macro_f1": [0.1, 0.2], "seconds": [30.0, 60.0]}
         pd.DataFrame(history).to_csv(folder / "metrics.csv", index=False)
-        said = {"seed": 0, "epochs": 2, "stop_after": 0, **(recipe or {})}
+        settings = {"seed": 0, "epochs": 2, "stop_after": 0, **(recipe or {})}
         divided = {"folds": 2, "fold_seed": 0, "scheme": "person", **division}
-        request = {"recipe": said, "cache": "c", "fold": fold, **divided}
+        request = {"recipe": settings, "cache": "c", "fold": fold, **divided}
         (folder / "request.json").write_text(json.dumps(request))
     return np.asarray(answers[0])
 
@@ -70,18 +80,18 @@ def truth18() -> IntArray:
 
 
 def lines_of(*roots: Path, baseline: str = "") -> dict[str, Line]:
-    return {line.standing.name: line for line in compare(read_standings(roots)[0], baseline)}
+    return {line.scores.name: line for line in compare(score_recipes(roots)[0], baseline)}
 
 
-def standing_of(runs: Path, name: str) -> Standing:
-    return lines_of(runs)[name].standing
+def scores_of(runs: Path, name: str) -> RecipeScores:
+    return lines_of(runs)[name].scores
 
 
 def test_pooled_f1_is_that_of_scikit_learn_and_within_its_interval(tmp_path: Path) -> None:
     guess = write_run(tmp_path, "x", right=0.6)
-    found = standing_of(tmp_path, "x")
-    assert found.score == pytest.approx(f1_score(truth18(), guess, average="macro"), abs=1e-12)
-    assert found.low < found.score < found.high
+    found = scores_of(tmp_path, "x")
+    assert found.macro_f1.value == pytest.approx(f1_score(truth18(), guess, average="macro"), abs=1e-12)
+    assert found.macro_f1.low < found.macro_f1.value < found.macro_f1.high
     assert found.details["accuracy"] == pytest.approx((truth18() == guess).mean())
     each = f1_score(truth18(), guess, average=None, labels=[2, 5, 8, 11, 14, 17])
     assert found.details["senior"] == pytest.approx(np.mean(each))
@@ -94,17 +104,15 @@ def test_pooled_f1_is_that_of_scikit_learn_and_within_its_interval(tmp_path: Pat
 @pytest.mark.parametrize("tasks", [("class18",), ("mask", "gender", "age3"), ("mask_gender", "age6")])
 def test_a_perfect_run_scores_one(tmp_path: Path, tasks: tuple[str, ...]) -> None:
     write_run(tmp_path, "x", right=1.0, tasks=tasks)
-    found = standing_of(tmp_path, "x")
-    assert (found.tasks, found.score, found.low, found.high) == (("class18",), 1.0, 1.0, 1.0)
+    found = scores_of(tmp_path, "x")
+    assert (found.tasks, found.macro_f1) == (("class18",), Estimate(1.0, 1.0, 1.0))
     assert set(found.details.values()) == {1.0}
 
 
 def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
     write_run(tmp_path, "x", right=0.5)
-    found = standing_of(tmp_path, "x")
-    difference = paired(found, found)
-    assert difference is not None
-    assert (difference.f1, difference.low, difference.high, difference.people) == (0, 0, 0, PEOPLE)
+    found = scores_of(tmp_path, "x")
+    assert paired_gain(found, found) == (Estimate(0, 0, 0), PEOPLE)
 
 
 def test_paired_differences_are_surer_than_the_scores_they_are_of(tmp_path: Path) -> None:
@@ -113,14 +121,15 @@ def test_paired_differences_are_surer_than_the_scores_they_are_of(tmp_path: Path
     write_run(tmp_path, "worse", right=0.65)
     lines = lines_of(tmp_path)
     good, worse = lines["good"], lines["worse"]
-    assert (good.baseline, good.difference, worse.baseline) == ("good", None, "good")
-    assert worse.difference is not None
-    assert worse.difference.f1 == pytest.approx(worse.standing.score - good.standing.score)
-    assert worse.difference.low <= worse.difference.f1 <= worse.difference.high <= 0
-    assert worse.difference.high - worse.difference.low < worse.standing.high - worse.standing.low
-    other_way = lines_of(tmp_path, baseline="worse")["good"].difference
+    assert (good.baseline, good.gain, good.people, worse.baseline) == ("good", None, 0, "good")
+    alone, gain = worse.scores.macro_f1, worse.gain
+    assert gain is not None
+    assert gain.value == pytest.approx(alone.value - good.scores.macro_f1.value)
+    assert gain.low <= gain.value <= gain.high <= 0
+    assert gain.high - gain.low < alone.high - alone.low
+    other_way = lines_of(tmp_path, baseline="worse")["good"].gain
     assert other_way is not None
-    assert other_way.f1 == pytest.approx(-worse.difference.f1)
+    assert other_way.value == pytest.approx(-gain.value)
     with pytest.raises(ValueError, match=r"baseline='godo' is not among them: did you mean 'good'\?"):
         lines_of(tmp_path, baseline="godo")
 
@@ -169,7 +178,7 @@ def test_other_folds_are_not_comparable(tmp_path: Path) -> None:
     assert [*lines] == ["leaky", "odd", "two", "one"]
     assert [line.comparable for line in lines.values()] == [False, False, True, True]
     assert {line.baseline for line in lines.values()} == {"two"}
-    assert lines["odd"].difference is lines["leaky"].difference is None
+    assert lines["odd"].gain is lines["leaky"].gain is None
     assert lines["odd"].notes[0].endswith("divided otherwise: fold_seed 3 and not 0")
     assert "scheme image and not person" in lines["leaky"].notes[0]
     assert "too good" in lines["leaky"].notes[1]
@@ -180,12 +189,12 @@ def test_fewer_folds_are_compared_over_the_people_of_both(tmp_path: Path) -> Non
     write_run(tmp_path, "whole", right=0.9)
     write_run(tmp_path, "part", right=0.9, folds=(1,))
     lines = lines_of(tmp_path, baseline="whole")
-    difference = lines["part"].difference
-    assert difference is not None
-    assert (difference.f1, difference.people) == (0, PEOPLE // 2)
-    told = [note for each in lines.values() for note in each.notes]
-    assert "of 2 folds only 1 is there" in told
-    assert any(note.startswith(f"its difference is over the {PEOPLE // 2} people") for note in told)
+    gain = lines["part"].gain
+    assert gain is not None
+    assert (gain.value, lines["part"].people) == (0, PEOPLE // 2)
+    notes = [note for each in lines.values() for note in each.notes]
+    assert "of 2 folds only 1 is there" in notes
+    assert any(note.startswith(f"its difference is over the {PEOPLE // 2} people") for note in notes)
 
 
 def test_seeds_of_a_recipe_are_one_line_and_their_scores_its_mean(tmp_path: Path) -> None:
@@ -193,19 +202,19 @@ def test_seeds_of_a_recipe_are_one_line_and_their_scores_its_mean(tmp_path: Path
         write_run(tmp_path, f"x_seed{seed}", right=0.6, answers_seed=seed, recipe={"seed": seed})
     write_run(tmp_path, "y_seed1", right=0.6, recipe={"seed": 1, "epochs": 2})
     write_run(tmp_path, "y_seed2", right=0.6, recipe={"seed": 2, "epochs": 1})
-    standings, notes = read_standings([tmp_path])
-    by_name = {standing.name: standing for standing in standings}
+    scored, notes = score_recipes([tmp_path])
+    by_name = {scores.name: scores for scores in scored}
     assert {*by_name} == {"x (2 seeds)", "y_seed1", "y_seed2"}
     write_run(tmp_path / "more", "x", right=0.6, answers_seed=3)
     write_run(tmp_path / "more", "x_seed1", right=0.6, answers_seed=1, recipe={"seed": 1})
-    [with_base], _ = read_standings([tmp_path / "more"])
+    [with_base], _ = score_recipes([tmp_path / "more"])
     assert with_base.name == "x (2 seeds)"
     assert notes == ["y_seed1, y_seed2: not joined as seeds, they differ in epochs"]
-    alone = [read_standings([tmp_path / f"x_seed{seed}"])[0][0] for seed in (1, 2)]
+    alone = [score_recipes([tmp_path / f"x_seed{seed}"])[0][0] for seed in (1, 2)]
     joined = by_name["x (2 seeds)"]
-    assert joined.score == pytest.approx(np.mean([one.score for one in alone]))
+    assert joined.macro_f1.value == pytest.approx(np.mean([one.macro_f1.value for one in alone]))
     assert joined.fold_scores == (*alone[0].fold_scores, *alone[1].fold_scores)
-    assert compare(standings, "x")[0].baseline == "x (2 seeds)"
+    assert compare(scored, "x")[0].baseline == "x (2 seeds)"
 
 
 def test_heads_without_the_18_classes_are_judged_by_their_own_tasks(tmp_path: Path) -> None:
@@ -216,9 +225,9 @@ def test_heads_without_the_18_classes_are_judged_by_their_own_tasks(tmp_path: Pa
     truth = TASKS["senior"].encode(table["mask"], table["gender"], table["age"])
     mine = truth >= 0
     expected = f1_score(truth[mine], guess[mine], average="macro")
-    assert line.standing.score == line.standing.details["senior"] == pytest.approx(expected)
-    assert (line.standing.photos, line.standing.tasks) == (mine.sum(), ("senior",))
-    assert (line.baseline, line.difference) == ("old", None)
+    assert line.scores.macro_f1.value == line.scores.details["senior"] == pytest.approx(expected)
+    assert (line.scores.photos, line.scores.tasks) == (mine.sum(), ("senior",))
+    assert (line.baseline, line.gain) == ("old", None)
 
 
 def test_what_has_no_scores_is_named_and_left_out(tmp_path: Path) -> None:
@@ -229,12 +238,12 @@ def test_what_has_no_scores_is_named_and_left_out(tmp_path: Path) -> None:
     write_run(tmp_path, "twice", right=0.5)
     old = tmp_path / "twice" / "fold0" / "oof.parquet"
     (tmp_path / "twice" / "fold1" / "oof.parquet").write_bytes(old.read_bytes())
-    standings, notes = read_standings([tmp_path])
-    assert [standing.name for standing in standings] == ["x"]
+    scored, notes = score_recipes([tmp_path])
+    assert [scores.name for scores in scored] == ["x"]
     assert notes[0] == "begun: left out: no fold has validated a photo yet"
     assert notes[1].startswith("twice: left out: 60 photos are validated twice, 'p00/0' is one")
     with pytest.raises(ValueError, match="nothing to compare: begun: left out"):
-        read_standings([tmp_path / "begun"])
+        score_recipes([tmp_path / "begun"])
     with pytest.raises(ValueError, match="no such folder of runs"):
         find_recipes([tmp_path / "nowhere"])
 
@@ -262,7 +271,7 @@ def command(tmp_path: Path) -> Callable[..., str]:
 
     def command(block: str = "a") -> str:
         out = tmp_path / "x.png"
-        run(Settings(runs=(tmp_path / "runs",), out=out, markdown=document, block=block))
+        run(CompareSettings(runs=(tmp_path / "runs",), out=out, markdown=document, block=block))
         assert out.read_bytes().startswith(b"\x89PNG")
         return document.read_text()
 

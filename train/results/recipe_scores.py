@@ -10,29 +10,26 @@ import numpy as np
 import pandas as pd
 
 from faces.folds import fold_numbers
-from faces.intervals import drawn_f1, f1_of_counts, interval, mean_f1, person_counts, pooled_f1
+from faces.intervals import Estimate, estimate, f1_of_counts, mean_f1, person_counts, pooled_f1
 from faces.labels import TASKS, UNKNOWN, FloatArray
 from faces.scores import class_scores
-from train.results.runs import Fold
+from train.results.trained_folds import TrainedFold
 
 _SENIOR_CLASSES = slice(2, None, 3)
 """Those of the 18 classes whose people are 60 or older."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """One line of a comparison: a recipe, or several seeds of it."""
+class RecipeScores:
+    """Scores of a recipe, or of several seeds of it together."""
 
     name: str
-    seeds: tuple[tuple[Fold, ...], ...]
+    seeds: tuple[tuple[TrainedFold, ...], ...]
     """The folds of each seed."""
     tasks: tuple[str, ...]
     """What is judged: `class18` where the heads together say the 18 classes, otherwise each head alone."""
-    score: float
-    """Macro F1 of all folds' photos together; mean over tasks and seeds."""
-    low: float
-    high: float
-    """95 % interval of `score` over people."""
+    macro_f1: Estimate
+    """Macro F1 of all folds' photos together, mean over tasks and seeds; its interval is over people."""
     fold_scores: tuple[float, ...]
     """Macro F1 of each fold of each seed."""
     details: Mapping[str, float]
@@ -40,7 +37,7 @@ class Standing:
     the macro F1 of each task."""
 
     @property
-    def folds(self) -> tuple[Fold, ...]:
+    def folds(self) -> tuple[TrainedFold, ...]:
         """All folds of all seeds."""
         return tuple(fold for seed in self.seeds for fold in seed)
 
@@ -81,26 +78,21 @@ def people_of(tables: Sequence[pd.DataFrame]) -> pd.Index:
     return people
 
 
-def stand(name: str, seeds: Sequence[tuple[Fold, ...]], *, draws: int, seed: int) -> Standing:
+def score_recipe(name: str, seeds: Sequence[tuple[TrainedFold, ...]]) -> RecipeScores:
     """Score the folds of a recipe, or of several seeds of it.
 
     Args:
-        name: what the line is called.
+        name: of the recipe.
         seeds: the folds of each seed; all with the same heads.
-        draws: of people, for the interval.
-        seed: of the draws.
     """
     tables = [pd.concat([fold.answers for fold in folds]) for folds in seeds]
     parts = count_people(tables, people_of(tables))
-    low, high = interval(drawn_f1(parts, draws=draws, seed=seed))
     each = [[fold.answers] for folds in seeds for fold in folds if len(fold.answers)]
-    return Standing(
+    return RecipeScores(
         name=name,
         seeds=tuple(seeds),
         tasks=tasks_of(tables[0]),
-        score=pooled_f1(parts),
-        low=low,
-        high=high,
+        macro_f1=estimate(parts),
         fold_scores=tuple(pooled_f1(count_people(table, people_of(table))) for table in each),
         details=_details(tables, parts),
     )
@@ -118,38 +110,38 @@ def _details(tables: Sequence[pd.DataFrame], parts: Sequence[FloatArray]) -> dic
     return {**means, "senior": float(np.mean(senior))}
 
 
-def _in_training(fold: Fold) -> bool:
+def _in_training(fold: TrainedFold) -> bool:
     """Whether epochs are to come, as far as can be seen: a recipe that may stop early may have stopped."""
     recipe = fold.request["recipe"]
     return len(fold.history) < recipe["epochs"] and not recipe.get("stop_after")
 
 
-def remarks(standing: Standing, reference: Mapping[str, Any]) -> tuple[bool, list[str]]:
-    """What must be known to read a line.
+def remarks(scores: RecipeScores, reference: Mapping[str, Any]) -> tuple[bool, list[str]]:
+    """What must be known to read the scores of a recipe.
 
     Args:
-        standing: the line.
-        reference: how people are divided in the lines it is compared with.
+        scores: the recipe's.
+        reference: how people are divided in the recipes it is compared with.
 
     Returns:
         Whether its folds are comparable with those, and sentences without their end.
     """
-    told = []
-    divisions = [fold.division for fold in standing.folds]
+    notes = []
+    divisions = [fold.division for fold in scores.folds]
     differing = {k: v for d in divisions for k, v in d.items() if v != reference[k]}
     if differing:
         there = ", ".join(f"{key} {value} and not {reference[key]}" for key, value in differing.items())
-        told.append(f"not comparable, its people are divided otherwise: {there}")
+        notes.append(f"not comparable, its people are divided otherwise: {there}")
     if any(division["scheme"] == "image" for division in divisions):
-        told.append("photos of one person stand on both sides of its folds: its scores are too good")
-    for folds in standing.seeds:
+        notes.append("photos of one person stand on both sides of its folds: its scores are too good")
+    for folds in scores.seeds:
         numbers = [int(fold.request["fold"]) for fold in folds]
-        asked = fold_numbers(folds[0].division["scheme"], folds[0].division["folds"])
-        if set(numbers) != set(asked):
+        wanted = fold_numbers(folds[0].division["scheme"], folds[0].division["folds"])
+        if set(numbers) != set(wanted):
             listed = ", ".join(map(str, numbers))
-            told.append(f"of {len(asked)} folds only {listed} {'is' if len(numbers) == 1 else 'are'} there")
+            notes.append(f"of {len(wanted)} folds only {listed} {'is' if len(numbers) == 1 else 'are'} there")
         short = [fold for fold in folds if _in_training(fold)]
         if short:
             listed = ", ".join(f"{fold.request['fold']} after epoch {len(fold.history)}" for fold in short)
-            told.append(f"still in training: fold {listed} of {short[0].request['recipe']['epochs']}")
-    return not differing, told
+            notes.append(f"still in training: fold {listed} of {short[0].request['recipe']['epochs']}")
+    return not differing, notes

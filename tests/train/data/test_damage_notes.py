@@ -17,13 +17,13 @@ from faces.cache import Cache
 from faces.writer import CacheWriter
 from tests.helpers.coloured import SETTINGS, SIZE, coloured_sample
 from train.assemble import FoldPlan
+from train.command import Settings, run
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
-from train.run import Settings, run
 
 RECIPE = Recipe(
     tasks=("mask",),

@@ -29,7 +29,7 @@ from train.results.report import (
 from train.results.trackers import check_installed
 
 if TYPE_CHECKING:
-    from train.run import Settings
+    from train.command import Settings
 
 
 def train_folds(settings: Settings, recipe: Recipe, cache: Cache) -> None:

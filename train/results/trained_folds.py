@@ -22,7 +22,7 @@ _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fold:
+class TrainedFold:
     """What is on disk of one trained fold."""
 
     request: Mapping[str, Any]
@@ -64,7 +64,7 @@ def _is_recipe(folder: Path) -> bool:
     return any(folder.glob("fold*/request.json"))
 
 
-def read_folds(folder: Path) -> tuple[Fold, ...]:
+def read_folds(folder: Path) -> tuple[TrainedFold, ...]:
     """The folds of a recipe that have scores, in their order.
 
     Raises:
@@ -77,15 +77,15 @@ def read_folds(folder: Path) -> tuple[Fold, ...]:
     tables = pd.concat([fold.answers for fold in folds])
     twice = tables.index[tables.index.duplicated()]
     if len(twice):
-        divisions = "; ".join(dict.fromkeys(_told(fold.division) for fold in folds))
+        divisions = "; ".join(dict.fromkeys(_division_text(fold.division) for fold in folds))
         raise ValueError(
             f"{len(twice)} photos are validated twice, {twice[0][1]!r} is one; folds come from {divisions}"
         )
     return tuple(folds)
 
 
-def _read_fold(folder: Path) -> Fold:
-    return Fold(
+def _read_fold(folder: Path) -> TrainedFold:
+    return TrainedFold(
         request=json.loads((folder / "request.json").read_text()),
         answers=_answers(read_oof(folder)),
         history=pd.read_csv(folder / "metrics.csv"),
@@ -119,8 +119,8 @@ def count_parameters(path: Path) -> int | None:
 
 
 def group_seeds(
-    recipes: Mapping[str, tuple[Fold, ...]],
-) -> tuple[dict[str, list[tuple[Fold, ...]]], list[str]]:
+    recipes: Mapping[str, tuple[TrainedFold, ...]],
+) -> tuple[dict[str, list[tuple[TrainedFold, ...]]], list[str]]:
     """Recipes `<name>`, `<name>_seed1`, `<name>_seed2` that differ in nothing but their seed as one.
 
     Args:
@@ -134,10 +134,10 @@ def group_seeds(
     several = {stem for name, stem in base.items() if stem != name}
     for name, stem in base.items():
         stems.setdefault(f"{stem} (seeds)" if stem in several else name, []).append(name)
-    groups: dict[str, list[tuple[Fold, ...]]] = {}
+    groups: dict[str, list[tuple[TrainedFold, ...]]] = {}
     notes = []
     for stem, names in stems.items():
-        tables = [_asked(recipes[name][0].request["recipe"]) for name in names]
+        tables = [_recipe_table(recipes[name][0].request["recipe"]) for name in names]
         keys = sorted({key for table in tables for key in table} - {"about", "seed"})
         differing = [key for key in keys if any(table.get(key) != tables[0].get(key) for table in tables)]
         if differing:
@@ -149,10 +149,10 @@ def group_seeds(
     return groups, notes
 
 
-def _asked(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def _recipe_table(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A request's recipe, with what recipes did not know when it was made as it is when left out."""
     return flat_table(to_table(from_table(Recipe, recipe, Path("request.json"))))
 
 
-def _told(division: Mapping[str, Any]) -> str:
+def _division_text(division: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in division.items())

@@ -1,4 +1,4 @@
-"""`python -m train.look --recipe FILE --cache DIR`: a contact sheet of what a recipe trains on."""
+"""`python -m train.look_augment --recipe FILE --cache DIR`: a contact sheet of what a recipe trains on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faces.cache import Cache
 from faces.command import run_command
 from pipeline.look import augment_sheet
 from train.recipe.file import read_recipe
-from train.sheet import training_sheet
+from train.training_sheet import training_sheet
 
 
 @dataclass(frozen=True, kw_only=True)

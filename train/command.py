@@ -71,7 +71,7 @@ def run(settings: Settings) -> None:
         recipe = replace(recipe, weights=str(settings.weights), pretrained=False)
     cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
-    from train.folds import train_folds
+    from train.all_folds import train_folds
 
     train_folds(settings, recipe, cache)
 

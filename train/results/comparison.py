@@ -1,0 +1,126 @@
+"""Trained recipes in their order, each against a baseline: paired gains over the same people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faces.command import nearest
+from faces.intervals import Estimate, gain
+from faces.terminal import track
+from train.results.recipe_scores import RecipeScores, count_people, people_of, remarks, score_recipe
+from train.results.trained_folds import TrainedFold, find_recipes, group_seeds, read_folds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A recipe's place in the comparison."""
+
+    scores: RecipeScores
+    comparable: bool
+    """Whether its people are divided into folds as the baseline's are."""
+    baseline: str
+    """The recipe it is compared with; its own name for the baseline itself."""
+    gain: Estimate | None
+    """Macro F1 less the baseline's, over the people of both; None for the baseline and where no people are
+    the same or their folds are not."""
+    people: int
+    """How many people `gain` is over; 0 where it is None."""
+    notes: tuple[str, ...]
+    """What must be known to read the line: sentences without their end."""
+
+
+def score_recipes(roots: Sequence[Path]) -> tuple[list[RecipeScores], list[str]]:
+    """Scores of all recipes in some folders, and a line on each that has none.
+
+    Raises:
+        ValueError: none has.
+    """
+    recipes: dict[str, tuple[TrainedFold, ...]] = {}
+    notes = []
+    for name, folder in track(find_recipes(roots).items(), "reading runs", "recipes", transient=True):
+        try:
+            recipes[name] = read_folds(folder)
+        except ValueError as error:
+            notes.append(f"{name}: left out: {error}")
+    if not recipes:
+        raise ValueError(f"nothing to compare: {'; '.join(notes)}")
+    groups, kept_apart = group_seeds(recipes)
+    named = track(groups.items(), "drawing people", "recipes", transient=True)
+    return [score_recipe(name, seeds) for name, seeds in named], [*notes, *kept_apart]
+
+
+def paired_gain(one: RecipeScores, other: RecipeScores) -> tuple[Estimate, int] | None:
+    """The macro F1 of `one` less that of `other`, on the photos that all seeds of both have answered.
+
+    Returns:
+        The gain and the number of those photos' people; None where there is no such photo or the two are not
+        judged by the same tasks.
+    """
+    if one.tasks != other.tasks:
+        return None
+    tables = [*one.answers, *other.answers]
+    common = tables[0].index
+    for table in tables[1:]:
+        if not table.index.equals(common):
+            common = common.intersection(table.index)
+    if not len(common):
+        return None
+    tables = [table[table.index.isin(common)] for table in tables]
+    people, seeds = people_of(tables), len(one.seeds)
+    return gain(count_people(tables[:seeds], people), count_people(tables[seeds:], people)), len(people)
+
+
+def compare(recipes: Sequence[RecipeScores], baseline: str = "") -> list[Line]:
+    """Lines of all recipes: those judged by the same tasks together, the best first.
+
+    Args:
+        recipes: at least one.
+        baseline: name of a recipe; when empty, the best comparable one of those judged by the same tasks.
+
+    Raises:
+        ValueError: a baseline that is not among them.
+    """
+    ordered = sorted(recipes, key=lambda s: (s.tasks != ("class18",), s.tasks, -s.macro_f1.value, s.name))
+    named = [s for s in ordered if baseline in (s.name, s.name.split(" (")[0])]
+    if baseline and not named:
+        names = [scores.name for scores in ordered]
+        raise ValueError(f"baseline={baseline!r} is not among them: {nearest(baseline, names)}")
+    # Ties go to the better one.
+    divisions = Counter(tuple(s.folds[0].division.items()) for s in (named[:1] if baseline else ordered))
+    reference = dict(divisions.most_common(1)[0][0])
+    lines = []
+    for scores in ordered:
+        alike = [s for s in ordered if s.tasks == scores.tasks]
+        comparable = [s for s in alike if remarks(s, reference)[0]] or alike
+        base = next((s for s in named[:1] if baseline and s in alike), comparable[0])
+        lines.append(_line(scores, base, reference))
+    return lines
+
+
+def _line(scores: RecipeScores, base: RecipeScores, reference: dict[str, object]) -> Line:
+    comparable, notes = remarks(scores, reference)
+    paired = paired_gain(scores, base) if comparable and scores is not base else None
+    difference, people = paired or (None, 0)
+    return Line(
+        scores=scores,
+        comparable=comparable,
+        baseline=base.name,
+        gain=difference,
+        people=people,
+        notes=(*notes, *_pair_notes(scores, base, people)),
+    )
+
+
+def _pair_notes(scores: RecipeScores, base: RecipeScores, people: int) -> list[str]:
+    """What must be known to read a gain over so many people; 0 where there is no gain."""
+    if scores is base:
+        return []
+    notes = []
+    if scores.folds[0].request["cache"] != base.folds[0].request["cache"]:
+        notes.append(f"trained on another cache than {base.name}")
+    if 0 < people < max(len(people_of(s.answers)) for s in (scores, base)):
+        notes.append(f"its difference is over the {people} people whom {base.name} has too")
+    return notes
