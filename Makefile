@@ -62,7 +62,8 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 	$$step train FOLD="0 1" RECIPE=recipes/small.toml CACHE=$(DEMO)/caches/train RUNS=$(DEMO)/runs && \
 	$$step infer ENSEMBLE=ensembles/small.toml CACHE=$(DEMO)/caches/eval RUNS=$(DEMO)/runs PREDICTIONS=$(DEMO)/predictions && \
 	$$step score PREDICTIONS=$(DEMO)/predictions/small ANSWERS=$(DEMO)/data/eval/.answers.csv CACHE=$(DEMO)/caches/eval && \
-	echo "demo done in $$(($$(date +%s) - start)) s; look at $(DEMO)/predictions/small/score.png"
+	$$step show PREDICTIONS=$(DEMO)/predictions/small CACHE=$(DEMO)/caches/eval DATA=$(DEMO)/data/eval OUT=$(DEMO)/answers.png && \
+	echo "demo done in $$(($$(date +%s) - start)) s; look at $(DEMO)/answers.png and $(DEMO)/predictions/small/score.png"
 
 sample: $(READY) ## draw a sample data set: [PEOPLE=60 SEED=0 DATA=data/sample]
 	$(call run,faces.sample,DATA,PEOPLE SEED)
@@ -94,7 +95,7 @@ recipes: $(READY) ## list all recipes and how each differs from its base
 	$(call run,train.recipe.catalogue)
 
 look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RECIPE=recipes/x.toml, or POLICY=strong
-	$(call run,$(if $(RECIPE),train.look,pipeline.look),CACHE,$(if $(RECIPE),RECIPE,POLICY))
+	$(call run,$(if $(RECIPE),train.look_augment,pipeline.look),CACHE,$(if $(RECIPE),RECIPE,POLICY))
 
 compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
 	$(call run,train.results.compare,,RUNS BASELINE MARKDOWN BLOCK)
@@ -111,6 +112,9 @@ infer: $(READY) ## predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name [INFO=in
 
 score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv CACHE=caches/name
 	$(call run,infer.answers.score,PREDICTIONS ANSWERS CACHE)
+
+show: $(READY) ## photos in, answers out, as a picture: PREDICTIONS=predictions/x CACHE=caches/name DATA=its-photos [OUT=file]
+	$(call run,infer.answers.show,PREDICTIONS CACHE DATA,OUT)
 
 diff: $(READY) ## what changed between two predictions: FIRST=predictions/a SECOND=predictions/b [CACHE=... ANSWERS=file.csv]
 	$(call run,infer.answers.diff,FIRST SECOND,CACHE ANSWERS)

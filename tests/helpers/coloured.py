@@ -37,6 +37,7 @@ def coloured_sample(position: int, person: int, mask: int, *, labelled: bool) ->
         "age": AGES[band] if labelled else float("nan"),
         "height": SIZE,
         "width": SIZE,
+        "face_box": [8.0, 8.0, 40.0, 40.0],
         "status": "fallback" if position == 3 else "detected",
     }
     return Sample(fields=fields, data=coloured_crop(mask, gender, band, position).tobytes())
