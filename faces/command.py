@@ -1,32 +1,33 @@
-"""Settings as frozen dataclasses, from TOML files and the command line, judged by one parser (tyro)."""
+"""Settings as frozen dataclasses, from TOML files and the command line."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import errno
 import inspect
-import io
 import os
-import re
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import tomli_w
 import tyro
 
+from faces.typed import convert, is_open, tables_in
+
 T = TypeVar("T")
+_MOST_LISTED = 30
+"""Names in one error message."""
 
 
 def read_toml(kind: type[T], path: Path) -> T:
     """Read a settings file.
 
     Args:
-        kind: a frozen keyword-only dataclass, at most two levels deep.
+        kind: a frozen keyword-only dataclass; see `faces.typed.convert`.
         path: the TOML file; each table is a field that is itself a dataclass.
 
     Raises:
@@ -39,11 +40,10 @@ def load_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a table, whatever its keys.
 
     Raises:
-        ValueError: no such file, or not TOML.
+        ValueError: no such file (the nearest names are given), or not TOML.
     """
     if not path.is_file():
-        beside = ", ".join(sorted(str(p) for p in path.parent.glob("*.toml"))) or "no .toml file is there"
-        raise ValueError(f"{path}: no such file; there are: {beside}")
+        raise ValueError(f"{path}: no such file; {nearest_files(path)}")
     try:
         return tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -53,12 +53,10 @@ def load_toml(path: Path) -> dict[str, Any]:
 def from_table(kind: type[T], table: Mapping[str, Any], path: Path) -> T:
     """A settings dataclass from a parsed TOML or JSON table; `path` is named in errors as in `read_toml`."""
     check_keys(kind, table, path)
-    complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(complaint):
-            return tyro.cli(kind, args=_arguments(table), prog=str(path))
-    except SystemExit as error:
-        raise ValueError(f"{path}: {_first_block(complaint.getvalue())}") from error
+        return convert(kind, table)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def to_table(settings: Any) -> dict[str, Any]:
@@ -101,47 +99,53 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
 
 
 def nearest(name: str, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:
-    """The end of an error message: ` (did you mean 'x'?)`, or the known names when none is near."""
+    """The end of an error message: `did you mean 'x'?`, or the known names when none is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"known are {_listed(list(known))}"
 
 
-def check_keys(kind: Any, table: Mapping[str, Any], path: Path, prefix: str = "") -> None:
-    """Refuse a key that is no field of `kind` or its tables, as `read_toml` does; values are not judged."""
-    hints = {field.name: field for field in dataclasses.fields(kind)}
+def nearest_files(path: Path) -> str:
+    """The end of an error message on a TOML file that is not there: those beside it with names like its own,
+    or some of all when none is like it."""
+    there = {file.stem: str(file) for file in sorted(path.parent.glob("*.toml"))}
+    close = [there[stem] for stem in difflib.get_close_matches(path.stem, list(there), n=3)]
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"there are: {_listed(list(there.values()))}" if there else "no .toml file is there"
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def check_keys(
+    kind: type, table: Mapping[str, Any], path: Path, *, also: Collection[str] = (), prefix: str = ""
+) -> None:
+    """Refuse a key that is no field of `kind` or its tables, as `read_toml` does; values are not judged.
+
+    Args:
+        kind: the dataclass.
+        table: what was read.
+        path: the file, named in errors.
+        also: further keys, with dots, that are known.
+        prefix: what stands before the keys in errors, with its dot.
+    """
+    hints = get_type_hints(kind)
     for key, value in table.items():
+        name = prefix + key
+        if name in also:
+            continue
         if key not in hints:
-            raise ValueError(f"{path}: unknown setting {prefix + key!r}: {nearest(key, list(hints))}")
-        default = hints[key].default
-        if dataclasses.is_dataclass(default) and not isinstance(value, dict):
-            raise ValueError(f"{path}: {prefix + key!r} is a table, not one value")
-        if isinstance(value, dict):
-            if not dataclasses.is_dataclass(default):
-                raise ValueError(f"{path}: {prefix + key!r} is one value, not a table")
-            check_keys(type(default), value, path, f"{prefix}{key}.")
-
-
-def _arguments(table: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """A TOML table as the command line that says the same."""
-    arguments: list[str] = []
-    for key, value in table.items():
-        name = prefix + key.replace("_", "-")
-        if isinstance(value, dict):
-            arguments += _arguments(value, f"{name}.")
-        elif isinstance(value, bool):
-            head, _, tail = name.rpartition(".")
-            arguments.append(f"--{name}" if value else f"--{head}{'.' if head else ''}no-{tail}")
-        elif isinstance(value, list):
-            arguments += [f"--{name}", *map(str, value)]
-        else:
-            arguments.append(f"--{name}={value}")
-    return arguments
-
-
-def _first_block(text: str) -> str:
-    """What tyro complains of, without its frame and its hint at --help."""
-    blocks = re.split(r"-{5,}", text)
-    return " ".join((blocks[1] if len(blocks) > 1 else text).split()).replace("--", "")
+            beside = [other.removeprefix(prefix) for other in also if other.rpartition(".")[0] == prefix[:-1]]
+            raise ValueError(f"{path}: unknown setting {name!r}: {nearest(key, [*hints, *beside])}")
+        kinds = tables_in(hints[key])
+        if isinstance(value, dict) and not is_open(hints[key]):
+            if not kinds:
+                raise ValueError(f"{path}: {name!r} is one value, not a table")
+            check_keys(kinds[0], value, path, also=also, prefix=f"{name}.")
+        elif hints[key] in kinds and not isinstance(value, dict):
+            raise ValueError(f"{path}: {name!r} is a table, not one value")
 
 
 def _plain(value: Any) -> Any:

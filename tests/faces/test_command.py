@@ -1,12 +1,14 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from faces.command import read_toml, to_table, write_toml
+from faces.command import nearest, read_toml, to_table, write_toml
 from infer.ensemble.file import read_ensemble
 from train.recipe.file import read_recipe
 from train.recipe.network import Schedule
 from train.recipe.recipe import Recipe
+from train.sweep.file import read_sweep
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,9 +42,27 @@ def test_written_settings_read_back_equal(tmp_path: Path) -> None:
         ("epoch = 3", r"x.toml: unknown setting 'epoch': did you mean 'epochs'\?"),
         ("[optimiser]\nlearning = 1", "unknown setting 'optimiser.learning': known are name, lr"),
         ("[epochs]\nlr = 1", "'epochs' is one value, not a table"),
-        ('epochs = "ten"', "x.toml: .*epochs.*'ten'"),
+        ("optimiser = 3", "'optimiser' is a table, not one value"),
+        ('epochs = "ten"', r'x.toml: epochs: "ten" is text, expected a whole number$'),
+        ('epochs = "5"', r'x.toml: epochs: "5" is text, expected a whole number; leave out the quotes$'),
+        ("epochs = 5.0", "x.toml: epochs: 5.0 is a decimal number, expected a whole number; write 5$"),
+        ("epochs = 5.5", "x.toml: epochs: 5.5 is a decimal number, expected a whole number$"),
+        ("epochs = true", "x.toml: epochs: true is true or false, expected a whole number$"),
+        ("epochs = 2026-01-31", "epochs: .*2026-01-31.* is a date, expected a whole number"),
+        ("about = 2026-01-31", "about: .*2026-01-31.* is a date, expected text"),
+        ("backbone = 123", "backbone: 123 is a whole number, expected text; put it in quotes"),
+        ("pretrained = 1", "pretrained: 1 is a whole number, expected true or false"),
+        ('pretrained = "true"', 'pretrained: "true" is text, expected true or false; leave out the quotes'),
+        ('tasks = "mask"', 'tasks: "mask" is text, expected a list of texts; put it in brackets'),
+        ('tasks = ["mask", 3]', r"tasks\[1\]: 3 is a whole number, expected text; put it in quotes"),
+        ("[optimiser]\nlr = true", "optimiser.lr: true is true or false, expected a number"),
+        ('[optimiser]\nname = "adamW"', 'optimiser.name: "adamW" is unknown, expected adam, adamw, sgd or'),
+        ("[optimiser]\nname = 3", "optimiser.name: 3 is a whole number, expected adam, adamw"),
+        ('loss.terms = ["focl"]', r'loss.terms\[0\]: "focl" is unknown, expected cross_entropy, focal, ldam'),
+        ("[mixing]\nratio = [0.4]", r"mixing.ratio: \[0.4\] is a list of 1, expected a list of 2 numbers"),
+        ("[mixing]\nratio = [0, 1, 1]", r"mixing.ratio: \[0, 1, 1\] is a list of 3, expected a list of 2"),
         ("epochs = 0", "epochs=0"),
-        ('precision = "fp8"', "invalid choice 'fp8'"),
+        ('precision = "fp8"', 'precision: "fp8" is unknown, expected auto, fp32, bf16 or fp16'),
         ('tasks = ["masks"]', r"'masks' is unknown: did you mean 'mask'\?"),
         ('tasks = ["mask", "mask"]', "each once"),
         ('augment = "lite"', r"'lite' is unknown: did you mean 'light'\?"),
@@ -57,7 +77,51 @@ def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
         read_toml(Recipe, toml(tmp_path, text))
 
 
+def test_a_mistake_names_its_file_and_its_key_once(tmp_path: Path) -> None:
+    for text in ("epochs = 0", "[optimiser]\nlr = -1", 'seed = "1"', "optimizer = 3"):
+        path = toml(tmp_path, text)
+        with pytest.raises(ValueError, match=r"x\.toml") as caught:
+            read_toml(Recipe, path)
+        key = text.split()[-3].removesuffix("]")
+        assert str(caught.value).count(str(path)) == str(caught.value).count(key) == 1
+        assert str(caught.value).startswith(f"{path}: ")
+        assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_lists_and_texts_become_what_the_field_holds(tmp_path: Path) -> None:
+    found = read_toml(Recipe, toml(tmp_path, 'centre = 1\ntasks = ["mask"]\n[mixing]\nratio = [0.25, 0.5]'))
+    assert (found.centre, type(found.centre)) == (1.0, float)
+    assert (found.tasks, found.mixing.ratio) == (("mask",), (0.25, 0.5))
+
+
 def test_a_missing_file_names_those_that_are_there(tmp_path: Path) -> None:
     there = toml(tmp_path, "epochs = 1")
     with pytest.raises(ValueError, match=rf"y.toml: no such file; there are: {there}"):
         read_toml(Recipe, tmp_path / "y.toml")
+    with pytest.raises(ValueError, match=r"y.toml: no such file; no .toml file is there"):
+        read_toml(Recipe, tmp_path / "other" / "y.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "meant"),
+    [
+        ("recipes/smal.toml", read_recipe, "recipes/small.toml"),
+        ("recipes/small", read_recipe, "recipes/small.toml"),
+        ("ensembles/team_b_nin.toml", read_ensemble, "ensembles/team_b_nine.toml"),
+        ("sweeps/quater.toml", read_sweep, "sweeps/quarter.toml"),
+    ],
+)
+def test_a_mistyped_file_names_the_nearest_few(
+    name: str, read: Callable[[Path], object], meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(ValueError, match=rf"^{name}: no such file; did you mean {meant}( or \S+)*\?$"):
+        read(Path(name))
+
+
+def test_a_file_with_a_name_like_none_lists_some_and_counts_the_rest(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / f"recipe{number:02d}.toml").touch()
+    with pytest.raises(ValueError, match=r"zzz.toml: no such file; there are: .*recipe29.toml and 10 more$"):
+        read_recipe(tmp_path / "zzz.toml")
+    assert nearest("zzz", [f"recipe{number:02d}" for number in range(40)]).endswith("recipe29 and 10 more")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from faces.command import check_keys, from_table, load_toml
+from faces.command import check_keys, from_table, load_toml, nearest_files
 from train.recipe.recipe import Recipe
 
 BASE = "base"
@@ -72,8 +72,7 @@ def _base_of(file: Path, base: object, seen: list[Path]) -> Path:
         raise ValueError(f'{file}: base={base!r}: name one recipe file beside it, base = "other.toml"')
     found = Path(os.path.normpath(file.parent / base))
     if not found.is_file():
-        beside = ", ".join(sorted(p.name for p in found.parent.glob("*.toml"))) or "no .toml file is there"
-        raise ValueError(f"{file}: base={base!r}: {found}: no such file; there are: {beside}")
+        raise ValueError(f"{file}: base={base!r}: {found}: no such file; {nearest_files(found)}")
     if any(found.samefile(known) for known in seen):
         way = " -> ".join(known.name for known in [*reversed(seen), found])
         raise ValueError(f"{file}: base={base!r} leads back to itself: {way}; leave one base out")
