@@ -14,7 +14,7 @@ View = Literal["original", "flip", "crops", "scales", "light"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ExportSettings:
     """Export a trained run, or a whole ensemble with its views and its votes, for use without FaceFold.
 
     Writes exports/<name>/model.onnx (ONNX), model.pt2 (torch.export) and predict.py, which finds, crops and
@@ -45,16 +45,23 @@ class Settings:
             raise ValueError(f"views={list(self.views)}: name at least one, each once")
 
 
-def run(settings: Settings) -> None:
+def run(settings: ExportSettings) -> None:
     """Read what is to be exported, export and check it."""
     ensemble = read_ensemble(settings.ensemble) if settings.ensemble else None
     cache = Cache.open(settings.cache) if settings.cache else None
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from infer.export.files import export
+    from infer.export.subject import subject_of_ensemble, subject_of_run
 
-    export(settings, ensemble, cache)
+    if ensemble:
+        subject = subject_of_ensemble(ensemble, settings.runs)
+    else:
+        assert settings.run is not None
+        subject = subject_of_run(settings.run, settings.views)
+    folder = settings.out or Path("exports") / subject.name
+    export(subject, folder, predictor=settings.predictor, cache=cache)
 
 
 def main() -> None:
     """`python -m infer.export`."""
-    run_command(Settings, run)
+    run_command(ExportSettings, run)

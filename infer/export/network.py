@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from faces.labels import TASKS
-from infer.ensemble.export_vote import count_votes
+from infer.ensemble.rules import poll
 from infer.ensemble.tree import FACTORS, Node
 from infer.predict.runs import Run
 from infer.predict.views import black_of, looks_of
@@ -124,7 +124,7 @@ class Exported(nn.Module):
         if self.root is None:
             [[heads]] = panels.values()
             return tuple(heads[task].float() for task in self.outputs)
-        verdict = count_votes(self.root, panels)
+        verdict = poll(self.root, panels).result
         return verdict.probabilities.float(), verdict.choices
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 from faces.cache import Cache
 from faces.folds import FoldScheme, fold_numbers
 from faces.labels import FloatArray
-from infer.ensemble.vote import Panels
 from infer.predict.checks import (
     check_classes,
     check_division,
@@ -21,6 +20,7 @@ from infer.predict.checks import (
     check_scheme,
     check_trained_on,
 )
+from infer.predict.heads import Panels
 from infer.predict.runs import Run, check_crops, find_runs
 from train.data.rows import fold_rows
 from train.results.oof import OOF_FILE, probabilities_of, read_oof

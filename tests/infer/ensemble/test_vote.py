@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faces.labels import TASKS, compose
-from infer.ensemble.tree import Compose, Leaf, Node, Override, Rule, Vote
-from infer.ensemble.vote import Ballot, Verdict, count_votes, take_vote
+from infer.ensemble.rules import take_vote
+from infer.ensemble.tree import Compose, Leaf, Node, Rule, Vote
+from infer.ensemble.vote import Ballot, Verdict, count_votes
 
 RULES: list[Rule] = ["soft", "log", "hard", "rank"]
 
@@ -148,72 +149,6 @@ def test_a_hard_part_of_a_composition_keeps_its_choice() -> None:
     assert count_votes(Vote(members=(tree,)), panels).classes[0] == 1 * 6 + 1 * 3 + 2
 
 
-def test_hand_computed_override() -> None:
-    # Bases of wear female: 20 years, 40 years twice, 70 years.
-    base = np.zeros((4, 18))
-    base[:, 3:6] = [[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.1, 0.7, 0.2], [0.0, 0.3, 0.7]]
-    senior = np.array([[0.1, 0.9], [0.91, 0.09], [0.92, 0.08], [0.99, 0.01]])
-    tree = Override(
-        base=Leaf("base"),
-        by=Leaf("senior"),
-        task="senior",
-        category=">=60",
-        above=0.08,
-        where=(("age", ("30-59", ">=60")),),
-    )
-    panels = {"base": [{"class18": base}], "senior": [{"senior": senior}]}
-    verdict = count_votes(tree, panels)
-    # Below 30 it is not asked; 0.08 is not above 0.08; what is 60+ already stays so.
-    np.testing.assert_array_equal(verdict.classes, [3, 5, 4, 5])
-    np.testing.assert_allclose(verdict.probabilities[1, 3:6], [0.1, 0.0, 0.9])
-    np.testing.assert_allclose(verdict.probabilities[[0, 2, 3]], base[[0, 2, 3]])
-    everywhere = Override(base=Leaf("base"), by=Leaf("senior"), task="senior", category=">=60", above=0.5)
-    np.testing.assert_array_equal(count_votes(everywhere, panels).classes, [5, 4, 4, 5])
-
-
-def test_an_override_keeps_its_choices_whatever_the_largest_probability() -> None:
-    base = np.zeros((1, 18))
-    base[:, 3:6] = [[0.5, 0.3, 0.2]]
-    tree = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.08)
-    # The mass of <30 moves to >=60.
-    panels = {"b": [{"class18": base}], "s": [{"senior": np.array([[0.9, 0.1]])}]}
-    assert count_votes(tree, panels).classes[0] == 5
-    # Here the base's choice is a majority's, 30-59 by mean probability: most of the mass is not moved.
-    voters = Vote(members=(Leaf("x"), Leaf("y"), Leaf("z")), rule="hard")
-    for name, ages in zip("xyz", ([0.5, 0.4, 0.1], [0.5, 0.4, 0.1], [0.0, 0.9, 0.1]), strict=True):
-        said = np.zeros((1, 18))
-        said[:, 3:6] = ages
-        panels[name] = [{"class18": said}]
-    over = Override(base=voters, by=Leaf("s"), task="senior", category=">=60", above=0.08)
-    verdict = count_votes(over, panels)
-    assert verdict.classes[0] == 5
-    assert verdict.probabilities.argmax() == 4
-
-
-def test_a_single_base_is_overridden_by_the_mean_of_folds_and_folds_by_their_own() -> None:
-    base = np.zeros((1, 18))
-    base[0, 4] = 1
-    said = [{"senior": np.array([[1 - p, p]])} for p in (0.0, 0.1, 0.2)]
-    tree = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.15)
-    assert count_votes(tree, {"b": [{"class18": base}], "s": said}).classes[0] == 4
-    assert count_votes(tree, {"b": [{"class18": base}] * 3, "s": said}).classes[0] == 4
-    sooner = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.09)
-    assert count_votes(sooner, {"b": [{"class18": base}], "s": said}).classes[0] == 5
-    verdict = count_votes(sooner, {"b": [{"class18": base}] * 3, "s": said})
-    assert verdict.classes[0] == 5
-    np.testing.assert_allclose(verdict.agreement, 2 / 3)
-
-
-def test_an_override_may_change_any_factor_under_a_condition_on_another() -> None:
-    base = np.eye(18)[[0, 6, 12]]
-    masks = np.array([[0.2, 0.2, 0.6]] * 3)
-    tree = Override(
-        base=Leaf("b"), by=Leaf("m"), task="mask", category="normal", above=0.5, where=(("mask", ("wear",)),)
-    )
-    panels = {"b": [{"class18": base}], "m": [{"mask": masks}]}
-    np.testing.assert_array_equal(count_votes(tree, panels).classes, [12, 6, 12])
-
-
 def test_temperature_is_the_power_of_probabilities_and_changes_no_choice() -> None:
     said = random_members(1, 5)
     vote = Vote(members=(Leaf("x"),), temperature=2.0)
@@ -229,3 +164,9 @@ def test_every_verdict_is_a_distribution(seed: int, rule: Rule) -> None:
     result = take_vote(ballots, np.full(4, 0.25), rule)
     np.testing.assert_allclose(result.probabilities.sum(1), 1)
     assert (result.probabilities >= 0).all()
+
+
+def test_a_rule_that_is_not_known_is_refused() -> None:
+    ballots = [Ballot.of(member) for member in random_members(2, 0)]
+    with pytest.raises(ValueError, match="rule='median': known are soft, log, hard, rank"):
+        take_vote(ballots, [0.5, 0.5], "median")  # type: ignore[arg-type]

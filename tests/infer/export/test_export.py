@@ -1,6 +1,6 @@
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES, TASKS, FloatArray
-from infer.ensemble import export_vote, vote
-from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
-from infer.export.command import Settings, run
+from faces.labels import CLASS_NAMES, FloatArray
+from infer.ensemble import vote
+from infer.ensemble.tree import Compose, Leaf
+from infer.export.command import ExportSettings, run
 from infer.export.network import Exported
 from infer.export.onnx import OnnxModel
 from infer.predict.panel import form_of, predict_members
@@ -52,79 +52,6 @@ ENSEMBLE = ENSEMBLE.replace(
 )
 
 
-def random_heads(rng: np.random.Generator, tasks: Sequence[str]) -> dict[str, FloatArray]:
-    return {task: rng.dirichlet(np.full(len(TASKS[task].classes), 0.5), 300) for task in tasks}
-
-
-def random_panels(seed: int = 0) -> dict[str, list[dict[str, FloatArray]]]:
-    rng = np.random.default_rng(seed)
-    told = {
-        "one": ("class18",),
-        "three": ("mask", "gender", "age3"),
-        "wide": ("mask_gender", "age6"),
-        "old": ("senior",),
-    }
-    return {
-        name: [random_heads(rng, tasks) for _ in range(1 if name == "wide" else 3)]
-        for name, tasks in told.items()
-    }
-
-
-def in_torch(
-    panels: Mapping[str, Sequence[Mapping[str, FloatArray]]],
-) -> dict[str, list[dict[str, torch.Tensor]]]:
-    return {
-        name: [{task: torch.from_numpy(values) for task, values in heads.items()} for heads in folds]
-        for name, folds in panels.items()
-    }
-
-
-def trees() -> list[Node]:
-    old = Override(
-        base=Leaf("three"),
-        by=Leaf("old"),
-        task="senior",
-        category=">=60",
-        above=0.3,
-        where=(("age", ("30-59", ">=60")),),
-    )
-    mask = Override(base=Leaf("one"), by=Leaf("wide"), task="mask", category="incorrect", above=0.4)
-    parts = Compose(parts=(("mask", Leaf("one")), ("gender", Vote(members=(Leaf("wide"),))), ("age3", old)))
-    pairs = Compose(parts=(("mask_gender", Leaf("wide")), ("age3", Leaf("one"))))
-    alone = Override(base=Leaf("wide"), by=Leaf("old"), task="senior", category="30-59", above=0.5)
-    found: list[Node] = [Leaf("one"), Leaf("wide"), old, mask, parts, pairs, alone]
-    for rule in ("soft", "log", "hard"):
-        inner = Vote(members=(Leaf("three"), parts), rule=rule, temperature=0.5)  # type: ignore[arg-type]
-        found.append(Vote(members=(Leaf("one"), Leaf("wide"), old), rule=rule, weights=(1, 2, 3)))  # type: ignore[arg-type]
-        found.append(Vote(members=(inner, mask, Leaf("wide")), rule=rule, temperature=2.0))  # type: ignore[arg-type]
-    return found
-
-
-@pytest.mark.parametrize("space", ["class18", "mask", "age3", "mask_gender", "senior"])
-def test_votes_in_tensors_are_those_of_numpy(space: str) -> None:
-    panels = random_panels()
-    for tree in trees():
-        ours = export_vote.count_votes(tree, in_torch(panels), space)
-        theirs = vote.count_votes(tree, panels, space)
-        np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-12)
-        np.testing.assert_array_equal(ours.choices, theirs.classes)
-
-
-@pytest.mark.parametrize("rule", ["soft", "log", "hard"])
-def test_ties_go_to_the_larger_sum_and_then_to_the_lower_class(rule: str) -> None:
-    # Of eighths all sums are exact, and many photos have a tie.
-    rng = np.random.default_rng(0)
-    eighths = rng.multinomial(8, np.full(18, 1 / 18), (4, 400)) / 8
-    panels = {"one": [{"class18": member} for member in eighths]}
-    tree = Vote(members=(Leaf("one"),), rule=rule)  # type: ignore[arg-type]
-    ours = export_vote.count_votes(tree, in_torch(panels))
-    np.testing.assert_array_equal(ours.choices, vote.count_votes(tree, panels).classes)
-    if rule == "soft":
-        mean = eighths.mean(0)
-        assert ((mean == mean.max(1, keepdims=True)).sum(1) > 1).sum() > 100
-        np.testing.assert_array_equal(ours.choices, mean.argmax(1))
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of each recipe."""
@@ -140,7 +67,7 @@ def exported(runs: Path, coloured: Cache, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("exported")
     (folder / "all.toml").write_text(ENSEMBLE)
     run(
-        Settings(
+        ExportSettings(
             ensemble=folder / "all.toml",
             runs=runs,
             out=folder / "out",
@@ -216,7 +143,7 @@ def test_the_file_says_what_it_is_made_of(exported: Path, runs: Path) -> None:
 def test_a_run_of_some_heads_has_an_output_for_each(runs: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, tasks=("mask", "age6"), backbone="test_resnet")
     path = write_run(tmp_path / "some", recipe)
-    run(Settings(run=path.parent, out=tmp_path / "out", predictor=False))
+    run(ExportSettings(run=path.parent, out=tmp_path / "out", predictor=False))
     model = OnnxModel(tmp_path / "out" / "model.onnx", threads=1)
     said = model({"faces_32": np.full((3, 3, 32, 32), 99, np.float32)})
     assert {task: values.shape for task, values in said.items()} == {"mask": (3, 3), "age6": (3, 6)}
@@ -241,7 +168,7 @@ def test_faces_that_the_predictor_cannot_crop_are_refused(
 ) -> None:
     path = write_run(tmp_path / "other", RECIPES["vit"], crop={**CROP, **changed})
     with pytest.raises(ValueError, match=message):
-        run(Settings(run=path.parent, out=tmp_path / "out"))
+        run(ExportSettings(run=path.parent, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -282,7 +209,10 @@ def test_each_fold_has_its_voice(unlike: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('vote = ["whole"]\nrule = "rank"', "depends on the other photos"),
+        (
+            'vote = ["whole"]\nrule = "rank"',
+            r'ensemble bad: rule = "rank" .*on the other photos.*"soft"',
+        ),
         ('vote = ["whole", { vote = ["wide"], rule = "rank" }]', "depends on the other photos"),
         ('vote = ["whole", "half"]', "'half' was trained on mask, but is asked for class18"),
         ('vote = ["whole", "wide"]', r"runs whole/fold0 and wide/fold0 .*\(margin: 0\.25 and 0\.5\)"),
@@ -294,11 +224,11 @@ def test_ensembles_that_cannot_be_exported_are_refused(
 ) -> None:
     (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(ValueError, match=message):
-        run(Settings(ensemble=tmp_path / "bad.toml", runs=unlike, out=tmp_path / "out"))
+        run(ExportSettings(ensemble=tmp_path / "bad.toml", runs=unlike, out=tmp_path / "out"))
     assert not (tmp_path / "out" / "model.onnx").exists()
 
 
 def test_a_run_or_an_ensemble_is_needed() -> None:
     for given in ({}, {"run": Path("x"), "ensemble": Path("y.toml")}):
         with pytest.raises(ValueError, match=r"either --run .* or --ensemble"):
-            Settings(**given)  # type: ignore[arg-type]
+            ExportSettings(**given)  # type: ignore[arg-type]

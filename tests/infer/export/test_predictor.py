@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from faces.cache import Cache
-from faces.sample import command as sample
+from faces.sample.dataset import write_sample
 from infer.ensemble import vote
 from infer.ensemble.tree import Leaf
 from infer.export import command as export
@@ -24,7 +24,7 @@ from preprocess.crop import square as crop
 from preprocess.detect.face import choose_face
 from preprocess.detect.mtcnn.kernels import best_of_each
 from preprocess.run import preprocess
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 from tests.helpers.pictures import picture, save
 from tests.helpers.untrained_runs import write_run
 from train.recipe.recipe import Recipe
@@ -46,7 +46,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     """Two drawn people, 14 photos, and one photo larger than what is searched."""
     folder = tmp_path_factory.mktemp("drawn")
-    sample.write_sample(sample.Settings(data=folder / "people", people=2, workers=1))
+    write_sample(folder / "people", people=2, seed=0, workers=1)
     photos = folder / "photos"
     photos.mkdir()
     for file in sorted((folder / "people").rglob("*/images/**/*.*")):
@@ -55,9 +55,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     first = Image.open(min(photos.iterdir()))
     first.resize((first.width * 2, first.height * 2)).save(photos / "large.png")
     save(photos / "nobody.png", picture(90, 70))
-    return preprocess(
-        Settings(data=photos, cache=folder / "cache", steps=("mtcnn",), codec="raw", size=96, workers=1)
-    )
+    crops = {"steps": ("mtcnn",), "codec": "raw", "size": 96}
+    return preprocess(PreprocessSettings(data=photos, cache=folder / "cache", workers=1, **crops))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def exported(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on such faces, and its export."""
     folder = tmp_path_factory.mktemp("deployed")
     path = write_run(folder / "runs" / "some", RECIPE, crop=cache.description["settings"])
-    export.run(export.Settings(run=path.parent, views=("original", "flip"), out=folder / "out"))
+    export.run(export.ExportSettings(run=path.parent, views=("original", "flip"), out=folder / "out"))
     return folder / "out"
 
 

@@ -1,0 +1,234 @@
+"""How members' probabilities become one answer: the rules of voting, in numpy and in torch alike.
+
+Every node of an ensemble's tree yields ballots: one for each fold of a recipe, one of a vote. A ballot is
+probabilities and a choice, which differ where a choice was not made by the largest probability: below a hard
+vote or an override. Soft votes above such a node read its probabilities, all others its choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, get_args
+
+from faces.labels import TASKS, Task
+from infer.ensemble.arrays import Array, arrays_of
+from infer.ensemble.tree import FACTORS, Compose, Leaf, Node, Override, Rule, Vote
+
+NEARLY = 1e-9
+"""Sums in another order of members differ in their last bits, which must decide nothing: numbers that differ
+by no more than this are equal."""
+LEAST = 1e-12
+"""Least probability of which a logarithm is taken."""
+_CLASS18 = TASKS["class18"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ballot(Generic[Array]):
+    """What one voter says of n photos."""
+
+    probabilities: Array
+    """[n, k], rows summing to 1."""
+    choices: Array
+    """int64 [n] classes."""
+
+    @classmethod
+    def of(cls, probabilities: Array) -> Ballot[Array]:
+        """A voter who chooses what is most probable."""
+        return cls(probabilities=probabilities, choices=_largest(probabilities))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poll(Generic[Array]):
+    """Voters and what they decide together."""
+
+    ballots: Sequence[Ballot[Array]]
+    weights: Sequence[float]
+    """Of each ballot, summing to 1."""
+    result: Ballot[Array]
+
+
+def poll(
+    root: Node, panels: Mapping[str, Sequence[Mapping[str, Array]]], space: str = "class18"
+) -> Poll[Array]:
+    """Let a tree vote on photos.
+
+    Args:
+        root: whose recipes all are in `panels`. If it is no vote, its folds are heard as in a soft one, those
+            of an override, whose choices are not its largest probabilities, as in a hard one.
+        panels: by recipe, for each of its voters: the [n, classes] probabilities of the same n photos by head
+            task.
+        space: the task voted on.
+
+    Raises:
+        ValueError: a recipe's heads do not tell what it is asked for, members of a composition or an override
+            have different numbers of folds, or tensors are to vote by rank.
+    """
+    if isinstance(root, Vote):
+        return _polled(root, panels, space)
+    ballots = _ballots(root, panels, space)
+    weights = _equal(ballots)
+    rule: Rule = "hard" if isinstance(root, Override) else "soft"
+    result = ballots[0] if len(ballots) == 1 else take_vote(ballots, weights, rule)
+    return Poll(ballots=ballots, weights=weights, result=result)
+
+
+def take_vote(ballots: Sequence[Ballot[Array]], weights: Sequence[float], rule: Rule) -> Ballot[Array]:
+    """One voice of many.
+
+    With members (.5, .3, .2), (.1, .6, .3) and (.2, .1, .7) of equal weight each class has one vote, the sums
+    are .8, 1.0 and 1.2, and hard voting answers 2.
+
+    Args:
+        ballots: of m voters on n photos.
+        weights: [m], summing to 1.
+        rule: as in `Vote`.
+
+    Raises:
+        ValueError: an unknown rule, or tensors are to vote by rank.
+    """
+    arrays = arrays_of(ballots[0].probabilities)
+    stacked = arrays.stack([ballot.probabilities for ballot in ballots])
+    match rule:
+        case "soft":
+            return Ballot.of(arrays.weighted_sum(weights, stacked))
+        case "log":
+            return Ballot.of(arrays.softmax(arrays.weighted_sum(weights, arrays.log(stacked, LEAST))))
+        case "rank":
+            ranks = arrays.weighted_sum(weights, arrays.ranks(stacked) / stacked.shape[1])
+            return Ballot.of(ranks / ranks.sum(1, keepdims=True))
+        case "hard":
+            mean = arrays.weighted_sum(weights, stacked)
+            choices = arrays.stack([ballot.choices for ballot in ballots])
+            votes = arrays.weighted_sum(weights, arrays.one_hot(choices, stacked.shape[2]))
+            leading = votes >= arrays.row_max(votes) - NEARLY
+            return Ballot(probabilities=mean, choices=_largest(arrays.where(leading, mean, -1)))
+    raise ValueError(f"rule={rule!r}: known are {', '.join(get_args(Rule))}")
+
+
+def _equal(ballots: Sequence[Ballot[Array]]) -> list[float]:
+    return [1 / len(ballots)] * len(ballots)
+
+
+def _polled(vote: Vote, panels: Mapping[str, Sequence[Mapping[str, Array]]], space: str) -> Poll[Array]:
+    """A member's weight is shared equally by its voters."""
+    ballots: list[Ballot[Array]] = []
+    weights: list[float] = []
+    for member, share in zip(vote.members, vote.shares, strict=True):
+        mine = _ballots(member, panels, space)
+        ballots += mine
+        weights += [share / len(mine)] * len(mine)
+    result = take_vote(ballots, weights, vote.rule)
+    if vote.temperature != 1:
+        arrays = arrays_of(result.probabilities)
+        cooled = arrays.softmax(arrays.log(result.probabilities, LEAST) / vote.temperature)
+        result = Ballot(probabilities=cooled, choices=result.choices)
+    return Poll(ballots=ballots, weights=weights, result=result)
+
+
+def _ballots(
+    node: Node, panels: Mapping[str, Sequence[Mapping[str, Array]]], space: str
+) -> list[Ballot[Array]]:
+    match node:
+        case Leaf():
+            voters = panels[node.recipe]
+            return [Ballot.of(_projected(heads, space)) for heads in voters]
+        case Vote():
+            return [_polled(node, panels, space).result]
+        case Compose():
+            tasks = [task for task, _ in node.parts]
+            parts = [_ballots(part, panels, task) for task, part in node.parts]
+            return [_in_space(_composed(tasks, row), space) for row in _fold_by_fold(parts)]
+        case Override():
+            bases, bys = _ballots(node.base, panels, "class18"), _ballots(node.by, panels, node.task)
+            if len(bases) == 1:  # a single voice is overridden once, by what all folds think
+                bys = [take_vote(bys, _equal(bys), "soft")]
+            rows = _fold_by_fold([bases, bys])
+            return [_in_space(_overridden(node, base, by), space) for base, by in rows]
+
+
+def _fold_by_fold(members: Sequence[Sequence[Ballot[Array]]]) -> list[tuple[Ballot[Array], ...]]:
+    """Voters side by side; a single one stands beside each of the others."""
+    count = max(map(len, members))
+    if any(len(ballots) not in (1, count) for ballots in members):
+        raise ValueError(
+            f"members of a composition or an override have {', '.join(str(len(b)) for b in members)} folds: "
+            "they are joined fold by fold; train the missing folds, or vote over each member first"
+        )
+    return list(zip(*(list(b) * (count if len(b) == 1 else 1) for b in members), strict=True))
+
+
+def _composed(tasks: Sequence[str], ballots: Sequence[Ballot[Array]]) -> Ballot[Array]:
+    heads = {task: ballot.probabilities for task, ballot in zip(tasks, ballots, strict=True)}
+    chosen: dict[str, Array] = {}
+    for task, ballot in zip(tasks, ballots, strict=True):
+        chosen |= _split(ballot.choices, TASKS[task])
+    return Ballot(probabilities=_projected(heads, "class18"), choices=_join(chosen, _CLASS18))
+
+
+def _overridden(node: Override, base: Ballot[Array], by: Ballot[Array]) -> Ballot[Array]:
+    """The base with the factor set where the other is sure enough; the mass of the value that it had goes to
+    the new one."""
+    arrays = arrays_of(base.probabilities)
+    chosen = _split(base.choices, _CLASS18)
+    sure = by.probabilities[:, TASKS[node.task].classes.index(node.category)] > node.above
+    for factor, values in node.where:
+        sure = sure & _is_any(chosen[factor], (FACTORS[factor].index(value) for value in values))
+    before = chosen[node.factor]
+    after = arrays.where(sure, FACTORS[node.factor].index(node.category), before)
+    axis = 1 + list(FACTORS).index(node.factor)
+    size = _CLASS18.sizes[axis - 1]
+    along = [-1, *(size if place == axis else 1 for place in (1, 2, 3))]
+    left, entered = (arrays.one_hot(codes, size).reshape(along) for codes in (before, after))
+    cube = base.probabilities.reshape(-1, *_CLASS18.sizes)
+    moved = (cube * left).sum(axis, keepdims=True)
+    changed = cube * ~left + moved * entered
+    return Ballot(
+        probabilities=changed.reshape(base.probabilities.shape),
+        choices=_join({**chosen, node.factor: after}, _CLASS18),
+    )
+
+
+def _in_space(ballot: Ballot[Array], space: str) -> Ballot[Array]:
+    """A ballot on the 18 classes as one on another task."""
+    if space == "class18":
+        return ballot
+    probabilities = _projected({"class18": ballot.probabilities}, space)
+    if space == "senior":  # the choice may be younger than its classes
+        return Ballot.of(probabilities)
+    return Ballot(probabilities=probabilities, choices=_join(_split(ballot.choices, _CLASS18), TASKS[space]))
+
+
+def _projected(heads: Mapping[str, Array], space: str) -> Array:
+    return arrays_of(next(iter(heads.values()))).project(heads, space)
+
+
+def _split(classes: Array, task: Task) -> dict[str, Array]:
+    """Classes of a task as codes of its factors."""
+    codes: dict[str, Array] = {}
+    for factor, size in zip(reversed(task.factors), reversed(task.sizes), strict=True):
+        codes[factor], classes = classes % size, classes // size
+    return codes
+
+
+def _join(codes: Mapping[str, Array], task: Task) -> Array:
+    """Codes of a task's factors as its classes."""
+    first, *others = task.factors
+    classes = codes[first]
+    for factor, size in zip(others, task.sizes[1:], strict=True):
+        classes = classes * size + codes[factor]
+    return classes
+
+
+def _is_any(codes: Array, values: Iterable[int]) -> Array:
+    """Mask of the codes that are one of the values."""
+    mask: Array = codes < 0
+    for value in values:
+        mask = mask | (codes == value)
+    return mask
+
+
+def _largest(values: Array) -> Array:
+    """int64 [n] columns of the largest values of [n, k], the lower of nearly equal ones."""
+    arrays = arrays_of(values)
+    return arrays.first(values >= arrays.row_max(values) - NEARLY)

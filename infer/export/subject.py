@@ -1,0 +1,100 @@
+"""What is exported: an ensemble with all its runs, or one run alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faces.labels import tells
+from infer.ensemble.file import ensemble_table
+from infer.ensemble.tree import Ensemble, Leaf, Node, Vote, check_tasks, children, recipes_of
+from infer.predict.runs import Run, find_runs
+from train.engine.checkpoint import read_card
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Runs, views and votes that become one model."""
+
+    name: str
+    """Of the folder in `exports`, when no other is given."""
+    members: Mapping[str, Sequence[Run]]
+    """The runs of each recipe."""
+    root: Node | None
+    """How they vote on the 18 classes; None for a run whose heads do not tell all of them."""
+    views: tuple[str, ...]
+    table: Mapping[str, Any] | None
+    """The ensemble as a TOML table; None for a run alone."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs, recipe by recipe."""
+        return [run for folds in self.members.values() for run in folds]
+
+
+def subject_of_ensemble(ensemble: Ensemble, runs: Path) -> Subject:
+    """An ensemble and its trained folds.
+
+    Args:
+        ensemble: to export.
+        runs: folder of all runs.
+
+    Raises:
+        ValueError: a vote by rank, a recipe without a trained fold, or one that cannot answer what it is
+            asked for.
+    """
+    check_rules(ensemble.root, ensemble.name)
+    members = find_runs(recipes_of(ensemble.root), runs)
+    check_tasks(ensemble.root, {recipe: folds[0].card.recipe.tasks for recipe, folds in members.items()})
+    return Subject(
+        name=ensemble.name,
+        members=members,
+        root=ensemble.root,
+        views=ensemble.views,
+        table=ensemble_table(ensemble),
+    )
+
+
+def subject_of_run(folder: Path, views: Sequence[str]) -> Subject:
+    """One trained fold.
+
+    Args:
+        folder: `runs/<recipe>/fold<k>`.
+        views: names of test-time views.
+
+    Raises:
+        ValueError: no run that can be used.
+    """
+    path = folder / "best.safetensors"
+    name = "/".join(folder.resolve().parts[-2:])
+    run = Run(name, path, read_card(path))
+    whole = tells(run.card.recipe.tasks, "class18")
+    return Subject(
+        name=name.replace("/", "-"),
+        members={name: [run]},
+        root=Leaf(name) if whole else None,
+        views=tuple(views),
+        table=None,
+    )
+
+
+def check_rules(node: Node, ensemble: str) -> None:
+    """Refuse a tree whose answer on a photo depends on other photos.
+
+    Args:
+        node: the root, or a part of it.
+        ensemble: name for the error.
+
+    Raises:
+        ValueError: a vote by rank.
+    """
+    if isinstance(node, Vote) and node.rule == "rank":
+        raise ValueError(
+            f'ensemble {ensemble}: rule = "rank" cannot be exported: a photo\'s rank depends on the other '
+            "photos that are asked about, which an exported model does not know; export the same members "
+            'with rule = "soft", "log" or "hard"'
+        )
+    for _, child in children(node):
+        check_rules(child, ensemble)
