@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,9 @@ FoldScheme = Literal["person", "age_group", "holdout", "everything", "image"]
 """person: people are dealt to the folds, evenly over age band and gender. age_group: each age band alone is
 divided into equal parts. holdout: fold 0 of person and no other. everything: nobody validates. image: photos
 are dealt, evenly over the 18 classes, so that people stand on both sides and scores are too good."""
-
-FOLD_SCHEMES: tuple[FoldScheme, ...] = get_args(FoldScheme)
+EXTRA, EVERY_FOLD = "extra", "all"
+"""Column of a cache's index that names the folds in which a photo beside the ordinary ones trains, and its
+value for all of them; `fold<k>` is fold k alone, "" an ordinary photo. Without it all are ordinary."""
 
 
 def fold_numbers(scheme: FoldScheme, folds: int) -> range:

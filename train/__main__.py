@@ -1,4 +1,4 @@
-"""`python -m train`: the work is in `run`, so that spawned workers can import it."""
+"""`python -m train`: the command has a module of its own, which spawned workers can import."""
 
 from train.command import main
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from faces.cache import Cache
-from faces.folds import fold_numbers
 from train.assemble import FoldPlan
-from train.engine.precision import choose_device, loader_threads
-from train.engine.processes import join_processes
 from train.engine.watch import BarWatch, Watch
 from train.fold import train_fold
-from train.recipe.recipe import Recipe
 from train.results.report import (
     draw_curves,
     draw_out_of_fold,
@@ -28,60 +23,36 @@ from train.results.report import (
 )
 from train.results.trackers import check_installed
 
-if TYPE_CHECKING:
-    from train.command import Settings
+_PLAIN_COLUMNS = ("epoch", "images_per_s")
+"""Columns of the table of best epochs that are no scores."""
 
 
-def train_folds(settings: Settings, recipe: Recipe, cache: Cache) -> None:
-    """Train the folds asked for, draw each one's curves, and report."""
-    check_installed(settings.log)
-    device = choose_device(settings.device)
-    processes = join_processes(device)
-    threads = settings.threads or loader_threads(device)
-    folder = settings.runs / settings.recipe.stem
+def train_folds(plans: Sequence[FoldPlan]) -> None:
+    """Train folds of a recipe, draw each one's curves, and report. Of several processes the first reports.
+
+    Args:
+        plans: at least one, differing in nothing but fold and folder.
+
+    Raises:
+        ValueError: as `train_fold`, or the package of a tracker is missing.
+    """
+    check_installed(plans[0].trackers)
+    first = plans[0].processes.first
     scores: dict[int, dict[str, float]] = {}
-    with BarWatch() if processes.first else nullcontext(Watch()) as watch:
-        for fold in settings.fold or fold_numbers(settings.fold_scheme, settings.folds):
-            plan = FoldPlan(
-                recipe=recipe,
-                cache=cache,
-                fold=fold,
-                folds=settings.folds,
-                fold_seed=settings.fold_seed,
-                scheme=settings.fold_scheme,
-                folder=folder / f"fold{fold}",
-                device=device,
-                threads=threads,
-                processes=processes,
-                resume=settings.resume,
-                trackers=settings.log,
-                checkpoint_minutes=settings.checkpoint_minutes,
-                on_damage=settings.on_damage,
-            )
-            scores[fold] = train_fold(plan, watch)
-            if processes.first:
+    with BarWatch() if first else nullcontext(Watch()) as watch:
+        for plan in plans:
+            scores[plan.fold] = train_fold(plan, watch)
+            if first:
                 draw_curves(plan.folder)
-    if processes.first:
-        report(folder, scores)
+    if first:
+        _report(plans[0].folder.parent, scores)
 
 
-def report(folder: Path, scores: dict[int, dict[str, float]]) -> None:
+def _report(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> None:
     """Print the best epoch of the folds trained, and the out-of-fold scores over all folds in the folder."""
     console = Console()
-    table = Table(
-        title=f"{folder}: best epochs by validation macro F1", title_justify="left", box=SIMPLE_HEAD
-    )
-    kept = ("epoch", "images_per_s")
-    names = [n for n in next(iter(scores.values())) if n in kept or (n != "epoch" and group_of(n) == "score")]
-    table.add_column("fold")
-    for name in names:
-        table.add_column(name.replace("_per_", "/"), justify="right")
-    for fold, row in scores.items():
-        shown = {**row, "epoch": row["epoch"] + 1}
-        texts = [f"{shown[n]:,.0f}" if n in ("epoch", "images_per_s") else f"{shown[n]:.3f}" for n in names]
-        table.add_row(str(fold), *texts)
-    console.print(table)
-    if "macro_f1" not in names:
+    console.print(_best_epochs(folder, scores))
+    if not any("macro_f1" in row for row in scores.values()):
         console.print("nobody validated: the last epoch's weights are kept", highlight=False)
         return
     pooled = read_out_of_fold(folder)
@@ -91,3 +62,19 @@ def report(folder: Path, scores: dict[int, dict[str, float]]) -> None:
         f"out of fold, {folds_in(pooled)}, {len(pooled):,} photos: {line}", highlight=False, soft_wrap=True
     )
     console.print(f"picture: {draw_out_of_fold(pooled, folder)}", highlight=False, soft_wrap=True)
+
+
+def _best_epochs(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> Table:
+    """A row a fold: its best epoch's main scores and speed."""
+    table = Table(
+        title=f"{folder}: best epochs by validation macro F1", title_justify="left", box=SIMPLE_HEAD
+    )
+    names = [n for n in next(iter(scores.values())) if n in _PLAIN_COLUMNS or group_of(n) == "score"]
+    table.add_column("fold")
+    for name in names:
+        table.add_column(name.replace("_per_", "/"), justify="right")
+    for fold, row in scores.items():
+        shown = {**row, "epoch": row["epoch"] + 1}
+        texts = [f"{shown[n]:,.0f}" if n in _PLAIN_COLUMNS else f"{shown[n]:.3f}" for n in names]
+        table.add_row(str(fold), *texts)
+    return table

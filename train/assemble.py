@@ -31,6 +31,7 @@ from train.network.codings import codings_of
 from train.network.model import Network, build_model, normalisation
 from train.network.objective import Objective
 from train.recipe.recipe import Recipe
+from train.results.head_scores import score_heads
 from train.results.trackers import TrackerName
 
 
@@ -122,6 +123,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         step=step,
         training=training,
         validation=validation,
+        score=lambda predictions: score_heads(plan.cache.index.iloc[rows.validation], predictions),
         history=history,
     )
 
@@ -166,7 +168,7 @@ def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, 
     training = Loader(
         plan.cache,
         rows.training,
-        policy=recipe.augment,
+        policy=recipe.policy,
         seed=plan.seed,
         sampler=fold_sampler(recipe, plan.cache, rows.training),
         on_damage=plan.on_damage,

@@ -5,16 +5,23 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import tyro
 
 from faces.cache import Cache
 from faces.command import run_command
-from faces.folds import FoldScheme
+from faces.folds import FoldScheme, fold_numbers
+from train.engine.compute import Compute
 from train.recipe.file import read_recipe
+from train.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from train.assemble import FoldPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TrainSettings:
     """Train folds of a recipe on a cache of face crops.
 
     Photos of one person never stand on both sides of a fold, unless --fold-scheme is image; age bands and
@@ -50,10 +57,7 @@ class Settings:
     same command goes on too."""
     weights: Path | None = None
     """Local file of backbone weights, instead of the recipe's `weights` or `pretrained`."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes the GPU where there is one."""
-    threads: int = 0
-    """Loader threads; 0 is 1 on a CPU, which the network needs more, and up to 8 beside a GPU."""
+    compute: tyro.conf.OmitArgPrefixes[Compute] = Compute()
     on_damage: Literal["stop", "skip"] = "stop"
     """What a crop that does not decode does: stop names it and ends the training; skip trains and validates
     without it, and lists it in the fold's skipped.csv. All other photos keep their batches and draws."""
@@ -64,7 +68,7 @@ class Settings:
     saved after every epoch. Changes no result."""
 
 
-def run(settings: Settings) -> None:
+def run(settings: TrainSettings) -> None:
     """Train the folds asked for, then report on all folds that are there."""
     recipe = read_recipe(settings.recipe)
     if settings.weights is not None:
@@ -73,7 +77,35 @@ def run(settings: Settings) -> None:
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from train.all_folds import train_folds
 
-    train_folds(settings, recipe, cache)
+    train_folds(_plans(settings, recipe, cache))
+
+
+def _plans(settings: TrainSettings, recipe: Recipe, cache: Cache) -> list[FoldPlan]:
+    """A plan for each fold asked for."""
+    from train.assemble import FoldPlan
+    from train.engine.processes import join_processes
+
+    device = settings.compute.chosen_device()
+    processes = join_processes(device)
+    return [
+        FoldPlan(
+            recipe=recipe,
+            cache=cache,
+            fold=fold,
+            folds=settings.folds,
+            fold_seed=settings.fold_seed,
+            scheme=settings.fold_scheme,
+            folder=settings.runs / settings.recipe.stem / f"fold{fold}",
+            device=device,
+            threads=settings.compute.loader_threads(),
+            processes=processes,
+            resume=settings.resume,
+            trackers=settings.log,
+            checkpoint_minutes=settings.checkpoint_minutes,
+            on_damage=settings.on_damage,
+        )
+        for fold in settings.fold or fold_numbers(settings.fold_scheme, settings.folds)
+    ]
 
 
 def _open_damaged(folder: Path) -> Cache:
@@ -92,4 +124,4 @@ def _open_damaged(folder: Path) -> Cache:
 
 def main() -> None:
     """`python -m train`."""
-    run_command(Settings, run)
+    run_command(TrainSettings, run)

@@ -62,7 +62,7 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         if plan.processes.world > 1:
             raise ValueError("on_damage=skip: processes would lose step of each other; train in one process")
         rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
-    with explain_exhaustion(plan):
+    with explain_exhaustion(plan.recipe, plan.device, plan.processes):
         training = assemble(plan, rows)
         if absent := absent_classes(plan.cache, plan.recipe.tasks):
             watch.say(

@@ -13,7 +13,7 @@ from train.training_sheet import training_sheet
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class LookAugmentSettings:
     """Draw a contact sheet of a recipe: crops as its evaluation sees them, beside them as training does.
 
     Of a recipe that mixes photos a second sheet, <out>_mixed, shows a batch of mixed ones with their labels.
@@ -27,7 +27,7 @@ class Settings:
     """The picture to write."""
 
 
-def look(settings: Settings) -> None:
+def look(settings: LookAugmentSettings) -> None:
     """Draw the sheet."""
     recipe = read_recipe(settings.recipe)
     cache = Cache.open(settings.cache)
@@ -48,7 +48,7 @@ def look(settings: Settings) -> None:
 
 def main() -> None:
     """The command line."""
-    run_command(Settings, look)
+    run_command(LookAugmentSettings, look)
 
 
 if __name__ == "__main__":

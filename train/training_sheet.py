@@ -41,7 +41,7 @@ def training_sheet(recipe: Recipe, cache: Cache, path: Path) -> None:
         image_size=recipe.image_size,
         mean=(0, 0, 0),
         std=(1, 1, 1),
-        policy=recipe.augment,
+        policy=recipe.policy,
         centre=recipe.centre,
         seed=recipe.seed,
         shuffle=True,
@@ -58,17 +58,17 @@ def training_sheet(recipe: Recipe, cache: Cache, path: Path) -> None:
 
 def _draw(pixels: FloatArray, soft: Mapping[str, FloatArray], recipe: Recipe, path: Path) -> None:
     figure = Figure(figsize=(2.4 * COLUMNS, (2.1 + 0.2 * len(soft)) * ROWS), layout="constrained")
-    figure.suptitle(f"augmentation {recipe.augment}, mixing {recipe.mixing.name}")
+    figure.suptitle(f"augmentation {recipe.policy_name}, mixing {recipe.mixing.name}")
     for number, axes in enumerate(figure.subplots(ROWS, COLUMNS).flat):
         axes.set_axis_off()
         if number < len(pixels):
             axes.imshow(pixels[number])
-            axes.set_title("\n".join(_told(task, soft[task][number]) for task in soft), fontsize=7)
+            axes.set_title("\n".join(_label_text(task, soft[task][number]) for task in soft), fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
 
 
-def _told(task: str, row: FloatArray) -> str:
+def _label_text(task: str, row: FloatArray) -> str:
     """`mask: 0.50 wear, 0.50 normal`: the three largest shares."""
     names = TASKS[task].classes if len(row) == len(TASKS[task].classes) else range(len(row))
     largest = [k for k in np.argsort(-row, kind="stable")[:3] if row[k] >= 0.005]

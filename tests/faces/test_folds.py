@@ -1,11 +1,13 @@
 """Who validates in each scheme: people never split, strata balanced, nothing but the photos counts."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faces.folds import FOLD_SCHEMES, FoldScheme, fold_numbers, fold_of_rows
+from faces.folds import FoldScheme, fold_numbers, fold_of_rows
 from faces.labels import IntArray
 
 SHARES = (0.47, 0.46, 0.07)
@@ -108,7 +110,7 @@ def test_shares_of_a_contest_sized_data_set_stay_within_half_a_point() -> None:
 @given(people=crowds(), folds=fold_counts, seed=seeds, shuffle=seeds)
 def test_the_order_of_rows_does_not_count(people: People, folds: int, seed: int, shuffle: int) -> None:
     order = np.random.default_rng(shuffle).permutation(len(people.keys))
-    for scheme in FOLD_SCHEMES:
+    for scheme in get_args(FoldScheme):
         fold = people.folds(scheme, folds, seed)
         np.testing.assert_array_equal(people.folds(scheme, folds, seed, order), fold[order])
 

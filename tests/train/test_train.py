@@ -12,10 +12,11 @@ import torch
 from faces.cache import Cache
 from faces.labels import TASKS
 from train.assemble import FoldPlan
-from train.command import Settings, run
+from train.command import TrainSettings, run
 from train.data.rows import fold_rows
 from train.engine import precision
 from train.engine.checkpoint import RunError, load_best, load_state, read_card
+from train.engine.compute import Compute
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.network import Head, Optimiser, Schedule
@@ -218,8 +219,8 @@ def test_command_trains_all_folds_and_draws(
     recipe.write_text(
         'tasks = ["class18"]\nbackbone = "test_resnet"\nimage_size = 32\nepochs = 1\nbatch_size = 16\n'
     )
-    settings = Settings(recipe=recipe, cache=coloured.folder, folds=2, runs=tmp_path / "runs", device="cpu")
-    run(settings)
+    compute = Compute(device="cpu")
+    run(TrainSettings(recipe=recipe, cache=coloured.folder, folds=2, runs=tmp_path / "runs", compute=compute))
     printed = " ".join(capsys.readouterr().out.split())
     assert "out of fold, folds 0, 1, 72 photos: macro_f1" in printed
     folder = tmp_path / "runs" / "tiny"
@@ -248,4 +249,4 @@ def test_a_gpu_demanded_in_vain_is_an_error(coloured: Cache, tmp_path: Path) -> 
     recipe = tmp_path / "tiny.toml"
     recipe.write_text("epochs = 1")
     with pytest.raises(ValueError, match="device=cuda: torch sees no usable GPU"):
-        run(Settings(recipe=recipe, cache=coloured.folder, device="cuda"))
+        run(TrainSettings(recipe=recipe, cache=coloured.folder, compute=Compute(device="cuda")))

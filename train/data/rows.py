@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from faces.cache import Cache
-from faces.folds import FoldScheme, fold_numbers, fold_of_rows
+from faces.folds import EXTRA, FoldScheme, fold_numbers, fold_of_rows
 from faces.labels import AGE_EDGES, CLASS_COUNT, TASKS, UNKNOWN, IntArray
 from train.recipe.data import Rows
 
-EXTRA = "extra"
-"""Column of a cache's index (preprocess/join.py): "" for ordinary photos, and for those beside them the folds
-they train in: `all`, or `fold<k>` for fold k alone. Without it all are ordinary."""
 _NO_ROWS = np.empty(0, np.int64)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.loader import Loader
 from train.data.rows import FoldRows
 from train.engine.averaging import WeightAverage
 from train.engine.checkpoint import StateFile
-from train.engine.predict import predict_heads, score_heads
+from train.engine.predict import predict_heads
 from train.engine.processes import Processes
 from train.engine.schedule import judge_epoch
 from train.engine.step import Step
@@ -72,6 +72,8 @@ class FoldTraining:
     training: Loader
     validation: Loader | None
     """None where nobody validates."""
+    score: Callable[[Mapping[str, FloatArray]], dict[str, float]]
+    """Scores of the validation rows' probabilities [rows, classes] by task; `macro_f1` is among them."""
     history: list[dict[str, float]]
     """One row an epoch: epoch, lr, loss, validation scores, images_per_s, seconds."""
 
@@ -182,7 +184,7 @@ class FoldTraining:
         loss = self._mean_loss()
         trained = time.perf_counter()
         predictions = self.validate(watch.advance) if self.validation else {}
-        scores = score_heads(self.cache.index.iloc[self.rows.validation], predictions) if predictions else {}
+        scores = self.score(predictions) if predictions else {}
         row = {"epoch": float(self.epoch), "lr": self.part.rate, "loss": loss, **scores}
         row["images_per_s"] = self.part.photos * self.processes.world / (trained - self.part.begun)
         row["seconds"] = time.perf_counter() - self.part.begun

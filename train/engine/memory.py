@@ -8,14 +8,20 @@ from contextlib import contextmanager
 
 import torch
 
-from train.assemble import FoldPlan
 from train.engine.precision import make_fabric
+from train.engine.processes import Processes
 from train.network.model import Network, build_model
+from train.recipe.recipe import Recipe
 
 
 @contextmanager
-def explain_exhaustion(plan: FoldPlan) -> Iterator[None]:
+def explain_exhaustion(recipe: Recipe, device: str, processes: Processes) -> Iterator[None]:
     """Turn an error of exhausted memory into one that says the batch size that fits.
+
+    Args:
+        recipe: what is trained.
+        device: `cpu` or `cuda`.
+        processes: those that share a batch.
 
     Raises:
         ValueError: memory ran out.
@@ -25,18 +31,18 @@ def explain_exhaustion(plan: FoldPlan) -> Iterator[None]:
     except RuntimeError as error:
         if not exhausted(error):
             raise
-        told = str(error).splitlines()[0][:160]
+        reason = str(error).splitlines()[0][:160]
     else:
         return
     # Outside the handler: the error's trace holds on to the tensors that filled the memory.
-    fits = largest_batch(plan)
-    size = plan.recipe.batch_size
+    fits = _largest_batch(recipe, device, processes)
+    size = recipe.batch_size
     cure = (
         f"a batch_size of {fits} fits; accumulate = {-(-size // fits)} makes a step see {size} again"
         if fits
         else "not even 2 fit: use a smaller image_size or backbone"
     )
-    raise ValueError(f"batch_size={size}: out of memory on {plan.device} ({told}); {cure}")
+    raise ValueError(f"batch_size={size}: out of memory on {device} ({reason}); {cure}")
 
 
 def exhausted(error: RuntimeError) -> bool:
@@ -44,24 +50,24 @@ def exhausted(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def largest_batch(plan: FoldPlan) -> int:
+def _largest_batch(recipe: Recipe, device: str, processes: Processes) -> int:
     """The largest of batch_size / 2, / 4, ... that passes forward and backward; 0 if none down to 2 does."""
-    network = build_model(plan.recipe, initialise=False).train()
-    size = plan.processes.share(plan.recipe.batch_size) // 2
+    network = build_model(recipe, initialise=False).train()
+    size = processes.share(recipe.batch_size) // 2
     while size >= 2:
         gc.collect()
-        if plan.device == "cuda":
+        if device == "cuda":
             torch.cuda.empty_cache()
-        if _passes(plan, network, size):
-            return size * plan.processes.world
+        if _passes(recipe, device, network, size):
+            return size * processes.world
         size //= 2
     return 0
 
 
-def _passes(plan: FoldPlan, network: Network, size: int) -> bool:
-    side = plan.recipe.image_size
+def _passes(recipe: Recipe, device: str, network: Network, size: int) -> bool:
+    side = recipe.image_size
     try:
-        fabric = make_fabric(plan.recipe.precision, plan.device)
+        fabric = make_fabric(recipe.precision, device)
         model = fabric.setup(network)
         outputs = model(torch.zeros(size, 3, side, side, device=fabric.device))
         fabric.backward(torch.stack([output.float().square().mean() for output in outputs.values()]).sum())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+
+import tyro
 
 from faces.cache import Cache, CacheError
 from faces.command import run_command
 from faces.labels import covers_classes
+from train.engine.compute import Compute
 from train.recipe.file import read_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class LeakSettings:
     """Train a recipe on folds of photos and on folds of people, and score both on people in neither.
 
     Folds of photos (`--fold-scheme image`) put people on both sides, and what a network remembers of a face
@@ -40,10 +42,7 @@ class Settings:
     """One in so many people is kept apart, at least 2."""
     runs: Path = Path("runs/leak-demo")
     """Folder of the runs."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes the GPU where there is one."""
-    threads: int = 0
-    """Loader threads; 0 is 1 on a CPU, and up to 8 beside a GPU."""
+    compute: tyro.conf.OmitArgPrefixes[Compute] = Compute()
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.apart < 2:
@@ -52,7 +51,7 @@ class Settings:
             raise ValueError("fold: name at least one")
 
 
-def run(settings: Settings) -> None:
+def run(settings: LeakSettings) -> None:
     """Read recipe and cache, train, and report.
 
     Raises:
@@ -73,11 +72,24 @@ def run(settings: Settings) -> None:
     except CacheError as error:
         raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
-    from train.leak.work import demonstrate
+    from train.leak.work import Demonstration, demonstrate
 
-    demonstrate(settings, recipe, cache)
+    demonstrate(
+        Demonstration(
+            name=settings.recipe.stem,
+            recipe=recipe,
+            cache=cache,
+            trained=settings.fold,
+            folds=settings.folds,
+            fold_seed=settings.fold_seed,
+            apart=settings.apart,
+            folder=settings.runs,
+            device=settings.compute.chosen_device(),
+            threads=settings.compute.loader_threads(),
+        )
+    )
 
 
 def main() -> None:
     """The command line."""
-    run_command(Settings, run)
+    run_command(LeakSettings, run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,15 +21,13 @@ from pipeline.loader import Loader
 from train.assemble import FoldPlan
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_best
-from train.engine.precision import choose_device, loader_threads, make_fabric
-from train.engine.predict import predict_heads, score_heads
+from train.engine.precision import make_fabric
+from train.engine.predict import predict_heads
 from train.engine.watch import BarWatch, Watch
 from train.fold import train_fold
 from train.network.codings import codings_of
 from train.recipe.recipe import Recipe
-
-if TYPE_CHECKING:
-    from train.leak.command import Settings
+from train.results.head_scores import score_heads
 
 SCHEMES: tuple[FoldScheme, ...] = ("image", "person")
 PROMISED, KEPT = "promised", "kept"
@@ -40,13 +39,41 @@ Means = dict[tuple[str, str], dict[str, float]]
 """`COUNTS` and `SCORES` by scheme and `PROMISED` or `KEPT`."""
 
 
-def demonstrate(settings: Settings, recipe: Recipe, cache: Cache) -> Means:
+@dataclass(frozen=True, kw_only=True)
+class Demonstration:
+    """What is trained with both schemes, and where."""
+
+    name: str
+    """Name of the recipe, for titles."""
+    recipe: Recipe
+    """A recipe whose tasks say the 18 classes."""
+    cache: Cache
+    """A cache with labels."""
+    trained: tuple[int, ...]
+    """Folds to train of each scheme, at least one; scores are means over them."""
+    folds: int
+    """Number of folds that the people, and the photos, not kept apart are divided into."""
+    fold_seed: int
+    """Which of the many such divisions."""
+    apart: int
+    """One in so many people is kept apart, at least 2."""
+    folder: Path
+    """Folder of the runs."""
+    device: Literal["cpu", "cuda"]
+    threads: int
+    """Threads of the loader."""
+
+    @property
+    def title(self) -> str:
+        """Recipe, epochs, cache and folds in one line."""
+        folds = f"fold {', '.join(map(str, self.trained))} of {self.folds}"
+        return f"{self.name}, {self.recipe.epochs} epochs, {self.cache.folder}, {folds}"
+
+
+def demonstrate(demonstration: Demonstration) -> Means:
     """Train both schemes, print what each promised and kept, and draw it.
 
-    Args:
-        settings: folds, people to keep apart, and where to train.
-        recipe: whose tasks say the 18 classes.
-        cache: with labels.
+    Writes leak.csv and leak.png beside the runs of each scheme.
 
     Returns:
         Means over the folds; `both_sides` counts those of the `people` scored who also trained.
@@ -54,29 +81,28 @@ def demonstrate(settings: Settings, recipe: Recipe, cache: Cache) -> Means:
     Raises:
         ValueError: recipe and people do not allow the folds, or the folder holds runs of something else.
     """
-    apart = rows_apart(cache, settings.apart, settings.fold_seed)
+    apart = rows_apart(demonstration.cache, demonstration.apart, demonstration.fold_seed)
+    folder = demonstration.folder
     with BarWatch() as watch:
         table = pd.DataFrame(
             [
                 {"scheme": scheme, "fold": fold, "score": score, **values}
                 for scheme in SCHEMES
-                for fold in settings.fold
-                for score, values in fold_scores(settings, recipe, cache, scheme, fold, apart, watch).items()
+                for fold in demonstration.trained
+                for score, values in fold_scores(demonstration, scheme, fold, apart, watch).items()
             ]
         )
-    write_atomically(settings.runs / "leak.csv", table.to_csv(index=False).encode())
+    write_atomically(folder / "leak.csv", table.to_csv(index=False).encode())
     means: Means = {}
     for scheme in SCHEMES:
         for score in SCORED_ON:
             rows = table[(table.scheme == scheme) & (table.score == score)]
             means[scheme, score] = {name: float(rows[name].mean()) for name in (*COUNTS, *SCORES)}
     console = Console()
-    told = f"{settings.recipe.stem}, {recipe.epochs} epochs, {settings.cache}"
-    folds = f"fold {', '.join(map(str, settings.fold))} of {settings.folds}"
-    console.print(scores_table(means, f"{told}, {folds}: best epochs by validation macro F1"))
+    console.print(scores_table(means, f"{demonstration.title}: best epochs by validation macro F1"))
     console.print(verdict(means), highlight=False, soft_wrap=True)
-    draw_leak(means, f"{told}, {folds}", settings.runs / "leak.png")
-    console.print(f"picture: {settings.runs / 'leak.png'}", highlight=False, soft_wrap=True)
+    draw_leak(means, demonstration.title, folder / "leak.png")
+    console.print(f"picture: {folder / 'leak.png'}", highlight=False, soft_wrap=True)
     return means
 
 
@@ -97,39 +123,33 @@ def rows_apart(cache: Cache, parts: int, seed: int) -> IntArray:
 
 
 def fold_scores(
-    settings: Settings,
-    recipe: Recipe,
-    cache: Cache,
-    scheme: FoldScheme,
-    fold: int,
-    apart: IntArray,
-    watch: Watch,
+    demonstration: Demonstration, scheme: FoldScheme, fold: int, apart: IntArray, watch: Watch
 ) -> dict[str, dict[str, float]]:
     """Train one fold of one scheme without the people apart: `COUNTS` and `SCORES`, promised and kept."""
+    recipe, cache = demonstration.recipe, demonstration.cache
     rows = fold_rows(
         cache,
         recipe.tasks,
         fold=fold,
-        folds=settings.folds,
-        seed=settings.fold_seed,
+        folds=demonstration.folds,
+        seed=demonstration.fold_seed,
         scheme=scheme,
         rows=recipe.rows,
         senior_from=recipe.age.senior_from,
         without=apart,
     )
     watch.say(f"folds by {scheme}, {len(rows.training)} training photos:")
-    device = choose_device(settings.device)
     plan = FoldPlan(
         recipe=recipe,
         cache=cache,
         fold=fold,
-        folds=settings.folds,
-        fold_seed=settings.fold_seed,
+        folds=demonstration.folds,
+        fold_seed=demonstration.fold_seed,
         scheme=scheme,
         rows=rows,
-        folder=settings.runs / scheme / f"fold{fold}",
-        device=device,
-        threads=settings.threads or loader_threads(device),
+        folder=demonstration.folder / scheme / f"fold{fold}",
+        device=demonstration.device,
+        threads=demonstration.threads,
     )
     scores = {PROMISED: train_fold(plan, watch), KEPT: score_best(plan, apart)}
     persons = cache.columns("person")["person"].to_numpy()

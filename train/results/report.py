@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from faces.labels import TASKS, UNKNOWN, FloatArray, IntArray, compose, covers_classes
 from faces.plots import draw_confusion, draw_confusions
 from faces.scores import confusion
-from train.engine.predict import CLASS_PREFIX, score_heads
+from train.results.head_scores import CLASS_PREFIX, score_heads
 from train.results.oof import OOF_FILE, heads_of, read_oof
 
 if TYPE_CHECKING:

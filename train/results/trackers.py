@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from faces.cache import Cache
-from train.engine.predict import CLASS_PREFIX
+from train.results.head_scores import CLASS_PREFIX
 from train.results.report import confusion_figure, group_of
 from train.results.tracker_backends import Backend, MLflow, TensorBoard, WandB
 from train.results.worst import draw_worst

@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+import tyro
 
 from faces.cache import Cache
 from faces.command import run_command, to_table
 from faces.folds import FoldScheme, fold_numbers
 from faces.writer import exclusive
+from train.engine.compute import Compute
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
 from train.sweep.fields import FIELDS
@@ -19,7 +22,7 @@ from train.sweep.file import Sweep, check_sweep, read_sweep
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class SweepSettings:
     """Search fields of a recipe with Optuna, by the mean macro F1 of some folds.
 
     Trials are chosen by a tree-structured Parzen estimator, the first ten at random; one whose folds so far
@@ -43,13 +46,10 @@ class Settings:
     """Folder of all runs."""
     weights: Path | None = None
     """Local file of backbone weights, instead of the recipe's `weights` or `pretrained`."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes the GPU where there is one."""
-    threads: int = 0
-    """Loader threads; 0 is 1 on a CPU, which the network needs more, and up to 8 beside a GPU."""
+    compute: tyro.conf.OmitArgPrefixes[Compute] = Compute()
 
 
-def run(settings: Settings) -> None:
+def run(settings: SweepSettings) -> None:
     """Check everything, search, and report.
 
     Raises:
@@ -73,10 +73,9 @@ def run(settings: Settings) -> None:
         _search(settings, sweep, recipe, cache, folder)
 
 
-def _search(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache, folder: Path) -> None:
+def _search(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache, folder: Path) -> None:
     # torch, timm and Optuna take seconds to import, which neither --help nor a mistake should wait for.
     from train.assemble import FoldPlan
-    from train.engine.precision import choose_device, loader_threads
     from train.fold import train_fold
     from train.sweep.report import report
     from train.sweep.study import TrialWatch, open_study, run_trials
@@ -84,7 +83,7 @@ def _search(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache, fold
     trained = recipe
     if settings.weights is not None:
         trained = dataclasses.replace(recipe, weights=str(settings.weights), pretrained=False)
-    device = choose_device(settings.device)
+    device, threads = settings.compute.chosen_device(), settings.compute.loader_threads()
     study = open_study(folder, _request(settings, sweep, trained, cache))
     watch = TrialWatch()
     with watch:
@@ -99,7 +98,7 @@ def _search(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache, fold
                 scheme=settings.fold_scheme,
                 folder=folder / f"trial{number}" / f"fold{fold}",
                 device=device,
-                threads=settings.threads or loader_threads(device),
+                threads=threads,
             )
             watch.name = f"trial {number}, fold {fold}"
             return train_fold(plan, watch)["macro_f1"]
@@ -108,7 +107,7 @@ def _search(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache, fold
     report(study, sweep, recipe, folder, settings.sweep)
 
 
-def _request(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache) -> dict[str, Any]:
+def _request(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache) -> dict[str, Any]:
     """All that the scores of trials depend on, and which trials are made."""
     return {
         "sweep": {
@@ -126,4 +125,4 @@ def _request(settings: Settings, sweep: Sweep, recipe: Recipe, cache: Cache) -> 
 
 def main() -> None:
     """The command line."""
-    run_command(Settings, run)
+    run_command(SweepSettings, run)

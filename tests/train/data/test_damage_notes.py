@@ -17,9 +17,10 @@ from faces.cache import Cache
 from faces.writer import CacheWriter
 from tests.helpers.coloured import SETTINGS, SIZE, coloured_sample
 from train.assemble import FoldPlan
-from train.command import Settings, run
+from train.command import TrainSettings, run
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_state
+from train.engine.compute import Compute
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.network import Optimiser
@@ -159,7 +160,9 @@ def test_the_command_skips_crops_of_a_shard_that_was_overwritten_in_part(
         'precision = "fp32"\n'
     )
     shared: dict = {"recipe": recipe, "cache": cache.folder, "fold": (FOLD,), "folds": FOLDS}
-    settings = Settings(**shared, runs=tmp_path / "runs", device="cpu", on_damage="skip")
+    settings = TrainSettings(
+        **shared, runs=tmp_path / "runs", compute=Compute(device="cpu"), on_damage="skip"
+    )
     with pytest.raises(ValueError, match=r"00000\.tar: content differs"):
         run(dataclasses.replace(settings, on_damage="stop"))
     run(settings)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faces.cache import Cache
-from faces.folds import FOLD_SCHEMES, FoldScheme, fold_numbers
+from faces.folds import FoldScheme, fold_numbers
 from faces.labels import TASKS
 from tests.helpers.extras import joined, write_extra
 from train.data.rows import FoldRows, absent_classes, fold_rows, training_classes
@@ -20,7 +21,7 @@ def rows_of(cache: Cache, scheme: FoldScheme, fold: int = 0, tasks: tuple[str, .
     return fold_rows(cache, tasks, fold=fold, folds=3, seed=0, scheme=scheme)
 
 
-@pytest.mark.parametrize("scheme", FOLD_SCHEMES)
+@pytest.mark.parametrize("scheme", get_args(FoldScheme))
 def test_every_photo_stands_on_one_side_of_each_fold(coloured: Cache, scheme: FoldScheme) -> None:
     persons = coloured.index.person.to_numpy()
     validated: list[int] = []
@@ -41,7 +42,7 @@ def test_bands_and_genders_are_spread_evenly_by_default(coloured: Cache) -> None
         assert len(people) == 6 and set(people) <= {1, 2} and people.sum() == 8
 
 
-@pytest.mark.parametrize("scheme", FOLD_SCHEMES)
+@pytest.mark.parametrize("scheme", get_args(FoldScheme))
 def test_a_fold_that_a_scheme_does_not_have(coloured: Cache, scheme: FoldScheme) -> None:
     told = "fold 0 is the only one" if scheme in ("holdout", "everything") else "they are numbered 0 to 2"
     for fold in (3, -1):
@@ -52,7 +53,7 @@ def test_a_fold_that_a_scheme_does_not_have(coloured: Cache, scheme: FoldScheme)
 def test_rows_kept_apart_stand_on_neither_side(coloured: Cache) -> None:
     persons = coloured.index.person.to_numpy()
     apart = rows_of(coloured, "holdout").validation
-    for scheme in FOLD_SCHEMES:
+    for scheme in get_args(FoldScheme):
         rows = fold_rows(coloured, ("mask",), fold=0, folds=2, seed=0, scheme=scheme, without=apart)
         sides = {*rows.training, *rows.validation}
         assert len(sides) == 72 - len(apart)
@@ -133,7 +134,7 @@ def mixed(coloured: Cache, unseen: Cache, tmp_path_factory: pytest.TempPathFacto
     return joined(folder / "mixed", coloured, unseen, extra=[own, known])
 
 
-@pytest.mark.parametrize("scheme", FOLD_SCHEMES)
+@pytest.mark.parametrize("scheme", get_args(FoldScheme))
 def test_extra_photos_change_nothing_for_the_ordinary_ones(
     coloured: Cache, mixed: Cache, scheme: FoldScheme
 ) -> None:

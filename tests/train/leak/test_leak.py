@@ -9,8 +9,19 @@ import pytest
 
 from faces.cache import Cache
 from faces.command import write_toml
-from train.leak.command import Settings, run
-from train.leak.work import KEPT, PROMISED, SCORES, Means, demonstrate, rows_apart, scores_table, verdict
+from train.engine.compute import Compute
+from train.leak.command import LeakSettings, run
+from train.leak.work import (
+    KEPT,
+    PROMISED,
+    SCORES,
+    Demonstration,
+    Means,
+    demonstrate,
+    rows_apart,
+    scores_table,
+    verdict,
+)
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
 from train.results.report import score_out_of_fold
@@ -27,18 +38,29 @@ RECIPE = Recipe(
 )
 
 
-def settings(cache: Cache, folder: Path) -> Settings:
-    path = folder / "tiny.toml"
+def settings(cache: Cache, folder: Path) -> LeakSettings:
+    path, compute = folder / "tiny.toml", Compute(device="cpu", threads=1)
     write_toml(RECIPE, path)
-    return Settings(
-        recipe=path, cache=cache.folder, folds=2, apart=4, runs=folder / "runs", device="cpu", threads=1
+    return LeakSettings(
+        recipe=path, cache=cache.folder, folds=2, apart=4, runs=folder / "runs", compute=compute
     )
 
 
 @pytest.fixture(scope="module")
-def shown(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Means]:
-    wanted = settings(coloured, tmp_path_factory.mktemp("leak"))
-    return wanted, demonstrate(wanted, RECIPE, coloured)
+def shown(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> tuple[Demonstration, Means]:
+    demonstration = Demonstration(
+        name="tiny",
+        recipe=RECIPE,
+        cache=coloured,
+        trained=(0,),
+        folds=2,
+        fold_seed=0,
+        apart=4,
+        folder=tmp_path_factory.mktemp("leak") / "runs",
+        device="cpu",
+        threads=1,
+    )
+    return demonstration, demonstrate(demonstration)
 
 
 def test_people_kept_apart_are_a_share_of_all_that_are_labelled(coloured: Cache, unseen: Cache) -> None:
@@ -49,48 +71,48 @@ def test_people_kept_apart_are_a_share_of_all_that_are_labelled(coloured: Cache,
 
 
 def test_only_folds_of_photos_have_people_on_both_sides(
-    coloured: Cache, shown: tuple[Settings, Means]
+    coloured: Cache, shown: tuple[Demonstration, Means]
 ) -> None:
     wanted, means = shown
     apart = coloured.index.person[rows_apart(coloured, 4, 0)]
     for scheme in ("image", "person"):
-        validated = pd.read_parquet(wanted.runs / scheme / "fold0" / "oof.parquet")
+        validated = pd.read_parquet(wanted.folder / scheme / "fold0" / "oof.parquet")
         assert not {*validated.person} & {*apart}
         promised, kept = means[scheme, PROMISED], means[scheme, KEPT]
         assert promised["people"] == validated.person.nunique() and kept["people"] == apart.nunique()
         assert (promised["both_sides"] > 0) == (scheme == "image") and kept["both_sides"] == 0
 
 
-def test_what_is_promised_is_the_score_of_the_best_epochs_validation(shown: tuple[Settings, Means]) -> None:
+def test_what_is_promised_is_the_score_of_the_best_epochs_validation(
+    shown: tuple[Demonstration, Means],
+) -> None:
     wanted, means = shown
-    table = pd.read_csv(wanted.runs / "leak.csv").set_index(["scheme", "score"])
+    table = pd.read_csv(wanted.folder / "leak.csv").set_index(["scheme", "score"])
     assert len(table) == 4 and set(table.fold) == {0}
     for scheme in ("image", "person"):
-        folder = wanted.runs / scheme / "fold0"
+        folder = wanted.folder / scheme / "fold0"
         scores = score_out_of_fold(pd.read_parquet(folder / "oof.parquet"))
         assert scores["macro_f1"] == pytest.approx(pd.read_csv(folder / "metrics.csv").macro_f1.max())
         for score in SCORES:
             assert means[scheme, PROMISED][score] == pytest.approx(scores[score])
             assert table.loc[(scheme, KEPT), score] == pytest.approx(means[scheme, KEPT][score])
-    assert (wanted.runs / "leak.png").stat().st_size > 10_000
+    assert (wanted.folder / "leak.png").stat().st_size > 10_000
 
 
 def test_the_same_command_trains_nothing_twice(
-    coloured: Cache, shown: tuple[Settings, Means], capsys: pytest.CaptureFixture[str]
+    shown: tuple[Demonstration, Means], capsys: pytest.CaptureFixture[str]
 ) -> None:
     wanted, means = shown
-    states = [*wanted.runs.glob("*/fold0/last.pt")]
+    states = [*wanted.folder.glob("*/fold0/last.pt")]
     before = [path.stat().st_mtime_ns for path in states]
-    assert len(states) == 2 and demonstrate(wanted, RECIPE, coloured) == means
+    assert len(states) == 2 and demonstrate(wanted) == means
     assert [path.stat().st_mtime_ns for path in states] == before
     assert "random-image folds promise" in capsys.readouterr().out
 
 
-def test_runs_with_other_people_apart_are_not_taken_for_these(
-    coloured: Cache, shown: tuple[Settings, Means]
-) -> None:
+def test_runs_with_other_people_apart_are_not_taken_for_these(shown: tuple[Demonstration, Means]) -> None:
     with pytest.raises(ValueError, match=r"holds a run of something else \(rows"):
-        demonstrate(replace(shown[0], apart=3), RECIPE, coloured)
+        demonstrate(replace(shown[0], apart=3))
 
 
 def test_the_verdict_is_the_difference_of_promised_and_kept() -> None:

@@ -13,11 +13,12 @@ from optuna.trial import FrozenTrial, TrialState
 from faces.cache import Cache
 from faces.command import read_toml, write_toml
 from train.assemble import FoldPlan
+from train.engine.compute import Compute
 from train.engine.watch import Watch
 from train.recipe.file import read_recipe
 from train.recipe.network import Head, Optimiser
 from train.recipe.recipe import Recipe
-from train.sweep.command import Settings, run
+from train.sweep.command import SweepSettings, run
 from train.sweep.fields import Choices, Span
 from train.sweep.file import check_sweep, read_sweep, with_values
 from train.sweep.study import FAILED
@@ -76,10 +77,11 @@ def run_search(
     training: Training, sweep: Path, cache: Cache, runs: Path, **settings: Any
 ) -> list[FrozenTrial]:
     """Run the command with a stand-in for training; the trials that are there afterwards."""
-    given = {"sweep": sweep, "cache": cache.folder, "folds": 4, "runs": runs, "device": "cpu"}
+    compute = Compute(device="cpu")
+    given: dict[str, Any] = {"cache": cache.folder, "folds": 4, "runs": runs, "compute": compute}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.fold.train_fold", training)
-        run(Settings(**(given | settings)))
+        run(SweepSettings(sweep=sweep, **(given | settings)))
     return trials_in(runs)
 
 
@@ -255,7 +257,7 @@ def test_a_trial_that_breaks_down_is_the_worst_and_three_in_a_row_end_the_search
         ("[fields]\nepochs = 3", "must be a table of low, high, log, step, choices, not 3"),
         ("[fields.epochs]\nlow = 1\nhihg = 2", "unknown setting 'hihg': did you mean 'high'"),
         ("[fields.epochs]\nlow = 1", "high is missing"),
-        ("[fields.epochs]\nlow = 1.5\nhigh = 2", "low=1.5: must be a whole number"),
+        ("[fields.epochs]\nlow = 1.5\nhigh = 2", "low: 1.5 is a decimal number, expected a whole number"),
         ("[fields.epochs]\nlow = 4\nhigh = 4", "low must be below high"),
         ("[fields.epochs]\nlow = 1\nhigh = 4\nchoices = [1, 2]", "has both choices and low, high"),
         ("[fields.epochs]\nchoices = [1]", "at least 2 values"),
@@ -277,8 +279,8 @@ def test_mistakes_in_a_sweep_file_are_named(write: Callable[..., Path], fields: 
     ("fields", "message"),
     [
         ("[fields.augment]\nchoices = ['light', 'lite']", r"'lite' is unknown: did you mean 'light'\?"),
-        ("[fields.precision]\nchoices = ['fp32', 'fp8']", "invalid choice 'fp8'"),
-        ("[fields.epochs]\nchoices = [1, 'ten']", "epochs.*'ten'"),
+        ("[fields.precision]\nchoices = ['fp32', 'fp8']", 'precision: "fp8" is unknown, expected auto, fp32'),
+        ("[fields.epochs]\nchoices = [1, 'ten']", 'epochs: "ten" is text, expected a whole number'),
         ("[fields.epochs]\nlow = 0\nhigh = 4", "epochs=0"),
         (
             '[fields."head.dropout"]\nlow = 0.0\nhigh = 0.5\n[fields."head.samples"]\nchoices = [1, 4]',
@@ -353,7 +355,8 @@ def test_every_sweep_of_the_project_fits_its_recipe() -> None:
 
 def test_a_real_trial_leaves_a_run(tmp_path: Path, coloured: Cache, write: Callable[..., Path]) -> None:
     path = write(HEAD.replace("0\n", "64\n", 1), trials=1, folds=[1])
-    run(Settings(sweep=path, cache=coloured.folder, folds=3, runs=tmp_path, device="cpu", threads=1))
+    compute = Compute(device="cpu", threads=1)
+    run(SweepSettings(sweep=path, cache=coloured.folder, folds=3, runs=tmp_path, compute=compute))
     (trial,) = trials_in(tmp_path)
     folder = tmp_path / "sweep_x" / "trial0" / "fold1"
     assert (folder / "best.safetensors").is_file()
