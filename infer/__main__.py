@@ -1,5 +1,6 @@
-"""`python -m infer`: the work is in `run`, so that spawned workers can import it."""
+"""`python -m infer`."""
 
-from infer.run import main
+from infer.command import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
 from faces.labels import CLASS_NAMES, FloatArray, IntArray, split_classes
-from infer.answers.check import read_submission, some
+from infer.answers.submission_checks import read_submission, some
 from infer.ensemble.tree import FACTORS
 
 
@@ -43,9 +43,9 @@ def pair_up(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -
     """Both sides' answers to each photo.
 
     Args:
-        first: of `read_side`.
-        second: of `read_side`; its photos may be in another order.
-        names: of the sides, for the message.
+        first: from `read_side`.
+        second: from `read_side`; its photos may be in another order.
+        names: the sides' names, for the message.
 
     Returns:
         One row a photo in the first side's order: ImageID; first and second (18-class codes);
@@ -77,14 +77,14 @@ def pair_up(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -
 
 
 def _check_same_photos(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> None:
-    told = []
+    lacking = []
     for name, here, there in ((names[0], first, second), (names[1], second, first)):
         only = here.ImageID[~here.ImageID.isin(there.ImageID)].tolist()
         if only:
-            told.append(f"{len(only):,} of {len(here):,} only in {name} ({some(only)})")
-    if told:
+            lacking.append(f"{len(only):,} of {len(here):,} only in {name} ({some(only)})")
+    if lacking:
         raise ValueError(
-            f"not answers to the same photos: {' and '.join(told)}; compare predictions of one cache"
+            f"not answers to the same photos: {' and '.join(lacking)}; compare predictions of one cache"
         )
 
 
@@ -92,7 +92,7 @@ def _probabilities(side: pd.DataFrame) -> FloatArray:
     return side.reindex(columns=[*CLASS_NAMES]).to_numpy(np.float64)
 
 
-def agreement(first: IntArray, second: IntArray, class_count: int) -> tuple[int, float]:
+def changed_and_kappa(first: IntArray, second: IntArray, class_count: int) -> tuple[int, float]:
     """How many photos are answered differently, and Cohen's kappa (1960): NaN where both sides answer one and
     the same class throughout, since chance agrees just as well then."""
     changed = int((first != second).sum())
@@ -109,8 +109,8 @@ def factor_changes(pairs: pd.DataFrame) -> pd.DataFrame:
     for factor, names in FACTORS.items():
         ways = pd.DataFrame({"before": before[factor], "after": after[factor]})
         ways = _counted(ways[ways.before != ways.after])
-        told = {side: [names[code] for code in ways[side]] for side in ("before", "after")}
-        parts.append(ways.assign(factor=factor, **told))
+        named = {side: [names[code] for code in ways[side]] for side in ("before", "after")}
+        parts.append(ways.assign(factor=factor, **named))
     return pd.concat(parts, ignore_index=True)[["factor", "before", "after", "count"]]
 
 
@@ -126,8 +126,8 @@ def _counted(ways: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """Which side is right on photos that the sides answer differently."""
+class RightCounts:
+    """How often each side is right on photos that the sides answer differently."""
 
     first: int
     """Photos on which only the first is right."""
@@ -145,8 +145,13 @@ class Settled:
         return float(binomtest(self.first, decided).pvalue) if decided else 1.0
 
 
-def settle(pairs: pd.DataFrame, truth: IntArray) -> Settled:
-    """Count who is right, among `pair_up`'s photos with different answers; truth: [n] 18-class codes."""
+def count_right(pairs: pd.DataFrame, truth: IntArray) -> RightCounts:
+    """Count which side is right, over `pair_up`'s photos with different answers.
+
+    Args:
+        pairs: n photos.
+        truth: [n] 18-class codes.
+    """
     moved = (pairs["first"] != pairs["second"]).to_numpy()
     first, second = (pairs[side].to_numpy()[moved] == truth[moved] for side in ("first", "second"))
-    return Settled(int(first.sum()), int(second.sum()), int((~first & ~second).sum()))
+    return RightCounts(int(first.sum()), int(second.sum()), int((~first & ~second).sum()))

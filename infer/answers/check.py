@@ -1,25 +1,16 @@
-"""The command that checks a submission against the info.csv that asked for it, and the checks themselves."""
+"""`python -m infer.answers.check`: a submission checked against the info.csv that requests it."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from faces.cache import Cache
 from faces.command import run_command
-from faces.labels import CLASS_COUNT
-
-COLUMNS = ["ImageID", "ans"]
-"""Of submission.csv."""
+from infer.answers.submission_checks import check_submission, requested_photos, submission_file
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class CheckSettings:
     """Check a submission against the info.csv that asked for it: the same photos, in its order, each answered
     once with a class from 0 to 17.
     """
@@ -30,157 +21,22 @@ class Settings:
     """The info.csv whose photos were to be answered."""
 
 
-def run(settings: Settings) -> None:
-    """Check, and say so."""
+def run(settings: CheckSettings) -> None:
+    """Check, and print what was checked.
+
+    Raises:
+        ValueError: as `check_submission`.
+    """
     check_submission(settings.submission, settings.info)
-    asked = len(asked_photos(settings.info))
-    print(
-        f"{submission_file(settings.submission)}: answers the {asked:,} photos of {settings.info}, in order"
-    )
+    count = len(requested_photos(settings.info))
+    file = submission_file(settings.submission)
+    print(f"{file}: answers the {count:,} photos of {settings.info}, in order")
 
 
-def submission_file(path: Path) -> Path:
-    """The submission.csv meant by a predictions folder, or by itself.
-
-    Raises:
-        ValueError: there is none.
-    """
-    file = path / "submission.csv" if path.is_dir() else path
-    if not file.is_file():
-        what = "no submission.csv in it" if path.is_dir() else "no such predictions folder or submission.csv"
-        raise ValueError(f"{path}: {what}; `make infer ENSEMBLE=... CACHE=...` writes one")
-    return file
-
-
-def read_submission(path: Path) -> pd.DataFrame:
-    """The photos and classes of a submission.
-
-    Args:
-        path: a predictions folder, or a submission.csv.
-
-    Returns:
-        ImageID (text) and ans (int64), in the file's order.
-
-    Raises:
-        ValueError: no such file, not a submission, or wrong in itself as `check_answers` says.
-    """
-    file = submission_file(path)
-    table = _read_text(file, COLUMNS)
-    check_answers(table, str(file))
-    return table[COLUMNS].astype({"ans": np.int64})
-
-
-def check_answers(table: pd.DataFrame, what: str) -> None:
-    """Refuse answers that are wrong whatever was asked.
-
-    Args:
-        table: columns ImageID and ans, the latter integers or text.
-        what: the file or thing to name in the message.
-
-    Raises:
-        ValueError: a photo twice, or an answer that is no integer in 0..17.
-    """
-    twice = table.ImageID[table.ImageID.duplicated()].unique().tolist()
-    if twice:
-        raise ValueError(f"{what}: answers {some(twice)} more than once; each photo has one answer")
-    wrong = table[~table.ans.astype(str).isin([str(code) for code in range(CLASS_COUNT)])]
-    if len(wrong):
-        raise ValueError(
-            f"{what}: ans must be a whole number from 0 to {CLASS_COUNT - 1}, but "
-            f"{some(wrong.ImageID.tolist())} has {', '.join(repr(str(ans)) for ans in wrong.ans.head(3))}"
-        )
-
-
-def check_submission(submission: Path | pd.DataFrame, info: Path) -> None:
-    """Refuse a submission that does not answer the photos of an info.csv, all of them, once, in its order.
-
-    Args:
-        submission: a predictions folder, a submission.csv, or a table with its columns.
-        info: the info.csv that asks; only its column ImageID is read.
-
-    Raises:
-        ValueError: naming the files, up to three photos and the cure.
-    """
-    if isinstance(submission, Path):
-        what = str(submission_file(submission))
-        table = read_submission(submission)
-    else:
-        what, table = "the answers", submission
-        check_answers(table, what)
-    cure = f"make a cache of {info.parent} with `make preprocess`, and predict that with `make infer`"
-    _check_same_photos(table.ImageID.tolist(), asked_photos(info), what, str(info), cure)
-
-
-def check_photos(cache: Cache, info: Path) -> None:
-    """Refuse, before anything is predicted, a cache that is not of the photos of an info.csv in its order.
-
-    Args:
-        cache: to be predicted; its rejected photos count, since they are answered too.
-        info: the info.csv that asks.
-
-    Raises:
-        ValueError: naming the files, up to three photos and the cure.
-    """
-    parts = (cache.columns("image_id", "position"), cache.rejects[["image_id", "position"]])
-    held = pd.concat([part for part in parts if len(part)]).sort_values("position").image_id.tolist()
-    cure = f"make one of them: `make preprocess DATA={info.parent} CACHE=...`, in another folder"
-    _check_same_photos(held, asked_photos(info), str(cache.folder), str(info), cure)
-
-
-def asked_photos(info: Path) -> list[str]:
-    """The ImageIDs of an info.csv, in its order.
-
-    Raises:
-        ValueError: no such file, not a CSV, no such column, no rows, or a photo twice.
-    """
-    table = _read_text(info, COLUMNS[:1])
-    if table.empty:
-        raise ValueError(f"{info}: asks about no photo")
-    twice = table.ImageID[table.ImageID.duplicated()].unique().tolist()
-    if twice:
-        raise ValueError(f"{info}: {some(twice)} occurs more than once; leave each photo in one row")
-    return table.ImageID.tolist()
-
-
-def _check_same_photos(held: Sequence[str], asked: Sequence[str], what: str, info: str, cure: str) -> None:
-    for less, more, sentence in (
-        (held, asked, f"{info} names {{}} that {what} lacks"),
-        (asked, held, f"{what} has {{}} that {info} does not name"),
-    ):
-        known = set(less)
-        stray = [photo for photo in more if photo not in known]
-        if stray:
-            counted = f"{len(stray):,} of {len(more):,} photos ({some(stray)})"
-            raise ValueError(f"{sentence.format(counted)}; {cure}")
-    for row, (here, there) in enumerate(zip(held, asked, strict=True), start=2):
-        if here != there:
-            raise ValueError(
-                f"{what}: the photos of {info}, but in another order: row {row} is {there!r} there and "
-                f"{here!r} here; {cure}"
-            )
-
-
-def _read_text(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A CSV as text: an ImageID such as 0012 or NA is a name, not a number and not a gap."""
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; give the info.csv or submission.csv itself")
-    try:
-        with warnings.catch_warnings():
-            # A cell too many in a row would be dropped with no more than a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path}: not readable as a UTF-8 CSV table: {error}") from error
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {', '.join(table.columns)}")
-    return table
-
-
-def some(photos: Sequence[str]) -> str:
-    """The first three of a list, for a message."""
-    return f"{', '.join(map(str, photos[:3]))}{', ...' if len(photos) > 3 else ''}"
+def main() -> None:
+    """`python -m infer.answers.check`."""
+    run_command(CheckSettings, run)
 
 
 if __name__ == "__main__":
-    run_command(Settings, run)
+    main()

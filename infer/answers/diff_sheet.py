@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from infer.answers.changes import factor_changes
-from infer.answers.check import some
+from infer.answers.submission_checks import some
 
 MOST = 60
 """Photos of a picture."""
@@ -33,7 +33,7 @@ def check_held(cache: Cache, pairs: pd.DataFrame) -> None:
 
     Args:
         cache: whose crops are to be drawn.
-        pairs: of `pair_up`.
+        pairs: from `pair_up`.
 
     Raises:
         ValueError: photos that the cache neither holds nor rejected.
@@ -51,7 +51,7 @@ def choose_changed(pairs: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
     """The changed photos to draw.
 
     Args:
-        pairs: of `pair_up`.
+        pairs: from `pair_up`.
         most: photos at most. Groups of equal `changed`, larger ones first, take turns of a row of eight until
             so many are chosen, so that rare changes are there.
 
@@ -70,10 +70,10 @@ def draw_changes(cache: Cache, pairs: pd.DataFrame, path: Path, names: tuple[str
     """Write a picture of changed photos: both answers, each with a bar as long as its probability.
 
     Args:
-        cache: of the photos; one that it rejected is an empty frame.
-        pairs: of `pair_up`; with a column truth (18-class codes), the side that is right is ticked.
+        cache: the predicted photos; one that it rejected is an empty frame.
+        pairs: from `pair_up`; with a column truth (18-class codes), the side that is right is ticked.
         path: a PNG file.
-        names: of the sides.
+        names: the sides' names.
 
     Returns:
         The number of photos drawn, at most `MOST`.
@@ -140,8 +140,8 @@ def _heading(changed: str, pairs: pd.DataFrame) -> str:
     text = f"{changed} changed: {len(part):,} photo{'s' if len(part) > 1 else ''}"
     if "," in changed:
         return text
-    told = factor_changes(part)[["before", "after", "count"]].to_numpy().tolist()
-    ways = ", ".join(f"{before} → {after}: {count:,}" for before, after, count in told)
+    rows = factor_changes(part)[["before", "after", "count"]].to_numpy().tolist()
+    ways = ", ".join(f"{before} → {after}: {count:,}" for before, after, count in rows)
     return f"{text}   ({ways})"
 
 

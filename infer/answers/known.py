@@ -1,20 +1,25 @@
-"""Known answers, and how far what they say of predictions would move with other people."""
+"""Known answers: true classes and people of predicted photos, and what each network answered them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from faces.intervals import drawn_f1, interval, person_counts
-from faces.labels import CLASS_COUNT, FloatArray, IntArray
+from faces.labels import FloatArray, IntArray
 from faces.scores import class_scores
+from infer.evaluate.scores import class_counts
 
 
-def read_answers(path: Path, table: pd.DataFrame) -> IntArray:
-    """[n] true classes in the order of the predictions.
+def read_truth(path: Path, table: pd.DataFrame) -> IntArray:
+    """[n] true 18-class codes in the order of the predictions.
+
+    Args:
+        path: a CSV with the columns ImageID and ans.
+        table: the predictions; of it only ImageID is read.
 
     Raises:
         ValueError: no such file or column, or photos that only one side knows.
@@ -25,9 +30,9 @@ def read_answers(path: Path, table: pd.DataFrame) -> IntArray:
     for column in ("ImageID", "ans"):
         if column not in answers:
             raise ValueError(f"{path}: no column {column!r}; it has {', '.join(answers.columns)}")
-    known, asked = set(answers.ImageID), set(table.ImageID)
-    if known != asked or answers.ImageID.duplicated().any():
-        stray = sorted(known ^ asked)[:3]
+    known, predicted = set(answers.ImageID), set(table.ImageID)
+    if known != predicted or answers.ImageID.duplicated().any():
+        stray = sorted(known ^ predicted)[:3]
         raise ValueError(
             f"{path}: its {len(answers)} answers are not those of the {len(table)} predicted photos "
             f"(on one side only: {stray})"
@@ -39,8 +44,8 @@ def read_people(path: Path, table: pd.DataFrame) -> IntArray | None:
     """[n] numbers of the photos' people in the order of the predictions; None without a column `person`.
 
     Args:
-        path: a file that `read_answers` took.
-        table: of the predictions.
+        path: a file that `read_truth` accepts.
+        table: the predictions; of it only ImageID is read.
 
     Raises:
         ValueError: a photo without a person.
@@ -59,7 +64,7 @@ def read_people(path: Path, table: pd.DataFrame) -> IntArray | None:
 
 
 def read_networks(path: Path, table: pd.DataFrame) -> list[IntArray]:
-    """What each network answers that tells all 18 classes by itself.
+    """The answers of each network alone, where its heads tell all 18 classes.
 
     Args:
         path: networks.parquet; predictions that are older than it have none.
@@ -80,35 +85,37 @@ def read_networks(path: Path, table: pd.DataFrame) -> list[IntArray]:
             f"{path}: not readable ({error}); delete {path.parent / 'basis.json'} and predict again"
         ) from error
     given = table["ans"].to_numpy(np.int64)
-    return [np.where(said.isna(), given, said.fillna(0)).astype(np.int64) for _, said in networks.items()]
+    columns = [column for _, column in networks.items()]
+    return [np.where(each.isna(), given, each.fillna(0)).astype(np.int64) for each in columns]
 
 
+@dataclass(frozen=True)
 class Known:
-    """True classes of photos whose people are known, for intervals over people.
+    """True classes of photos whose people are known, for intervals over people."""
 
-    Args:
-        truth: [n] 18-class codes.
-        people: [n] numbers of the photos' people, each below their number.
-    """
+    truth: IntArray
+    """[n] 18-class codes."""
+    person: IntArray
+    """[n] numbers of the photos' people from 0."""
 
-    def __init__(self, truth: IntArray, people: IntArray) -> None:
-        self._truth, self._people = truth, people
-        self.number = int(people.max()) + 1
+    @property
+    def people(self) -> int:
         """How many people there are."""
+        return int(self.person.max()) + 1
 
-    def drawn(self, answers: Sequence[IntArray]) -> FloatArray:
-        """Macro F1 of answers, the mean of several, in draws of people; the same draws at each call."""
-        shape = self.number, CLASS_COUNT
-        return drawn_f1([person_counts(self._people, self._truth, said, *shape) for said in answers])
+    def counts(self, answers: Sequence[IntArray]) -> list[FloatArray]:
+        """What `faces.intervals` estimates the macro F1 of answers from, the mean of several.
 
-    def told(self, answers: Sequence[IntArray], less: Sequence[IntArray] = ()) -> str:
-        """`[low, high]`: the 95 % interval of `drawn(answers)`, or of that less `drawn(less)`."""
-        scores = self.drawn(answers) - self.drawn(less) if less else self.drawn(answers)
-        low, high = interval(scores)
-        return f"[{low:+.3f}, {high:+.3f}]" if less else f"[{low:.3f}, {high:.3f}]"
+        Args:
+            answers: [n] 18-class codes each.
+
+        Returns:
+            float32 [people, 3, 18] of each.
+        """
+        return [class_counts(self.person, self.truth, each) for each in answers]
 
 
 def mean_scores(truth: IntArray, answers: Sequence[IntArray]) -> dict[str, float]:
     """`faces.scores.class_scores`, averaged over several answers to the same photos."""
-    scores = [class_scores(truth, said) for said in answers]
-    return {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
+    scores = [class_scores(truth, each) for each in answers]
+    return {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}

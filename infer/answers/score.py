@@ -1,7 +1,8 @@
-"""The command that scores a submission against known answers, in numbers and as a picture."""
+"""`python -m infer.answers.score`: predictions against known answers, in numbers and as a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +14,17 @@ from rich.table import Table
 
 from faces.cache import Cache
 from faces.command import run_command
+from faces.intervals import estimate, gain
 from faces.labels import IntArray
 from faces.plots import draw_confusions
 from faces.scores import class_scores
-from infer.answers.gallery import draw_photos
-from infer.answers.known import Known, mean_scores, read_answers, read_networks, read_people
+from infer.answers.known import Known, mean_scores, read_networks, read_people, read_truth
+from infer.answers.photo_sheet import draw_photos
 from infer.answers.submission import PRIOR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ScoreSettings:
     """Score predictions against known answers.
 
     Prints macro F1 and accuracies, those of each network alone on average, where its heads tell all classes,
@@ -37,40 +39,57 @@ class Settings:
     """The cache that was predicted, for the pictures."""
 
 
-def run(settings: Settings) -> None:
-    """Score and draw."""
+def run(settings: ScoreSettings) -> None:
+    """Score, print and draw."""
     table = pd.read_parquet(settings.predictions / "probabilities.parquet")
-    truth = read_answers(settings.answers, table)
+    truth = read_truth(settings.answers, table)
+    people = read_people(settings.answers, table)
+    alone = read_networks(settings.predictions / "networks.parquet", table)
+    console = Console()
+    console.print(scores_table(f"{settings.predictions} against {len(table):,} answers", table, truth, alone))
+    if people is not None:
+        line = interval_line(table["ans"].to_numpy(np.int64), alone, Known(truth, people))
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    path = draw_score(table, truth, Cache.open(settings.cache), settings.predictions)
+    console.print(f"picture: {path}", highlight=False, soft_wrap=True)
+
+
+def scores_table(title: str, table: pd.DataFrame, truth: IntArray, alone: Sequence[IntArray]) -> Table:
+    """Macro F1 and accuracies of the vote and, where there are several, of one network on average."""
     scores = class_scores(truth, table["ans"])
-    shown = Table(title=f"{settings.predictions} against {len(table):,} answers", title_justify="left")
+    shown = Table(title=title, title_justify="left")
     shown.add_column("")
     for name in scores:
         shown.add_column(name, justify="right")
     shown.add_row("the vote", *(f"{value:.4f}" for value in scores.values()))
-    alone = read_networks(settings.predictions / "networks.parquet", table)
     if len(alone) > 1:
         means = mean_scores(truth, alone)
         shown.add_row(f"one network, mean of {len(alone)}", *(f"{value:.4f}" for value in means.values()))
-    console = Console()
-    console.print(shown)
-    people = read_people(settings.answers, table)
-    if people is not None:
-        known, vote = Known(truth, people), table["ans"].to_numpy(np.int64)
-        gain = f"; the vote less one network {known.told([vote], less=alone)}" if len(alone) > 1 else ""
-        told = f"macro F1 {known.told([vote])}{gain}: 95 % intervals over {known.number} people"
-        console.print(told, highlight=False, markup=False, soft_wrap=True)
-    path = draw_score(table, truth, Cache.open(settings.cache), scores["macro_f1"], settings.predictions)
-    console.print(f"picture: {path}", highlight=False, soft_wrap=True)
+    return shown
 
 
-def draw_score(
-    table: pd.DataFrame,
-    truth: IntArray,
-    cache: Cache,
-    score: float,
-    folder: Path,
-) -> Path:
-    """Write score.png: confusion matrices, and two rows each of right and wrong answers."""
+def interval_line(vote: IntArray, alone: Sequence[IntArray], known: Known) -> str:
+    """Intervals of the vote's macro F1 and, paired, of what it gains over one network."""
+    counts = known.counts([vote])
+    line = f"macro F1 {estimate(counts).interval}"
+    if len(alone) > 1:
+        line += f"; the vote less one network {gain(counts, known.counts(alone)).signed_interval}"
+    return f"{line}: 95 % intervals over {known.people} people"
+
+
+def draw_score(table: pd.DataFrame, truth: IntArray, cache: Cache, folder: Path) -> Path:
+    """Write score.png: confusion matrices, and two rows each of right and wrong answers.
+
+    Args:
+        table: `answer_table` as written.
+        truth: [n] 18-class codes in its order.
+        cache: the predicted photos.
+        folder: where to write, named in the heading.
+
+    Returns:
+        The file written.
+    """
+    score = class_scores(truth, table["ans"])["macro_f1"]
     figure = Figure(figsize=(17, 19), layout="constrained")
     figure.suptitle(f"{folder.name}: macro F1 {score:.3f} over {len(table):,} photos", fontsize=15)
     grid = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
@@ -89,7 +108,7 @@ def draw_score(
 
 def main() -> None:
     """`python -m infer.answers.score`."""
-    run_command(Settings, run)
+    run_command(ScoreSettings, run)
 
 
 if __name__ == "__main__":

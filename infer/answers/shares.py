@@ -13,9 +13,9 @@ from faces.labels import CLASS_NAMES, FloatArray, IntArray, split_classes
 from infer.ensemble.tree import FACTORS
 
 PHOTOS_A_PERSON = 7
-"""Of the contest. Photos of one person share gender and age, so that so many count as one draw."""
+"""Photos of a person in the contest. They share gender and age, so that so many count as one draw."""
 CONFIDENCE = 0.99
-"""Of each row's interval. A row must differ by `RATIO` too, so chance marks fewer than 1 row in 100."""
+"""Confidence of each interval. A row must differ by `RATIO` too, so chance marks fewer than 1 row in 100."""
 RATIO = 2.0
 """Shares that differ by less are not marked, however sure the difference."""
 

@@ -1,4 +1,4 @@
-"""One answer for every photo that was asked about, in the order in which it was asked."""
+"""Answers as tables and files: one for every photo of a source, in the source's order."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import pandas as pd
 from faces.cache import Cache
 from faces.labels import CLASS_NAMES, FloatArray, project, tells
 from faces.writer import DETECTED, write_atomically
-from infer.answers.check import COLUMNS, check_answers
+from infer.answers.submission_checks import COLUMNS, check_answers
 
 if TYPE_CHECKING:
-    from infer.ensemble.vote import Panels, Verdict
+    from infer.ensemble.vote import Verdict
+    from infer.predict.heads import Panels
 
 FACE, FALLBACK, PRIOR = "face crop", "fallback crop", "training prior"
-"""What an answer rests on."""
+"""What an answer rests on: the values of column `answered_by`."""
 
 
 def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFrame:
     """All photos of the cache's source, rejected ones among them, in the source's order.
 
     Args:
-        cache: what was predicted.
-        verdict: of every row of the cache.
+        cache: the predicted photos.
+        verdict: the ensemble's answers to every row of the cache.
         prior: [18] class shares of the training photos: the answer where no crop could be had.
 
     Returns:
@@ -65,10 +66,10 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
 
 
 def networks_table(cache: Cache, panels: Panels) -> pd.DataFrame:
-    """What each network answers by itself, of those whose heads tell all 18 classes.
+    """The answers of each network alone, where its heads tell all 18 classes.
 
     Args:
-        cache: what was predicted.
+        cache: the predicted photos.
         panels: the networks' heads for every row of the cache.
 
     Returns:
@@ -90,8 +91,8 @@ def write_answers(
     """Write submission.csv (ImageID, ans), probabilities.parquet, networks.parquet and, last, basis.json.
 
     Args:
-        table: of `answer_table`.
-        networks: of `networks_table`.
+        table: from `answer_table`.
+        networks: from `networks_table`.
         basis: what the answers follow from: ensemble, cache and the hashes of the runs.
         folder: made if need be.
 
@@ -107,8 +108,8 @@ def write_answers(
     write_atomically(folder / "basis.json", json.dumps(basis, indent=1).encode())
 
 
-def read_answers(folder: Path, basis: Mapping[str, Any]) -> pd.DataFrame | None:
-    """The answers in a folder if they follow from just this basis, else None."""
+def read_kept_answers(folder: Path, basis: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The `answer_table` in a folder if it follows from just this basis, else None."""
     path = folder / "basis.json"
     if not path.is_file() or json.loads(path.read_text()) != basis:
         return None

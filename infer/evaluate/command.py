@@ -1,18 +1,20 @@
-"""The command that scores an ensemble on photos of people whom its models have not seen."""
+"""`python -m infer.evaluate`: an ensemble scored on people whom its models have not seen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+import tyro
 
 from faces.cache import Cache
 from faces.command import run_command
 from infer.ensemble.file import read_ensemble
+from train.engine.compute import PredictCompute
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class EvaluateSettings:
     """Score an ensemble out of fold: every labelled photo of a cache by the runs that never saw its person.
 
     Out of fold one model of each recipe answers a photo, where on new photos all folds of it vote: scores of
@@ -31,24 +33,20 @@ class Settings:
     """Folder of all runs."""
     predictions: Path = Path("predictions")
     """Folder of all predictions."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to predict; auto takes the GPU where there is one."""
-    threads: int = 0
-    """Loader threads; 0 is 1 on a CPU, which the network needs more, and up to 8 beside a GPU."""
-    batch_size: int = 64
-    """Photos a batch; changes speed and memory, not answers."""
+    compute: tyro.conf.OmitArgPrefixes[PredictCompute] = PredictCompute()
+    """Where to predict."""
 
 
-def run(settings: Settings) -> None:
+def run(settings: EvaluateSettings) -> None:
     """Predict what is not yet predicted, score, draw and write."""
     ensemble = read_ensemble(settings.ensemble)
     cache = Cache.open(settings.cache)
     # torch takes seconds to import, which neither --help nor a mistake above should wait for.
     from infer.evaluate.work import evaluate
 
-    evaluate(settings, ensemble, cache)
+    evaluate(ensemble, cache, runs=settings.runs, predictions=settings.predictions, compute=settings.compute)
 
 
 def main() -> None:
-    """The command line."""
-    run_command(Settings, run)
+    """`python -m infer.evaluate`."""
+    run_command(EvaluateSettings, run)

@@ -10,16 +10,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from faces.intervals import estimate
 from faces.labels import FloatArray, IntArray
 from faces.plots import draw_confusions
 from infer.ensemble.calibration import BINS, bin_of_photos, reliability
-from infer.evaluate.scores import Group, Scores, estimate, share_counts
+from infer.evaluate.scores import Group, Scores, share_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FEW = 10
-"""Of fewer people a bar is drawn pale: its score says little."""
+"""A bar of fewer people is drawn grey: its score varies much."""
 
 
 def draw_evaluation(
@@ -35,11 +36,11 @@ def draw_evaluation(
 
     Args:
         title: what is shown, with its conditions.
-        person: [n] of `evaluation.numbered`.
+        person: [n] numbers of people, from `scores.numbered`.
         truth: [n] 18-class codes.
         guess: [n] 18-class codes.
         confidence: [n] probability given to `guess`.
-        scores: of these answers.
+        scores: scores of these answers.
         path: a PNG file.
     """
     figure = Figure(figsize=(17, 19.5))
@@ -85,14 +86,14 @@ def draw_reliability(
 
     Args:
         axes: where to draw.
-        person: [n] of `evaluation.numbered`.
+        person: [n] numbers of people, from `scores.numbered`.
         confidence: [n] probability given to the answer.
         right: [n] whether the answer is right.
-        name: of the answers, where several are drawn together.
-        colour: of their marks.
+        name: name of the answers, where several are drawn together.
+        colour: colour of their marks.
     """
     found, bins = reliability(confidence, right), bin_of_photos(confidence)
-    bands = [estimate(share_counts(person, right, bins == b)) for b in range(len(found.photos))]
+    bands = [estimate([share_counts(person, right, bins == b)]) for b in range(len(found.photos))]
     axes.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle=":")
     for at, band in zip(found.confidence, bands, strict=True):
         axes.plot([at, at], [band.low, band.high], color=colour, alpha=0.4, linewidth=2)

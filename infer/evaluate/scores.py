@@ -9,31 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faces.intervals import DRAWS, drawn_f1, interval, person_counts, pooled_f1
+from faces.intervals import Estimate, estimate, person_counts
 from faces.labels import CLASS_COUNT, CLASS_NAMES, TASKS, FloatArray, IntArray, split_classes
 from infer.ensemble.tree import FACTORS
+from infer.ensemble.vote import Verdict
 
-SEED = 0
-"""Of the draws of people; one for all scores, so that differences are paired."""
-_SENIOR = 2
+SENIOR = 2
 """The age band of people of 60 and older."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score or a difference of two, and the middle 95 % of what other people would have given."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    @property
-    def signed(self) -> str:
-        """The text of a difference."""
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +30,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """All that is known of one set of answers."""
+    """Scores of one set of answers, overall and of parts of the photos."""
 
     overall: Group
     """macro_f1 over 18 classes, accuracy (all three factors right), and accuracy of mask, gender and age."""
@@ -68,10 +50,13 @@ def class_counts(
     """Counts of `faces.intervals` for a macro F1.
 
     Args:
-        person: [n] numbers of people from 0, the largest being that of the last.
+        person: [n] numbers of people from 0.
         truth: [n] classes in [0, classes).
         guess: [n] classes in [0, classes).
         classes: how many there are.
+
+    Returns:
+        float32 [people, 3, classes].
     """
     return person_counts(person, truth, guess, int(person.max()) + 1, classes)
 
@@ -80,7 +65,7 @@ def share_counts(person: IntArray, hit: NDArray[np.bool_], among: NDArray[np.boo
     """Counts of `faces.intervals` whose F1 is the share of hits: 2 hits / (all + all).
 
     Args:
-        person: [n] numbers of people from 0, the largest being that of the last.
+        person: [n] numbers of people from 0.
         hit: [n] whether a photo counts as a hit.
         among: [n] which photos are looked at.
 
@@ -92,26 +77,28 @@ def share_counts(person: IntArray, hit: NDArray[np.bool_], among: NDArray[np.boo
     return np.stack([hits, looked_at, looked_at], 1)[..., None].astype(np.float32)
 
 
-def estimate(counts: FloatArray) -> Estimate:
-    """A score with its 95 % interval over people; NaN of nothing.
+def senior_counts(person: IntArray, truth: IntArray, guess: IntArray) -> dict[str, FloatArray]:
+    """Counts of `faces.intervals` for f1, recall and precision of the age band >=60, by these names.
 
     Args:
-        counts: [people, 3, classes] of `class_counts` or `share_counts`.
+        person: [n] numbers of people from 0.
+        truth: [n] 18-class codes.
+        guess: [n] 18-class codes.
+
+    Returns:
+        float32 [people, 3, 1] each.
     """
-    if not counts.any():
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    return Estimate(pooled_f1([counts]), *interval(drawn_f1([counts], draws=DRAWS, seed=SEED)))
+    old, called_old = (split_classes(codes)["age"] == SENIOR for codes in (truth, guess))
+    return {
+        "f1": class_counts(person, old.astype(np.int64), called_old.astype(np.int64), 2)[..., 1:],
+        "recall": share_counts(person, called_old, old),
+        "precision": share_counts(person, old, called_old),
+    }
 
 
-def gain(one: FloatArray, other: FloatArray) -> Estimate:
-    """The score of `one` less that of `other` with its paired 95 % interval.
-
-    Args:
-        one: [people, 3, classes] counts.
-        other: counts of the same people.
-    """
-    drawn = [drawn_f1([counts], draws=DRAWS, seed=SEED) for counts in (one, other)]
-    return Estimate(pooled_f1([one]) - pooled_f1([other]), *interval(drawn[0] - drawn[1]))
+def confidence_of(verdict: Verdict) -> FloatArray:
+    """[n] probability given to the answer, in [0, 1]."""
+    return np.asarray(verdict.probabilities[np.arange(len(verdict.classes)), verdict.classes])
 
 
 def numbered(persons: pd.Series[str]) -> IntArray:
@@ -125,18 +112,17 @@ def score(
     """Score 18-class answers.
 
     Args:
-        person: [n] of `numbered`.
-        truth: [n] classes.
-        guess: [n] classes.
-        advance: called after each of the `groups_of` parts.
+        person: [n] numbers of people, from `numbered`.
+        truth: [n] 18-class codes.
+        guess: [n] 18-class codes.
+        advance: called after each group, of which there are `count_groups`.
     """
     everyone = np.ones(len(truth), bool)
     right, true, guessed = truth == guess, split_classes(truth), split_classes(guess)
     factors = {name: true[name] == guessed[name] for name in FACTORS}
-    old, called_old = true["age"] == _SENIOR, guessed["age"] == _SENIOR
 
     def group(name: str, mine: NDArray[np.bool_], counts: Mapping[str, FloatArray]) -> Group:
-        scores = {key: estimate(values) for key, values in counts.items()}
+        scores = {key: estimate([values]) for key, values in counts.items()}
         advance()
         people = len(np.unique(person[mine]))
         return Group(name=name, photos=int(mine.sum()), people=people, scores=scores)
@@ -149,15 +135,7 @@ def score(
             everyone,
             {"macro_f1": whole} | {key: share_counts(person, hit, everyone) for key, hit in shares.items()},
         ),
-        seniors=group(
-            ">=60",
-            old,
-            {
-                "f1": class_counts(person, old.astype(np.int64), called_old.astype(np.int64), 2)[..., 1:],
-                "recall": share_counts(person, called_old, old),
-                "precision": share_counts(person, old, called_old),
-            },
-        ),
+        seniors=group(">=60", true["age"] == SENIOR, senior_counts(person, truth, guess)),
         classes=tuple(
             group(name, truth == code, {"f1": whole[..., [code]]})
             for code, name in enumerate(CLASS_NAMES)
@@ -174,6 +152,12 @@ def score(
     )
 
 
+def count_groups(truth: IntArray) -> int:
+    """Groups of `score`: all photos, people of 60 and older, classes and slices that occur."""
+    slices = [len(np.unique(codes)) for codes in split_classes(truth).values()]
+    return 2 + len(np.unique(truth)) + sum(slices)
+
+
 def _within(
     person: IntArray,
     truth: IntArray,
@@ -182,7 +166,7 @@ def _within(
     mine: NDArray[np.bool_],
     right: NDArray[np.bool_],
 ) -> dict[str, FloatArray]:
-    """Counts of a slice: its people keep their numbers, so that draws are of all people."""
+    """Counts of a slice of the photos; its people keep their numbers, so that all people are drawn."""
     others = _other_classes(truth, factor), _other_classes(guess, factor)
     size = CLASS_COUNT // len(FACTORS[factor])
     people = int(person.max()) + 1

@@ -10,10 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from faces.intervals import DRAWS
+from faces.intervals import DRAWS, Estimate
 from faces.terminal import print_whole
 from infer.ensemble.calibration import BINS
-from infer.evaluate.scores import Estimate, Group, Scores
+from infer.evaluate.scores import Group, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +36,18 @@ class Views:
     """Images that a network sees of a photo with these views, over all recipes; alone it is one a recipe."""
     original_images: int
     macro_f1: Estimate
-    """Of the original alone."""
+    """Macro F1 of the original alone."""
     gain: Estimate
     """Macro F1 with the views less that, paired."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Everything that is said of an ensemble out of fold."""
+    """Scores of an ensemble out of fold, and what they are compared with."""
 
     ensemble: str
     conditions: Mapping[str, str]
-    """What must be known to read the scores, by name."""
+    """What a reader of the scores must know, by name."""
     scores: Scores
     ece: float
     """Expected calibration error over `BINS` bins of equally many photos."""

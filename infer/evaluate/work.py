@@ -1,60 +1,60 @@
-"""From an ensemble's answers out of fold to the files that tell how good they are."""
+"""An ensemble scored out of fold, and the files that show how good it is."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.labels import CLASS_COUNT, CLASS_NAMES, FloatArray, IntArray, covers_classes
-from faces.terminal import photo_progress, step_progress
+from faces.intervals import estimate, gain
+from faces.labels import CLASS_NAMES, FloatArray, IntArray, covers_classes
+from faces.terminal import step_progress
 from faces.writer import write_atomically
 from infer.ensemble.calibration import log_loss, reliability
-from infer.ensemble.tree import FACTORS, Ensemble, Leaf, check_tasks, recipes_of
-from infer.ensemble.vote import Panels, Verdict, count_votes
+from infer.ensemble.tree import Ensemble, Leaf
+from infer.ensemble.vote import Verdict, count_votes
+from infer.evaluate.panels import plan_of_ensemble, predict_out_of_fold
 from infer.evaluate.picture import draw_evaluation
-from infer.evaluate.scores import class_counts, estimate, gain, numbered, score, share_counts
+from infer.evaluate.scores import class_counts, confidence_of, count_groups, numbered, score, share_counts
 from infer.evaluate.table import Evaluation, Member, Views, print_sections, render_page, sections
-from infer.predict.out_of_fold import ORIGINAL, OutOfFold, plan_out_of_fold
+from infer.predict.heads import Panels
+from infer.predict.out_of_fold import ORIGINAL, OutOfFold
 from infer.predict.views import count_of
-from train.engine.precision import choose_device, loader_threads
-
-if TYPE_CHECKING:
-    from infer.evaluate.command import Settings
+from train.engine.compute import PredictCompute
 
 
-class Asking(Protocol):
-    """What settings say of how networks are asked."""
+def evaluate(
+    ensemble: Ensemble, cache: Cache, *, runs: Path, predictions: Path, compute: PredictCompute
+) -> None:
+    """Score an ensemble out of fold, print, draw and write.
 
-    @property
-    def device(self) -> Literal["auto", "cpu", "cuda"]: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
+    Args:
+        ensemble: to be scored.
+        cache: on which all its recipes were trained.
+        runs: folder of all runs.
+        predictions: folder of all predictions; files go to `<ensemble>/out_of_fold` in it.
+        compute: where to predict what training has not stored.
 
-
-def evaluate(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
-    """Score an ensemble out of fold, print, draw and write."""
+    Raises:
+        ValueError: as `plan_of_ensemble`.
+    """
     console = Console()
-    plan = plan_of_ensemble(ensemble, settings.runs, cache)
-    panels = ask(plan, ensemble.views, settings, console)
-    plain = (
-        panels if ensemble.views == ORIGINAL else plan.answered(ORIGINAL, device="", threads=0, batch_size=0)
-    )
+    plan = plan_of_ensemble(ensemble, runs, cache)
+    panels = predict_out_of_fold(plan, ensemble.views, compute, console)
     with step_progress("groups", console=console, transient=True) as progress:
-        bar = progress.add_task("drawing people", total=_draws_of(plan))
+        groups = count_groups(plan.photos["class18"].to_numpy(np.int64))
+        bar = progress.add_task("drawing people", total=groups)
         verdict = count_votes(ensemble.root, panels)
-        evaluation = _evaluated(ensemble, plan, panels, plain, lambda: progress.advance(bar))
-    folder = settings.predictions / ensemble.name / "out_of_fold"
+        evaluation = _evaluated(ensemble, plan, panels, verdict, lambda: progress.advance(bar))
+    folder = predictions / ensemble.name / "out_of_fold"
     folder.mkdir(parents=True, exist_ok=True)
     _write(evaluation, plan, verdict, folder)
     print_sections(sections(evaluation), console)
@@ -64,33 +64,12 @@ def evaluate(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
     console.print(f"written to {folder}: {files}", highlight=False, soft_wrap=True)
 
 
-def plan_of_ensemble(ensemble: Ensemble, runs: Path, cache: Cache) -> OutOfFold:
-    """The runs and photos of an ensemble, checked before any network is asked."""
-    plan = plan_out_of_fold(recipes_of(ensemble.root), runs, cache)
-    check_tasks(ensemble.root, {name: mine[0].card.recipe.tasks for name, mine in plan.runs.items()})
-    return plan
-
-
-def ask(plan: OutOfFold, views: Sequence[str], how: Asking, console: Console) -> Panels:
-    """What each recipe says out of fold, with a progress bar."""
-    device = choose_device(how.device)
-    with photo_progress(console=console) as progress:
-        bar = progress.add_task("out of fold", total=plan.photo_count)
-        return plan.answered(
-            tuple(views),
-            device=device,
-            threads=how.threads or loader_threads(device),
-            batch_size=how.batch_size,
-            advance=lambda done: progress.advance(bar, done),
-        )
-
-
-def answer_table(photos: pd.DataFrame, verdict: Verdict) -> pd.DataFrame:
+def out_of_fold_table(photos: pd.DataFrame, verdict: Verdict) -> pd.DataFrame:
     """Columns key, ImageID, person, fold, mask, gender, age (true labels), ans, and a probability a class.
 
     Args:
         photos: `OutOfFold.photos`.
-        verdict: on the same.
+        verdict: the ensemble's answers to them.
     """
     known = photos[["key", "image_id", "person", "fold", "mask", "gender", "age"]]
     table = known.rename(columns={"image_id": "ImageID"}).assign(ans=verdict.classes)
@@ -124,44 +103,31 @@ def conditions_of(ensemble: Ensemble, plan: OutOfFold) -> dict[str, str]:
     }
 
 
-def _draws_of(plan: OutOfFold) -> int:
-    """Groups of `score`: all, 60 and older, classes and slices that occur."""
-    truth = plan.photos["class18"].to_numpy(np.int64)
-    occurring = np.unique(truth)
-    return 2 + len(occurring) + sum(map(len, FACTORS.values()))
-
-
 def _evaluated(
-    ensemble: Ensemble, plan: OutOfFold, panels: Panels, plain: Panels, advance: Any
+    ensemble: Ensemble, plan: OutOfFold, panels: Panels, verdict: Verdict, advance: Callable[[], object]
 ) -> Evaluation:
-    verdict = count_votes(ensemble.root, panels)
     person, truth = numbered(plan.photos["person"]), plan.photos["class18"].to_numpy(np.int64)
     mine = class_counts(person, truth, verdict.classes)
     views = None
     if ensemble.views != ORIGINAL:
-        alone = class_counts(person, truth, count_votes(ensemble.root, plain).classes)
+        plain = count_votes(ensemble.root, plan.stored()).classes
+        alone = class_counts(person, truth, plain)
         views = Views(
             names=ensemble.views,
             images=count_of(ensemble.views) * len(plan.runs),
             original_images=len(plan.runs),
-            macro_f1=estimate(alone),
-            gain=gain(mine, alone),
+            macro_f1=estimate([alone]),
+            gain=gain([mine], [alone]),
         )
-    confidence = confidence_of(verdict)
     return Evaluation(
         ensemble=ensemble.name,
         conditions=conditions_of(ensemble, plan),
         scores=score(person, truth, verdict.classes, advance),
-        ece=reliability(confidence, verdict.classes == truth).error,
+        ece=reliability(confidence_of(verdict), verdict.classes == truth).error,
         log_loss=log_loss(verdict.probabilities, truth),
         members=tuple(_members(plan, panels, person, truth, mine)) if len(plan.runs) > 1 else (),
         views=views,
     )
-
-
-def confidence_of(verdict: Verdict) -> FloatArray:
-    """[n] probability given to the answer."""
-    return np.asarray(verdict.probabilities[np.arange(len(verdict.classes)), verdict.classes])
 
 
 def _members(
@@ -174,20 +140,20 @@ def _members(
         if not covers_classes(runs[0].card.recipe.tasks):
             continue
         guess = count_votes(Leaf(recipe), panels).classes
-        counts = class_counts(person, truth, guess, CLASS_COUNT)
+        counts = class_counts(person, truth, guess)
         found.append(
             Member(
                 recipe=recipe,
-                macro_f1=estimate(counts),
-                accuracy=estimate(share_counts(person, guess == truth, everyone)),
-                gain=gain(ensemble, counts),
+                macro_f1=estimate([counts]),
+                accuracy=estimate([share_counts(person, guess == truth, everyone)]),
+                gain=gain([ensemble], [counts]),
             )
         )
     return sorted(found, key=lambda member: -member.macro_f1.value)
 
 
 def _write(evaluation: Evaluation, plan: OutOfFold, verdict: Verdict, folder: Path) -> None:
-    table = answer_table(plan.photos, verdict)
+    table = out_of_fold_table(plan.photos, verdict)
     write_atomically(folder / "out_of_fold.parquet", table.to_parquet(index=False))
     text = json.dumps(plain_numbers(evaluation), indent=1)
     write_atomically(folder / "scores.json", text.encode())

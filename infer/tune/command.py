@@ -1,18 +1,21 @@
-"""The command that fits an ensemble's weights, threshold and temperature, and says what that is worth."""
+"""`python -m infer.tune`: an ensemble's weights, threshold and temperature, fitted and honestly scored."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+import tyro
 
 from faces.cache import Cache
 from faces.command import run_command
 from infer.ensemble.file import read_ensemble
+from infer.tune.choices import FITTED, Fitted
+from train.engine.compute import PredictCompute
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TuneSettings:
     """Fit values of an ensemble on out-of-fold answers, and score the fitting by nested folds.
 
     Weights of the vote at the root (or at a composition's parts, or below an override) come from greedy
@@ -26,7 +29,7 @@ class Settings:
     """Ensemble file (TOML)."""
     cache: Path
     """The cache that all its recipes were trained on."""
-    fit: tuple[Literal["weights", "threshold", "temperature"], ...] = ("weights", "threshold", "temperature")
+    fit: tuple[Fitted, ...] = FITTED
     """What is fitted; the rest stays as it is."""
     out: Path | None = None
     """The tuned ensemble; predictions/<ensemble>/tuned.toml when left out."""
@@ -34,28 +37,31 @@ class Settings:
     """Folder of all runs."""
     predictions: Path = Path("predictions")
     """Folder of all predictions."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to predict; auto takes the GPU where there is one."""
-    threads: int = 0
-    """Loader threads; 0 is 1 on a CPU, which the network needs more, and up to 8 beside a GPU."""
-    batch_size: int = 64
-    """Photos a batch; changes speed and memory, not answers."""
+    compute: tyro.conf.OmitArgPrefixes[PredictCompute] = PredictCompute()
+    """Where to predict."""
 
     def __post_init__(self) -> None:
         if not self.fit or len(set(self.fit)) < len(self.fit):
             raise ValueError(f"fit={list(self.fit)}: name at least one of what can be fitted, each once")
 
 
-def run(settings: Settings) -> None:
+def run(settings: TuneSettings) -> None:
     """Fit, score, draw and write."""
     ensemble = read_ensemble(settings.ensemble)
     cache = Cache.open(settings.cache)
     # torch takes seconds to import, which neither --help nor a mistake above should wait for.
     from infer.tune.work import tune_ensemble
 
-    tune_ensemble(settings, ensemble, cache)
+    tune_ensemble(
+        ensemble,
+        cache,
+        settings.fit,
+        runs=settings.runs,
+        out=settings.out or settings.predictions / ensemble.name / "tuned.toml",
+        compute=settings.compute,
+    )
 
 
 def main() -> None:
-    """The command line."""
-    run_command(Settings, run)
+    """`python -m infer.tune`."""
+    run_command(TuneSettings, run)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from faces.intervals import mean_f1, person_counts
 from faces.labels import FloatArray, IntArray
 from infer.ensemble.calibration import log_loss
+from infer.ensemble.rules import take_vote
 from infer.ensemble.tree import Rule
-from infer.ensemble.vote import Ballot, take_vote
-
-By = Literal["macro_f1", "log_loss"]
-"""What is improved; the other one decides between equals."""
+from infer.ensemble.vote import Ballot
+from infer.tune.choices import Criterion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +23,9 @@ class Selection:
     counts: IntArray
     """[sizes, members] how often each member is in."""
     macro_f1: FloatArray
-    """[sizes] on the photos it was fitted on."""
+    """[sizes] macro F1 on the photos that the members were selected on."""
     log_loss: FloatArray
-    """[sizes] on the same."""
+    """[sizes] log-loss on the same photos."""
     started: int
     """How many members the start by rank has; all later ones were added one by one."""
     best: int
@@ -44,7 +42,7 @@ def select_members(
     truth: IntArray,
     rows: IntArray,
     *,
-    by: By,
+    by: Criterion,
     size: int,
     rule: Rule = "soft",
     advance: Callable[[], object] = lambda: None,
@@ -57,47 +55,49 @@ def select_members(
     than it on `rows`.
 
     Args:
-        ballots: one of each member, over all n photos.
+        ballots: each member's, over all n photos.
         truth: [n] classes; only those of `rows` are looked at.
         rows: [r] photos on which ensembles are compared.
         by: what is improved.
-        size: of the largest ensemble, members counted as often as they are in.
-        rule: of the vote.
+        size: votes of the largest ensemble, members counted as often as they are in.
+        rule: rule of the vote.
         advance: called after each size but those of the start, `size` times at most.
     """
-    judge = _Judge(ballots, truth, rows, by, rule)
-    alone = [judge.score(counts) for counts in np.eye(len(ballots), dtype=np.int64)]
+    scorer = _Scorer(ballots, truth, rows, by, rule)
+    alone = [scorer.score(counts) for counts in np.eye(len(ballots), dtype=np.int64)]
     ranks = sorted(range(len(ballots)), key=lambda member: alone[member], reverse=True)
     start = np.zeros((min(size, len(ballots)), len(ballots)), np.int64)
     for place, member in enumerate(ranks[: len(start)]):
         start[place:, member] += 1
-    scores = [judge.score(counts) for counts in start]
+    scores = [scorer.score(counts) for counts in start]
     started = 1 + max(range(len(start)), key=lambda place: scores[place])
     path, scores = [*start[:started]], scores[:started]
     while len(path) < size:
         tried = [path[-1] + added for added in np.eye(len(ballots), dtype=np.int64)]
-        values = [judge.score(counts) for counts in tried]
+        values = [scorer.score(counts) for counts in tried]
         better = max(range(len(tried)), key=lambda member: values[member])
         path.append(tried[better])
         scores.append(values[better])
         advance()
     best = max(range(len(path)), key=lambda place: scores[place])
-    f1, negative = (np.array([score[key] for score in scores]) for key in judge.places)
+    f1, negative = (np.array([score[key] for score in scores]) for key in scorer.places)
     return Selection(counts=np.stack(path), macro_f1=f1, log_loss=-negative, started=started, best=best)
 
 
 def mix(ballots: Sequence[Ballot], counts: IntArray, rule: Rule) -> Ballot:
-    """The vote of members that are in so often; those with 0 are not asked."""
+    """The vote of members, each counted as often as given; 0 leaves a member out."""
     inside = np.flatnonzero(counts).tolist()
-    return take_vote([ballots[member] for member in inside], counts[inside] / counts.sum(), rule)
+    return take_vote([ballots[member] for member in inside], (counts[inside] / counts.sum()).tolist(), rule)
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _Scorer:
+    """Scores votes on the photos that may be looked at."""
+
     ballots: Sequence[Ballot]
     truth: IntArray
     rows: IntArray
-    by: By
+    by: Criterion
     rule: Rule
 
     @property
@@ -106,7 +106,7 @@ class _Judge:
         return (0, 1) if self.by == "macro_f1" else (1, 0)
 
     def score(self, counts: IntArray) -> tuple[float, float]:
-        """What is compared first, and then, both the larger the better."""
+        """The score that is compared first, and the one that decides between equals; larger is better."""
         vote = mix(self.ballots, counts, self.rule)
         truth, guess = self.truth[self.rows], vote.choices[self.rows]
         one = np.zeros(len(truth), np.int64)

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from faces.intervals import estimate
 from faces.labels import UNKNOWN, IntArray
 from infer.ensemble.calibration import log_loss, tempered
 from infer.ensemble.tree import Node, Override, Vote
-from infer.ensemble.vote import Panels, Verdict, count_votes
+from infer.ensemble.vote import Verdict, count_votes
 from infer.evaluate.picture import draw_reliability
-from infer.evaluate.scores import class_counts, estimate
-from infer.tune.fit import Tuned, category_of, fitted_nodes, flips_of
-from infer.tune.report import names_of
+from infer.evaluate.scores import class_counts, confidence_of
+from infer.predict.heads import Panels
+from infer.tune.fit import category_of, fitted_nodes, flips_of
+from infer.tune.nested import Tuned
+from infer.tune.table import names_of
 from infer.tune.threshold import sweep_thresholds
 
 if TYPE_CHECKING:
@@ -33,28 +36,32 @@ _WARMEST = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """What is drawn."""
+class PictureData:
+    """A tree before and after, and the n photos that it was fitted to."""
 
     root: Node
-    """As it was before."""
+    """The tree as it was before."""
     tuned: Tuned
     untuned: Verdict
+    """Answers of `root`."""
     panels: Panels
+    """Out of fold, one voter a recipe."""
     truths: Mapping[str, IntArray]
+    """[n] classes by task, `UNKNOWN` where not labelled."""
     person: IntArray
+    """[n] numbers of people."""
 
 
-def draw_tuning(shown: Shown, title: str, path: Path) -> None:
+def draw_tuning(data: PictureData, title: str, path: Path) -> None:
     """Write a picture: two panels for each fitted vote and override, and reliability before and after.
 
     Args:
-        shown: what is drawn.
+        data: what is drawn.
         title: what is shown, with its conditions.
         path: a PNG file.
     """
-    before, whole = fitted_nodes(shown.root), fitted_nodes(shown.tuned.whole)
-    folds = list(zip(*(fitted_nodes(tree) for tree in shown.tuned.folds.values()), strict=True))
+    before, whole = fitted_nodes(data.root), fitted_nodes(data.tuned.whole)
+    folds = list(zip(*(fitted_nodes(tree) for tree in data.tuned.folds.values()), strict=True))
     figure = Figure(figsize=(14, 4.8 * (len(before) + 1) + 0.6))
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.15)
     figure.suptitle(title, fontsize=12)
@@ -62,29 +69,28 @@ def draw_tuning(shown: Shown, title: str, path: Path) -> None:
     for axes, (space, old), (_, new), named in zip(rows, before, whole, folds, strict=False):
         fits = [node for _, node in named]
         if isinstance(old, Override) and isinstance(new, Override):
-            _draw_threshold(axes, shown, old, new, [node for node in fits if isinstance(node, Override)])
+            _draw_threshold(axes, data, old, new, [node for node in fits if isinstance(node, Override)])
         elif isinstance(old, Vote) and isinstance(new, Vote):
             votes = [node for node in fits if isinstance(node, Vote)]
             _draw_weights(axes[0], space, old, new, votes)
-            _draw_temperature(axes[1], shown, space, new, votes)
-    truth = shown.truths["class18"]
-    answers = {"untuned": shown.untuned, "tuned, nested": shown.tuned.nested}
+            _draw_temperature(axes[1], data, space, new, votes)
+    truth = data.truths["class18"]
+    answers = {"untuned": data.untuned, "tuned, nested": data.tuned.nested}
     for place, (name, verdict) in zip(rows[-1], answers.items(), strict=True):
-        given = verdict.probabilities[np.arange(len(truth)), verdict.classes]
-        draw_reliability(place, shown.person, given, verdict.classes == truth, name)
+        draw_reliability(place, data.person, confidence_of(verdict), verdict.classes == truth, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
 
 
 def _draw_threshold(
-    axes: Sequence[Axes], shown: Shown, old: Override, new: Override, folds: Sequence[Override]
+    axes: Sequence[Axes], data: PictureData, old: Override, new: Override, folds: Sequence[Override]
 ) -> None:
-    """Macro F1 with its band, and beside it what it is traded for."""
-    truth = shown.truths["class18"]
-    flips = flips_of(new, shown.panels)
+    """Draw macro F1 with its band, and beside it what it is traded for."""
+    truth = data.truths["class18"]
+    flips = flips_of(new, data.panels)
     sweep = sweep_thresholds(flips, truth, *category_of(new))
     places = np.unique(np.linspace(0, len(sweep.above) - 1, _POINTS).round().astype(int))
-    bands = [estimate(class_counts(shown.person, truth, flips.answers(sweep.above[p]))) for p in places]
+    bands = [estimate([class_counts(data.person, truth, flips.answers(sweep.above[p]))]) for p in places]
     left, right = axes
     left.fill_between(
         sweep.above[places],
@@ -110,7 +116,7 @@ def _draw_threshold(
 
 
 def _mark(axes: Axes, old: float, new: float, folds: Sequence[float]) -> None:
-    """Where a value was, where it is now, and where each fold would have it."""
+    """Mark where a value was, where it is now, and where each fold would have it."""
     axes.axvline(old, color=_BEFORE, linestyle=":", label=f"before: {old:.3f}")
     axes.axvline(new, color=_ALL, linewidth=1.5, label=f"fitted on all: {new:.3f}")
     bottom = axes.get_ylim()[0]
@@ -118,7 +124,7 @@ def _mark(axes: Axes, old: float, new: float, folds: Sequence[float]) -> None:
 
 
 def _draw_weights(axes: Axes, space: str, old: Vote, new: Vote, folds: Sequence[Vote]) -> None:
-    """Each member's share of the vote."""
+    """Draw each member's share of the vote."""
     names = names_of(old)
     shares = [dict(zip(names_of(vote), vote.shares, strict=True)) for vote in (old, new, *folds)]
     for place, name in enumerate(names):
@@ -137,11 +143,11 @@ def _draw_weights(axes: Axes, space: str, old: Vote, new: Vote, folds: Sequence[
     axes.grid(axis="x", alpha=0.3)
 
 
-def _draw_temperature(axes: Axes, shown: Shown, space: str, new: Vote, folds: Sequence[Vote]) -> None:
-    """Log-loss at every temperature."""
-    truth = shown.truths[space]
+def _draw_temperature(axes: Axes, data: PictureData, space: str, new: Vote, folds: Sequence[Vote]) -> None:
+    """Draw log-loss at every temperature."""
+    truth = data.truths[space]
     labelled = truth != UNKNOWN
-    plain = count_votes(dataclasses.replace(new, temperature=1.0), shown.panels, space).probabilities
+    plain = count_votes(dataclasses.replace(new, temperature=1.0), data.panels, space).probabilities
     fits = [new.temperature, *(vote.temperature for vote in folds)]
     grid = np.geomspace(min(1 / _WARMEST, *fits), max(_WARMEST, *fits), 80)
     losses = [log_loss(tempered(plain[labelled], t), truth[labelled]) for t in grid]

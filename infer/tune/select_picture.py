@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from faces.intervals import estimate
 from faces.labels import FloatArray, IntArray
-from infer.evaluate.scores import class_counts, estimate
-from infer.tune.greedy import By
+from infer.evaluate.scores import class_counts
+from infer.tune.choices import Criterion
+from infer.tune.nested import Selected
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from infer.tune.select_work import Selected
 
 
 def draw_path(
@@ -25,13 +25,13 @@ def draw_path(
     person: IntArray,
     truth: IntArray,
     parts: Mapping[str, FloatArray],
-    by: By,
+    by: Criterion,
     path: Path,
 ) -> None:
     """Write a picture of macro F1 against size, apparent and nested, and of the weights with their spread."""
     figure = Figure(figsize=(14, max(5.0, 1.6 + 0.3 * len(names))))
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
-    honest = estimate(parts["selected, nested folds"])
+    honest = estimate([parts["selected, nested folds"]])
     people = int(person.max()) + 1
     figure.suptitle(
         f"greedy selection with replacement by {by}, {len(names)} recipes, {len(truth):,} photos of "
@@ -39,7 +39,7 @@ def draw_path(
     )
     left, right = figure.subplots(1, 2)
     _draw_sizes(left, found, person, truth)
-    equal = estimate(parts["all recipes, equal weights"]).value
+    equal = estimate([parts["all recipes, equal weights"]]).value
     left.axhline(equal, color="tab:gray", linestyle=":", label="all recipes, equal weights")
     left.legend(fontsize=9, loc="lower right")
     _draw_shares(right, names, found)
@@ -49,7 +49,7 @@ def draw_path(
 
 def _draw_sizes(axes: Axes, found: Selected, person: IntArray, truth: IntArray) -> None:
     sizes = np.arange(1, len(found.nested) + 1)
-    bands = [estimate(class_counts(person, truth, answers)) for answers in found.nested]
+    bands = [estimate([class_counts(person, truth, answers)]) for answers in found.nested]
     low, high = [band.low for band in bands], [band.high for band in bands]
     axes.fill_between(sizes, low, high, alpha=0.15, label="95 % over people, nested")
     axes.plot(sizes, [band.value for band in bands], "o-", markersize=3, label="nested folds (honest)")

@@ -16,7 +16,7 @@ class Flips:
     """What an override does to n photos: nothing where a probability is not above the threshold."""
 
     probability: FloatArray
-    """[n] that the voter gives to the category."""
+    """[n] probability that the voter gives to the category."""
     before: IntArray
     """[n] 18-class answers without the override."""
     after: IntArray
@@ -27,7 +27,7 @@ class Flips:
         return np.where(self.probability > above, self.after, self.before)
 
     def part(self, rows: IntArray) -> Flips:
-        """Of some photos only."""
+        """The flips of some photos only."""
         return Flips(probability=self.probability[rows], before=self.before[rows], after=self.after[rows])
 
 
@@ -36,9 +36,9 @@ class Sweep:
     """Scores at every threshold that answers differently, from the lowest on."""
 
     above: FloatArray
-    """[t] each halfway between two probabilities."""
+    """[t] thresholds, each halfway between two probabilities."""
     macro_f1: FloatArray
-    """[t] over the 18 classes."""
+    """[t] macro F1 over the 18 classes."""
     recall: FloatArray
     """[t] share of photos of the category that are answered so; NaN where there are none."""
     precision: FloatArray
@@ -46,7 +46,7 @@ class Sweep:
 
     @property
     def best(self) -> int:
-        """Of the largest macro F1; of equal ones the highest threshold, which changes the fewest answers."""
+        """Place of the largest macro F1, of equal ones that of the highest threshold: it changes least."""
         leading = np.flatnonzero(self.macro_f1 >= self.macro_f1.max() - 1e-12)
         return int(leading[-1])
 
@@ -58,10 +58,10 @@ def sweep_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> S
     the best. The last, at which nothing is changed, is left out where a probability is 1.
 
     Args:
-        flips: of n photos.
+        flips: what the override changes of n photos.
         truth: [n] 18-class codes.
         factor: `mask`, `gender` or `age`.
-        code: of the factor's value that the override sets.
+        code: code of the factor's value that the override sets.
     """
     # float32 probabilities of nearly 1 have no float32 number between them and 1.
     sure = flips.probability.astype(np.float64)

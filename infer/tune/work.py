@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -15,41 +15,56 @@ from faces.terminal import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble
 from infer.ensemble.vote import count_votes
+from infer.evaluate.panels import plan_of_ensemble, predict_out_of_fold
 from infer.evaluate.scores import numbered
-from infer.evaluate.work import ask, plan_of_ensemble
 from infer.predict.out_of_fold import OutOfFold
-from infer.tune.fit import Tuned, check_fit, tune
-from infer.tune.picture import Shown, draw_tuning
-from infer.tune.report import Outcome, outcomes, print_outcomes, print_values
+from infer.tune.choices import Fitted
+from infer.tune.fit import check_fit
+from infer.tune.nested import Tuned, tune
+from infer.tune.picture import PictureData, draw_tuning
+from infer.tune.table import Outcome, outcomes, print_outcomes, print_values
+from train.engine.compute import PredictCompute
 
-if TYPE_CHECKING:
-    from infer.tune.command import Settings
 
-
-def tune_ensemble(settings: Settings, ensemble: Ensemble, cache: Cache) -> None:
+def tune_ensemble(
+    ensemble: Ensemble,
+    cache: Cache,
+    fitted: Sequence[Fitted],
+    *,
+    runs: Path,
+    out: Path,
+    compute: PredictCompute,
+) -> None:
     """Fit by nested folds, print, draw and write.
 
+    Args:
+        ensemble: whose values are fitted.
+        cache: on which all its recipes were trained.
+        fitted: which values are fitted.
+        runs: folder of all runs.
+        out: the tuned ensemble's file; the picture goes beside it.
+        compute: where to predict what training has not stored.
+
     Raises:
-        ValueError: nothing of the ensemble can be fitted, or what `plan_out_of_fold` refuses.
+        ValueError: nothing of the ensemble can be fitted, or as `plan_of_ensemble`.
     """
     console = Console()
-    check_fit(ensemble.root, settings.fit)
-    plan = plan_of_ensemble(ensemble, settings.runs, cache)
-    panels = ask(plan, ensemble.views, settings, console)
+    check_fit(ensemble.root, fitted)
+    plan = plan_of_ensemble(ensemble, runs, cache)
+    panels = predict_out_of_fold(plan, ensemble.views, compute, console)
     truths, person = truths_of(plan), numbered(plan.photos["person"])
     fold = plan.photos["fold"].to_numpy(np.int64)
     untuned = count_votes(ensemble.root, panels)
     with step_progress("fits", console=console, transient=True) as progress:
         bar = progress.add_task("fitting", total=plan.fold_count + 1)
-        tuned = tune(ensemble.root, panels, truths, fold, settings.fit, lambda: progress.advance(bar))
+        tuned = tune(ensemble.root, panels, truths, fold, fitted, lambda: progress.advance(bar))
         progress.update(bar, description="drawing people")
         found = outcomes(person, truths["class18"], untuned, tuned)
-        out = settings.out or settings.predictions / ensemble.name / "tuned.toml"
         picture = out.with_suffix(".png")
-        shown = Shown(
+        data = PictureData(
             root=ensemble.root, tuned=tuned, untuned=untuned, panels=panels, truths=truths, person=person
         )
-        draw_tuning(shown, _title(ensemble, plan, found), picture)
+        draw_tuning(data, _title(ensemble, plan, found), picture)
     write_ensemble(_tuned_ensemble(ensemble, plan, tuned, found, out.stem), out)
     print_values(ensemble.root, tuned, console)
     print_outcomes(found, console)

@@ -11,12 +11,13 @@ import torch
 
 from faces.cache import Cache
 from faces.labels import CLASS_NAMES
-from infer import run as infer_run
+from infer import command as infer_command
 from infer.answers import score
-from infer.answers.known import read_answers
-from infer.run import Settings
+from infer.answers.known import read_truth
+from infer.command import InferSettings
 from train.assemble import FoldPlan
 from train.engine.checkpoint import load_best
+from train.engine.compute import PredictCompute
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.recipe import Recipe
@@ -56,16 +57,15 @@ def runs(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(folder: Path, cache: Cache, runs: Path, text: str) -> Settings:
+def settings(folder: Path, cache: Cache, runs: Path, text: str) -> InferSettings:
     ensemble = folder / "vote.toml"
     ensemble.write_text(text)
-    return Settings(
+    return InferSettings(
         ensemble=ensemble,
         cache=cache.folder,
         runs=runs,
         predictions=folder / "predictions",
-        device="cpu",
-        batch_size=8,
+        compute=PredictCompute(device="cpu", batch_size=8),
     )
 
 
@@ -83,7 +83,7 @@ def pixels_as_the_network_sees(cache: Cache, position: int, path: Path) -> torch
 def test_every_photo_is_answered_in_the_order_of_its_source(
     unseen: Cache, runs: Path, tmp_path: Path, rule: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    infer_run.run(settings(tmp_path, unseen, runs, f'vote = ["heads"]\nrule = "{rule}"'))
+    infer_command.run(settings(tmp_path, unseen, runs, f'vote = ["heads"]\nrule = "{rule}"'))
     folder = tmp_path / "predictions" / "vote"
     submission = pd.read_csv(folder / "submission.csv")
     assert [*submission.columns] == ["ImageID", "ans"]
@@ -101,7 +101,7 @@ def test_every_photo_is_answered_in_the_order_of_its_source(
 
 
 def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Path, tmp_path: Path) -> None:
-    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
     table = pd.read_parquet(tmp_path / "predictions" / "vote" / "probabilities.parquet")
     for position in (0, 5, 11):
         joints = []
@@ -125,7 +125,8 @@ def test_batch_size_changes_no_answer(unseen: Cache, runs: Path, tmp_path: Path)
         for kept in runs.glob("*/*/predicted"):
             shutil.rmtree(kept)
         wanted = settings(tmp_path, unseen, runs, 'vote = ["heads"]')
-        infer_run.run(dataclasses.replace(wanted, batch_size=size, predictions=tmp_path / str(size)))
+        compute = PredictCompute(device="cpu", batch_size=size)
+        infer_command.run(dataclasses.replace(wanted, compute=compute, predictions=tmp_path / str(size)))
         tables.append(pd.read_parquet(tmp_path / str(size) / "vote" / "probabilities.parquet"))
     for table in tables[1:]:
         np.testing.assert_allclose(table[[*CLASS_NAMES]], tables[0][[*CLASS_NAMES]], atol=1e-5)
@@ -135,12 +136,12 @@ def test_answers_are_kept_until_what_they_follow_from_changes(
     unseen: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     submission = tmp_path / "predictions" / "vote" / "submission.csv"
-    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
     first = submission.stat().st_mtime_ns
-    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
     assert "nothing to do" in capsys.readouterr().out
     assert submission.stat().st_mtime_ns == first
-    infer_run.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]\nrule = "hard"'))
+    infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]\nrule = "hard"'))
     assert "nothing to do" not in capsys.readouterr().out
     assert submission.stat().st_mtime_ns > first
 
@@ -163,7 +164,7 @@ def test_answers_are_kept_until_what_they_follow_from_changes(
 )
 def test_ensembles_that_cannot_be(unseen: Cache, runs: Path, tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        infer_run.run(settings(tmp_path, unseen, runs, text))
+        infer_command.run(settings(tmp_path, unseen, runs, text))
     assert not (tmp_path / "predictions").exists()
 
 
@@ -172,26 +173,26 @@ def test_photos_cropped_unlike_those_of_training_are_refused(
 ) -> None:
     wide = make_cache(people=4, labelled=False, margin=0.5, shard_size=99)
     with pytest.raises(ValueError, match=r"cropped differently.*\(margin: 0.3 in training, 0.5 here\)"):
-        infer_run.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
+        infer_command.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
 
 
 def test_scoring_needs_the_very_photos(
     coloured: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    infer_run.run(settings(tmp_path, coloured, runs, 'vote = ["heads"]'))
+    infer_command.run(settings(tmp_path, coloured, runs, 'vote = ["heads"]'))
     folder = tmp_path / "predictions" / "vote"
     truth = pd.DataFrame({"ImageID": coloured.index.image_id, "ans": coloured.labels("class18")})
     answers = tmp_path / "answers.csv"
     truth.to_csv(answers, index=False)
-    score.run(score.Settings(predictions=folder, answers=answers, cache=coloured.folder))
+    score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))
     assert (folder / "score.png").is_file()
     assert re.search(r"one network, mean of \d", capsys.readouterr().out)
     given = pd.read_csv(folder / "submission.csv").merge(truth, on="ImageID", suffixes=("", "_true"))
-    read = read_answers(answers, pd.read_parquet(folder / "probabilities.parquet"))
+    read = read_truth(answers, pd.read_parquet(folder / "probabilities.parquet"))
     assert read.tolist() == given.ans_true.tolist()
     truth.iloc[1:].to_csv(answers, index=False)
     with pytest.raises(ValueError, match="71 answers are not those of the 72 predicted photos"):
-        score.run(score.Settings(predictions=folder, answers=answers, cache=coloured.folder))
+        score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))
     truth.rename(columns={"ans": "class"}).to_csv(answers, index=False)
     with pytest.raises(ValueError, match="no column 'ans'; it has ImageID, class"):
-        score.run(score.Settings(predictions=folder, answers=answers, cache=coloured.folder))
+        score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))

@@ -14,16 +14,16 @@ from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from infer.answers import diff
 from infer.answers.changes import (
-    Settled,
-    agreement,
+    RightCounts,
+    changed_and_kappa,
     class_changes,
+    count_right,
     factor_changes,
     pair_up,
     read_side,
-    settle,
 )
 from infer.answers.diff_sheet import check_held, choose_changed, draw_changes
-from infer.answers.gallery import draw_gallery
+from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.submission import FACE, write_answers
 
 NAMES = ("one", "other")
@@ -43,7 +43,9 @@ def write_side(
     folder: Path, answers: list[int], *, sure: float = 0.7, alone: Sequence[list[int]] = ()
 ) -> Path:
     table = side(answers, sure=sure).assign(answered_by=FACE, agreement=1.0)
-    networks = pd.DataFrame({"ImageID": table.ImageID, **{f"net {k}": said for k, said in enumerate(alone)}})
+    networks = pd.DataFrame(
+        {"ImageID": table.ImageID, **{f"net {k}": classes for k, classes in enumerate(alone)}}
+    )
     write_answers(table, networks, {}, folder)
     return folder
 
@@ -52,7 +54,7 @@ def changes(table: pd.DataFrame) -> list[list[object]]:
     return table.to_numpy().tolist()
 
 
-def test_what_changed_is_told_by_factor() -> None:
+def test_changes_are_counted_by_factor() -> None:
     # 0 wear male <30, 3 wear female <30, 4 wear female 30-59, 10 incorrect female 30-59
     pairs = pair_up(side([0, 0, 0, 4, 4]), side([0, 3, 4, 10, 3]), NAMES)
     assert pairs.changed.tolist() == ["", "gender", "gender, age", "mask", "age"]
@@ -86,13 +88,13 @@ def test_every_changed_photo_is_counted_once_and_the_way_back_is_the_way_there(
 
 def test_kappa_is_agreement_beyond_chance() -> None:
     # Agreement 3/4; by chance (1/2 * 3/4 + 1/2 * 1/4) = 1/2: kappa = (3/4 - 1/2) / (1 - 1/2)
-    changed, kappa = agreement(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1]), 18)
+    changed, kappa = changed_and_kappa(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1]), 18)
     assert (changed, kappa) == (1, pytest.approx(0.5))
     rng = np.random.default_rng(0)
     one, other = rng.integers(0, 18, 300), rng.integers(0, 18, 300)
-    assert agreement(one, other, 18)[1] == pytest.approx(cohen_kappa_score(one, other))
-    assert agreement(one, one, 18) == (0, pytest.approx(1))
-    assert np.isnan(agreement(np.zeros(5, int), np.zeros(5, int), 18)[1])
+    assert changed_and_kappa(one, other, 18)[1] == pytest.approx(cohen_kappa_score(one, other))
+    assert changed_and_kappa(one, one, 18) == (0, pytest.approx(1))
+    assert np.isnan(changed_and_kappa(np.zeros(5, int), np.zeros(5, int), 18)[1])
 
 
 def test_the_shift_is_half_the_sum_of_differences() -> None:
@@ -104,7 +106,7 @@ def test_the_shift_is_half_the_sum_of_differences() -> None:
     assert certain["shift"].tolist() == [pytest.approx(1)]
 
 
-def test_probabilities_of_one_side_alone_tell_no_shift() -> None:
+def test_probabilities_of_one_side_alone_give_no_shift() -> None:
     pairs = pair_up(side([0, 3], sure=0.7), side([0, 4]), NAMES)
     assert pairs.first_probability.notna().all()
     assert pairs.second_probability.isna().all()
@@ -124,15 +126,15 @@ def test_other_photos_are_named() -> None:
 
 
 def test_mcnemar_is_a_fair_coin_over_the_photos_one_side_has_right() -> None:
-    assert Settled(1, 7, 100).p_value == pytest.approx(2 * (1 + 8) / 2**8)
-    assert Settled(7, 1, 0).p_value == pytest.approx(2 * (1 + 8) / 2**8)
-    assert Settled(4, 4, 0).p_value == Settled(0, 0, 9).p_value == 1
+    assert RightCounts(1, 7, 100).p_value == pytest.approx(2 * (1 + 8) / 2**8)
+    assert RightCounts(7, 1, 0).p_value == pytest.approx(2 * (1 + 8) / 2**8)
+    assert RightCounts(4, 4, 0).p_value == RightCounts(0, 0, 9).p_value == 1
 
 
-def test_who_is_right_is_asked_only_where_the_sides_differ() -> None:
+def test_who_is_right_is_counted_only_where_the_sides_differ() -> None:
     pairs = pair_up(side([0, 1, 2, 3, 4, 5]), side([0, 1, 3, 4, 6, 6]), NAMES)
     truth = np.array([0, 9, 2, 4, 4, 7])
-    assert settle(pairs, truth) == Settled(first=2, second=1, neither=1)
+    assert count_right(pairs, truth) == RightCounts(first=2, second=1, neither=1)
 
 
 def test_answers_come_from_the_submission_and_probabilities_from_beside_it(tmp_path: Path) -> None:
@@ -199,7 +201,7 @@ def test_the_command_prints_all_and_draws_beside_the_second(
     second = write_side(Path("second"), [0] * 6 + [1] * 8, alone=[truth, [0] * 14])
     answers = tmp_path / "answers.csv"
     side(truth).assign(person=["a", "b"] * 7).to_csv(answers, index=False)
-    diff.run(diff.Settings(first=first, second=second, cache=unseen.folder, answers=answers))
+    diff.run(diff.DiffSettings(first=first, second=second, cache=unseen.folder, answers=answers))
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "class 8 42.86% 0.0000" in shown
     assert "mask 0 100.00% undefined" in shown
@@ -223,7 +225,7 @@ def test_equal_submissions_need_no_picture(
     unseen: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = write_side(tmp_path / "first", [*range(14)])
-    diff.run(diff.Settings(first=first, second=first / "submission.csv", cache=unseen.folder))
+    diff.run(diff.DiffSettings(first=first, second=first / "submission.csv", cache=unseen.folder))
     assert "100.00%" in capsys.readouterr().out
     assert not [*first.glob("*.png")]
 
@@ -232,13 +234,13 @@ def test_another_order_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixtur
     first = write_side(tmp_path / "first", [1, 2, 3])
     turned = tmp_path / "turned.csv"
     side([1, 2, 4])[::-1].to_csv(turned, index=False)
-    diff.run(diff.Settings(first=first, second=turned))
+    diff.run(diff.DiffSettings(first=first, second=turned))
     shown = capsys.readouterr().out
     assert "in another order than" in shown
     assert "no picture: give the cache" in shown
 
 
-def test_the_gallery_tells_the_probability_of_the_answer_not_the_largest(
+def test_the_photo_sheet_shows_the_probability_of_the_answer_not_the_largest(
     unseen: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from matplotlib.axes import Axes
@@ -246,5 +248,5 @@ def test_the_gallery_tells_the_probability_of_the_answer_not_the_largest(
     titles: list[str] = []
     monkeypatch.setattr(Axes, "set_title", lambda _, text, **__: titles.append(text))
     table = side([0] * 12, sure=0.7).assign(ans=3, answered_by=FACE, agreement=1.0)
-    draw_gallery(unseen, table, tmp_path / "gallery.png")
+    draw_photo_sheet(unseen, table, tmp_path / "gallery.png")
     assert titles == [f"{CLASS_NAMES[3]}\n2%"] * 12

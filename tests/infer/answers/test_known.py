@@ -1,4 +1,4 @@
-"""Known answers: what is said of predictions with other people drawn."""
+"""Known answers: scores of predictions with other people drawn."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.intervals import DRAWS
+from faces.intervals import DRAWS, drawn_f1, estimate, gain
 from faces.labels import CLASS_COUNT
 from faces.scores import class_scores
 from infer.answers.known import Known, mean_scores, read_people
@@ -23,23 +23,25 @@ def answered(share: float) -> np.ndarray:
 
 
 def test_answers_against_themselves_differ_by_nothing_in_every_draw() -> None:
-    known, said = Known(TRUTH, PEOPLE), answered(0.5)
-    assert known.number == 30 and known.drawn([said]).shape == (DRAWS,)
-    assert known.told([said, said], less=[said]) == "[+0.000, +0.000]"
-    assert known.told([TRUTH]) == "[1.000, 1.000]"
+    known, answers = Known(TRUTH, PEOPLE), answered(0.5)
+    counts = known.counts([answers])
+    assert known.people == 30 and drawn_f1(counts).shape == (DRAWS,)
+    assert gain(known.counts([answers, answers]), counts).signed_interval == "[+0.000, +0.000]"
+    assert estimate(known.counts([TRUTH])).interval == "[1.000, 1.000]"
 
 
 def test_several_answers_score_their_mean_in_every_draw() -> None:
     known, one, other = Known(TRUTH, PEOPLE), answered(0.3), answered(0.7)
-    np.testing.assert_allclose(known.drawn([one, other]), (known.drawn([one]) + known.drawn([other])) / 2)
-    means, alone = mean_scores(TRUTH, [one, other]), [class_scores(TRUTH, said) for said in (one, other)]
+    both, first, second = (drawn_f1(known.counts(answers)) for answers in ([one, other], [one], [other]))
+    np.testing.assert_allclose(both, (first + second) / 2)
+    means, alone = mean_scores(TRUTH, [one, other]), [class_scores(TRUTH, each) for each in (one, other)]
     assert means == pytest.approx({name: (alone[0][name] + alone[1][name]) / 2 for name in means})
 
 
 def test_a_difference_that_every_person_bears_out_excludes_zero() -> None:
     known = Known(TRUTH, PEOPLE)
-    low, high = (float(edge) for edge in known.told([answered(0.8)], less=[answered(0.2)])[1:-1].split(","))
-    assert 0.3 < low < high < 0.9
+    found = gain(known.counts([answered(0.8)]), known.counts([answered(0.2)]))
+    assert 0.3 < found.low < found.high < 0.9
 
 
 def test_people_follow_the_order_of_the_predictions(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import pytest
 from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from infer.answers import check
-from infer.answers.check import check_photos, check_submission, read_submission
 from infer.answers.known import read_networks
-from infer.answers.submission import PRIOR, answer_table, networks_table, read_answers, write_answers
+from infer.answers.submission import PRIOR, answer_table, networks_table, read_kept_answers, write_answers
+from infer.answers.submission_checks import check_photos, check_submission, read_submission
 from infer.ensemble.vote import Verdict
 
 PRIOR_SHARES = np.eye(18)[4] * 0.5 + 0.5 / 18
-ASKED = [f"{position}.jpg" for position in range(14)]
+REQUESTED = [f"{position}.jpg" for position in range(14)]
 
 
 def answers_of(cache: Cache) -> pd.DataFrame:
@@ -43,12 +43,12 @@ def lines(answers: dict[str, object]) -> str:
 def test_answers_follow_the_source_whatever_the_order_of_the_cache(unseen: Cache, tmp_path: Path) -> None:
     assert unseen.index["position"].tolist() != sorted(unseen.index["position"])
     table = answers_of(unseen)
-    assert table.ImageID.tolist() == ASKED
+    assert table.ImageID.tolist() == REQUESTED
     assert table.ans.tolist() == [*range(12), 4, 4]
     assert (table.answered_by == PRIOR).tolist() == [False] * 12 + [True] * 2
     assert table[[*CLASS_NAMES]].to_numpy().argmax(1).tolist() == table.ans.tolist()
     write_answers(table, networks_table(unseen, {}), {"of": 1}, tmp_path / "x")
-    check_submission(tmp_path / "x", write_info(tmp_path, ASKED))
+    check_submission(tmp_path / "x", write_info(tmp_path, REQUESTED))
     check_submission(tmp_path / "x" / "submission.csv", tmp_path / "info.csv")
     check_submission(table, tmp_path / "info.csv")
 
@@ -70,7 +70,7 @@ def test_what_is_no_submission_is_never_written(
     with pytest.raises(ValueError, match=message):
         write_answers(table.assign(**wrong), networks_table(unseen, {}), {"of": 2}, tmp_path / "x")
     assert (tmp_path / "x" / "submission.csv").read_bytes() == before
-    assert read_answers(tmp_path / "x", {"of": 1}) is not None
+    assert read_kept_answers(tmp_path / "x", {"of": 1}) is not None
 
 
 def test_a_cache_that_lost_a_photo_of_its_source_is_refused(unseen: Cache) -> None:
@@ -83,19 +83,22 @@ def test_a_cache_that_lost_a_photo_of_its_source_is_refused(unseen: Cache) -> No
     ("photos", "message"),
     [
         (
-            [*ASKED, "new.jpg"],
+            [*REQUESTED, "new.jpg"],
             r"info\.csv names 1 of 15 photos \(new\.jpg\) that .*unseen lacks; make one of",
         ),
-        (ASKED[1:], r"unseen has 1 of 14 photos \(0\.jpg\) that .*info\.csv does not name; make one of them"),
-        (ASKED[::-1], r"in another order: row 2 is '13\.jpg' there and '0\.jpg' here"),
-        ([*ASKED, "3.jpg"], r"info\.csv: 3\.jpg occurs more than once"),
+        (
+            REQUESTED[1:],
+            r"unseen has 1 of 14 photos \(0\.jpg\) that .*info\.csv does not name; make one of them",
+        ),
+        (REQUESTED[::-1], r"in another order: row 2 is '13\.jpg' there and '0\.jpg' here"),
+        ([*REQUESTED, "3.jpg"], r"info\.csv: 3\.jpg occurs more than once"),
         ([], r"info\.csv: asks about no photo"),
     ],
 )
 def test_a_cache_of_other_photos_is_refused_before_it_is_predicted(
     unseen: Cache, tmp_path: Path, photos: list[str], message: str
 ) -> None:
-    check_photos(unseen, write_info(tmp_path, ASKED))
+    check_photos(unseen, write_info(tmp_path, REQUESTED))
     with pytest.raises(ValueError, match=message):
         check_photos(unseen, write_info(tmp_path, photos))
 
@@ -140,16 +143,16 @@ def test_names_that_look_like_numbers_or_gaps_are_names(tmp_path: Path) -> None:
 
 def test_the_checker_says_what_it_has_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_submission(tmp_path, lines({"a": 0, "b": 17}))
-    check.run(check.Settings(submission=tmp_path, info=write_info(tmp_path, ["a", "b"])))
+    check.run(check.CheckSettings(submission=tmp_path, info=write_info(tmp_path, ["a", "b"])))
     assert "submission.csv: answers the 2 photos of" in capsys.readouterr().out
     for missing in (tmp_path / "none", tmp_path / "none.csv"):
         with pytest.raises(ValueError, match=r"none.*no such predictions folder or submission\.csv"):
-            check.run(check.Settings(submission=missing, info=tmp_path / "info.csv"))
+            check.run(check.CheckSettings(submission=missing, info=tmp_path / "info.csv"))
     with pytest.raises(ValueError, match=r"other\.csv: no such file"):
-        check.run(check.Settings(submission=tmp_path, info=tmp_path / "other.csv"))
+        check.run(check.CheckSettings(submission=tmp_path, info=tmp_path / "other.csv"))
 
 
-def test_networks_that_tell_all_classes_are_scored_alone(unseen: Cache, tmp_path: Path) -> None:
+def test_networks_whose_heads_tell_all_classes_are_scored_alone(unseen: Cache, tmp_path: Path) -> None:
     table = answers_of(unseen)
     classes = unseen.index["position"].to_numpy(np.int64)
     right, wrong = np.eye(18, dtype=np.float32)[classes], np.eye(18, dtype=np.float32)[(classes + 1) % 18]

@@ -1,4 +1,4 @@
-"""Ensembles side by side: what is told of each is what it is; no speed is asserted."""
+"""Ensembles side by side: each row is what a plain vote gives; no speed is asserted."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from faces.cache import Cache
 from faces.scores import class_scores
 from infer.ensemble.tree import Leaf, Vote
 from infer.ensemble.vote import count_votes
-from infer.evaluate.standings import Settings, run
-from infer.predict.out_of_fold import out_of_fold_panels
-from tests.helpers.fold_runs import FOLDS, write_runs
+from infer.evaluate.standings import StandingsSettings, run
+from tests.helpers.fold_runs import FOLDS, out_of_fold_panels, write_runs
+from train.engine.compute import PredictCompute
 from train.results.trained_folds import count_parameters
 
 ORIGINAL = ("original",)
@@ -34,9 +34,9 @@ def place(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(place: Path, cache: Cache, **more: object) -> Settings:
-    options: dict[str, object] = {"photos": 0, "device": "cpu", "batch_size": 16} | more
-    return Settings(cache=cache.folder, runs=place / "runs", out=place / "x.png", **options)  # type: ignore[arg-type]
+def settings(place: Path, cache: Cache, **more: object) -> StandingsSettings:
+    options: dict[str, object] = {"photos": 0, "compute": PredictCompute(device="cpu", batch_size=16)} | more
+    return StandingsSettings(cache=cache.folder, runs=place / "runs", out=place / "x.png", **options)  # type: ignore[arg-type]
 
 
 def test_the_table_has_each_trained_ensemble_the_best_first(
@@ -76,4 +76,4 @@ def test_nothing_trained_says_how_to_see_what_is_missing(
 ) -> None:
     monkeypatch.chdir(place)
     with pytest.raises(ValueError, match="holds all members of none of 5 ensembles; `make ensembles RUNS="):
-        run(Settings(cache=coloured.folder, runs=tmp_path, photos=0))
+        run(StandingsSettings(cache=coloured.folder, runs=tmp_path, photos=0))

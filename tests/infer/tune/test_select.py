@@ -6,13 +6,14 @@ import pytest
 from faces.cache import Cache
 from faces.scores import macro_f1
 from infer.ensemble.file import read_ensemble
-from infer.ensemble.tree import Vote, recipes_of
+from infer.ensemble.tree import Leaf, Vote, recipes_of
 from infer.ensemble.vote import Ballot, count_votes
-from infer.predict.out_of_fold import out_of_fold_panels
 from infer.tune import select
 from infer.tune.greedy import mix
-from infer.tune.select_work import library, select_nested
-from tests.helpers.fold_runs import change_card, guesses, write_runs
+from infer.tune.nested import select_nested
+from infer.tune.select_work import library
+from tests.helpers.fold_runs import change_card, guesses, out_of_fold_panels, write_runs
+from train.engine.compute import PredictCompute
 
 
 def ballots_of(truth: np.ndarray, skills: tuple[float, ...]) -> list[Ballot]:
@@ -64,9 +65,9 @@ def test_the_library_leaves_out_what_cannot_be_scored_together(coloured: Cache, 
         change_card(tmp_path / "everybody" / f"fold{fold}", scheme="everything")
     names, notes = library(tmp_path, coloured)
     assert names == ["one", "two"]
-    told = "\n".join(notes)
-    assert "everybody: left out: run everybody/fold0: fold scheme everything" in told
-    assert "fold 2 of 3 is not trained" in told and "only_mask: left out: mask do not tell" in told
+    lines = "\n".join(notes)
+    assert "everybody: left out: run everybody/fold0: fold scheme everything" in lines
+    assert "fold 2 of 3 is not trained" in lines and "only_mask: left out: mask do not tell" in lines
     with pytest.raises(ValueError, match="no recipe to select from: no trained fold there"):
         library(tmp_path / "one", coloured)
 
@@ -79,13 +80,13 @@ def test_the_command_writes_counts_as_weights(
         write_runs(tmp_path / "runs", coloured, name, skill=2, seed=seed)
     out = tmp_path / "made" / "chosen.toml"
     select.run(
-        select.Settings(
+        select.SelectSettings(
             cache=coloured.folder,
             runs=tmp_path / "runs",
             by=by,  # type: ignore[arg-type]
             size=6,
             out=out,
-            device="cpu",
+            compute=PredictCompute(device="cpu"),
         )
     )
     assert out.with_suffix(".png").is_file()
@@ -93,7 +94,8 @@ def test_the_command_writes_counts_as_weights(
     assert isinstance(written.root, Vote) and written.views == ("original",)
     panels, photos = out_of_fold_panels(["one", "three", "two"], tmp_path / "runs", coloured, ("original",))
     truth = photos["class18"].to_numpy()
-    ballots = [Ballot.of(count_votes(Vote(members=(m,)), panels).probabilities) for m in _leaves(panels)]
+    votes = [Vote(members=(Leaf(name),)) for name in panels]
+    ballots = [Ballot.of(count_votes(vote, panels).probabilities) for vote in votes]
     found = select_nested(ballots, truth, photos["fold"].to_numpy(), by=by, size=6)  # type: ignore[arg-type]
     chosen = dict(zip(panels, found.whole.chosen, strict=True))
     assert recipes_of(written.root) == tuple(name for name, count in chosen.items() if count)
@@ -102,9 +104,3 @@ def test_the_command_writes_counts_as_weights(
     assert macro_f1(truth, voted, 18) == pytest.approx(found.whole.macro_f1[found.whole.best])
     assert f"macro F1 {macro_f1(truth, found.chosen, 18):.3f}" in written.about
     assert "selected, nested folds" in capsys.readouterr().out
-
-
-def _leaves(panels: object) -> list[object]:
-    from infer.ensemble.tree import Leaf
-
-    return [Leaf(name) for name in panels]  # type: ignore[attr-defined]

@@ -11,14 +11,16 @@ from faces.scores import macro_f1
 from infer.ensemble.calibration import log_loss, tempered
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
-from infer.ensemble.vote import Ballot, Panels, count_votes
-from infer.predict.out_of_fold import out_of_fold_panels
+from infer.ensemble.vote import Ballot, count_votes
+from infer.predict.heads import Panels
 from infer.tune import command as tune_command
-from infer.tune.fit import check_fit, fit, flips_of, tune, voice
+from infer.tune.fit import ballot_of, check_fit, fit, flips_of
 from infer.tune.greedy import select_members
-from infer.tune.report import values_of
+from infer.tune.nested import tune
+from infer.tune.table import values_of
 from infer.tune.threshold import Flips, sweep_thresholds
-from tests.helpers.fold_runs import guesses, write_runs
+from tests.helpers.fold_runs import guesses, out_of_fold_panels, write_runs
+from train.engine.compute import PredictCompute
 
 FACTORS = ("mask", "gender", "age3")
 OLD = Override(
@@ -103,15 +105,15 @@ def test_a_member_that_knows_nothing_gets_no_weight(rule: str) -> None:
     assert shares[Leaf("good")] > 0.85
 
 
-def test_only_what_is_asked_for_is_fitted() -> None:
+def test_only_what_is_named_is_fitted() -> None:
     truths, _ = labelled(240, 3)
     panels, rows = made_panels(truths), np.arange(240)
     before = values_of(OLD)
-    for what in ("weights", "temperature", "threshold"):
-        after = values_of(fit(OLD, panels, truths, rows, (what,)))  # type: ignore[arg-type]
+    for fitted in ("weights", "temperature", "threshold"):
+        after = values_of(fit(OLD, panels, truths, rows, (fitted,)))  # type: ignore[arg-type]
         changed = {name for name in before if after.get(name, 0.0) != before[name]}
         kinds = {"weight": "weights", "temperature": "temperature", ">=60": "threshold"}
-        assert changed and {kinds[name.split()[0]] for name in changed} == {what}
+        assert changed and {kinds[name.split()[0]] for name in changed} == {fitted}
 
 
 def test_a_vote_finds_the_temperature_by_which_its_member_was_sharpened() -> None:
@@ -186,7 +188,9 @@ def test_flips_are_what_the_override_does(above: float) -> None:
     node = Override(
         base=OLD.base, by=OLD.by, task=OLD.task, category=OLD.category, above=above, where=OLD.where
     )
-    assert flips_of(OLD, panels).answers(above).tolist() == voice(node, panels, "class18").choices.tolist()
+    assert (
+        flips_of(OLD, panels).answers(above).tolist() == ballot_of(node, panels, "class18").choices.tolist()
+    )
 
 
 def test_a_fitted_threshold_is_never_worse_where_it_was_fitted() -> None:
@@ -194,7 +198,9 @@ def test_a_fitted_threshold_is_never_worse_where_it_was_fitted() -> None:
         truths, _ = labelled(120, 10 + seed)
         panels, rows = made_panels(truths, seed), np.arange(120)
         found = fit(OLD, panels, truths, rows, ("threshold",))
-        scores = [macro_f1(truths["class18"], voice(n, panels, "class18").choices, 18) for n in (OLD, found)]
+        scores = [
+            macro_f1(truths["class18"], ballot_of(n, panels, "class18").choices, 18) for n in (OLD, found)
+        ]
         assert scores[1] >= scores[0]
 
 
@@ -210,16 +216,16 @@ def test_parts_of_a_composition_are_fitted_on_their_own_task() -> None:
 
 
 @pytest.mark.parametrize(
-    ("root", "what"),
+    ("root", "fitted"),
     [
         (Leaf("good"), ("weights", "threshold", "temperature")),
         (Vote(members=(Leaf("good"),)), ("weights", "threshold")),
         (HARD, ("threshold",)),
     ],
 )
-def test_an_ensemble_without_anything_to_fit_is_refused(root: Node, what: tuple[str, ...]) -> None:
+def test_an_ensemble_without_anything_to_fit_is_refused(root: Node, fitted: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="this ensemble has none of them; weights need a vote"):
-        check_fit(root, what)  # type: ignore[arg-type]
+        check_fit(root, fitted)  # type: ignore[arg-type]
 
 
 def test_one_fold_alone_cannot_be_nested() -> None:
@@ -278,8 +284,12 @@ def test_the_command_writes_an_ensemble_with_its_honest_score(
         'task = "senior"\ncategory = ">=60"\nabove = 0.99\n'
     )
     tune_command.run(
-        tune_command.Settings(
-            ensemble=path, cache=coloured.folder, runs=runs, predictions=tmp_path / "p", device="cpu"
+        tune_command.TuneSettings(
+            ensemble=path,
+            cache=coloured.folder,
+            runs=runs,
+            predictions=tmp_path / "p",
+            compute=PredictCompute(device="cpu"),
         )
     )
     written = read_ensemble(tmp_path / "p" / "old" / "tuned.toml")

@@ -1,4 +1,4 @@
-"""Predicted photos for people to look at."""
+"""Predicted photos as a sheet for people to look at."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from infer.ensemble.tree import FACTORS
 _COLUMNS = 10
 
 
-def draw_gallery(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 4) -> None:
-    """Write a picture of photos spread over the answers, each with what was answered and how surely.
+def draw_photo_sheet(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 4) -> None:
+    """Write a picture of photos spread over the answers, each with its answer and the probability of that.
 
     Args:
-        cache: of the photos.
-        table: of `answer_table`.
+        cache: the predicted photos.
+        table: from `answer_table`.
         path: a PNG file.
-        rows: of ten photos each.
+        rows: rows of ten photos each.
     """
     seen = table[table.answered_by != PRIOR]
     by_class = seen.groupby("ans", sort=True).cumcount()
@@ -43,13 +43,13 @@ def draw_photos(
     rows: int,
     truth: dict[str, int] | None = None,
 ) -> None:
-    """Draw crops in a grid of ten a row; with the truth known, wrong answers are red and say what is right.
+    """Draw crops in a grid of ten a row; with the truth given, wrong answers are red, with what is right.
 
     Args:
         figure: where to draw.
-        cache: of the photos.
+        cache: holds the photos.
         photos: rows of `answer_table`.
-        rows: of the grid.
+        rows: rows of the grid.
         truth: 18-class codes by ImageID.
     """
     row_of = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])

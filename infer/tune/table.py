@@ -1,25 +1,23 @@
-"""What fitting an ensemble brings: untuned, honest and apparent scores side by side."""
+"""What fitting an ensemble gains, as tables: untuned, honest and apparent scores side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from faces.labels import FloatArray, IntArray, split_classes
+from faces.intervals import Estimate, estimate, gain
+from faces.labels import FloatArray, IntArray
 from faces.terminal import print_whole
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Leaf, Node, Override, Vote
 from infer.ensemble.vote import Verdict
-from infer.evaluate.scores import Estimate, class_counts, estimate, gain, share_counts
-from infer.tune.fit import Tuned, fitted_nodes
-
-SENIOR = 2
-"""The age band of people of 60 and older."""
+from infer.evaluate.scores import class_counts, confidence_of, senior_counts
+from infer.tune.fit import fitted_nodes
+from infer.tune.nested import Tuned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +28,9 @@ class Outcome:
     gain: Estimate | None
     """Over the untuned ensemble, paired; None for itself."""
     recall: Estimate
-    """Of people of 60 and older."""
+    """Recall of people of 60 and older."""
     precision: Estimate
-    """Of the same."""
+    """Precision of the same."""
     log_loss: float
     ece: float
 
@@ -43,21 +41,20 @@ def outcome(
     """Score a verdict.
 
     Args:
-        person: [n] of `evaluation.numbered`.
+        person: [n] numbers of people, from `numbered`.
         truth: [n] 18-class codes.
-        verdict: of the same photos.
+        verdict: answers to the same photos.
         untuned: counts of the answers that it is compared with.
     """
     counts = class_counts(person, truth, verdict.classes)
-    old, called = (split_classes(codes)["age"] == SENIOR for codes in (truth, verdict.classes))
-    given = verdict.probabilities[np.arange(len(truth)), verdict.classes]
+    seniors = senior_counts(person, truth, verdict.classes)
     return Outcome(
-        macro_f1=estimate(counts),
-        gain=None if untuned is None else gain(counts, untuned),
-        recall=estimate(share_counts(person, called, old)),
-        precision=estimate(share_counts(person, old, called)),
+        macro_f1=estimate([counts]),
+        gain=None if untuned is None else gain([counts], [untuned]),
+        recall=estimate([seniors["recall"]]),
+        precision=estimate([seniors["precision"]]),
         log_loss=log_loss(verdict.probabilities, truth),
-        ece=reliability(given, verdict.classes == truth).error,
+        ece=reliability(confidence_of(verdict), verdict.classes == truth).error,
     )
 
 
@@ -101,7 +98,7 @@ def print_values(root: Node, tuned: Tuned, console: Console) -> None:
 
 
 def values_of(root: Node) -> dict[str, float]:
-    """Values that are fitted, by name: weights as shares, temperatures, thresholds. Left out members lack."""
+    """Fitted values by name: weights as shares, temperatures, thresholds; members left out have none."""
     values: dict[str, float] = {}
     for space, node in fitted_nodes(root):
         where = "" if space == "class18" else f"{space}: "
@@ -115,7 +112,7 @@ def values_of(root: Node) -> dict[str, float]:
 
 
 def names_of(vote: Vote) -> list[str]:
-    """What members are called: recipes by their name, sub-trees by what they are and hold."""
+    """Names of members: recipes by their name, sub-trees by what they are and hold."""
     return [_name(member) for member in vote.members]
 
 

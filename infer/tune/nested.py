@@ -1,0 +1,135 @@
+"""Fits scored by nested folds: photos of each fold are answered by what was fitted without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faces.labels import IntArray
+from infer.ensemble.tree import Node
+from infer.ensemble.vote import Ballot, Verdict, count_votes
+from infer.predict.heads import Panels
+from infer.tune.choices import FITTED, Criterion, Fitted
+from infer.tune.fit import fit
+from infer.tune.greedy import Selection, mix, select_members
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """A tree fitted as often as there are folds, and once more."""
+
+    folds: Mapping[int, Node]
+    """By fold: fitted without the photos of its people."""
+    whole: Node
+    """Fitted on all photos; what is kept."""
+    nested: Verdict
+    """Each photo answered by the tree of its fold: what the fitting is worth for people it has not seen."""
+    apparent: Verdict
+    """Each photo answered by `whole`, which has seen it: too good."""
+
+
+def tune(
+    root: Node,
+    panels: Panels,
+    truths: Mapping[str, IntArray],
+    fold: IntArray,
+    fitted: Sequence[Fitted] = FITTED,
+    advance: Callable[[], object] = lambda: None,
+) -> Tuned:
+    """Fit by nested folds: for each fold on the photos of all others, and in the end on all.
+
+    Args:
+        root: the tree whose values are fitted.
+        panels: out of fold, one voter a recipe, over n photos.
+        truths: [n] classes by task, `UNKNOWN` where not labelled.
+        fold: [n] number of each photo's fold, at least two different ones.
+        fitted: which values are fitted.
+        advance: called after each of the folds + 1 fits.
+
+    Raises:
+        ValueError: one fold only.
+    """
+    numbers = _numbers(fold, "values fitted on it have")
+    trees: dict[int, Node] = {}
+    nested = count_votes(root, panels)
+    for number in numbers:
+        trees[number] = fit(root, panels, truths, np.flatnonzero(fold != number), fitted)
+        nested = _replaced(nested, count_votes(trees[number], panels), fold == number)
+        advance()
+    whole = fit(root, panels, truths, np.arange(len(fold)), fitted)
+    advance()
+    return Tuned(folds=trees, whole=whole, nested=nested, apparent=count_votes(whole, panels))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected:
+    """A selection fitted on all photos, and once without each fold's."""
+
+    whole: Selection
+    folds: Mapping[int, Selection]
+    nested: IntArray
+    """[sizes, n] answers of each size's nested ensembles: each photo by that of its fold."""
+    chosen: IntArray
+    """[n] nested answers where each fold's selection also chose its own size."""
+
+
+def select_nested(
+    ballots: Sequence[Ballot],
+    truth: IntArray,
+    fold: IntArray,
+    *,
+    by: Criterion,
+    size: int,
+    advance: Callable[[], object] = lambda: None,
+) -> Selected:
+    """Select on all photos, and for each fold on the photos of the others.
+
+    Args:
+        ballots: each recipe's, over all n photos.
+        truth: [n] classes.
+        fold: [n] number of each photo's fold, at least two different ones.
+        by: what is improved.
+        size: votes of the largest ensemble.
+        advance: called after each selection, of which there are folds + 1.
+
+    Raises:
+        ValueError: one fold only.
+    """
+    numbers = _numbers(fold, "what is selected on it has")
+    nested = np.zeros((size, len(truth)), np.int64)
+    chosen = np.zeros(len(truth), np.int64)
+    folds = {}
+    for number in numbers:
+        mine = fold == number
+        found = select_members(ballots, truth, np.flatnonzero(~mine), by=by, size=size)
+        for place, counts in enumerate(found.counts):
+            nested[place, mine] = mix(ballots, counts, "soft").choices[mine]
+        chosen[mine] = nested[found.best, mine]
+        folds[number] = found
+        advance()
+    whole = select_members(ballots, truth, np.arange(len(truth)), by=by, size=size)
+    advance()
+    return Selected(whole=whole, folds=folds, nested=nested, chosen=chosen)
+
+
+def _numbers(fold: IntArray, fitted: str) -> list[int]:
+    """The folds' numbers, which must be two or more."""
+    numbers = [int(number) for number in np.unique(fold)]
+    if len(numbers) < 2:
+        raise ValueError(
+            f"only fold {numbers[0]} validates: {fitted} no other people to be scored on; "
+            "train at least two folds of scheme person"
+        )
+    return numbers
+
+
+def _replaced(verdict: Verdict, other: Verdict, mine: NDArray[np.bool_]) -> Verdict:
+    """A verdict with some photos taken from another."""
+    return Verdict(
+        classes=np.where(mine, other.classes, verdict.classes),
+        probabilities=np.where(mine[:, None], other.probabilities, verdict.probabilities),
+        agreement=np.where(mine, other.agreement, verdict.agreement),
+    )
