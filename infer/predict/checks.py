@@ -16,6 +16,11 @@ _SUMS_WITHIN = 0.02
 
 
 def check_scheme(run: Run) -> None:
+    """Refuse a run whose fold left no person out.
+
+    Raises:
+        ValueError: fold scheme everything or image.
+    """
     cure = "train it with FOLD_SCHEME=person"
     if run.card.scheme == "everything":
         raise ValueError(
@@ -29,6 +34,11 @@ def check_scheme(run: Run) -> None:
 
 
 def check_trained_on(run: Run, cache: Cache) -> None:
+    """Refuse a run that was trained on other photos than a fold of this cache.
+
+    Raises:
+        ValueError: no request.json, another cache, or rows of the run's own choice.
+    """
     path = run.path.with_name("request.json")
     if not path.is_file():
         raise ValueError(f"{path}: no such file; without it nobody knows on which photos the run was trained")
@@ -46,6 +56,11 @@ def check_trained_on(run: Run, cache: Cache) -> None:
 
 
 def check_classes(run: Run) -> None:
+    """Refuse a run whose heads have other classes than this program.
+
+    Raises:
+        ValueError: naming the head and both lists.
+    """
     for task, names in run.card.classes.items():
         known = TASKS[task].classes if task in TASKS else ()
         if tuple(names) != known:
@@ -56,13 +71,17 @@ def check_classes(run: Run) -> None:
 
 
 def check_division(runs: Sequence[Run]) -> None:
-    """All runs must leave out the same people fold by fold."""
+    """Refuse runs that do not leave out the same people fold by fold.
+
+    Raises:
+        ValueError: naming two runs and what differs of number, seed and scheme of folds.
+    """
     first = runs[0]
     for run in runs[1:]:
         differing = [
             f"{name} {theirs!r} and not {ours!r}"
             for name, theirs, ours in zip(
-                ("folds", "fold_seed", "scheme"), _told(run), _told(first), strict=True
+                ("folds", "fold_seed", "scheme"), _division(run), _division(first), strict=True
             )
             if theirs != ours
         ]
@@ -74,7 +93,7 @@ def check_division(runs: Sequence[Run]) -> None:
             )
 
 
-def _told(run: Run) -> tuple[int, int, str]:
+def _division(run: Run) -> tuple[int, int, str]:
     return run.card.folds, run.card.fold_seed, run.card.scheme
 
 

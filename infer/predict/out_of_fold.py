@@ -1,18 +1,17 @@
-"""What recipes say of every labelled photo of their cache, each by the model that never saw its person."""
+"""Answers to every labelled photo of a cache, each by the networks that never saw its person."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from faces.cache import Cache
 from faces.folds import FoldScheme, fold_numbers
-from faces.labels import FloatArray
 from infer.predict.checks import (
     check_classes,
     check_division,
@@ -20,10 +19,13 @@ from infer.predict.checks import (
     check_scheme,
     check_trained_on,
 )
-from infer.predict.heads import Panels
+from infer.predict.heads import Heads, Panels
 from infer.predict.runs import Run, check_crops, find_runs
 from train.data.rows import fold_rows
 from train.results.oof import OOF_FILE, probabilities_of, read_oof
+
+if TYPE_CHECKING:
+    from train.engine.compute import PredictCompute
 
 ORIGINAL = ("original",)
 """The views with which training has already answered the photos that a fold left out."""
@@ -47,61 +49,60 @@ class OutOfFold:
 
     @property
     def photo_count(self) -> int:
-        """Photos times recipes: what `answered` advances to."""
+        """Photos times recipes: the sum that `answered` advances to."""
         return len(self.photos) * len(self.runs)
 
     def answered(
         self,
         views: Sequence[str],
-        *,
-        device: str,
-        threads: int,
-        batch_size: int,
+        compute: PredictCompute,
         advance: Callable[[int], object] = lambda _: None,
     ) -> Panels:
         """Panels of one voter a recipe over all photos, in the order of `photos`.
 
         Args:
-            views: names of `infer.predict.views.VIEWS` over which probabilities are averaged. What training
-                has answered, the original alone, is read from oof.parquet, and no network is asked.
-            device: `cpu` or `cuda`.
-            threads: of the loader.
-            batch_size: photos a batch.
+            views: names of `infer.predict.views.VIEWS` over which probabilities are averaged. The original
+                alone is `stored`, and no network runs.
+            compute: where networks run, and with how many threads of the loader and photos a batch.
             advance: called with the number of photos that one more run has answered.
+
+        Raises:
+            ValueError: as `stored`, or networks answer with what are no probabilities.
         """
         if tuple(views) == ORIGINAL:
-            read = {name: [_joined([self._read(run) for run in runs])] for name, runs in self.runs.items()}
+            stored = self.stored()
             advance(self.photo_count)
-            return read
-        from infer.predict.kept import member_heads
+            return stored
+        from infer.predict.store import load_or_predict
 
-        answers: dict[str, list[Mapping[str, FloatArray]]] = {recipe: [] for recipe in self.runs}
+        answers: dict[str, list[Heads]] = {recipe: [] for recipe in self.runs}
         for place in range(self.fold_count):
             runs = [folds[place] for folds in self.runs.values()]
-            mine = self.photos[self.photos["fold"] == runs[0].card.fold]
-            heads = member_heads(
-                runs,
-                self.cache,
-                mine["row"].to_numpy(),
-                views,
-                device=device,
-                threads=threads,
-                batch_size=batch_size,
-                advance=advance,
-            )
-            for recipe, run, said in zip(self.runs, runs, heads, strict=True):
-                for task, values in said.items():
-                    check_probabilities(values, len(mine), f"run {run.name}, head {task}")
-                answers[recipe].append(said)
-        return {recipe: [_joined(said)] for recipe, said in answers.items()}
+            rows = self._photos_of(runs[0])["row"].to_numpy()
+            answered = load_or_predict(runs, self.cache, rows, views, compute, advance)
+            for recipe, run, heads in zip(self.runs, runs, answered, strict=True):
+                for task, values in heads.items():
+                    check_probabilities(values, len(rows), f"run {run.name}, head {task}")
+                answers[recipe].append(heads)
+        return {recipe: [_joined(folds)] for recipe, folds in answers.items()}
 
-    def _read(self, run: Run) -> dict[str, FloatArray]:
+    def stored(self) -> Panels:
+        """As `answered` of the original alone: what training stored in each run's oof.parquet.
+
+        Raises:
+            ValueError: a table is missing, is of other photos, or holds what are no probabilities.
+        """
+        return {recipe: [_joined([self._read(run) for run in runs])] for recipe, runs in self.runs.items()}
+
+    def _photos_of(self, run: Run) -> pd.DataFrame:
+        return self.photos[self.photos["fold"] == run.card.fold]
+
+    def _read(self, run: Run) -> Heads:
         path = run.path.with_name(OOF_FILE)
-        table = read_oof(path.parent)
-        mine = self.photos[self.photos["fold"] == run.card.fold]
-        if [*table["image_id"]] != [*mine["image_id"]]:
+        table, photos = read_oof(path.parent), self._photos_of(run)
+        if [*table["image_id"]] != [*photos["image_id"]]:
             raise ValueError(
-                f"{path}: its {len(table)} rows are not the {len(mine)} photos of fold {run.card.fold}; "
+                f"{path}: its {len(table)} rows are not the {len(photos)} photos of fold {run.card.fold}; "
                 "train the fold again"
             )
         heads = {}
@@ -110,46 +111,17 @@ class OutOfFold:
                 heads[task] = probabilities_of(table, task)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}; train the fold again") from error
-            check_probabilities(heads[task], len(mine), f"{path}, head {task}")
+            check_probabilities(heads[task], len(photos), f"{path}, head {task}")
         return heads
 
 
-def out_of_fold_panels(
-    recipes: Sequence[str],
-    runs: Path,
-    cache: Cache,
-    views: Sequence[str],
-    *,
-    device: str = "cpu",
-    threads: int = 1,
-    batch_size: int = 64,
-    advance: Callable[[int], object] = lambda _: None,
-) -> tuple[Panels, pd.DataFrame]:
-    """Every labelled photo of a cache, answered by the run of its fold.
+def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfFold:
+    """Find each recipe's run of each fold, and the photos that it may answer.
 
     Args:
         recipes: names of folders in `runs`, each once.
         runs: folder of all runs.
         cache: on which all of them were trained.
-        views: as in `OutOfFold.answered`, like all that follow.
-        device: `cpu` or `cuda`.
-        threads: of the loader.
-        batch_size: photos a batch.
-        advance: called with the number of photos that one more run has answered.
-
-    Returns:
-        By recipe one voter, whose heads' rows are those of the table: `OutOfFold.photos`.
-
-    Raises:
-        ValueError: as `plan_out_of_fold`, or probabilities that are none.
-    """
-    plan = plan_out_of_fold(recipes, runs, cache)
-    options: dict[str, Any] = {"device": device, "threads": threads, "batch_size": batch_size}
-    return plan.answered(views, **options, advance=advance), plan.photos
-
-
-def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfFold:
-    """Find each recipe's run of each fold, and the photos that it may answer.
 
     Raises:
         ValueError: a recipe not trained or a fold missing; runs of other folds than the rest, of a scheme
@@ -168,7 +140,8 @@ def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfF
     return OutOfFold(cache=cache, photos=pd.concat(parts, ignore_index=True), runs=ordered)
 
 
-def _joined(folds: Sequence[Mapping[str, FloatArray]]) -> dict[str, FloatArray]:
+def _joined(folds: Sequence[Heads]) -> Heads:
+    """Rows of fold after fold."""
     return {task: np.concatenate([heads[task] for heads in folds]) for task in folds[0]}
 
 

@@ -1,4 +1,4 @@
-"""The trained folds that an ensemble's members stand for."""
+"""Trained folds: where they lie, and which photos they can answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
 
 @dataclass(frozen=True)
 class Run:
-    """A trained fold that votes."""
+    """A trained fold."""
 
     name: str
     """`<recipe>/fold<k>`."""

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from faces.cache import Cache
 from faces.labels import TASKS
+from infer.predict.heads import Panels
+from infer.predict.out_of_fold import plan_out_of_fold
 from train.data.rows import fold_rows
 from train.engine.checkpoint import RunCard, load_best, save_best
+from train.engine.compute import PredictCompute
 from train.network.model import Normalisation, build_model
 from train.recipe.recipe import Recipe
 from train.results.oof import oof_table, write_oof
@@ -81,3 +85,11 @@ def change_card(run: Path, **fields: object) -> None:
     """Rewrite what a run says of itself."""
     network, card = load_best(run / "best.safetensors")
     save_best(network, dataclasses.replace(card, **fields), run / "best.safetensors")  # type: ignore[arg-type]
+
+
+def out_of_fold_panels(
+    recipes: Sequence[str], runs: Path, cache: Cache, views: Sequence[str]
+) -> tuple[Panels, pd.DataFrame]:
+    """Every labelled photo of a cache answered by the run of its fold, and the photos in that order."""
+    plan = plan_out_of_fold(recipes, runs, cache)
+    return plan.answered(views, PredictCompute(device="cpu", threads=1)), plan.photos

@@ -13,11 +13,12 @@ import torch
 
 from bench.train import command as bench
 from faces.cache import Cache
-from infer.predict.panel import predict_members
+from infer.predict.passes import predict_runs
 from infer.predict.runs import Run
 from pipeline.loader import Loader
 from train.assemble import FoldPlan
 from train.engine.checkpoint import read_card
+from train.engine.compute import PredictCompute
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.recipe import Recipe
@@ -72,9 +73,10 @@ def test_an_epoch_and_inference_on_the_gpu_give_finite_scores(
     best = tmp_path / "best.safetensors"
     run = Run("tiny/fold0", best, read_card(best))
     every = np.arange(len(unseen))
-    options = {"threads": 2, "batch_size": 8, "advance": int}
-    (found,) = predict_members([run], unseen, every, ("original", "flip"), device="cuda", **options)
-    (cpu,) = predict_members([run], unseen, every, ("original", "flip"), device="cpu", **options)
+    found, cpu = (
+        predict_runs([run], unseen, every, ("original", "flip"), compute)[0]
+        for compute in (PredictCompute(device=device, threads=2, batch_size=8) for device in ("cuda", "cpu"))
+    )
     for task, values in found.items():
         np.testing.assert_allclose(values.sum(1), 1, atol=1e-3)
         np.testing.assert_allclose(values, cpu[task], atol=0.05)

@@ -14,11 +14,13 @@ from infer.ensemble.tree import Compose, Leaf
 from infer.export.command import ExportSettings, run
 from infer.export.network import Exported
 from infer.export.onnx import OnnxModel
-from infer.predict.panel import form_of, predict_members
+from infer.predict.networks import form_of
+from infer.predict.passes import predict_runs
 from infer.predict.runs import Run, find_runs
 from pipeline.forms import FormsLoader
 from tests.helpers.untrained_runs import CROP, write_run
 from train.engine.checkpoint import load_best
+from train.engine.compute import PredictCompute
 from train.recipe.data import Age
 from train.recipe.recipe import Recipe
 
@@ -97,11 +99,10 @@ def test_the_onnx_file_answers_as_the_ensemble_does(exported: Path, runs: Path, 
     found = find_runs(list(RECIPES), runs)
     members = [run for folds in found.values() for run in folds]
     rows = np.arange(0, len(coloured), 3)
-    said = predict_members(
-        members, coloured, rows, ensemble.views, device="cpu", threads=1, batch_size=8, advance=lambda _: None
-    )
+    compute = PredictCompute(device="cpu", threads=1, batch_size=8)
+    answered = predict_runs(members, coloured, rows, ensemble.views, compute)
     panels: dict[str, list[dict[str, FloatArray]]] = {}
-    for member, heads in zip(members, said, strict=True):
+    for member, heads in zip(members, answered, strict=True):
         panels.setdefault(member.name.split("/")[0], []).append(heads)
     verdict = vote.count_votes(ensemble.root, panels)
     model = OnnxModel(exported / "model.onnx", threads=1)
@@ -115,26 +116,26 @@ def test_the_onnx_file_answers_as_the_ensemble_does(exported: Path, runs: Path, 
     )
 
 
-def test_the_file_says_what_it_is_made_of(exported: Path, runs: Path) -> None:
+def test_the_file_describes_what_it_is_made_of(exported: Path, runs: Path) -> None:
     import hashlib
 
     from infer.ensemble.file import read_ensemble
 
-    told = json.loads(OnnxModel(exported / "model.onnx").metadata["facefold"])
-    assert told["inputs"] == [
+    description = json.loads(OnnxModel(exported / "model.onnx").metadata["facefold"])
+    assert description["inputs"] == [
         {"name": "faces_32", "size": 32, "centre": 1.0},
         {"name": "faces_48_centre_0_75", "size": 48, "centre": 0.75},
     ]
-    [output] = told["outputs"]
+    [output] = description["outputs"]
     assert output["classes"] == [*CLASS_NAMES]
     assert output["choice"] == "choice"
-    assert told["crop"] == CROP
-    assert told["views"] == ["original", "flip", "crops", "scales", "light"]
-    assert told["runs"] == {
+    assert description["crop"] == CROP
+    assert description["views"] == ["original", "flip", "crops", "scales", "light"]
+    assert description["runs"] == {
         f"{path.parent.parent.name}/{path.parent.name}": hashlib.sha256(path.read_bytes()).hexdigest()
         for path in runs.glob("*/*/best.safetensors")
     }
-    (exported.parent / "again.toml").write_text(told["ensemble"])
+    (exported.parent / "again.toml").write_text(description["ensemble"])
     again, first = (read_ensemble(exported.parent / name) for name in ("again.toml", "all.toml"))
     assert (again.root, again.views) == (first.root, first.views)
     assert not (exported / "predict.py").exists()
@@ -145,12 +146,12 @@ def test_a_run_of_some_heads_has_an_output_for_each(runs: Path, tmp_path: Path) 
     path = write_run(tmp_path / "some", recipe)
     run(ExportSettings(run=path.parent, out=tmp_path / "out", predictor=False))
     model = OnnxModel(tmp_path / "out" / "model.onnx", threads=1)
-    said = model({"faces_32": np.full((3, 3, 32, 32), 99, np.float32)})
-    assert {task: values.shape for task, values in said.items()} == {"mask": (3, 3), "age6": (3, 6)}
+    answers = model({"faces_32": np.full((3, 3, 32, 32), 99, np.float32)})
+    assert {task: values.shape for task, values in answers.items()} == {"mask": (3, 3), "age6": (3, 6)}
     program = torch.export.load(tmp_path / "out" / "model.pt2").module()
     mask, age = program(torch.full((3, 3, 32, 32), 99.0))
     np.testing.assert_allclose(mask.sum(1), 1, atol=1e-6)
-    np.testing.assert_allclose(age.detach(), said["age6"], atol=1e-5)
+    np.testing.assert_allclose(age.detach(), answers["age6"], atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +198,8 @@ def test_each_fold_has_its_voice(unlike: Path) -> None:
             for fold in folds:
                 network, card = load_best(fold.path)
                 mean, std = (torch.tensor(v)[:, None, None] for v in dataclasses.astuple(card.normalisation))
-                said = network((images / 255 - mean) / std)
-                heads = {task: said[task].softmax(1).numpy() for task in card.recipe.tasks}
+                outputs = network((images / 255 - mean) / std)
+                heads = {task: outputs[task].softmax(1).numpy() for task in card.recipe.tasks}
                 panels.setdefault(recipe, []).append(heads)
         probabilities, choice = Exported(found, ("original",), root)(images)
     verdict = vote.count_votes(root, panels)

@@ -16,7 +16,7 @@ from infer.ensemble import vote
 from infer.ensemble.tree import Leaf
 from infer.export import command as export
 from infer.export import predict
-from infer.predict.panel import predict_members
+from infer.predict.passes import predict_runs
 from infer.predict.runs import find_runs
 from pipeline.loader import Loader
 from preprocess.crop import photo
@@ -27,6 +27,7 @@ from preprocess.run import preprocess
 from preprocess.settings import PreprocessSettings
 from tests.helpers.pictures import picture, save
 from tests.helpers.untrained_runs import write_run
+from train.engine.compute import PredictCompute
 from train.recipe.recipe import Recipe
 
 RECIPE = Recipe(
@@ -90,16 +91,8 @@ def test_the_predictor_alone_answers_as_facefold_does(cache: Cache, exported: Pa
     index = cache.index
     assert rows.keys() == {Path(source).name for source in index.source}
     [[run]] = find_runs(["some"], exported.parent / "runs").values()
-    [heads] = predict_members(
-        [run],
-        cache,
-        np.arange(len(cache)),
-        ("original", "flip"),
-        device="cpu",
-        threads=1,
-        batch_size=8,
-        advance=lambda _: None,
-    )
+    compute = PredictCompute(device="cpu", threads=1, batch_size=8)
+    [heads] = predict_runs([run], cache, np.arange(len(cache)), ("original", "flip"), compute)
     verdict = vote.count_votes(Leaf("some"), {"some": [heads]})
     same = 0
     for number, source in enumerate(index.source):
@@ -145,7 +138,7 @@ def test_broken_files_are_named_and_skipped(cache: Cache, exported: Path, tmp_pa
     assert "hidden" not in done.stderr
 
 
-def test_wrong_use_is_told_apart_from_broken_photos(exported: Path, tmp_path: Path) -> None:
+def test_wrong_use_has_another_exit_code_than_broken_photos(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "other.onnx").write_bytes(b"no model")
     for arguments, message in (
         (["model.onnx"], "the following arguments are required: photos"),

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 
 from bench.infer.setting import random_run
 from faces.cache import Cache
-from faces.labels import FloatArray
-from infer.predict import panel as predict
-from infer.predict.panel import form_of, memory_of, pack, predict_members
+from infer.predict import passes
+from infer.predict.heads import Heads
+from infer.predict.networks import form_of
+from infer.predict.passes import memory_of, pack, predict_runs
 from infer.predict.runs import Run
 from infer.predict.views import black_of, looks_of
 from pipeline.forms import Form, FormsLoader
 from pipeline.loader import Loader
 from tests.helpers.crops import COUNT, write_cache
 from train.engine.checkpoint import load_best
+from train.engine.compute import PredictCompute
 from train.network.codings import codings_of
 from train.recipe.recipe import Age, Recipe
 
@@ -51,29 +53,34 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     return found
 
 
-def ask(runs: list[Run], cache: Cache, views: tuple[str, ...] = ("original", "flip"), **changed: object):  # type: ignore[no-untyped-def]
-    options: dict = {"device": "cpu", "threads": 1, "batch_size": 3, "advance": lambda _: None} | changed
-    return predict_members(runs, cache, ROWS, views, **options)
+def predict(
+    runs: list[Run],
+    cache: Cache,
+    views: tuple[str, ...] = ("original", "flip"),
+    advance: Callable[[int], object] = lambda _: None,
+) -> list[Heads]:
+    compute = PredictCompute(device="cpu", threads=1, batch_size=3)
+    return predict_runs(runs, cache, ROWS, views, compute, advance)
 
 
-def alone(run: Run, cache: Cache, views: tuple[str, ...]) -> dict[str, FloatArray]:
-    """What a run says, by its own loader, photo by photo, in float32."""
+def alone(run: Run, cache: Cache, views: tuple[str, ...]) -> Heads:
+    """A run's answers by its own loader, photo by photo, in float32."""
     network, card = load_best(run.path)
     form, codings = form_of(card), codings_of(card.recipe)
     loader = Loader(cache, ROWS, batch_size=1, **vars(form))
     black = black_of(form.mean, form.std)
-    said: dict[str, list[np.ndarray]] = {task: [] for task in codings}
+    rows: dict[str, list[np.ndarray]] = {task: [] for task in codings}
     with torch.inference_mode():
         for images, _ in loader.epoch(0):
             outputs = [network(look(images, black)) for look in looks_of(views)]
             for task, coding in codings.items():
-                said[task].append(
+                rows[task].append(
                     np.mean([coding.probabilities(out[task])[0].numpy() for out in outputs], axis=0)
                 )
-    return {task: np.stack(rows) for task, rows in said.items()}
+    return {task: np.stack(values) for task, values in rows.items()}
 
 
-def equal(found: list[dict[str, FloatArray]], expected: list[dict[str, FloatArray]]) -> bool:
+def equal(found: list[Heads], expected: list[Heads]) -> bool:
     return all(
         [*a] == [*b] and all(np.array_equal(a[task], b[task]) for task in a)
         for a, b in zip(found, expected, strict=True)
@@ -122,8 +129,8 @@ def test_a_damaged_crop_is_named_with_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("views", [("original",), ("original", "flip"), ("flip", "crops", "scales", "light")])
-def test_each_run_says_what_it_says_alone(runs: list[Run], cache: Cache, views: tuple[str, ...]) -> None:
-    for run, heads in zip(runs, ask(runs, cache, views), strict=True):
+def test_each_run_answers_as_it_does_alone(runs: list[Run], cache: Cache, views: tuple[str, ...]) -> None:
+    for run, heads in zip(runs, predict(runs, cache, views), strict=True):
         assert [*heads] == [*run.card.recipe.tasks]
         # bf16 has 8 bits.
         tolerance = 0.02 if run.card.recipe.precision == "bf16" else 1e-5
@@ -138,23 +145,23 @@ def test_crops_are_decoded_once_for_all_runs(
     read: list[int] = []
     encoded = Cache.encoded
     monkeypatch.setattr(Cache, "encoded", lambda self, rows: read.extend(rows) or encoded(self, rows))
-    ask(runs, cache)
+    predict(runs, cache)
     assert read == ROWS.tolist()
 
 
-@pytest.mark.parametrize(("fitting", "passes"), [((0, 3), 3), ((), 4)])
+@pytest.mark.parametrize(("fitting", "count"), [((0, 3), 3), ((), 4)])
 def test_runs_that_do_not_fit_together_take_more_passes_to_the_same_answers(
-    runs: list[Run], cache: Cache, monkeypatch: pytest.MonkeyPatch, fitting: tuple[int, ...], passes: int
+    runs: list[Run], cache: Cache, monkeypatch: pytest.MonkeyPatch, fitting: tuple[int, ...], count: int
 ) -> None:
-    together = ask(runs, cache)
+    together = predict(runs, cache)
     budget = sum(memory_of(runs[place], len(ROWS)) for place in fitting)
-    panels: list[int] = []
-    panel = predict.Panel
-    monkeypatch.setattr(predict, "free_memory", lambda _: budget / predict.SHARE)
-    monkeypatch.setattr(predict, "Panel", lambda m, *a, **k: panels.append(len(m)) or panel(m, *a, **k))
+    sizes: list[int] = []
+    group = passes.NetworkGroup
+    monkeypatch.setattr(passes, "free_memory", lambda _: budget / passes.SHARE)
+    monkeypatch.setattr(passes, "NetworkGroup", lambda some, *a: sizes.append(len(some)) or group(some, *a))
     advanced: list[int] = []
-    assert equal(ask(runs, cache, advance=advanced.append), together)
-    assert len(panels) == passes and sum(panels) == len(runs)
+    assert equal(predict(runs, cache, advance=advanced.append), together)
+    assert len(sizes) == count and sum(sizes) == len(runs)
     assert sum(advanced) == len(runs) * len(ROWS)
 
 
@@ -167,22 +174,21 @@ def test_memory_counts_weights_and_answers(runs: list[Run]) -> None:
 
 @given(st.lists(st.integers(0, 100), max_size=12), st.integers(1, 120))
 def test_passes_hold_each_thing_once_and_stay_in_the_budget(sizes: list[int], budget: int) -> None:
-    passes = pack(sizes, budget)
-    assert sorted(place for some in passes for place in some) == [*range(len(sizes))]
-    assert all(len(some) == 1 or sum(sizes[at] for at in some) <= budget for some in passes)
+    packed = pack(sizes, budget)
+    assert sorted(place for places in packed for place in places) == [*range(len(sizes))]
+    assert all(len(places) == 1 or sum(sizes[at] for at in places) <= budget for places in packed)
     # No two passes could be one.
-    totals = [sum(sizes[at] for at in some) for some in passes]
+    totals = [sum(sizes[at] for at in places) for places in packed]
     assert all(a + b > budget for i, a in enumerate(totals) for b in totals[:i])
 
 
 def test_no_runs_have_no_answers_and_unknown_views_are_named(runs: list[Run], cache: Cache) -> None:
-    assert ask([], cache) == []
+    assert predict([], cache) == []
     with pytest.raises(ValueError, match="'flop': did you mean 'flip'"):
-        ask(runs, cache, ("flop",))
+        predict(runs, cache, ("flop",))
 
 
 def test_advance_counts_photos_of_every_run(runs: list[Run], cache: Cache) -> None:
     seen: list[int] = []
-    counter: Callable[[int], object] = seen.append
-    ask(runs, cache, ("original", "light"), advance=counter)
+    predict(runs, cache, ("original", "light"), advance=seen.append)
     assert sum(seen) == len(runs) * len(ROWS) and max(seen) == 3

@@ -1,4 +1,4 @@
-"""Answers kept beside runs: asked once, and asked again where anything differs."""
+"""Answers stored beside runs: predicted once, and again where anything differs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 
 from bench.infer.setting import random_run
 from faces.cache import Cache
-from faces.labels import FloatArray
-from infer.predict import kept as members
-from infer.predict.kept import FOLDER, member_heads
-from infer.predict.panel import predict_members
+from infer.predict import store
+from infer.predict.heads import Heads
+from infer.predict.passes import predict_runs
 from infer.predict.runs import Run
+from infer.predict.store import FOLDER, load_or_predict
 from tests.helpers.crops import COUNT, write_cache
+from train.engine.compute import PredictCompute
 from train.recipe.recipe import Recipe
 
 ROWS = np.array([5, 0, 36, 17])
-OPTIONS: dict = {"device": "cpu", "threads": 1, "batch_size": 3}
+COMPUTE = PredictCompute(device="cpu", threads=1, batch_size=3)
 RECIPE = Recipe(tasks=("mask", "gender", "age3"), backbone="test_resnet", image_size=32, precision="fp32")
-Heads = dict[str, FloatArray]
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +36,24 @@ def runs(tmp_path: Path) -> list[Run]:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def predicted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Folds that had to predict, in order."""
     names: list[str] = []
-    passes = members.predict_passes
+    passes = store.predict_passes
 
     def watched(runs: list[Run], *arguments: object, **options: object):  # type: ignore[no-untyped-def]
         names.extend(run.name[-5:] for run in runs)
         return passes(runs, *arguments, **options)
 
-    monkeypatch.setattr(members, "predict_passes", watched)
+    monkeypatch.setattr(store, "predict_passes", watched)
     return names
 
 
-def ask(
+def predict(
     runs: list[Run], cache: Cache, rows: np.ndarray = ROWS, views: tuple[str, ...] = ("original",)
 ) -> list[Heads]:
     advanced: list[int] = []
-    found = member_heads(runs, cache, rows, views, advance=advanced.append, **OPTIONS)
+    found = load_or_predict(runs, cache, rows, views, COMPUTE, advanced.append)
     assert sum(advanced) == len(runs) * len(rows)
     return found
 
@@ -70,52 +70,54 @@ def files(run: Run) -> list[Path]:
 
 
 def test_answers_are_those_of_the_networks_the_first_time_and_later(
-    runs: list[Run], cache: Cache, asked: list[str]
+    runs: list[Run], cache: Cache, predicted: list[str]
 ) -> None:
-    expected = predict_members(runs, cache, ROWS, ("original",), advance=lambda _: None, **OPTIONS)
-    assert same(ask(runs, cache), expected)
-    assert same(ask(runs, cache), expected)
-    assert asked == ["fold0", "fold1", "fold2"]
+    expected = predict_runs(runs, cache, ROWS, ("original",), COMPUTE)
+    assert same(predict(runs, cache), expected)
+    assert same(predict(runs, cache), expected)
+    assert predicted == ["fold0", "fold1", "fold2"]
 
 
-def test_only_runs_that_have_not_answered_are_asked(runs: list[Run], cache: Cache, asked: list[str]) -> None:
-    ask([runs[1]], cache)
-    found = ask([runs[2], runs[1], runs[0], runs[1]], cache)
-    assert asked == ["fold1", "fold2", "fold0"]
-    assert same([found[1]], [found[3]]) and same(found[:3], ask(runs, cache)[::-1])
+def test_only_runs_that_have_not_answered_predict(
+    runs: list[Run], cache: Cache, predicted: list[str]
+) -> None:
+    predict([runs[1]], cache)
+    found = predict([runs[2], runs[1], runs[0], runs[1]], cache)
+    assert predicted == ["fold1", "fold2", "fold0"]
+    assert same([found[1]], [found[3]]) and same(found[:3], predict(runs, cache)[::-1])
 
 
-def test_other_rows_views_or_crops_are_asked_for_and_the_old_answers_stay(
-    runs: list[Run], cache: Cache, asked: list[str], tmp_path: Path
+def test_other_rows_views_or_crops_are_predicted_and_the_old_answers_stay(
+    runs: list[Run], cache: Cache, predicted: list[str], tmp_path: Path
 ) -> None:
     one = runs[:1]
-    first = ask(one, cache)
+    first = predict(one, cache)
     raw = write_cache(tmp_path / "raw", "raw")
     others = [(cache, ROWS[::-1], ("original",)), (cache, ROWS, ("flip",)), (raw, ROWS, ("original",))]
     for number, (crops, rows, views) in enumerate(others, 2):
-        ask(one, crops, rows, views)
-        assert asked == ["fold0"] * number == ["fold0"] * len(files(runs[0]))
-    np.testing.assert_array_equal(ask(one, cache, ROWS[::-1])[0]["mask"], first[0]["mask"][::-1])
-    ask(one, cache, ROWS, ("flip", "original"))
-    ask(one, cache, ROWS, ("original", "flip"))
-    assert len(asked) == 5
+        predict(one, crops, rows, views)
+        assert predicted == ["fold0"] * number == ["fold0"] * len(files(runs[0]))
+    np.testing.assert_array_equal(predict(one, cache, ROWS[::-1])[0]["mask"], first[0]["mask"][::-1])
+    predict(one, cache, ROWS, ("flip", "original"))
+    predict(one, cache, ROWS, ("original", "flip"))
+    assert len(predicted) == 5
 
 
-def test_a_run_trained_again_is_asked_again_and_its_old_answers_are_gone(
-    runs: list[Run], cache: Cache, asked: list[str]
+def test_a_run_trained_again_predicts_again_and_its_old_answers_are_gone(
+    runs: list[Run], cache: Cache, predicted: list[str]
 ) -> None:
-    before = ask(runs, cache)
+    before = predict(runs, cache)
     random_run(RECIPE, 7, runs[1].path)
-    after = ask(runs, cache)
-    assert asked == ["fold0", "fold1", "fold2", "fold1"] and len(files(runs[1])) == 1
+    after = predict(runs, cache)
+    assert predicted == ["fold0", "fold1", "fold2", "fold1"] and len(files(runs[1])) == 1
     assert same(after[::2], before[::2]) and not same([after[1]], [before[1]])
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "empty", "text", "other"])
 def test_damaged_answers_are_predicted_anew(
-    runs: list[Run], cache: Cache, asked: list[str], damage: str
+    runs: list[Run], cache: Cache, predicted: list[str], damage: str
 ) -> None:
-    expected = ask(runs, cache)
+    expected = predict(runs, cache)
     (path,) = files(runs[0])
     whole = path.read_bytes()
     data = bytearray(whole)
@@ -127,17 +129,17 @@ def test_damaged_answers_are_predicted_anew(
             damage
         ]
     )
-    assert same(ask(runs, cache), expected)
-    assert asked[3:] == ["fold0"]
+    assert same(predict(runs, cache), expected)
+    assert predicted[3:] == ["fold0"]
     assert path.read_bytes() == whole and files(runs[0]) == [path]
 
 
 def test_what_was_predicted_before_a_stop_is_kept(
-    runs: list[Run], cache: Cache, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    runs: list[Run], cache: Cache, predicted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infer.predict.panel.free_memory", lambda _: 0)  # a pass each
+    monkeypatch.setattr("infer.predict.passes.free_memory", lambda _: 0)  # a pass each
 
-    write = members._write
+    write = store._write
 
     def fail_second(path: Path, *arguments: object) -> None:
         if "fold1" in str(path):
@@ -145,11 +147,11 @@ def test_what_was_predicted_before_a_stop_is_kept(
         write(path, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(members, "_write", fail_second)
+        patch.setattr(store, "_write", fail_second)
         with pytest.raises(KeyboardInterrupt):
-            ask(runs, cache)
-    ask(runs, cache)
-    assert asked[3:] == ["fold1", "fold2"]
+            predict(runs, cache)
+    predict(runs, cache)
+    assert predicted[3:] == ["fold1", "fold2"]
 
 
 def test_heads_come_in_the_order_of_the_recipe(cache: Cache, tmp_path: Path) -> None:
@@ -157,4 +159,4 @@ def test_heads_come_in_the_order_of_the_recipe(cache: Cache, tmp_path: Path) -> 
     path = tmp_path / "fold0" / "best.safetensors"
     run = Run("r/fold0", path, random_run(recipe, 0, path))
     for _ in range(2):
-        assert [*ask([run], cache, np.arange(COUNT))[0]] == ["mask", "age3", "gender"]
+        assert [*predict([run], cache, np.arange(COUNT))[0]] == ["mask", "age3", "gender"]

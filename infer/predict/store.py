@@ -1,4 +1,4 @@
-"""Answers of runs, kept beside each run, so that ensembles which share runs predict them once."""
+"""Answers of runs, stored beside each run, so that ensembles which share runs predict them once."""
 
 from __future__ import annotations
 
@@ -15,56 +15,54 @@ from safetensors.numpy import save
 from faces.cache import Cache, file_sha256
 from faces.labels import FloatArray, IntArray
 from faces.writer import write_atomically
-from infer.predict.panel import Heads, predict_passes
+from infer.predict.heads import Heads
+from infer.predict.passes import predict_passes
 from infer.predict.runs import Run
+from train.engine.compute import PredictCompute
 
 FOLDER: Final = "predicted"
-"""Of a run's answers, in the run's folder."""
+"""Name of the folder of a run's answers, in the run's folder."""
 STORE_VERSION: Final = 1
-"""Of the answers themselves: what changes them without changing their basis must raise it."""
+"""Version of the answers: what changes them without changing their basis must raise it."""
 _HEADER: Final = "facefold_answers"
 
 
-def member_heads(
+def load_or_predict(
     runs: Sequence[Run],
     cache: Cache,
     rows: IntArray,
     views: Sequence[str],
-    *,
-    device: str,
-    threads: int,
-    batch_size: int,
-    advance: Callable[[int], object],
+    compute: PredictCompute,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> list[Heads]:
-    """`predict_members`, but a run that has answered the same rows in the same views is not asked again.
+    """`predict_runs`, but a run that has answered the same rows in the same views does not predict again.
 
     Answers are kept in `runs/<recipe>/fold<k>/predicted/`, a file for each cache, rows and views. A file
     counts if the run's weights, the cache, the rows and the views are those it was written for and its
-    content is whole; else the run is predicted anew. Files are written after every pass over the rows, so a
-    job that is stopped goes on from there. Arguments, result and errors are those of `predict_members`.
+    content is whole; else the run predicts anew. Files are written after every pass over the rows, so a
+    job that is stopped goes on from there. Arguments, result and errors are those of `predict_runs`.
     """
     answers: dict[Path, Heads] = {}
     missing: list[Run] = []
-    asked = basis_of_rows(cache, rows, views)
-    basis = {run.path: {**asked, "weights": file_sha256(run.path)} for run in runs}
+    request = _request(cache, rows, views)
+    basis = {run.path: {**request, "weights": file_sha256(run.path)} for run in runs}
     for run in {run.path: run for run in runs}.values():
-        known = _read(_file(run, asked), basis[run.path], run.card.recipe.tasks)
-        if known is None:
+        stored = _read(_file(run, request), basis[run.path], run.card.recipe.tasks)
+        if stored is None:
             missing.append(run)
         else:
-            answers[run.path] = known
+            answers[run.path] = stored
     advance(len(rows) * (len(runs) - len(missing)))
-    options: dict[str, Any] = {"device": device, "threads": threads, "batch_size": batch_size}
-    for some in predict_passes(missing, cache, rows, views, advance=advance, **options):
-        for place, heads in some:
+    for answered in predict_passes(missing, cache, rows, views, compute, advance):
+        for place, heads in answered:
             run = missing[place]
-            _write(_file(run, asked), basis[run.path], heads)
+            _write(_file(run, request), basis[run.path], heads)
             answers[run.path] = heads
     return [answers[run.path] for run in runs]
 
 
-def basis_of_rows(cache: Cache, rows: IntArray, views: Sequence[str]) -> dict[str, Any]:
-    """What was asked of a run: JSON table, equal for equal crops, rows in the same order, and views."""
+def _request(cache: Cache, rows: IntArray, views: Sequence[str]) -> dict[str, Any]:
+    """JSON table of what runs are to answer: equal for equal crops, rows in the same order, and views."""
     order = np.ascontiguousarray(rows, "<i8")
     return {
         "version": STORE_VERSION,
@@ -74,9 +72,9 @@ def basis_of_rows(cache: Cache, rows: IntArray, views: Sequence[str]) -> dict[st
     }
 
 
-def _file(run: Run, asked: Mapping[str, Any]) -> Path:
-    """One for what was asked, not for the weights: those of a run trained again take its place."""
-    name = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+def _file(run: Run, request: Mapping[str, Any]) -> Path:
+    """The file of a request, whatever the weights: the answers of a run trained again take its place."""
+    name = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:16]
     return run.path.parent / FOLDER / f"{name}.safetensors"
 
 

@@ -1,0 +1,140 @@
+"""Networks that answer together: each crop is decoded once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from faces.cache import Cache
+from faces.labels import TASKS, IntArray
+from infer.predict.heads import Heads
+from infer.predict.views import black_of, looks_of
+from pipeline.forms import Form, FormsLoader
+from train.engine.checkpoint import RunCard, load_best
+from train.engine.compute import PredictCompute
+from train.engine.precision import make_fabric
+from train.network.codings import codings_of
+
+
+class OutputCoding(Protocol):
+    """The part of `train.network.codings.Coding` that answering needs."""
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Outputs [n, outputs] -> [n, classes]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedNetwork:
+    """A network that is ready to answer, by whatever engine computes it."""
+
+    model: Callable[[Tensor], Mapping[str, Tensor]]
+    """Images [n, 3, S, S] in `form`, channels_last on the group's device, to the heads' outputs there."""
+    form: Form
+    """The images that it was trained on."""
+    codings: Mapping[str, OutputCoding]
+    """How each head's outputs become probabilities, by task."""
+
+
+def form_of(card: RunCard) -> Form:
+    """The images that a run was trained on."""
+    return Form(
+        image_size=card.recipe.image_size,
+        mean=_triple(card.normalisation.mean),
+        std=_triple(card.normalisation.std),
+        centre=card.recipe.centre,
+    )
+
+
+def load_network(path: Path, device: str) -> LoadedNetwork:
+    """The best epoch of a run, on the device and in the precision it was trained with.
+
+    Args:
+        path: best.safetensors.
+        device: `cpu` or `cuda`.
+    """
+    network, card = load_best(path)
+    fabric = make_fabric(card.recipe.precision, device)
+    model = fabric.setup(network.to(memory_format=torch.channels_last))
+    return LoadedNetwork(model=model, form=form_of(card), codings=codings_of(card.recipe))
+
+
+class NetworkGroup:
+    """Networks that answer together: one loader decodes each crop once and gives it to all of them.
+
+    Args:
+        networks: at least one; those of one form share their images too.
+        cache: whose rows are predicted.
+        rows: [n] row numbers of the cache; may repeat.
+        views: names in `infer.predict.views.VIEWS`.
+        compute: where, and with how many threads of the loader and photos a batch.
+
+    Raises:
+        ValueError: no rows, an unknown view, or what `FormsLoader` refuses.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[LoadedNetwork],
+        cache: Cache,
+        rows: IntArray,
+        views: Sequence[str],
+        compute: PredictCompute,
+    ) -> None:
+        self._networks, self._rows, self._device = networks, len(rows), compute.chosen_device()
+        self._looks = looks_of(views)
+        self._forms = list(dict.fromkeys(network.form for network in networks))
+        self._blacks = [black_of(form.mean, form.std).to(self._device) for form in self._forms]
+        self._loader = FormsLoader(
+            cache,
+            rows,
+            self._forms,
+            batch_size=compute.batch_size,
+            device="gpu" if self._device == "cuda" else "cpu",
+            threads=compute.loader_threads(),
+        )
+
+    @torch.inference_mode()
+    def predict(self, advance: Callable[[int], object]) -> list[Heads]:
+        """The probabilities that each network gives to each row, averaged over the views.
+
+        Returns once the device has finished.
+
+        Args:
+            advance: called with the number of photos that one more network has seen in all views.
+        """
+        sums = [
+            {
+                task: torch.zeros(self._rows, len(TASKS[task].classes), device=self._device)
+                for task in network.codings
+            }
+            for network in self._networks
+        ]
+        place = 0
+        for batch, rows in self._loader.batches():
+            part = slice(place, place + len(rows))
+            place = part.stop
+            for form, black, images in zip(self._forms, self._blacks, batch, strict=True):
+                for number, look in enumerate(self._looks, 1):
+                    shown = look(images, black).contiguous(memory_format=torch.channels_last)
+                    for network, summed in zip(self._networks, sums, strict=True):
+                        if network.form != form:
+                            continue
+                        outputs = network.model(shown)
+                        for task, coding in network.codings.items():
+                            summed[task][part] += coding.probabilities(outputs[task])
+                        if number == len(self._looks):
+                            advance(len(rows))
+        return [
+            {task: (total / len(self._looks)).cpu().numpy() for task, total in summed.items()}
+            for summed in sums
+        ]
+
+
+def _triple(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

@@ -1,0 +1,158 @@
+"""Answers out of fold: each photo by the run of its fold; runs that cannot be scored together are refused."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faces.cache import Cache
+from faces.labels import CLASS_NAMES, TASKS
+from infer.predict.checks import check_probabilities
+from infer.predict.out_of_fold import plan_out_of_fold
+from tests.helpers.fold_runs import FOLDS, change_card, out_of_fold_panels, write_runs
+from train.assemble import FoldPlan
+from train.data.rows import fold_rows
+from train.engine.watch import Watch
+from train.fold import train_fold
+from train.recipe.recipe import Recipe
+
+ORIGINAL = ("original",)
+
+
+@pytest.fixture(scope="module")
+def runs(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recipes that tell the 18 classes and one that tells masks."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_runs(folder, coloured, "good", skill=3, seed=1)
+    write_runs(folder, coloured, "fair", tasks=("class18",), skill=2, seed=2)
+    write_runs(folder, coloured, "only_mask", tasks=("mask",), seed=3)
+    return folder
+
+
+@pytest.fixture
+def copied(runs: Path, tmp_path: Path) -> Path:
+    """Runs that a test may spoil."""
+    return Path(shutil.copytree(runs, tmp_path / "runs"))
+
+
+def test_each_row_is_answered_by_the_run_of_its_fold(coloured: Cache, runs: Path) -> None:
+    panels, photos = out_of_fold_panels(["good", "fair"], runs, coloured, ORIGINAL)
+    assert sorted(photos["row"]) == [*range(len(coloured))] and photos["fold"].is_monotonic_increasing
+    for fold in range(FOLDS):
+        rows = fold_rows(coloured, ("mask",), fold=fold, folds=FOLDS, seed=0).validation
+        mine = (photos["fold"] == fold).to_numpy()
+        assert photos["row"][mine].tolist() == rows.tolist()
+        table = pd.read_parquet(runs / "good" / f"fold{fold}" / "oof.parquet")
+        for task in ("mask", "gender", "age3"):
+            stored = table[[f"{task}:{name}" for name in TASKS[task].classes]]
+            np.testing.assert_array_equal(panels["good"][0][task][mine], stored.to_numpy())
+    index = coloured.index.iloc[photos["row"]].reset_index(drop=True)
+    for column in ("key", "image_id", "person", "mask", "gender", "age"):
+        pd.testing.assert_series_equal(photos[column], index[column])
+    assert photos["class18"].tolist() == coloured.labels("class18")[photos["row"]].tolist()
+
+
+def test_what_training_stored_is_what_the_network_predicts(coloured: Cache, tmp_path: Path) -> None:
+    recipe = Recipe(
+        tasks=("mask", "gender", "age3"),
+        backbone="test_resnet",
+        image_size=32,
+        epochs=1,
+        batch_size=16,
+        precision="fp32",
+    )
+    run = tmp_path / "runs" / "heads" / "fold0"
+    plan = FoldPlan(
+        recipe=recipe,
+        cache=coloured,
+        fold=0,
+        folds=3,
+        fold_seed=0,
+        scheme="holdout",
+        folder=run,
+        device="cpu",
+        threads=1,
+    )
+    train_fold(plan, Watch())
+    stored, photos = out_of_fold_panels(["heads"], tmp_path / "runs", coloured, ORIGINAL)
+    (run / "oof.parquet").unlink()
+    both, _ = out_of_fold_panels(["heads"], tmp_path / "runs", coloured, ("original", "flip"))
+    flipped, _ = out_of_fold_panels(["heads"], tmp_path / "runs", coloured, ("flip",))
+    assert photos["fold"].unique().tolist() == [0] and len(photos) < len(coloured)
+    for task, values in stored["heads"][0].items():
+        np.testing.assert_allclose(2 * both["heads"][0][task] - flipped["heads"][0][task], values, atol=1e-4)
+    with pytest.raises(ValueError, match=r"oof\.parquet: no such file.*train the fold again"):
+        out_of_fold_panels(["heads"], tmp_path / "runs", coloured, ORIGINAL)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"fold_seed": 1}, r"fair/fold1 .*other folds than good/fold0 \(fold_seed 1 and not 0\).* leak"),
+        ({"folds": 4}, r"\(folds 4 and not 3\)"),
+        ({"scheme": "age_group"}, r"\(scheme 'age_group' and not 'person'\)"),
+        ({"scheme": "image"}, "fair/fold1: fold scheme image puts photos of one person on both sides"),
+        ({"scheme": "everything"}, "fair/fold1: fold scheme everything leaves nobody out"),
+        (
+            {"classes": {"class18": CLASS_NAMES[::-1]}},
+            "head class18 has the classes normal female >=60, .*train",
+        ),
+        ({"crop": {"codec": "raw", "size": 48, "margin": 0.5}}, "margin: 0.5 in training, 0.3 here"),
+        ({"fold": 0}, "two runs of one fold among fair/fold0, fair/fold1, fair/fold2; delete one"),
+    ],
+)
+def test_runs_whose_scores_would_be_false_are_refused(
+    coloured: Cache, copied: Path, changed: dict[str, object], message: str
+) -> None:
+    change_card(copied / "fair" / "fold1", **changed)
+    with pytest.raises(ValueError, match=message):
+        plan_out_of_fold(["good", "fair"], copied, coloured)
+
+
+def test_a_missing_fold_is_named_with_the_command_that_trains_it(coloured: Cache, copied: Path) -> None:
+    shutil.rmtree(copied / "fair" / "fold2")
+    command = f'make train FOLD="2" RECIPE=recipes/fair.toml CACHE={coloured.folder} FOLDS=3 RUNS={copied}'
+    with pytest.raises(ValueError, match=f"fair: fold 2 of 3 is not trained.*`{re.escape(command)}`"):
+        plan_out_of_fold(["good", "fair"], copied, coloured)
+
+
+def test_runs_of_other_photos_are_refused(
+    coloured: Cache, copied: Path, make_cache: Callable[..., Cache]
+) -> None:
+    other = make_cache(people=12)
+    with pytest.raises(
+        ValueError, match=r"request\.json: run good/fold0 was trained on cache .* give the cache"
+    ):
+        plan_out_of_fold(["good"], copied, other)
+    request = copied / "good" / "fold0" / "request.json"
+    request.write_text(json.dumps({**json.loads(request.read_text()), "rows": "abc"}))
+    with pytest.raises(ValueError, match="good/fold0 was trained on rows of its own choice"):
+        plan_out_of_fold(["good"], copied, coloured)
+    request.unlink()
+    with pytest.raises(ValueError, match=r"request\.json: no such file"):
+        plan_out_of_fold(["good"], copied, coloured)
+
+
+def test_spoilt_probabilities_are_refused(coloured: Cache, copied: Path) -> None:
+    path = copied / "good" / "fold1" / "oof.parquet"
+    table = pd.read_parquet(path)
+    table.loc[4, "gender:male"] = np.nan
+    table.to_parquet(path)
+    with pytest.raises(
+        ValueError, match=r"fold1/oof\.parquet, head gender: 1 of \d+ rows are not finite, .* 4;"
+    ):
+        out_of_fold_panels(["good"], copied, coloured, ORIGINAL)
+    table.iloc[1:].to_parquet(path)
+    with pytest.raises(
+        ValueError, match=rf"its {len(table) - 1} rows are not the {len(table)} photos of fold 1"
+    ):
+        out_of_fold_panels(["good"], copied, coloured, ORIGINAL)
+    with pytest.raises(ValueError, match="x: 2 rows for 3 photos"):
+        check_probabilities(np.full((2, 2), 0.5), 3, "x")
+    with pytest.raises(ValueError, match=r"x: row 1 sums to 1\.500, not to 1"):
+        check_probabilities(np.array([[0.5, 0.5], [1.0, 0.5]]), 2, "x")
