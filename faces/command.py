@@ -50,13 +50,22 @@ def load_toml(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not TOML: {error}") from error
 
 
-def from_table(kind: type[T], table: Mapping[str, Any], path: Path) -> T:
-    """A settings dataclass from a parsed TOML or JSON table; `path` is named in errors as in `read_toml`."""
-    check_keys(kind, table, path)
+def from_table(kind: type[T], table: Mapping[str, Any], source: Path | str) -> T:
+    """A settings dataclass from a parsed TOML or JSON table.
+
+    Args:
+        kind: the dataclass.
+        table: its fields, as far as they differ from their defaults.
+        source: the file, or the place in it, named in errors.
+
+    Raises:
+        ValueError: an unknown key, or a value that does not fit.
+    """
+    check_keys(kind, table, source)
     try:
         return convert(kind, table)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{source}: {error}") from error
 
 
 def to_table(settings: Any) -> dict[str, Any]:
@@ -120,14 +129,14 @@ def _listed(names: list[str]) -> str:
 
 
 def check_keys(
-    kind: type, table: Mapping[str, Any], path: Path, *, also: Collection[str] = (), prefix: str = ""
+    kind: type, table: Mapping[str, Any], source: Path | str, *, also: Collection[str] = (), prefix: str = ""
 ) -> None:
     """Refuse a key that is no field of `kind` or its tables, as `read_toml` does; values are not judged.
 
     Args:
         kind: the dataclass.
         table: what was read.
-        path: the file, named in errors.
+        source: the file, or the place in it, named in errors.
         also: further keys, with dots, that are known.
         prefix: what stands before the keys in errors, with its dot.
     """
@@ -138,14 +147,14 @@ def check_keys(
             continue
         if key not in hints:
             beside = [other.removeprefix(prefix) for other in also if other.rpartition(".")[0] == prefix[:-1]]
-            raise ValueError(f"{path}: unknown setting {name!r}: {nearest(key, [*hints, *beside])}")
+            raise ValueError(f"{source}: unknown setting {name!r}: {nearest(key, [*hints, *beside])}")
         kinds = tables_in(hints[key])
         if isinstance(value, dict) and not is_open(hints[key]):
             if not kinds:
-                raise ValueError(f"{path}: {name!r} is one value, not a table")
-            check_keys(kinds[0], value, path, also=also, prefix=f"{name}.")
+                raise ValueError(f"{source}: {name!r} is one value, not a table")
+            check_keys(kinds[0], value, source, also=also, prefix=f"{name}.")
         elif hints[key] in kinds and not isinstance(value, dict):
-            raise ValueError(f"{path}: {name!r} is a table, not one value")
+            raise ValueError(f"{source}: {name!r} is a table, not one value")
 
 
 def _plain(value: Any) -> Any:

@@ -60,13 +60,19 @@ def strengths(policy: Policy, *, cut_out: bool = False) -> str:
 
 
 def augment_sheet(
-    cache: Cache, policy: str, path: Path, *, image_size: int = 160, centre: float = 1.0, seed: int = 0
+    cache: Cache,
+    policy: str | Policy,
+    path: Path,
+    *,
+    image_size: int = 160,
+    centre: float = 1.0,
+    seed: int = 0,
 ) -> None:
     """Write a picture: a crop a line, first as evaluation sees it, then `COLUMNS` random augmentations.
 
     Args:
         cache: where the crops come from; up to `ROWS` are chosen at random.
-        policy: name of the augmentation.
+        policy: the augmentation, or its name.
         path: the picture.
         image_size: side of the images, pixels.
         centre: share of the crop's side that the centre crop keeps.
@@ -76,10 +82,12 @@ def augment_sheet(
     shown = _pixels(cache, chosen, "none", image_size=image_size, centre=centre, seed=seed)
     repeated = np.repeat(chosen, COLUMNS)
     trained = _pixels(cache, repeated, policy, image_size=image_size, centre=centre, seed=seed)
-    title = f"Augmentation policy {policy}, {image_size} pixels"
+    name = policy if isinstance(policy, str) else "of its own"
+    title = f"Augmentation policy {name}, {image_size} pixels"
     if centre < 1:
         title += f", centre {centre:g}"
-    sheet = _arrange(shown, trained, title, strengths(policy_named(policy), cut_out=cache.channels == 4))
+    strength = policy_named(policy) if isinstance(policy, str) else policy
+    sheet = _arrange(shown, trained, title, strengths(strength, cut_out=cache.channels == 4))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
 
@@ -110,7 +118,7 @@ def _arrange(shown: NDArray[np.uint8], trained: NDArray[np.uint8], title: str, a
 
 
 def _pixels(
-    cache: Cache, rows: NDArray[np.int64], policy: str, *, image_size: int, centre: float, seed: int
+    cache: Cache, rows: NDArray[np.int64], policy: str | Policy, *, image_size: int, centre: float, seed: int
 ) -> NDArray[np.uint8]:
     """uint8 [n, image_size, image_size, 3] of these rows, as a network would be given them."""
     loader = Loader(

@@ -2,23 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 
-from faces.command import load_toml, nearest
+from faces.command import from_table, load_toml
 from faces.writer import write_atomically
-from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, Vote
+from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, Rule, Vote
 
-_KEYS = {
-    "vote": ("vote", "rule", "weights", "temperature"),
-    "compose": ("compose",),
-    "override": ("override",),
-    "ensemble": ("ensemble",),
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """What a file has beside its tree."""
+
+    about: str = ""
+    views: tuple[str, ...] = Ensemble.views
+
+
+@dataclass(frozen=True, kw_only=True)
+class _VoteTable:
+    vote: tuple[Any, ...]
+    rule: Rule = Vote.rule
+    weights: tuple[float, ...] = Vote.weights
+    temperature: float = Vote.temperature
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ComposeTable:
+    compose: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OverrideFields:
+    base: Any
+    by: Any
+    task: str
+    category: str
+    above: float
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OverrideTable:
+    override: _OverrideFields
+
+
+@dataclass(frozen=True, kw_only=True)
+class _IncludeTable:
+    ensemble: str
+
+
+_TABLES: Mapping[str, type] = {
+    "vote": _VoteTable,
+    "compose": _ComposeTable,
+    "override": _OverrideTable,
+    "ensemble": _IncludeTable,
 }
-_OVERRIDE = ("base", "by", "task", "category", "above", "where")
+_NEEDED = ("base", "by", "task", "category", "above")
 
 
 def read_ensemble(path: Path) -> Ensemble:
@@ -32,91 +77,87 @@ def read_ensemble(path: Path) -> Ensemble:
     Raises:
         ValueError: not TOML, an unknown key, or a value that does not fit; file and place are named.
     """
+    head, root = _read_parts(path, (path.stem,))
+    return _checked(
+        str(path), lambda: Ensemble(name=path.stem, about=head.about, views=head.views, root=root)
+    )
+
+
+def _read_parts(path: Path, seen: tuple[str, ...]) -> tuple[_Head, Node]:
+    """What a file has beside its tree, and the tree; `seen` are the files on the way to it, itself last."""
     table = load_toml(path)
-    about, views = table.pop("about", ""), table.pop("views", ["original", "flip"])
-    try:
-        if not isinstance(about, str) or not isinstance(views, list):
-            raise ValueError("about is a text, views a list of names")
-        return Ensemble(
-            name=path.stem, about=about, views=tuple(map(str, views)), root=_node(table, path, (path.stem,))
-        )
-    except ValueError as error:
-        told = str(error)
-        raise ValueError(told if told.startswith(str(path.parent)) else f"{path}: {told}") from error
+    head: dict[str, Any] = {key: table.pop(key) for key in ("about", "views") if key in table}
+    return from_table(_Head, head, path), _node(table, str(path), path, seen)
 
 
-def _node(value: Any, path: Path, seen: tuple[str, ...]) -> Node:
+def _node(value: Any, source: str, path: Path, seen: tuple[str, ...]) -> Node:
+    """The node that a value of the file stands for; `source` is the file and the value's place in it."""
     if isinstance(value, str):
         return Leaf(value)
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r}: a member is a recipe's name or a table")
-    kinds = [kind for kind in _KEYS if kind in value]
+        raise ValueError(f"{source}: {value!r}: a member is a recipe's name or a table")
+    kinds = [kind for kind in _TABLES if kind in value]
     if len(kinds) != 1:
-        raise ValueError(
-            f"a table with keys {', '.join(value) or 'none'}: it needs just one of {', '.join(_KEYS)}"
-        )
+        keys = ", ".join(value) or "none"
+        raise ValueError(f"{source}: a table with keys {keys}: it needs just one of {', '.join(_TABLES)}")
     [kind] = kinds
-    for key in value:
-        if key not in _KEYS[kind]:
-            raise ValueError(f"unknown key {key!r} beside {kind}: {nearest(key, _KEYS[kind])}")
-    if kind == "ensemble":
-        return _included(value["ensemble"], path, seen)
-    if kind == "vote":
-        return _vote(value, path, seen)
     inner = value[kind]
-    if not isinstance(inner, dict):
-        raise ValueError(f"{kind}={inner!r}: is a table")
-    if kind == "compose":
-        return Compose(parts=tuple((task, _node(part, path, seen)) for task, part in inner.items()))
-    return _override(inner, path, seen)
+    if kind == "override" and isinstance(inner, dict) and not {*_NEEDED} <= {*inner}:
+        missing = ", ".join(key for key in _NEEDED if key not in inner)
+        raise ValueError(f"{source}: override lacks {missing}")
+    table: Any = from_table(_TABLES[kind], value, source)
+    if kind == "vote":
+        return _vote(table, source, path, seen)
+    if kind == "override":
+        return _override(table.override, source, path, seen)
+    if kind == "ensemble":
+        return _included(table.ensemble, source, path, seen)
+    parts = tuple(
+        (task, _node(part, f"{source}: compose.{task}", path, seen)) for task, part in table.compose.items()
+    )
+    return _checked(source, lambda: Compose(parts=parts))
 
 
-def _included(name: Any, path: Path, seen: tuple[str, ...]) -> Node:
+def _included(name: str, source: str, path: Path, seen: tuple[str, ...]) -> Node:
     if name in seen:
-        raise ValueError(f"ensemble={name!r}: goes round in a circle: {' -> '.join((*seen, name))}")
-    table = load_toml(path.with_name(f"{name}.toml"))
-    table.pop("about", None)
-    table.pop("views", None)
-    return _node(table, path, (*seen, str(name)))
+        way = " -> ".join((*seen, name))
+        raise ValueError(f"{source}: ensemble={name!r}: goes round in a circle: {way}")
+    _, root = _read_parts(path.with_name(f"{name}.toml"), (*seen, name))
+    return root
 
 
-def _vote(value: Mapping[str, Any], path: Path, seen: tuple[str, ...]) -> Vote:
-    if not isinstance(value["vote"], list):
-        raise ValueError(f"vote={value['vote']!r}: is a list of members")
-    weights = value.get("weights", [])
-    numbers = [*weights, value.get("temperature", 1.0)] if isinstance(weights, list) else [None]
-    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
-        raise ValueError(
-            f"weights={weights!r}, temperature={value.get('temperature', 1.0)!r}: are a list of numbers, and "
-            "a number"
-        )
-    return Vote(
-        members=tuple(_node(member, path, seen) for member in value["vote"]),
-        rule=value.get("rule", "soft"),
-        weights=tuple(map(float, weights)),
-        temperature=float(value.get("temperature", 1.0)),
+def _vote(table: _VoteTable, source: str, path: Path, seen: tuple[str, ...]) -> Vote:
+    members = tuple(
+        _node(member, f"{source}: vote[{number}]", path, seen) for number, member in enumerate(table.vote)
+    )
+    return _checked(
+        source,
+        lambda: Vote(members=members, rule=table.rule, weights=table.weights, temperature=table.temperature),
     )
 
 
-def _override(value: Mapping[str, Any], path: Path, seen: tuple[str, ...]) -> Override:
-    for key in value:
-        if key not in _OVERRIDE:
-            raise ValueError(f"unknown key 'override.{key}': {nearest(key, _OVERRIDE)}")
-    if missing := [key for key in _OVERRIDE[:-1] if key not in value]:
-        raise ValueError(f"override lacks {', '.join(missing)}")
-    where = value.get("where", {})
-    if not isinstance(where, dict) or not all(isinstance(values, list) for values in where.values()):
-        raise ValueError(f"override.where={where!r}: is a table from factor to a list of its values")
-    if not isinstance(value["above"], int | float):
-        raise ValueError(f"override.above={value['above']!r}: is a number")
-    return Override(
-        base=_node(value["base"], path, seen),
-        by=_node(value["by"], path, seen),
-        task=value["task"],
-        category=value["category"],
-        above=float(value["above"]),
-        where=tuple((factor, tuple(values)) for factor, values in where.items()),
+def _override(fields: _OverrideFields, source: str, path: Path, seen: tuple[str, ...]) -> Override:
+    base = _node(fields.base, f"{source}: override.base", path, seen)
+    by = _node(fields.by, f"{source}: override.by", path, seen)
+    return _checked(
+        source,
+        lambda: Override(
+            base=base,
+            by=by,
+            task=fields.task,
+            category=fields.category,
+            above=fields.above,
+            where=tuple(fields.where.items()),
+        ),
     )
+
+
+def _checked(source: str, make: Callable[[], T]) -> T:
+    """What is made, or its reason to refuse to be with the place in front."""
+    try:
+        return make()
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
 
 
 def node_table(node: Node) -> Any:

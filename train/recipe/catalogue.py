@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faces.command import run_command
-from train.recipe.file import read_recipe, recipe_layers
+from train.recipe.file import AUGMENT, read_recipe, recipe_layers
 
 GROUPS = ("team_a", "team_b", "winner", "study")
 """Prefixes of the names of recipes that belong together."""
@@ -23,7 +23,7 @@ LEAST_WIDTH = 120
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class RecipesSettings:
     """List recipes: what each is, its tasks, its backbone at its input size, what differs from its base.
 
     A recipe that does not read is a red row with its mistake, and the exit status is 2.
@@ -50,7 +50,7 @@ def differences(table: Mapping[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
-def list_recipes(settings: Settings) -> None:
+def list_recipes(settings: RecipesSettings) -> None:
     """Print the table.
 
     Raises:
@@ -86,12 +86,14 @@ def _describe(file: Path) -> Text:
     parts = [", ".join(recipe.tasks), f"{recipe.backbone}@{recipe.image_size}"]
     if bases:
         parts.append(f"{bases[-1][0].stem} with {', '.join(differences(own)) or 'nothing else'}")
+    elif isinstance(own.get(AUGMENT), dict):
+        parts.append(", ".join(differences({AUGMENT: own[AUGMENT]})))
     return Text.assemble(recipe.about, "\n", ("; ".join(parts), "dim"))
 
 
 def main() -> None:
     """The command line."""
-    run_command(Settings, list_recipes)
+    run_command(RecipesSettings, list_recipes)
 
 
 if __name__ == "__main__":

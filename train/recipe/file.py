@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from faces.command import check_keys, from_table, load_toml, nearest_files
+from faces.command import check_keys, from_table, load_toml, nearest_files, to_table
+from pipeline.augment import policy_named
 from train.recipe.recipe import Recipe
 
 BASE = "base"
-"""The key that names the file a recipe stands on, relative to the recipe's own folder."""
+"""The key that names the file a recipe stands on, relative to the recipe's own folder; in the table
+`[augment]`, the named policy that it changes."""
+AUGMENT = "augment"
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -20,6 +23,9 @@ def read_recipe(path: Path) -> Recipe:
     `base = "other.toml"` makes it that recipe with its own keys instead, tables merged key by key; a base may
     have a base. `about` is never inherited. With lr = 1e-3 and weight_decay = 0.05 in the base's [optimiser]
     and lr = 1e-4 in the file's, the recipe has lr = 1e-4 and weight_decay = 0.05.
+
+    A table `[augment]` holds fields of an augmentation policy. The others are those of the policy that its
+    own `base` names, or without one of the policy that the recipe would have without the table.
 
     Args:
         path: the TOML file.
@@ -31,11 +37,11 @@ def read_recipe(path: Path) -> Recipe:
     table: dict[str, Any] = {}
     stages = [(file, table := merge(table, own)) for file, own in recipe_layers(path)]
     try:
-        return from_table(Recipe, table, path)
+        return _from_stage(table, path)
     except ValueError:
-        # A value that no recipe may have is told of the base that has it.
+        # A value that no recipe may have is reported of the base that has it.
         for file, stage in stages[:-1]:
-            from_table(Recipe, stage, file)
+            _from_stage(stage, file)
         raise
 
 
@@ -49,8 +55,8 @@ def recipe_layers(path: Path) -> list[tuple[Path, dict[str, Any]]]:
     file = path
     while True:
         table = load_toml(file)
+        check_keys(Recipe, table, file, also=(BASE, f"{AUGMENT}.{BASE}"))
         base = table.pop(BASE, None)
-        check_keys(Recipe, table, file)
         layers.insert(0, (file, table))
         if base is None:
             return layers
@@ -58,12 +64,36 @@ def recipe_layers(path: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `own` instead; of tables that both have, the same; without base's `about`."""
+    """`base` with the keys of `own` instead; of tables that both have, the same; without base's `about`.
+
+    `augment = "strong"` counts as the table `[augment]` with `base = "strong"`; a table with a base of its
+    own begins anew.
+    """
     merged = {key: value for key, value in base.items() if key != "about"}
     for key, value in own.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else value
+        before = merged.get(key)
+        if key == AUGMENT and isinstance(value, dict):
+            before = {} if BASE in value else {BASE: before} if isinstance(before, str) else before
+        if isinstance(value, dict) and isinstance(before, dict):
+            value = merge(before, value)
+        merged[key] = value
     return merged
+
+
+def _from_stage(table: Mapping[str, Any], file: Path) -> Recipe:
+    """The recipe of a table, with the fields of `[augment]` that it leaves out taken from that table's base.
+
+    Raises:
+        ValueError: as `from_table`, or no such base.
+    """
+    if not isinstance(table.get(AUGMENT), dict):
+        return from_table(Recipe, table, file)
+    own = dict(table[AUGMENT])
+    try:
+        policy = policy_named(str(own.pop(BASE, Recipe.augment)))
+    except ValueError as error:
+        raise ValueError(f"{file}: {AUGMENT}.{BASE}: {error}") from error
+    return from_table(Recipe, {**table, AUGMENT: to_table(policy) | own}, file)
 
 
 def _base_of(file: Path, base: object, seen: list[Path]) -> Path:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from faces.command import nearest
 from faces.labels import TASKS, tells
-from pipeline.augment import LEAST_CENTRE, POLICIES
+from pipeline.augment import LEAST_CENTRE, POLICIES, Policy, policy_named
 from train.recipe.data import Age, Mixing, Rows, Sampling, Teacher
 from train.recipe.network import Averaging, Head, Loss, Optimiser, Schedule
 
@@ -33,8 +33,8 @@ class Recipe:
     centre: float = 1.0
     """Share of the crop's side that the centre crop keeps, in training and evaluation, in [0.25, 1]: 0.875 at
     224 is torchvision's Resize(256) and CenterCrop(224)."""
-    augment: str = "light"
-    """Augmentation policy of the training photos."""
+    augment: str | Policy = "light"
+    """Augmentation of the training photos: a named policy, or one of the recipe's own."""
     epochs: int = 20
     """Passes over the training photos."""
     batch_size: int = 32
@@ -69,10 +69,11 @@ class Recipe:
     """Whose predictions are learned beside labels, or in their place."""
 
     def __post_init__(self) -> None:
-        for kind, names, known in (("tasks", self.tasks, TASKS), ("augment", (self.augment,), POLICIES)):
-            for name in names:
-                if name not in known:
-                    raise ValueError(f"{kind}: {name!r} is unknown: {nearest(name, list(known))}")
+        for task in self.tasks:
+            if task not in TASKS:
+                raise ValueError(f"tasks: {task!r} is unknown: {nearest(task, list(TASKS))}")
+        if isinstance(self.augment, str) and self.augment not in POLICIES:
+            raise ValueError(f"augment: {self.augment!r} is unknown: {nearest(self.augment, list(POLICIES))}")
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"tasks={list(self.tasks)}: name at least one task, each once")
         if self.pretrained and self.weights:
@@ -87,6 +88,16 @@ class Recipe:
         if self.stop_after < 0:
             raise ValueError(f"stop_after={self.stop_after}: must be 0 (never) or more")
         check_fit(self)
+
+    @property
+    def policy(self) -> Policy:
+        """Augmentation of the training photos."""
+        return policy_named(self.augment) if isinstance(self.augment, str) else self.augment
+
+    @property
+    def policy_name(self) -> str:
+        """The policy's name, or that it is the recipe's own."""
+        return self.augment if isinstance(self.augment, str) else "of its own"
 
 
 def age_alone(task: str) -> bool:

@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from faces.command import nearest
+from faces.command import from_table, nearest
+from faces.typed import tables_in
 from train.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -76,15 +77,48 @@ class Choices:
         return self.values[self.texts.index(chosen)]
 
 
-def _defaults() -> dict[str, Any]:
-    """Default of every field of a recipe and its tables, by dotted name."""
-    flat: dict[str, Any] = {}
-    for key, value in ((field.name, field.default) for field in dataclasses.fields(Recipe)):
-        if dataclasses.is_dataclass(value):
-            flat |= {f"{key}.{f.name}": getattr(value, f.name) for f in dataclasses.fields(value)}
-        else:
-            flat[key] = value
-    return flat
+@dataclass(frozen=True, kw_only=True)
+class _Numbers:
+    """The table of a span of any numbers."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WholeNumbers:
+    """The table of a span of whole numbers."""
+
+    low: int
+    high: int
+    log: bool = False
+    step: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Values:
+    """The table of choices."""
+
+    choices: tuple[Any, ...]
+
+
+_KEYS = tuple(field.name for table in (_Numbers, _Values) for field in dataclasses.fields(table))
+
+
+def _known() -> dict[str, tuple[Any, Any]]:
+    """Type and default of every field of a recipe and its tables, by dotted name."""
+    known: dict[str, tuple[Any, Any]] = {}
+    hints = get_type_hints(Recipe)
+    for field in dataclasses.fields(Recipe):
+        tables = tables_in(hints[field.name])
+        if hints[field.name] not in tables:
+            known[field.name] = hints[field.name], field.default
+        for table in tables:
+            inner = get_type_hints(table)
+            known |= {f"{field.name}.{f.name}": (inner[f.name], f.default) for f in dataclasses.fields(table)}
+    return known
 
 
 def read_field(name: str, table: Any, path: Path) -> Span | Choices:
@@ -99,57 +133,49 @@ def read_field(name: str, table: Any, path: Path) -> Span | Choices:
         ValueError: no field of a recipe (the nearest one is named), an unknown or missing key, both a span
             and choices, or numbers that are no span.
     """
-    defaults = _defaults()
-    told = f'{path}: [{FIELDS}."{name}"]'
-    if name not in defaults:
-        inner = [key for key in defaults if key.startswith(f"{name}.")]
-        cure = f'write [{FIELDS}."{inner[0]}"], quotes included' if inner else nearest(name, list(defaults))
-        raise ValueError(f"{told}: no field of a recipe: {cure}")
-    keys = ("low", "high", "log", "step", "choices")
+    known = _known()
+    place = f'{path}: [{FIELDS}."{name}"]'
+    if name not in known:
+        inner = [key for key in known if key.startswith(f"{name}.")]
+        cure = f'write [{FIELDS}."{inner[0]}"], quotes included' if inner else nearest(name, list(known))
+        raise ValueError(f"{place}: no field of a recipe: {cure}")
     if not isinstance(table, dict):
-        raise ValueError(f"{told}: must be a table of {', '.join(keys)}, not {table!r}")
+        raise ValueError(f"{place}: must be a table of {', '.join(_KEYS)}, not {table!r}")
     for key in table:
-        if key not in keys:
-            raise ValueError(f"{told}: unknown setting {key!r}: {nearest(key, keys)}")
+        if key not in _KEYS:
+            raise ValueError(f"{place}: unknown setting {key!r}: {nearest(key, _KEYS)}")
     if "choices" in table:
-        return _read_choices(table, told)
-    return _read_span(table, defaults[name], told)
+        return _read_choices(table, place)
+    return _read_span(table, *known[name], place)
 
 
-def _read_choices(table: Mapping[str, Any], told: str) -> Choices:
-    values = table["choices"]
+def _read_choices(table: Mapping[str, Any], place: str) -> Choices:
     if len(table) > 1:
-        raise ValueError(f"{told}: has both choices and {', '.join(k for k in table if k != 'choices')}")
-    if not isinstance(values, list) or len(values) < 2:
-        raise ValueError(f"{told}: choices={values!r}: must be a list of at least 2 values")
-    choices = Choices(values=tuple(values))
-    if len(set(choices.texts)) < len(values):
-        raise ValueError(f"{told}: choices={values!r}: each once")
+        raise ValueError(f"{place}: has both choices and {', '.join(k for k in table if k != 'choices')}")
+    choices = Choices(values=from_table(_Values, table, place).choices)
+    if len(choices.values) < 2:
+        raise ValueError(f"{place}: choices={list(choices.values)}: must be a list of at least 2 values")
+    if len(set(choices.texts)) < len(choices.values):
+        raise ValueError(f"{place}: choices={list(choices.values)}: each once")
     return choices
 
 
-def _read_span(table: Mapping[str, Any], default: Any, told: str) -> Span:
-    if isinstance(default, bool) or not isinstance(default, int | float):
-        raise ValueError(f"{told}: takes no numbers; give choices = [...], such as {_plain(default)!r}")
+def _read_span(table: Mapping[str, Any], hint: Any, default: Any, place: str) -> Span:
+    if hint not in (int, float):
+        raise ValueError(f"{place}: takes no numbers; give choices = [...], such as {_plain(default)!r}")
     for key in ("low", "high"):
         if key not in table:
-            raise ValueError(f"{told}: {key} is missing; give low and high, or choices")
-    whole, log, step = isinstance(default, int), table.get("log", False), table.get("step")
-    for key in ("low", "high", *(("step",) if step is not None else ())):
-        kinds = (int,) if whole else (int, float)
-        if isinstance(table[key], bool) or not isinstance(table[key], kinds):
-            raise ValueError(f"{told}: {key}={table[key]!r}: must be a {'whole ' if whole else ''}number")
-    low, high = table["low"], table["high"]
+            raise ValueError(f"{place}: {key} is missing; give low and high, or choices")
+    kind: type[_Numbers | _WholeNumbers] = _WholeNumbers if hint is int else _Numbers
+    numbers = from_table(kind, table, place)
+    low, high, log, step = numbers.low, numbers.high, numbers.log, numbers.step
     if not low < high:
-        raise ValueError(f"{told}: low={low}, high={high}: low must be below high")
-    if not isinstance(log, bool) or (log and (low <= 0 or step is not None)):
-        raise ValueError(f"{told}: log={log!r}, low={low}, step={step}: log needs low above 0 and no step")
+        raise ValueError(f"{place}: low={low}, high={high}: low must be below high")
+    if log and (low <= 0 or step is not None):
+        raise ValueError(f"{place}: log={log}, low={low}, step={step}: log needs low above 0 and no step")
     if step is not None and not (step > 0 and math.isclose(((high - low) / step + 0.5) % 1, 0.5)):
-        raise ValueError(f"{told}: step={step}: must divide high - low = {high - low:g}")
-    kind = int if whole else float
-    return Span(
-        low=kind(low), high=kind(high), log=log, step=None if step is None else kind(step), whole=whole
-    )
+        raise ValueError(f"{place}: step={step}: must divide high - low = {high - low:g}")
+    return Span(low=low, high=high, log=log, step=step, whole=hint is int)
 
 
 def _plain(value: Any) -> Any:

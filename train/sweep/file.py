@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from faces.command import from_table, load_toml, nearest, to_table
+from faces.typed import convert
+from pipeline.augment import policy_named
 from train.recipe.recipe import Recipe
 from train.sweep.fields import FIELDS, Choices, Span, read_field
 
@@ -88,9 +90,6 @@ def check_sweep(sweep: Sweep, recipe: Recipe, path: Path) -> None:
             f"{path}: its fields have {count:,} combinations of choices and ends, more than the "
             f"{_MOST_COMBINATIONS:,} that can be checked; search fewer fields at a time"
         )
-    for number in range(max(map(len, values))):
-        told = {name: v[number % len(v)] for name, v in zip(sweep.fields, values, strict=True)}
-        from_table(Recipe, _merged(recipe, told), path)
     for combination in itertools.product(*values):
         chosen = dict(zip(sweep.fields, combination, strict=True))
         try:
@@ -100,25 +99,17 @@ def check_sweep(sweep: Sweep, recipe: Recipe, path: Path) -> None:
             raise ValueError(f"{path}: a trial could have {text}, which no recipe may: {error}") from error
 
 
-def _merged(recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
-    table = to_table(recipe)
-    for name, value in values.items():
-        inner, _, key = name.rpartition(".")
-        (table[inner] if inner else table)[key] = value
-    return table
-
-
 def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """A recipe with other values of some fields, by dotted name; lists become tuples.
+    """A recipe with other values of some fields, by dotted name; a named augmentation whose fields are among
+    them becomes one of the recipe's own.
 
     Raises:
-        ValueError: a recipe may not have them together.
+        ValueError: a value of another type than the field's, or a recipe may not have them together.
     """
-    own: dict[str, Any] = {}
-    tables: dict[str, dict[str, Any]] = {}
-    for name, value in values.items():
-        table, _, key = name.rpartition(".")
-        fields = tables.setdefault(table, {}) if table else own
-        fields[key] = tuple(value) if isinstance(value, list) else value
-    inner = {table: dataclasses.replace(getattr(recipe, table), **own) for table, own in tables.items()}
-    return dataclasses.replace(recipe, **own, **inner)
+    table = to_table(recipe)
+    for name, value in sorted(values.items()):  # a policy's name before its fields
+        inner, _, key = name.rpartition(".")
+        if inner and isinstance(table[inner], str):
+            table[inner] = to_table(policy_named(table[inner]))
+        (table[inner] if inner else table)[key] = value
+    return convert(Recipe, table)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from infer.ensemble.catalogue import Settings, list_ensembles
+from infer.ensemble.catalogue import EnsemblesSettings, list_ensembles
 from infer.ensemble.file import read_ensemble, write_ensemble
 from infer.ensemble.tree import Compose, Ensemble, Leaf, Override, Vote, check_tasks, recipes_of
 from train.recipe.file import read_recipe
@@ -69,17 +69,31 @@ def test_a_file_may_take_the_tree_of_another(tmp_path: Path) -> None:
     [
         ("", "a table with keys none: it needs just one of vote, compose, override"),
         ("vote = []", "name at least one member"),
-        ('vote = "a"', "is a list of members"),
+        ('vote = "a"', 'vote: "a" is text, expected a list of values; put it in brackets'),
         ("vote = [3]", "3: a member is a recipe's name or a table"),
         ('vote = ["a", "a"]', "a named twice"),
-        ('vote = ["a"]\nrule = "sofd"', r"rule='sofd': did you mean 'soft'\?"),
-        ('vote = ["a"]\nrules = "soft"', r"unknown key 'rules' beside vote: did you mean 'rule'\?"),
+        ('vote = ["a"]\nrule = "sofd"', 'rule: "sofd" is unknown, expected soft, log, hard or rank'),
+        ('vote = ["a"]\nrules = "soft"', r"unknown setting 'rules': did you mean 'rule'\?"),
         ('vote = ["a", "b"]\nweights = [1]', "give one for each of the 2 members"),
         ('vote = ["a", "b"]\nweights = [1, 0]', "must be above 0"),
-        ('vote = ["a"]\nweights = ["x"]', "list of numbers"),
+        ('vote = ["a"]\nweights = ["x"]', r'weights\[0\]: "x" is text, expected a number'),
         ('vote = ["a"]\ntemperature = 0', "temperature=0"),
         ('vote = ["a"]\nviews = ["mirror"]', "views: 'mirror': known are original, flip"),
         ('vote = ["a"]\nviews = []', "name at least one"),
+        (
+            'vote = ["a"]\nviews = "flip"',
+            'views: "flip" is text, expected a list of texts; put it in brackets',
+        ),
+        ('vote = ["a"]\nabout = 3', "about: 3 is a whole number, expected text; put it in quotes"),
+        ('vote = ["a"]\nrule = 3', "rule: 3 is a whole number, expected soft, log"),
+        ('vote = ["a"]\nweights = [true]', r"weights\[0\]: true is true or false, expected a number"),
+        (
+            'vote = ["b", { vote = ["a"], temperature = "2" }]',
+            r'vote\[1\]: temperature: "2" is text, expected',
+        ),
+        ("compose = 3", "compose: 3 is a whole number, expected a table"),
+        ("[compose]\nmask = { vote = [3] }", r"compose.mask: vote\[0\]: 3: a member is a recipe's name"),
+        ("vote = [{ ensemble = 3 }]", r"vote\[0\]: ensemble: 3 is a whole number, expected text"),
         ('vote = ["a"]\n[compose]\nmask = "b"', "just one of"),
         ('[compose]\nmask = "a"\ngender = "a"', "age is said 0 times"),
         ('[compose]\nmask = "a"\nmask_gender = "a"\nage3 = "a"', "mask is said 2 times"),
@@ -106,8 +120,11 @@ def test_mistakes_name_the_file_and_the_cure(tmp_path: Path, text: str, message:
         ("above = 1.5", r"override.above=1.5: a probability in \[0, 1\)"),
         ('where = { age = ["30"] }', "override.where.age: '30'"),
         ('where = { height = ["30"] }', "override.where: 'height'"),
-        ("where = 3", "is a table from factor"),
-        ('wher = "x"', r"unknown key 'override.wher': did you mean 'where'"),
+        ('above = "0.1"', 'override.above: "0.1" is text, expected a number; leave out the quotes'),
+        ("task = 3", "override.task: 3 is a whole number, expected text"),
+        ('where = { age = "30-59" }', 'override.where.age: "30-59" is text, expected a list of texts'),
+        ("where = 3", "override.where: 3 is a whole number, expected a table"),
+        ('wher = "x"', r"unknown setting 'override.wher': did you mean 'where'"),
     ],
 )
 def test_mistakes_in_an_override(tmp_path: Path, change: str, message: str) -> None:
@@ -116,6 +133,16 @@ def test_mistakes_in_an_override(tmp_path: Path, change: str, message: str) -> N
     body = "\n".join(f"{k} = {v}" for k, v in (lines | {key: value}).items())
     with pytest.raises(ValueError, match=message):
         read_ensemble(written(tmp_path, f"[override]\n{body}"))
+
+
+def test_a_mistake_in_an_included_file_is_told_of_that_file(tmp_path: Path) -> None:
+    (tmp_path / "inner.toml").write_text('vote = ["a"]\nrule = "sofd"')
+    with pytest.raises(
+        ValueError, match=r"^\S+inner.toml: rule: .sofd. is unknown, expected soft, log, hard or rank$"
+    ):
+        read_ensemble(written(tmp_path, 'vote = [{ ensemble = "inner" }, "c"]'))
+    with pytest.raises(ValueError, match=r"^\S+iner.toml: no such file; did you mean \S+inner.toml\?$"):
+        read_ensemble(written(tmp_path, 'vote = [{ ensemble = "iner" }, "c"]'))
 
 
 def test_a_member_that_cannot_answer_is_refused() -> None:
@@ -137,7 +164,7 @@ def test_the_list_draws_each_tree_and_counts_trained_folds(
     for fold in (0, 1):
         (tmp_path / f"runs/a/fold{fold}").mkdir(parents=True)
         (tmp_path / f"runs/a/fold{fold}/best.safetensors").touch()
-    wanted = Settings(ensembles=tmp_path / "ensembles", runs=tmp_path / "runs")
+    wanted = EnsemblesSettings(ensembles=tmp_path / "ensembles", runs=tmp_path / "runs")
     list_ensembles(wanted)
     text = capsys.readouterr().out
     for line in ("x: two", "1 of 2 members not trained", "2 x a  2 folds", "1 x b  not trained"):

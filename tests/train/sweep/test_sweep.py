@@ -1,7 +1,7 @@
 """Searches whose scores are known, and so are their trials, however often they are stopped."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from faces.cache import Cache
 from faces.command import read_toml, write_toml
+from pipeline.augment import Policy, policy_named
 from train.assemble import FoldPlan
 from train.engine.compute import Compute
 from train.engine.watch import Watch
@@ -170,11 +171,11 @@ def test_a_stopped_search_goes_on_to_the_same_trials(
 def test_a_stop_between_two_values_of_a_trial_changes_nothing(
     tmp_path: Path, search: Callable[..., list[FrozenTrial]], whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    suggest, asked = Choices.suggest, []
+    suggest, suggested = Choices.suggest, []
 
     def stopping(self: Choices, trial: optuna.Trial, name: str) -> None:
-        asked.append(name)
-        if len(asked) == 11:
+        suggested.append(name)
+        if len(suggested) == 11:
             raise KeyboardInterrupt
         suggest(self, trial, name)
 
@@ -210,8 +211,8 @@ def test_a_changed_search_is_refused_with_what_changed(
 ) -> None:
     search(Training(), tmp_path, sweep=write(trials=1))
     changed = write(LR.replace("1e-1", "1.0") + HEAD + MIXING, trials=1)
-    told = r"sweep_x: holds a search of something else \(sweep.fields.optimiser.lr.high: 0.1 there, 1.0 now\)"
-    with pytest.raises(ValueError, match=told):
+    message = r"holds a search of something else \(sweep.fields.optimiser.lr.high: 0.1 there, 1.0 now\)"
+    with pytest.raises(ValueError, match="sweep_x: " + message):
         search(Training(), tmp_path, sweep=changed)
     with pytest.raises(ValueError, match=r"\(fold_seed: 0 there, 1 now\); rename the sweep file"):
         search(Training(), tmp_path, sweep=write(trials=1), fold_seed=1)
@@ -258,6 +259,10 @@ def test_a_trial_that_breaks_down_is_the_worst_and_three_in_a_row_end_the_search
         ("[fields.epochs]\nlow = 1\nhihg = 2", "unknown setting 'hihg': did you mean 'high'"),
         ("[fields.epochs]\nlow = 1", "high is missing"),
         ("[fields.epochs]\nlow = 1.5\nhigh = 2", "low: 1.5 is a decimal number, expected a whole number"),
+        ('[fields.epochs]\nlow = "1"\nhigh = 2', 'low: "1" is text, expected a whole number; leave out the'),
+        ("[fields.epochs]\nlow = 1\nhigh = 2\nlog = 1", "log: 1 is a whole number, expected true or false"),
+        ("[fields.epochs]\nchoices = 3", "choices: 3 is a whole number, expected a list of values"),
+        ('[fields."augment.rotaton"]\nlow = 1\nhigh = 2', r"did you mean 'augment\.rotation'\?"),
         ("[fields.epochs]\nlow = 4\nhigh = 4", "low must be below high"),
         ("[fields.epochs]\nlow = 1\nhigh = 4\nchoices = [1, 2]", "has both choices and low, high"),
         ("[fields.epochs]\nchoices = [1]", "at least 2 values"),
@@ -270,9 +275,9 @@ def test_a_trial_that_breaks_down_is_the_worst_and_three_in_a_row_end_the_search
     ],
 )
 def test_mistakes_in_a_sweep_file_are_named(write: Callable[..., Path], fields: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message) as told:
+    with pytest.raises(ValueError, match=message) as error:
         read_sweep(write(fields))
-    assert str(told.value).startswith(str(write(fields)))
+    assert str(error.value).startswith(str(write(fields)))
 
 
 @pytest.mark.parametrize(
@@ -313,6 +318,35 @@ def test_values_that_need_each_other_are_set_together() -> None:
     assert found.head == Head(samples=4, dropout=0.5)
     assert (found.tasks, found.loss.task_weights) == (("mask", "age3"), (1.0, 2.0))
     assert found.optimiser.lr == 0.1
+
+
+def test_fields_of_the_augmentation_are_searched_on_top_of_a_named_policy(write: Callable[..., Path]) -> None:
+    sweep = read_sweep(
+        write(
+            '[fields.augment]\nchoices = ["light", "strong"]\n'
+            '[fields."augment.rotation"]\nlow = 0\nhigh = 30\n'
+            '[fields."augment.crop_area"]\nchoices = [[0.25, 1], [0.5, 1]]'
+        )
+    )
+    check_sweep(sweep, TINY, Path("x.toml"))
+    chosen = {"augment": "strong", "augment.rotation": 20.0, "augment.crop_area": "[0.25, 1]"}
+    strong = policy_named("strong")
+    assert sweep.recipe(TINY, chosen).policy == replace(strong, rotation=20.0, crop_area=(0.25, 1.0))
+    own = Recipe(augment=Policy(blur=0.5))
+    assert with_values(own, {"augment.rotation": 3}).augment == Policy(blur=0.5, rotation=3.0)
+    with pytest.raises(
+        ValueError, match=r"augment\.rotation.=200.*rotation must be in 0 .* to 180|rotation=200"
+    ):
+        check_sweep(
+            read_sweep(write('[fields."augment.rotation"]\nlow = 0\nhigh = 200')), TINY, Path("x.toml")
+        )
+
+
+def test_values_keep_their_types_and_become_the_fields(write: Callable[..., Path]) -> None:
+    found = with_values(Recipe(), {"optimiser.lr": 1, "rows.drop_ages": [1]})
+    assert (found.optimiser.lr, type(found.optimiser.lr), found.rows.drop_ages) == (1.0, float, (1,))
+    with pytest.raises(ValueError, match=r'optimiser\.lr: "1" is text, expected a number'):
+        with_values(Recipe(), {"optimiser.lr": "1"})
 
 
 def test_lists_and_numbers_may_be_chosen_from(write: Callable[..., Path]) -> None:
