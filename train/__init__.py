@@ -2,3 +2,5 @@
 
 A fold's training from its plan to its folder; the rooms hold the parts.
 """
+
+import faces as _before_torch  # noqa: F401

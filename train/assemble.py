@@ -62,11 +62,11 @@ class FoldPlan:
     checkpoint_minutes: float = 5.0
     """Wall time between two saves of the training state in mid-epoch; 0 is after every batch."""
     trackers: tuple[TrackerName, ...] = ()
-    """Where to log beside TensorBoard (train/results/trackers.py)."""
+    """What logs the run beside TensorBoard."""
 
     @property
     def seed(self) -> int:
-        """Of all that is random in this fold."""
+        """Seed of all that is random in this fold."""
         return int(np.random.SeedSequence([self.recipe.seed, self.fold]).generate_state(1)[0])
 
 

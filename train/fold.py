@@ -33,7 +33,7 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
 
     Args:
         plan: what to train.
-        watch: told of every step and epoch.
+        watch: gets every step, epoch and line.
 
     Returns:
         The best epoch's row of metrics.csv.
@@ -54,8 +54,8 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
     )
     _check_scores(plan.recipe, rows)
     if plan.recipe.teacher.predictions:
-        rows, told = with_taught(plan.recipe, plan.cache, rows)
-        watch.say(f"fold {plan.fold}: {told}")
+        rows, note = with_taught(plan.recipe, plan.cache, rows)
+        watch.say(f"fold {plan.fold}: {note}")
     plan = adopt_folder(plan, watch)
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":
@@ -144,7 +144,7 @@ def _keep_epoch(
             crop=plan.cache.description["settings"],
             prior=training.rows.prior,
         )
-        save_best(training.judged, card, plan.folder / "best.safetensors")
+        save_best(training.kept_network, card, plan.folder / "best.safetensors")
         if predictions:
             table = oof_table(plan.cache, training.rows.validation, predictions, plan.fold)
             write_oof(table, plan.folder)

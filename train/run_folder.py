@@ -28,7 +28,7 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     Raises:
         ValueError: something else was trained there; the message names the differing keys.
     """
-    asked = {
+    requested = {
         "recipe": to_table(plan.recipe),
         "cache": plan.cache.identity,
         "fold": plan.fold,
@@ -44,7 +44,7 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
         found = json.loads(request.read_text())
         # What a recipe of then did not know is as it is when left out.
         found["recipe"] = to_table(from_table(Recipe, found["recipe"], request))
-        differing = _differences(found, asked)
+        differing = _differences(found, requested)
         if not differing:
             return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
         if any((plan.folder / name).is_file() for name in _TRAINED):
@@ -59,7 +59,7 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
         if recipe.compile:
             _say_gain(plan, recipe, watch)
         write_toml(recipe, resolved)
-        write_atomically(request, json.dumps(asked, indent=1).encode())
+        write_atomically(request, json.dumps(requested, indent=1).encode())
     plan.processes.wait()
     return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
 
@@ -76,8 +76,8 @@ def _beside(plan: FoldPlan) -> dict[str, str]:
     return beside
 
 
-def _differences(found: dict[str, Any], asked: dict[str, Any]) -> list[str]:
-    before, now = flat_table(found), flat_table(asked)
+def _differences(found: dict[str, Any], requested: dict[str, Any]) -> list[str]:
+    before, now = flat_table(found), flat_table(requested)
     return [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted({*before, *now})

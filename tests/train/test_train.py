@@ -14,7 +14,6 @@ from faces.labels import TASKS
 from train.assemble import FoldPlan
 from train.command import TrainSettings, run
 from train.data.rows import fold_rows
-from train.engine import precision
 from train.engine.checkpoint import RunError, load_best, load_state, read_card
 from train.engine.compute import Compute
 from train.engine.watch import Watch
@@ -151,28 +150,6 @@ def test_auto_precision_is_measured_once_and_kept(coloured: Cache, tmp_path: Pat
     (tmp_path / "last.pt").unlink()
     train_fold(plan(coloured, tmp_path, recipe), Watch())
     assert read_card(tmp_path / "best.safetensors").recipe.precision == chosen
-
-
-def test_the_hopeless_are_timed_once_whoever_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, steps = [0.0], {"first": 0, "fast": 0, "near": 0, "slow": 0}
-    costs = {"first": 1.1, "fast": 1.0, "near": 2.9, "slow": 3.1}
-    monkeypatch.setattr(precision.time, "perf_counter", lambda: now[0])
-
-    def stepper(name: str) -> Callable[[], None]:
-        def step() -> None:
-            steps[name] += 1
-            now[0] += costs[name] if steps[name] > 1 else 100 if name == "first" else costs[name]
-
-        return step
-
-    seconds = precision._take_turns({name: stepper(name) for name in costs}, "cpu")
-    assert {name: len(times) for name, times in seconds.items()} == {
-        "first": 3,
-        "fast": 3,
-        "near": 3,
-        "slow": 1,
-    }
-    assert all(times == pytest.approx([3 * costs[name]] * len(times)) for name, times in seconds.items())
 
 
 def test_another_run_in_the_folder_is_refused_with_the_differences(

@@ -73,8 +73,8 @@ def fold_rows(
     """
     numbers = fold_numbers(scheme, folds)
     if fold not in numbers:
-        told = f"they are numbered 0 to {folds - 1}" if len(numbers) > 1 else "fold 0 is the only one"
-        raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {told}")
+        known = f"they are numbered 0 to {folds - 1}" if len(numbers) > 1 else "fold 0 is the only one"
+        raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {known}")
     classes = cache.labels("class18")
     extra = extra_folds(cache, folds)
     held = np.zeros(len(cache), bool)

@@ -28,7 +28,7 @@ BoolArray = NDArray[np.bool_]
 
 
 def lessons(answers: Answers, teacher: Teacher) -> NDArray[np.float64]:
-    """What the teacher's answers teach: [n, 18], rows summing to 1, or to 0 where it says nothing.
+    """What the teacher's answers teach: [n, 18], rows summing to 1, or to 0 where it does not answer.
 
     With temperature T soft probabilities become p^(1/T) / sum p^(1/T) (Hinton et al., Distilling the
     Knowledge in a Neural Network, 2015, who divide logits by T): at T = 2, (.8, .2) becomes (.667, .333).
@@ -71,19 +71,19 @@ def with_taught(recipe: Recipe, cache: Cache, rows: FoldRows) -> tuple[FoldRows,
     """A fold's rows with those among its unlabelled photos that the teacher is sure of, to be trained on too.
 
     Args:
-        recipe: with a teacher; of its `rows` only `only` is asked, of the class the teacher answers with.
+        recipe: with a teacher; of its `rows` only `only` counts, for the class the teacher answers with.
         cache: of the rows.
         rows: of the fold.
 
     Returns:
-        The rows, and a line that tells what the teacher teaches.
+        The rows, and a line on what the teacher teaches.
 
     Raises:
-        ValueError: as `read_teacher`, or the teacher has nothing to say that the recipe asks for.
+        ValueError: as `read_teacher`, or the teacher answers nothing that the recipe asks for.
     """
     teacher, files = recipe.teacher, " and ".join(recipe.teacher.predictions)
     answers = read_teacher(teacher.predictions, cache)
-    told = []
+    notes = []
     if teacher.share:
         answered = int((answers.choices[rows.training] != UNKNOWN).sum())
         if not answered:
@@ -91,16 +91,16 @@ def with_taught(recipe: Recipe, cache: Cache, rows: FoldRows) -> tuple[FoldRows,
                 f"{files}: answers none of the fold's {len(rows.training)} labelled training photos, so "
                 f"teacher.share={teacher.share} teaches nothing: name predictions of them, or share = 0"
             )
-        told.append(f"answers to {answered} of {len(rows.training)} labelled photos, share {teacher.share}")
+        notes.append(f"answers to {answered} of {len(rows.training)} labelled photos, share {teacher.share}")
     if teacher.weight:
         taken = _sure_rows(recipe, answers, rows, files)
-        told.append(
+        notes.append(
             f"pseudo-labels of {len(taken)} of {len(rows.unlabelled)} photos without labels, probability at "
             f"least {teacher.above}, weight {teacher.weight} ({_counted(answers.choices[taken])})"
         )
         training = np.sort(np.concatenate([rows.training, taken]))
         rows = dataclasses.replace(rows, training=training)
-    return rows, f"teacher {files}: {'; '.join(told)}"
+    return rows, f"teacher {files}: {'; '.join(notes)}"
 
 
 def _sure_rows(recipe: Recipe, answers: Answers, rows: FoldRows, files: str) -> IntArray:

@@ -1,4 +1,4 @@
-"""What a file of predictions says of the photos of a cache."""
+"""Predictions from files, matched with the photos of a cache."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What a teacher says of the n photos of a cache."""
+    """A teacher's answers to the n photos of a cache."""
 
     probabilities: NDArray[np.float64]
-    """[n, 18] summing to 1, or to 0 where it says nothing."""
+    """[n, 18] summing to 1, or to 0 where it does not answer."""
     choices: IntArray
-    """[n] the class it answers with, `UNKNOWN` where it says nothing."""
+    """[n] the class it answers with, `UNKNOWN` where it does not answer."""
 
     def sure(self, above: float) -> BoolArray:
         """[n] whether it answers with a class to which it gives at least this probability."""
@@ -35,7 +35,7 @@ class Answers:
 
 
 def read_teacher(files: Sequence[str], cache: Cache) -> Answers:
-    """What several files of predictions say together of the photos of a cache.
+    """Predictions of several files together for the photos of a cache.
 
     Args:
         files: at least one, each as `read_predictions` wants it.
@@ -44,10 +44,10 @@ def read_teacher(files: Sequence[str], cache: Cache) -> Answers:
     Raises:
         ValueError: as `read_predictions`, or two files answer the same photo.
     """
-    told = [read_predictions(Path(file), cache) for file in files]
-    probabilities = told[0].probabilities.copy()
-    choices = told[0].choices.copy()
-    for file, answers in zip(files[1:], told[1:], strict=True):
+    parts = [read_predictions(Path(file), cache) for file in files]
+    probabilities = parts[0].probabilities.copy()
+    choices = parts[0].choices.copy()
+    for file, answers in zip(files[1:], parts[1:], strict=True):
         mine = answers.choices != UNKNOWN
         both = np.flatnonzero(mine & (choices != UNKNOWN))
         if len(both):
@@ -161,13 +161,13 @@ def _checked(table: pd.DataFrame, values: NDArray[np.float64], name: str, path: 
     return answered.astype(np.int64)
 
 
-def _check_same_photos(known: pd.DataFrame, told: pd.DataFrame, path: Path, cache: Cache) -> None:
+def _check_same_photos(known: pd.DataFrame, named: pd.DataFrame, path: Path, cache: Cache) -> None:
     """Refuse keys under which another photo stands: those of caches are numbers, so alike in all."""
-    other = np.flatnonzero(known["image_id"].to_numpy() != told["ImageID"].to_numpy())
+    other = np.flatnonzero(known["image_id"].to_numpy() != named["ImageID"].to_numpy())
     if len(other):
         row = other[0]
         raise ValueError(
-            f"{path}: key {told['key'].iloc[row]!r} is ImageID {told['ImageID'].iloc[row]!r} there and "
+            f"{path}: key {named['key'].iloc[row]!r} is ImageID {named['ImageID'].iloc[row]!r} there and "
             f"{known['image_id'].iloc[row]!r} in {cache.folder} ({len(other)} such photos): predict the "
             "photos of this very cache, or leave the column key out"
         )

@@ -46,11 +46,21 @@ class WeightAverage:
         return module
 
     def after_step(self, network: nn.Module, epoch: int) -> None:
-        """To be told of every optimiser step, with the number of its epoch, from 0."""
+        """Update the mean after an optimiser step, if it is of steps; to be called after every one.
+
+        Args:
+            network: with the step's weights.
+            epoch: the step's, from 0.
+        """
         self._update("ema", network, epoch)
 
     def after_epoch(self, network: nn.Module, epoch: int) -> None:
-        """To be told of the end of every epoch's training, with its number, from 0."""
+        """Update the mean after an epoch's training, if it is of epochs; to be called after every one.
+
+        Args:
+            network: with the epoch's weights.
+            epoch: its number, from 0.
+        """
         self._update("swa", network, epoch)
 
     def _update(self, name: str, network: nn.Module, epoch: int) -> None:

@@ -35,7 +35,7 @@ class RunCard:
     """What must be known to use trained weights; travels in the header of `best.safetensors`."""
 
     recipe: Recipe
-    """As trained: precision resolved."""
+    """The recipe as trained: precision resolved."""
     normalisation: Normalisation
     classes: Mapping[str, tuple[str, ...]]
     """Names of the classes of each head."""
@@ -126,7 +126,7 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
 
 
 def previous_state(path: Path) -> Path:
-    """Where the state before the last is: `last.previous.pt` of `last.pt`."""
+    """Path of the state before the last: `last.previous.pt` of `last.pt`."""
     return path.with_stem(f"{path.stem}.previous")
 
 
@@ -149,7 +149,7 @@ def load_state(path: Path, say: Callable[[str], object] = lambda _: None) -> dic
 
     Args:
         path: the last one; where it is damaged or missing, the one before it is taken.
-        say: told of a damaged file.
+        say: called with a line on each damaged file.
 
     Raises:
         RunError: the last is damaged, and there is no intact one before it.
@@ -167,7 +167,7 @@ def load_state(path: Path, say: Callable[[str], object] = lambda _: None) -> dic
 
 
 class StateFile:
-    """The file that training goes on from, and the clock that says when to write it in mid-epoch.
+    """The file that training goes on from, and the clock by which it is written in mid-epoch.
 
     Args:
         path: the file.

@@ -43,7 +43,7 @@ _CODE = Path(__file__).resolve()
 def describe_environment() -> dict[str, Any]:
     """What this process runs on, ready for JSON.
 
-    The machine's name is left out: a run is handed to others, and its name tells nothing about its results.
+    The machine's name is left out: a run is handed to others, and its name has no part in its results.
 
     Returns:
         `started` (UTC, ISO 8601), `command` (the arguments of the process), `versions` by package (those
@@ -56,7 +56,7 @@ def describe_environment() -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [*sys.orig_argv],
         "versions": {"python": platform.python_version(), **_versions()},
-        "git": _git_state(_CODE),
+        "git": git_state(_CODE),
         "os": platform.platform(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -109,7 +109,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _git_state(code: Path) -> dict[str, Any] | None:
+def git_state(code: Path) -> dict[str, Any] | None:
     """Commit of the repository that holds a file, None where there is none.
 
     A package installed inside somebody else's repository is not part of it, so the package must be tracked.

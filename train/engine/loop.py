@@ -22,7 +22,7 @@ from train.engine.averaging import WeightAverage
 from train.engine.checkpoint import StateFile
 from train.engine.predict import predict_heads
 from train.engine.processes import Processes
-from train.engine.schedule import judge_epoch
+from train.engine.schedule import renew_rates
 from train.engine.step import Step
 from train.engine.watch import Watch
 from train.network.codings import Coding
@@ -117,7 +117,7 @@ class FoldTraining:
         return bool(self.recipe.stop_after) and waited >= self.recipe.stop_after
 
     @property
-    def judged(self) -> nn.Module:
+    def kept_network(self) -> nn.Module:
         """The network that is validated and kept: the averaged one as soon as averaging has begun."""
         return self.average.module if self.average.begun else self.network
 
@@ -168,7 +168,7 @@ class FoldTraining:
         """Train the rest of an epoch, validate, and add a row to the history.
 
         Args:
-            watch: told of every batch.
+            watch: advanced by every batch.
             file: where the state is saved whenever it is due in mid-epoch.
 
         Returns:
@@ -189,7 +189,7 @@ class FoldTraining:
         row["images_per_s"] = self.part.photos * self.processes.world / (trained - self.part.begun)
         row["seconds"] = time.perf_counter() - self.part.begun
         self.history.append(row)
-        judge_epoch(self.schedule)
+        renew_rates(self.schedule)
         self.part = self._new_part()
         return predictions
 
@@ -241,8 +241,8 @@ class FoldTraining:
             pairs = zip(range(_STATISTICS_BATCHES), images, strict=False)
             with self.fabric.autocast():
                 self.average.recompute((batch for _, batch in pairs), self.fabric.device)
-        self.processes.same_buffers(self.judged)
-        network = self.judged.eval()
+        self.processes.same_buffers(self.kept_network)
+        network = self.kept_network.eval()
         with self.fabric.autocast():
             parts = predict_heads(network, self.validation, self.codings, advance=advance)
         return {task: self.processes.interleave(part) for task, part in parts.items()}

@@ -87,7 +87,7 @@ def measure_compiled(
         compiled()
         compiled()
         spent = time.perf_counter() - start
-        seconds = _take_turns({"plain": plain, "compiled": compiled}, device)
+        seconds = time_in_turns({"plain": plain, "compiled": compiled}, device)
     return statistics.median(seconds["plain"]) / statistics.median(seconds["compiled"]), spent
 
 
@@ -107,7 +107,7 @@ def measure_precisions(
     with torch.random.fork_rng():
         images = torch.randn(batch_size, 3, image_size, image_size)
         steppers = {p: _stepper(network, images, p, device) for p in CANDIDATES[device] if p not in without}
-        seconds = _take_turns(steppers, device)
+        seconds = time_in_turns(steppers, device)
     return {p: _STEPS * batch_size / statistics.median(times) for p, times in seconds.items()}
 
 
@@ -127,7 +127,7 @@ def _stepper(
     return step
 
 
-def _take_turns(steppers: Mapping[K, Callable[[], None]], device: str) -> dict[K, list[float]]:
+def time_in_turns(steppers: Mapping[K, Callable[[], None]], device: str) -> dict[K, list[float]]:
     """Seconds of `_STEPS` steps of each, `_ROUNDS` times, after a lap that compiles and allocates.
 
     The hopeless have one time only: without instructions for it, bf16 takes ten times as long as fp32.

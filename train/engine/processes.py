@@ -70,7 +70,7 @@ class Processes:
 
 
 def join_processes(device: str) -> Processes:
-    """This process's place as torchrun says it, connected with the others (gloo on a CPU, nccl on GPUs)."""
+    """This process's place as torchrun sets it, connected with the others (gloo on a CPU, nccl on GPUs)."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Processes()

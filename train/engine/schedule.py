@@ -51,14 +51,14 @@ def plateau_falls(settings: Schedule, scores: Sequence[float]) -> int:
     """How often the rate of a plateau schedule has fallen after these epochs' validation macro F1.
 
     It falls after more than `patience` epochs in a row that are not better than the best by 0.01 %: with
-    patience 1, scores 0.5, 0.4, 0.5 make it fall once. torch's ReduceLROnPlateau is asked anew each time, so
+    patience 1, scores 0.5, 0.4, 0.5 make it fall once. torch's ReduceLROnPlateau is run anew each time, so
     that the answer is a function of the scores alone and a resumed training needs no other state.
     """
     dummy = SGD([torch.zeros(1)], lr=1.0)
-    judge = ReduceLROnPlateau(dummy, mode="max", factor=0.5, patience=settings.patience)
+    plateau = ReduceLROnPlateau(dummy, mode="max", factor=0.5, patience=settings.patience)
     falls = 0
     for score in scores:
-        judge.step(score)
+        plateau.step(score)
         falls += dummy.param_groups[0]["lr"] < 1
         # Full again, so that it never gets too small for torch to let it fall.
         dummy.param_groups[0]["lr"] = 1.0
@@ -80,7 +80,7 @@ def make_schedule(
         settings: the schedule.
         steps_per_epoch: optimiser steps of an epoch.
         epochs: of the whole training.
-        falls: asked at every step of plateau how often the rate has fallen by now; see `plateau_falls`.
+        falls: called at every step of plateau: how often the rate has fallen by now, as `plateau_falls`.
     """
     # A loss scaler skips steps whose gradients overflow; the schedule goes on, as it should.
     warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
@@ -92,7 +92,7 @@ def make_schedule(
     return LambdaLR(optimiser, factor)
 
 
-def judge_epoch(schedule: LambdaLR) -> None:
+def renew_rates(schedule: LambdaLR) -> None:
     """Set the next step's rates anew, once an epoch's score is known: only then can plateau fall.
 
     The schedule's last step of an epoch comes before the validation. Other schedules are left as they are.

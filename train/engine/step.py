@@ -34,7 +34,7 @@ class Step:
     model: _FabricModule
     """The same as Fabric wraps it, perhaps compiled."""
     optimiser: Optimizer
-    """As Fabric wraps it."""
+    """The optimiser as Fabric wraps it."""
     schedule: LambdaLR
     objective: Objective
     targets: Mapping[str, Tensor]

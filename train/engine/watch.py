@@ -1,4 +1,4 @@
-"""How training tells what it does."""
+"""How training reports its progress."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class BarWatch(Watch):
     def scored(self, name: str, epochs: int, row: Mapping[str, float], best: bool) -> None:
         score = f"macro F1 {row['macro_f1']:.3f}" if "macro_f1" in row else ""
         self.progress.update(self.task, score=score)
-        told = f"{score}{' (best)' if best else ''}, " if score else ""
+        shown_score = f"{score}{' (best)' if best else ''}, " if score else ""
         self.say(
             f"{name} epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['loss']:.3f}, "
-            f"{told}{row['images_per_s']:,.0f} images/s"
+            f"{shown_score}{row['images_per_s']:,.0f} images/s"
         )
 
     def say(self, line: str) -> None:

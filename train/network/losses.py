@@ -112,8 +112,8 @@ def soft_f1(scores: Tensor, target: Tensor) -> Tensor:
     """
     chance = scores.softmax(dim=1)
     true = (chance * target).sum(dim=0)
-    told = (chance * target.sum(dim=1, keepdim=True)).sum(dim=0) + target.sum(dim=0)
-    return 1 - (2 * true / told.clamp(min=_LEAST_COUNT)).mean()
+    called = (chance * target.sum(dim=1, keepdim=True)).sum(dim=0) + target.sum(dim=0)
+    return 1 - (2 * true / called.clamp(min=_LEAST_COUNT)).mean()
 
 
 def smoothed(target: Tensor, share: float) -> Tensor:
@@ -197,7 +197,7 @@ class HeadLoss(nn.Module):
         self.settings = settings
         factors = settings.weights or (1.0,) * len(settings.terms)
         self.terms = tuple(zip(settings.terms, factors, strict=True))
-        # Not persistent: the recipe and the fold say them anew when training is resumed.
+        # Not persistent: they are made anew from recipe and fold when training is resumed.
         self.register_buffer("weights", class_weights(settings, counts), persistent=False)
         margins = settings.scale * ldam_margins(counts, settings.margin)
         self.register_buffer("margins", margins, persistent=False)

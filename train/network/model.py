@@ -34,7 +34,7 @@ default_cfgs = generate_default_cfgs(
         }
     }
 )
-"""Where timm looks for what the models registered here expect."""
+"""Inputs that the models registered here expect; timm looks for them under this name."""
 
 
 @register_model  # type: ignore[untyped-decorator]
@@ -166,9 +166,9 @@ def _load_backbone(backbone: nn.Module, path: Path) -> None:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # both loaders raise whatever they stumble over
-        told = str(error).splitlines()[0][:120]
+        reason = str(error).splitlines()[0][:120]
         raise ValueError(
-            f"weights={str(path)!r}: neither safetensors nor a state dict saved by torch ({told})"
+            f"weights={str(path)!r}: neither safetensors nor a state dict saved by torch ({reason})"
         ) from error
     own = backbone.state_dict()
     names = backbone.pretrained_cfg["classifier"]  # type: ignore[index]

@@ -39,8 +39,8 @@ def cells(line: Line) -> dict[str, str]:
     if line.gain:
         against = line.gain.signed
     spread = f"{np.mean(folds):.3f}" + (f" ± {np.std(folds, ddof=1):.3f}" if len(folds) > 1 else "")
-    judged = scores.tasks == ("class18",)
-    tasks = {} if judged else {"heads": ", ".join(f"{k} {v:.3f}" for k, v in scores.details.items())}
+    whole = scores.tasks == ("class18",)
+    tasks = {} if whole else {"heads": ", ".join(f"{k} {v:.3f}" for k, v in scores.details.items())}
     return {
         "recipe": scores.name + ("" if line.comparable else f" {_MARK}"),
         "folds": _fold_text(scores),
@@ -49,7 +49,7 @@ def cells(line: Line) -> dict[str, str]:
         "95 %": f"{scores.macro_f1.low:.3f}–{scores.macro_f1.high:.3f}",
         "against baseline": against,
         "folds' mean ± sd": spread,
-        **({_GIVEN.get(k, k): f"{v:.3f}" for k, v in scores.details.items()} if judged else tasks),
+        **({_GIVEN.get(k, k): f"{v:.3f}" for k, v in scores.details.items()} if whole else tasks),
         "epochs": _range([len(fold.history) for fold in scores.folds]),
         "minutes": f"{_minutes(scores):.1f}",
         "parameters": _parameters(scores),

@@ -22,7 +22,7 @@ _OF_TRAINING = ("lr", "loss", "images_per_s", "seconds")
 
 
 def group_of(column: str) -> Literal["train", "score", "class_f1"]:
-    """What a column of metrics.csv other than `epoch` tells: how training went, a main score, or the F1 of
+    """Kind of a column of metrics.csv other than `epoch`: how training went, a main score, or the F1 of
     one class."""
     if column in _OF_TRAINING:
         return "train"
@@ -44,8 +44,8 @@ def read_out_of_fold(folder: Path) -> pd.DataFrame:
     return pd.concat([read_oof(path.parent) for path in paths], ignore_index=True)
 
 
-def judged_heads(table: pd.DataFrame) -> dict[str, FloatArray]:
-    """[n, classes] probabilities by task of what a table is judged by: the 18 classes where its heads say
+def scored_heads(table: pd.DataFrame) -> dict[str, FloatArray]:
+    """[n, classes] probabilities by task of what a table is scored by: the 18 classes where its heads say
     them together, otherwise each head."""
     heads = heads_of(table)
     return {"class18": compose(heads)} if covers_classes(tuple(heads)) else heads
@@ -79,12 +79,12 @@ def folds_in(table: pd.DataFrame) -> str:
 def confusion_figure(table: pd.DataFrame, title: str) -> Figure:
     """The confusion matrices of an out-of-fold table: of the 18 classes and the factors, or of each task if
     its heads do not say the 18 classes. Photos without a class in the task are left out."""
-    judged = judged_heads(table)
-    size = (16, 10) if "class18" in judged else (1 + 4.5 * len(judged), 5)
+    scored = scored_heads(table)
+    size = (16, 10) if "class18" in scored else (1 + 4.5 * len(scored), 5)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title)
     known = {}
-    for task, probabilities in judged.items():
+    for task, probabilities in scored.items():
         truth = true_classes(table, task)
         mine = truth != UNKNOWN
         known[task] = truth[mine], probabilities[mine].argmax(1)

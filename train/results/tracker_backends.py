@@ -37,7 +37,7 @@ class Backend(Protocol):
         """Keep a picture, RGB [height, width, 3]."""
 
     def close(self, *, failed: bool) -> None:
-        """Write what is not written, and say how the run ended."""
+        """Write what is not written, and note how the run ended."""
 
 
 class TensorBoard:
@@ -131,8 +131,8 @@ class MLflow:
             params = [Param(name, str(value)) for name, value in flat.items()]
             for at in range(0, len(params), _BATCH):
                 self._client.log_batch(self._run, params=params[at : at + _BATCH])
-        told = self._client.get_metric_history(self._run, "train/loss")
-        self._last = max((metric.step for metric in told), default=-1)
+        logged = self._client.get_metric_history(self._run, "train/loss")
+        self._last = max((metric.step for metric in logged), default=-1)
 
     def _go_on(self) -> bool:
         """Mark the run as running again; False where there is none."""

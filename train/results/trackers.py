@@ -25,7 +25,7 @@ from train.results.worst import draw_worst
 TrackerName = Literal["wandb", "mlflow"]
 _PACKAGES: Mapping[TrackerName, str] = {"wandb": "wandb", "mlflow": "mlflow-skinny"}
 _DRAWING_SHARE = 0.05
-"""Of a run's time, that drawing its pictures may take."""
+"""Share of a run's time that drawing its pictures may take."""
 
 
 class Tracker:

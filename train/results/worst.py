@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from faces.cache import Cache
 from faces.labels import TASKS, UNKNOWN
 from train.results.oof import fact_columns
-from train.results.report import judged_heads, true_classes
+from train.results.report import scored_heads, true_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ _CAPTION = 0.5
 def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
     """The wrong predictions of an out-of-fold table, the most confident first.
 
-    Where the heads say the 18 classes together, these are judged; otherwise each head by itself, so that a
+    Where the heads say the 18 classes together, these are looked at; otherwise each head by itself, so that a
     photo may come once for each task. Equal ones stay in the order of the table.
 
     Args:
@@ -42,7 +42,7 @@ def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
     """
     facts = table[fact_columns(table)]
     parts = []
-    for task, probabilities in judged_heads(table).items():
+    for task, probabilities in scored_heads(table).items():
         truth, guess = true_classes(table, task), probabilities.argmax(1)
         wrong = np.flatnonzero((truth != UNKNOWN) & (truth != guess))
         names = np.array(TASKS[task].classes, object)

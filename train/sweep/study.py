@@ -24,7 +24,7 @@ FAILED = "failed"
 SCORES = "fold_scores"
 """Attribute of a trial: best macro F1 of the folds trained, in the sweep's order."""
 _MOST_FAILURES = 3
-"""In a row, after which it is not the trial's values that are at fault."""
+"""Failures in a row after which it is not the trial's values that are at fault."""
 
 
 class TrialWatch(BarWatch):
@@ -85,7 +85,7 @@ def run_trials(study: optuna.Study, sweep: Sweep, score: Score, say: Callable[[s
         study: where they are kept.
         sweep: what they choose from.
         score: trains a fold, going on from where it was stopped.
-        say: told of each trial's beginning and end.
+        say: called with a line at each trial's beginning and end.
 
     Raises:
         ValueError: three trials in a row broke down.
@@ -99,7 +99,7 @@ def run_trials(study: optuna.Study, sweep: Sweep, score: Score, say: Callable[[s
             study.sampler = TPESampler(seed=int(seed), multivariate=False)
             field.suggest(trial, name)
         head = f"trial {trial.number} of 0–{sweep.plan.trials - 1}"
-        say(f"{head}: {told(trial.params)}")
+        say(f"{head}: {values_text(trial.params)}")
         try:
             say(f"{head}: {_score_folds(study, trial, sweep, score)}")
             failures = 0
@@ -113,7 +113,7 @@ def run_trials(study: optuna.Study, sweep: Sweep, score: Score, say: Callable[[s
                 raise ValueError(f"{failures} trials in a row failed, the last one thus: {error}") from error
 
 
-def told(params: Mapping[str, Any]) -> str:
+def values_text(params: Mapping[str, Any]) -> str:
     """`optimiser.lr 0.00123, mixing.name none`."""
     shown = {k: f"{v:.3g}" if isinstance(v, float) else v for k, v in sorted(params.items())}
     return ", ".join(f"{name} {value}" for name, value in shown.items())

@@ -54,8 +54,8 @@ def write_jpegs(folder: Path, damaged: Collection[int] = ()) -> Cache:
     return writer.finish()
 
 
-class Said(Watch):
-    """Keeps what is said, and may interrupt after so many batches."""
+class Lines(Watch):
+    """Keeps the lines, and may interrupt after so many batches."""
 
     def __init__(self, batches: int = 10**9) -> None:
         self.lines: list[str] = []
@@ -109,14 +109,14 @@ def test_by_default_training_stops_and_names_the_crop(
 def test_skipping_trains_and_validates_on_the_others_and_lists_both(
     damaged: Cache, sides: tuple[int, int], tmp_path: Path
 ) -> None:
-    said = Said()
-    train_fold(plan(damaged, tmp_path), said)
+    watch = Lines()
+    train_fold(plan(damaged, tmp_path), watch)
     noted = pd.read_csv(tmp_path / "skipped.csv", dtype={"key": str})
     assert noted.side.tolist() == ["validation", "training"]
     assert noted.key.tolist() == [f"{sides[1]:08d}", f"{sides[0]:08d}"]
     assert noted.reason.str.contains("truncated").all() and set(noted.shard) == {"00000.tar"}
-    assert [line for line in said.lines if "do not decode" in line and str(tmp_path) in line] == said.lines
-    assert len(said.lines) == 2, "each is told of once, not every epoch"
+    assert [line for line in watch.lines if "do not decode" in line and str(tmp_path) in line] == watch.lines
+    assert len(watch.lines) == 2, "each is noted once, not every epoch"
     answered = pd.read_parquet(tmp_path / "oof.parquet").position
     rows = fold_rows(damaged, RECIPE.tasks, fold=FOLD, folds=FOLDS, seed=0)
     assert answered.tolist() == [row for row in rows.validation if row != sides[1]]
@@ -127,7 +127,7 @@ def test_skipping_resumes_to_the_same_bits(damaged: Cache, tmp_path: Path, batch
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train_fold(plan(damaged, whole), Watch())
     with pytest.raises(KeyboardInterrupt):
-        train_fold(plan(damaged, cut), Said(batches))
+        train_fold(plan(damaged, cut), Lines(batches))
     train_fold(plan(damaged, cut), Watch())
     states = [load_state(folder / "last.pt") for folder in (whole, cut)]
     assert states[0] is not None and states[1] is not None
@@ -180,7 +180,7 @@ def test_a_cache_deleted_while_training_is_named_and_training_goes_on_once_it_is
     train_fold(plan(cache, whole), Watch())
     away = tmp_path / "away"
 
-    class Deleter(Said):
+    class Deleter(Lines):
         def scored(self, *_: object) -> None:
             (cache.folder / name).rename(away)
 

@@ -44,9 +44,9 @@ def test_bands_and_genders_are_spread_evenly_by_default(coloured: Cache) -> None
 
 @pytest.mark.parametrize("scheme", get_args(FoldScheme))
 def test_a_fold_that_a_scheme_does_not_have(coloured: Cache, scheme: FoldScheme) -> None:
-    told = "fold 0 is the only one" if scheme in ("holdout", "everything") else "they are numbered 0 to 2"
+    numbers = "fold 0 is the only one" if scheme in ("holdout", "everything") else "they are numbered 0 to 2"
     for fold in (3, -1):
-        with pytest.raises(ValueError, match=f"fold {fold}: with 3 folds of scheme {scheme} {told}"):
+        with pytest.raises(ValueError, match=f"fold {fold}: with 3 folds of scheme {scheme} {numbers}"):
             rows_of(coloured, scheme, fold)
 
 

@@ -67,8 +67,8 @@ def test_a_labelled_photos_target_is_its_label_and_a_share_of_the_answer(task: s
     labels = class_rows(TASKS[task], photos, Age())
     values = drawn(3)
     values[2] = 0
-    said = Answers(probabilities=values, choices=np.array([3, 4, -1]))
-    found = teach(labels, task, np.ones(3, bool), said, TEACHER)
+    given = Answers(probabilities=values, choices=np.array([3, 4, -1]))
+    found = teach(labels, task, np.ones(3, bool), given, TEACHER)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[:2], 0.75 * labels[:2] + 0.25 * marginal(values, task)[:2], atol=1e-6)
     assert found[2].tolist() == labels[2].tolist()
@@ -109,8 +109,8 @@ def test_soft_answers_sum_to_1_and_keep_their_order(seed: int, temperature: floa
 
 
 def test_hard_answers_are_the_class_answered_with_and_not_the_likeliest() -> None:
-    said = Answers(probabilities=drawn(3), choices=np.array([5, -1, 17]))
-    found = lessons(said, pseudo(labels="hard", temperature=3.0))
+    given = Answers(probabilities=drawn(3), choices=np.array([5, -1, 17]))
+    found = lessons(given, pseudo(labels="hard", temperature=3.0))
     assert found.sum() == 2 and found[0, 5] == found[2, 17] == 1
 
 
@@ -119,19 +119,19 @@ def test_a_photo_without_labels_is_taught_its_weight_where_the_teacher_is_sure(t
     values = np.zeros((3, 18))
     values[:, 10], values[:, 4] = (0.9, 0.8999, 0.95), (0.1, 0.1001, 0.05)
     zeros = np.zeros((3, len(TASKS[task].classes)), np.float32)
-    said = Answers(
+    given = Answers(
         probabilities=values, choices=np.array([10, 10, 4])
     )  # the last answers with the unlikelier
-    found = teach(zeros, task, np.zeros(3, bool), said, pseudo())
+    found = teach(zeros, task, np.zeros(3, bool), given, pseudo())
     np.testing.assert_allclose(found[0], 0.5 * marginal(values, task)[0], atol=1e-6)
     assert not found[1:].any()
 
 
 def test_a_label_that_is_known_is_kept_where_others_are_not() -> None:
     label = np.array([[0, 1, 0]], np.float32)
-    said = answers(sure_row(10))
-    assert teach(label, "mask", np.zeros(1, bool), said, pseudo()).tolist() == label.tolist()
-    assert teach(label * 0, "mask", np.zeros(1, bool), said, pseudo()).sum() == pytest.approx(0.5)
+    given = answers(sure_row(10))
+    assert teach(label, "mask", np.zeros(1, bool), given, pseudo()).tolist() == label.tolist()
+    assert teach(label * 0, "mask", np.zeros(1, bool), given, pseudo()).sum() == pytest.approx(0.5)
 
 
 def sure_row(label: int) -> np.ndarray:
@@ -157,12 +157,12 @@ def test_only_sure_photos_without_labels_are_trained_on(both: Cache, tmp_path: P
     path = write(tmp_path, keyed(both, sure(both, [*labelled, *free])))
     recipe = Recipe(tasks=("mask", "class18"), teacher=Teacher(predictions=(str(path),), weight=0.5))
     plain = fold_rows(both, recipe.tasks, fold=1, folds=3, seed=0)
-    rows, told = with_taught(recipe, both, plain)
+    rows, note = with_taught(recipe, both, plain)
     assert rows.training.tolist() == [*plain.training, *free]
     assert (rows.validation.tolist(), rows.prior) == (plain.validation.tolist(), plain.prior)
     # Class 10 is: mask worn wrongly, a woman, of the middle band.
-    assert "pseudo-labels of 3 of 12 photos" in told
-    assert "(wear 0, incorrect 3, normal 0; male 0, female 3; <30 0, 30-59 3, >=60 0)" in told
+    assert "pseudo-labels of 3 of 12 photos" in note
+    assert "(wear 0, incorrect 3, normal 0; male 0, female 3; <30 0, 30-59 3, >=60 0)" in note
     targets = make_targets(recipe, both, rows.training)
     sums = targets["class18"].sum(1)
     assert sums[free] == pytest.approx([0.5] * 3) and sums[plain.training] == pytest.approx(1)
@@ -204,26 +204,27 @@ def test_a_teacher_that_has_nothing_to_say_is_told(both: Cache, coloured: Cache,
 
 
 @pytest.mark.parametrize(
-    ("table_", "told"),
+    ("table_", "message"),
     [
         ({"share": 1.5}, "teacher.share=1.5, weight=0.0: must be in"),
         ({"share": 0.5, "weight": -1.0}, "weight=-1.0: must be in"),
         ({"share": 0.5, "above": 0.0}, r"teacher.above=0.0: must be in \(0, 1\]"),
         ({"share": 0.5, "temperature": 0.0}, "teacher.temperature=0.0: must be above 0"),
         ({}, r"teacher.predictions=\['p.parquet'\], share=0.0, weight=0.0: a file of predictions teaches"),
+        ({"predictions": ("p.parquet", "")}, r"teacher.predictions=\['p.parquet', ''\]: '' is no file"),
         (
-            {"predictions": ("",), "share": 0.5},
+            {"predictions": (), "share": 0.5},
             r"teacher.predictions=\[\], share=0.5, weight=0.0: .* need a file",
         ),
     ],
 )
-def test_settings_that_cannot_be_are_refused(table_: dict[str, object], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_settings_that_cannot_be_are_refused(table_: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Teacher(**({"predictions": ("p.parquet",)} | table_))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "message"),
     [
         ({"tasks": ("mask_gender", "age6")}, "do not tell age6; use age3 or senior"),
         ({"tasks": ("mask", "age3"), "age": Age(coding="years", sigma=2.0)}, "tell no years"),
@@ -232,8 +233,8 @@ def test_settings_that_cannot_be_are_refused(table_: dict[str, object], told: st
         ({"sampler": Sampling(name="person_balanced")}, "sampler.name='person_balanced'"),
     ],
 )
-def test_recipes_that_18_classes_cannot_teach_are_refused(other: dict[str, object], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_recipes_that_18_classes_cannot_teach_are_refused(other: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Recipe(**other, teacher=pseudo())  # type: ignore[arg-type]
     Recipe(tasks=("mask", "age3", "senior"), age=Age(coding="ordinal"), teacher=pseudo())
 
@@ -277,8 +278,8 @@ def test_a_run_begun_before_there_were_teachers_goes_on(coloured: Cache, tmp_pat
     once = plan(coloured, tmp_path / "fold1", replace(RECIPE, epochs=1))
     best = train_fold(once, Watch())
     request = tmp_path / "fold1" / "request.json"
-    asked = json.loads(request.read_text())
-    assert {"predictions", "extra"} & {*asked} == set()
-    del asked["recipe"]["teacher"]
-    request.write_text(json.dumps(asked))
+    kept = json.loads(request.read_text())
+    assert {"predictions", "extra"} & {*kept} == set()
+    del kept["recipe"]["teacher"]
+    request.write_text(json.dumps(kept))
     assert train_fold(once, Watch()) == best

@@ -22,9 +22,9 @@ def both(coloured: Cache, unseen: Cache, tmp_path_factory: pytest.TempPathFactor
 def test_photos_are_found_by_their_names_in_any_order(coloured: Cache, both: Cache, tmp_path: Path) -> None:
     for cache, predictions in ((coloured, table(coloured)), (both, keyed(both))):
         shuffled = predictions.sample(frac=1, random_state=1)
-        said = read_predictions(write(tmp_path, shuffled), cache)
-        np.testing.assert_allclose(said.probabilities, predictions[[*CLASS_NAMES]])
-        assert said.choices.tolist() == predictions["ans"].tolist()
+        found = read_predictions(write(tmp_path, shuffled), cache)
+        np.testing.assert_allclose(found.probabilities, predictions[[*CLASS_NAMES]])
+        assert found.choices.tolist() == predictions["ans"].tolist()
 
 
 def test_files_of_different_photos_teach_together(both: Cache, tmp_path: Path) -> None:
@@ -32,10 +32,10 @@ def test_files_of_different_photos_teach_together(both: Cache, tmp_path: Path) -
     (tmp_path / "rest").mkdir()
     parts = [str(write(tmp_path, whole[:72])), str(write(tmp_path / "rest", whole[72:80]))]
     for files in (parts, parts[::-1]):
-        said = read_teacher(files, both)
-        np.testing.assert_allclose(said.probabilities[:80], whole[[*CLASS_NAMES]][:80])
-        assert said.choices.tolist() == [*whole["ans"][:80], *[UNKNOWN] * 4]
-        assert not said.probabilities[80:].any()
+        found = read_teacher(files, both)
+        np.testing.assert_allclose(found.probabilities[:80], whole[[*CLASS_NAMES]][:80])
+        assert found.choices.tolist() == [*whole["ans"][:80], *[UNKNOWN] * 4]
+        assert not found.probabilities[80:].any()
     write(tmp_path / "rest", whole[70:])
     first = both.index["image_id"].iloc[70]
     with pytest.raises(ValueError, match=rf"rest/p.parquet: answers 2 photos .* the first is '{first}'"):
@@ -80,9 +80,9 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
 def test_a_file_that_cannot_be_used_is_named_with_the_value(
     coloured: Cache, tmp_path: Path, name: str
 ) -> None:
-    change, told = BAD[name]
+    change, message = BAD[name]
     path = write(tmp_path, change(table(coloured, np.full((72, 18), 1 / 18) if "sum" not in name else None)))
-    with pytest.raises(ValueError, match=f"p.parquet: .*{told}"):
+    with pytest.raises(ValueError, match=f"p.parquet: .*{message}"):
         read_predictions(path, coloured)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from train.engine import environment
-from train.engine.environment import describe_environment, write_environment
+from train.engine.environment import describe_environment, git_state, write_environment
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -22,13 +22,12 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module that takes the place of train/engine/environment.py, in a package outside any repository."""
+    """A module in a package outside any repository."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     package = tmp_path / "repository" / "train"
     package.mkdir(parents=True)
     for name in ("__init__.py", "environment.py"):
         (package / name).write_text("")
-    monkeypatch.setattr(environment, "_CODE", package / "environment.py")
     return package / "environment.py"
 
 
@@ -44,6 +43,7 @@ def test_versions_machine_and_command_are_those_of_this_process() -> None:
     assert found["memory_gib"] > 0
     assert found["processor"]
     assert len(found["gpus"]) == torch.cuda.device_count()
+    assert found["git"] == git_state(Path(environment.__file__))
 
 
 def test_the_name_of_the_machine_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,16 +81,16 @@ def test_commit_and_whether_the_tree_differs_from_it(code: Path) -> None:
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "first")
     commit = git(repository, "rev-parse", "HEAD")
-    assert describe_environment()["git"] == {"commit": commit, "dirty": False}
+    assert git_state(code) == {"commit": commit, "dirty": False}
     code.write_text("changed = True\n")
-    assert describe_environment()["git"] == {"commit": commit, "dirty": True}
+    assert git_state(code) == {"commit": commit, "dirty": True}
     git(repository, "commit", "-qam", "second")
     (code.parent / "new.py").write_text("")
-    assert describe_environment()["git"] == {"commit": git(repository, "rev-parse", "HEAD"), "dirty": True}
+    assert git_state(code) == {"commit": git(repository, "rev-parse", "HEAD"), "dirty": True}
 
 
 def test_code_in_no_repository_has_no_commit(code: Path) -> None:
-    assert describe_environment()["git"] is None
+    assert git_state(code) is None
 
 
 def test_code_that_lies_in_a_repository_of_others_has_no_commit(code: Path) -> None:
@@ -99,10 +99,10 @@ def test_code_that_lies_in_a_repository_of_others_has_no_commit(code: Path) -> N
     (repository / "theirs.py").write_text("")
     git(repository, "add", "theirs.py")
     git(repository, "commit", "-qm", "theirs")
-    assert describe_environment()["git"] is None
+    assert git_state(code) is None
 
 
 def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("git") is None
-    assert describe_environment()["git"] is None
+    assert git_state(Path(__file__)) is None

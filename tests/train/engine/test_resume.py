@@ -26,7 +26,7 @@ from train.recipe.data import Mixing
 from train.recipe.network import Head, Optimiser, Schedule
 from train.recipe.recipe import Recipe
 
-# 48 photos train in 6 batches, 24 validate in 3: nine are told of in an epoch.
+# 48 photos train in 6 batches, 24 validate in 3: nine advance the watch in an epoch.
 RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),
     backbone="test_resnet",
@@ -58,11 +58,11 @@ def plan(cache: Cache, folder: Path, recipe: Recipe = RECIPE, minutes: float = 0
 
 
 class Cut(Watch):
-    """Interrupts after so many batches, before the next one is told of."""
+    """Interrupts after so many batches, before the next one counts."""
 
     def __init__(self, batches: int) -> None:
         self.left = batches
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def advance(self, photos: int, loss: float = math.nan) -> None:
         self.left -= 1
@@ -70,11 +70,11 @@ class Cut(Watch):
             raise KeyboardInterrupt
 
     def say(self, line: str) -> None:
-        self.said.append(line)
+        self.lines.append(line)
 
 
 def untimed(state: Any) -> Any:
-    """A training state without what the clock says, and tensors as bytes."""
+    """A training state without times, and tensors as bytes."""
     if isinstance(state, dict):
         return {key: untimed(value) for key, value in state.items() if key not in TIMED}
     if isinstance(state, list | tuple):
@@ -99,7 +99,7 @@ def whole(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told", "saved"),
+    ("minutes", "batches", "saved"),
     [
         (0.0, 0, (0, 1)),
         (0.0, 3, (0, 4)),
@@ -117,20 +117,21 @@ def test_cut_after_any_batch(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     minutes: float,
-    told: int,
+    batches: int,
     saved: tuple[int, int],
 ) -> None:
     """Each look at the clock finds it a minute later; so at two minutes every second batch is saved."""
     clock = SimpleNamespace(monotonic=itertools.count(0, 60).__next__)
     monkeypatch.setattr("train.engine.checkpoint.time", clock)
     with pytest.raises(KeyboardInterrupt):
-        train_fold(plan(coloured, tmp_path, minutes=minutes), Cut(told))
+        train_fold(plan(coloured, tmp_path, minutes=minutes), Cut(batches))
     state = load_state(tmp_path / "last.pt")
     assert state is not None
     assert (len(state["history"]), state["part"]["next_batch"]) == saved
     watch = Cut(100)
     train_fold(plan(coloured, tmp_path, minutes=minutes), watch)
-    assert watch.said == [f"fold 1: resuming in epoch {saved[0] + 1} of 2, after {saved[1]} of its 6 batches"]
+    place = f"epoch {saved[0] + 1} of 2, after {saved[1]} of its 6 batches"
+    assert watch.lines == [f"fold 1: resuming in {place}"]
     assert_same_run(whole, tmp_path)
 
 
@@ -192,8 +193,8 @@ def test_the_newest_intact_state_wins(coloured: Cache, whole: Path, tmp_path: Pa
     path.write_bytes(data) if damage == "flipped bit" else path.unlink()
     watch = Cut(100)
     train_fold(plan(coloured, tmp_path, minutes=60.0), watch)
-    assert "resuming in epoch 1 of 2, after 4 of its 6 batches" in watch.said[-1]
-    assert ("going on from last.previous.pt" in watch.said[0]) == (damage == "flipped bit")
+    assert "resuming in epoch 1 of 2, after 4 of its 6 batches" in watch.lines[-1]
+    assert ("going on from last.previous.pt" in watch.lines[0]) == (damage == "flipped bit")
     assert_same_run(whole, tmp_path)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 
-from train.engine.schedule import judge_epoch, make_schedule, plateau_falls, rate_factor
+from train.engine.schedule import make_schedule, plateau_falls, rate_factor, renew_rates
 from train.recipe.network import Schedule
 
 STEPS = 10
@@ -148,7 +148,7 @@ def test_a_fall_of_plateau_counts_from_the_first_step_after_the_score() -> None:
             optimiser.step()
             schedule.step()
         history.append(score)
-        judge_epoch(schedule)
+        renew_rates(schedule)
     assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.1, 0.1])
 
 
@@ -163,7 +163,7 @@ def test_judging_an_epoch_does_not_disturb_other_schedules() -> None:
         optimiser.step()
         schedule.step()
         if step % 2:
-            judge_epoch(schedule)
+            renew_rates(schedule)
 
 
 def test_a_schedule_goes_on_from_its_state() -> None:

@@ -202,10 +202,10 @@ def test_a_loss_gone_astray_names_step_samples_and_rate(
     with pytest.raises(ValueError, match=r"epoch 2, batch 2 of 3 \(step 5\): the loss is not") as error:
         train_fold(plan(coloured, tmp_path, recipe), Watch())
     assert "at learning rate 0.025" in str(error.value)
-    told = re.search(r"keys ([0-9, ]+);", str(error.value))
-    assert told
+    keys = re.search(r"keys ([0-9, ]+);", str(error.value))
+    assert keys
     rows = assembled(coloured, tmp_path, recipe).training.batch_rows(1, 1)
-    assert told[1].split(", ") == coloured.index.key.iloc[rows].tolist()
+    assert keys[1].split(", ") == coloured.index.key.iloc[rows].tolist()
     state = load_state(tmp_path / "last.pt")
     assert state is not None
     assert all(v.isfinite().all() for v in state["model"].values())

@@ -109,9 +109,9 @@ def test_focal_loss_of_two_classes_is_that_of_torchvision(gamma: float) -> None:
 @settings(deadline=None, max_examples=30)
 @given(pairs=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
 def test_soft_f1_of_sure_predictions_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
-    true, told = torch.tensor(pairs).unbind(1)
-    expected = f1_score(true, told, labels=range(4), average="macro", zero_division=0)
-    found = soft_f1(1e4 * hard(told, 4), hard(true, 4))
+    true, guessed = torch.tensor(pairs).unbind(1)
+    expected = f1_score(true, guessed, labels=range(4), average="macro", zero_division=0)
+    found = soft_f1(1e4 * hard(guessed, 4), hard(true, 4))
     assert found.item() == pytest.approx(1 - expected, abs=1e-6)
 
 

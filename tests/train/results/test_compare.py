@@ -10,16 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from faces.intervals import (
-    DRAWS,
-    Estimate,
-    drawn_f1,
-    f1_of_counts,
-    interval,
-    mean_f1,
-    person_counts,
-    pooled_f1,
-)
+from faces.intervals import Estimate
 from faces.labels import TASKS, IntArray
 from train.results.compare import CompareSettings, run
 from train.results.comparison import Line, compare, paired_gain, score_recipes
@@ -132,41 +123,6 @@ def test_paired_differences_are_surer_than_the_scores_they_are_of(tmp_path: Path
     assert other_way.value == pytest.approx(-gain.value)
     with pytest.raises(ValueError, match=r"baseline='godo' is not among them: did you mean 'good'\?"):
         lines_of(tmp_path, baseline="godo")
-
-
-def test_intervals_are_of_people_and_not_of_photos() -> None:
-    """Photos of one person all answered alike: a draw of n people varies as n answers do, not as 9 n."""
-    random = np.random.default_rng(0)
-    person = np.repeat(np.arange(200), 9)
-    truth = np.repeat(random.integers(0, 2, 200), 9)
-    guess = np.repeat(np.where(random.random(200) < 0.8, truth[::9], 1 - truth[::9]), 9)
-    spread = drawn_f1([person_counts(person, truth, guess, 200, 2)]).std()
-    assert spread == pytest.approx(np.sqrt(0.8 * 0.2 / 200), rel=0.15)
-
-
-def test_draws_are_macro_f1_of_the_drawn_photos() -> None:
-    random = np.random.default_rng(1)
-    person = np.repeat(np.arange(12), 4)
-    truth, guess = random.integers(0, 5, (2, 48))
-    drawn = random.integers(12, size=12)
-    counts = person_counts(person, truth, guess, 12, 5)
-    rows = np.concatenate([np.flatnonzero(person == p) for p in drawn])
-    expected = f1_score(truth[rows], guess[rows], average="macro", zero_division=0)
-    assert mean_f1(counts[drawn].sum(0)) == pytest.approx(expected)
-    assert np.isnan(f1_of_counts(np.zeros((3, 5)))).all()
-
-
-def test_draws_depend_on_the_seed_and_on_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(2)
-    counts = person_counts(np.arange(30), *random.integers(0, 3, (2, 30)), 30, 3)
-    scores = drawn_f1([counts], seed=5)
-    monkeypatch.setattr("faces.intervals._DRAWN_AT_ONCE", 100)
-    assert np.array_equal(drawn_f1([counts], seed=5), scores)
-    assert not np.array_equal(drawn_f1([counts], seed=6), scores)
-    assert len(scores) == DRAWS
-    low, high = interval(scores)
-    assert ((scores >= low) & (scores <= high)).mean() == pytest.approx(0.95, abs=0.01)
-    assert low < pooled_f1([counts]) < high
 
 
 def test_other_folds_are_not_comparable(tmp_path: Path) -> None:

@@ -189,8 +189,8 @@ def test_wandb_keeps_a_run_on_disk_and_goes_on_with_it_under_the_same_id(
     lives = sorted(folder.glob(f"wandb/offline-run-*-{number}/run-{number}.wandb"))
     assert len(lives) == 2
     rows = [row for life in lives for row in wandb_rows(life)]
-    told = [(row["epoch"], row["train/loss"]) for row in rows if "train/loss" in row]
-    assert told == [(0, 2.0), (1, 1.0)]
+    losses = [(row["epoch"], row["train/loss"]) for row in rows if "train/loss" in row]
+    assert losses == [(0, 2.0), (1, 1.0)]
     assert rows[0][f"class_f1/{CLASS}"] == 0.25
     assert {"confusion", "worst"} <= {key.split("/")[0] for row in rows for key in row}
     assert [*folder.glob("wandb/offline-run-*/files/media/images/worst_*.png")]

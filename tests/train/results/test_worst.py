@@ -17,11 +17,11 @@ from train.results.report import (
 from train.results.worst import draw_worst, worst_errors
 
 
-def table_of(cache: Cache, said: dict[str, np.ndarray]) -> pd.DataFrame:
+def table_of(cache: Cache, probabilities: dict[str, np.ndarray]) -> pd.DataFrame:
     """An out-of-fold table of the cache's first photos with these probabilities."""
-    count = len(next(iter(said.values())))
+    count = len(next(iter(probabilities.values())))
     known = cache.index.loc[: count - 1, ["position", "image_id", "person", "mask", "gender", "age"]]
-    columns = {f"{t}:{n}": p[:, i] for t, p in said.items() for i, n in enumerate(TASKS[t].classes)}
+    columns = {f"{t}:{n}": p[:, i] for t, p in probabilities.items() for i, n in enumerate(TASKS[t].classes)}
     return pd.concat([known.assign(fold=0), pd.DataFrame(columns)], axis=1)
 
 
@@ -30,11 +30,11 @@ def right_answers(cache: Cache, task: str, count: int) -> np.ndarray:
     return np.eye(len(TASKS[task].classes), dtype=np.float32)[cache.labels(task)[:count]]
 
 
-def mislead(said: np.ndarray, row: int, wrong: float) -> None:
+def mislead(probabilities: np.ndarray, row: int, wrong: float) -> None:
     """Move so much of a row's probability from the truth to the class after it."""
-    truth = int(said[row].argmax())
-    said[row, truth] = 1 - wrong
-    said[row, (truth + 1) % said.shape[1]] = wrong
+    truth = int(probabilities[row].argmax())
+    probabilities[row, truth] = 1 - wrong
+    probabilities[row, (truth + 1) % probabilities.shape[1]] = wrong
 
 
 def words(figure: Figure) -> list[str]:
@@ -42,10 +42,10 @@ def words(figure: Figure) -> list[str]:
 
 
 def test_worst_errors_come_by_confidence_and_right_answers_not_at_all(coloured: Cache) -> None:
-    said = right_answers(coloured, "class18", 30)
+    probabilities = right_answers(coloured, "class18", 30)
     for row, wrong in ((4, 0.7), (11, 0.95), (20, 0.6), (25, 0.45)):
-        mislead(said, row, wrong)
-    errors = worst_errors(table_of(coloured, {"class18": said}))
+        mislead(probabilities, row, wrong)
+    errors = worst_errors(table_of(coloured, {"class18": probabilities}))
     # Row 25 is unsure but right.
     assert [*errors["position"]] == [*coloured.index["position"][[11, 4, 20]]]
     np.testing.assert_allclose(errors["confidence"], [0.95, 0.7, 0.6], rtol=1e-6)
@@ -57,10 +57,10 @@ def test_worst_errors_come_by_confidence_and_right_answers_not_at_all(coloured: 
 
 
 def test_no_more_errors_than_asked_for(coloured: Cache) -> None:
-    said = right_answers(coloured, "class18", 30)
+    probabilities = right_answers(coloured, "class18", 30)
     for row in range(10):
-        mislead(said, row, 0.6 + row / 100)
-    errors = worst_errors(table_of(coloured, {"class18": said}), 3)
+        mislead(probabilities, row, 0.6 + row / 100)
+    errors = worst_errors(table_of(coloured, {"class18": probabilities}), 3)
     assert [*errors["position"]] == [*coloured.index["position"][[9, 8, 7]]]
 
 
@@ -72,25 +72,25 @@ def test_heads_that_do_not_say_the_classes_are_judged_each_by_itself(coloured: C
     mislead(mask, row, 0.8)
     mislead(senior, row, 0.9)
     errors = worst_errors(table_of(coloured, {"mask": mask, "senior": senior}))
-    # Whoever is younger than 30 has no class in `senior`, and nothing said of them is wrong.
+    # Whoever is younger than 30 has no class in `senior`, and no guess about them is wrong.
     assert [*errors["task"]] == ["senior", "mask"]
     assert errors["guessed"][0] == ">=60"
     assert {*errors["position"]} == {coloured.index["position"][row]}
 
 
 def test_factor_heads_that_say_the_classes_together_are_judged_together(coloured: Cache) -> None:
-    said = {task: right_answers(coloured, task, 30) for task in ("mask", "gender", "age3")}
-    mislead(said["gender"], 7, 0.8)
-    [error] = worst_errors(table_of(coloured, said)).to_dict("records")
+    probabilities = {task: right_answers(coloured, task, 30) for task in ("mask", "gender", "age3")}
+    mislead(probabilities["gender"], 7, 0.8)
+    [error] = worst_errors(table_of(coloured, probabilities)).to_dict("records")
     assert error["task"] == "class18"
     assert {*error["true"].split()} ^ {*error["guessed"].split()} == {"male", "female"}
 
 
 def test_the_picture_shows_the_crop_the_label_the_guess_and_the_confidence(coloured: Cache) -> None:
-    said = right_answers(coloured, "class18", 30)
+    probabilities = right_answers(coloured, "class18", 30)
     for row, wrong in ((4, 0.7), (11, 0.95)):
-        mislead(said, row, wrong)
-    table = table_of(coloured, {"class18": said})
+        mislead(probabilities, row, wrong)
+    table = table_of(coloured, {"class18": probabilities})
     figure, [first, second] = draw_worst(coloured, table), worst_errors(table).to_dict("records")
     assert words(figure) == [
         first["true"],
@@ -108,8 +108,8 @@ def test_without_errors_the_picture_says_so(coloured: Cache) -> None:
 
 
 def test_heads_that_do_not_say_the_classes_get_a_confusion_matrix_each(coloured: Cache) -> None:
-    said = {task: right_answers(coloured, task, 40) for task in ("age6", "senior")}
-    figure = confusion_figure(table_of(coloured, said), "title")
+    probabilities = {task: right_answers(coloured, task, 40) for task in ("age6", "senior")}
+    figure = confusion_figure(table_of(coloured, probabilities), "title")
     assert [axes.get_title() for axes in figure.axes] == ["age6: accuracy 1.000", "senior: accuracy 1.000"]
     counts = [sum(int(text.get_text()) for text in axes.texts) for axes in figure.axes]
     assert counts == [40, int((coloured.labels("senior")[:40] >= 0).sum())]
@@ -123,8 +123,8 @@ def test_confusion_of_the_classes_leaves_out_photos_without_labels(coloured: Cac
 
 
 def test_out_of_fold_tables_of_all_folds_are_read_scored_and_drawn(coloured: Cache, tmp_path: Path) -> None:
-    said = {task: right_answers(coloured, task, 40) for task in ("mask", "senior")}
-    whole = table_of(coloured, said)
+    probabilities = {task: right_answers(coloured, task, 40) for task in ("mask", "senior")}
+    whole = table_of(coloured, probabilities)
     for fold, rows in enumerate((whole[:25], whole[25:])):
         (tmp_path / f"fold{fold}").mkdir()
         rows.assign(fold=fold).to_parquet(tmp_path / f"fold{fold}" / "oof.parquet", index=False)
