@@ -29,7 +29,7 @@ class InferSettings:
     cache: Path
     """Finished cache of the photos to predict, cropped with the settings of training."""
     info: Path | None = None
-    """The info.csv with the requested photos: checked before and after predicting, as their order."""
+    """The info.csv with the requested photos, which are checked before and after predicting."""
     runs: Path = Path("runs")
     """Folder of all runs."""
     predictions: Path = Path("predictions")
@@ -45,9 +45,9 @@ def run(settings: InferSettings) -> None:
     if settings.info:
         check_photos(cache, settings.info)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
-    from infer.work import answer
+    from infer.work import answer_cache
 
-    answer(
+    answer_cache(
         ensemble,
         cache,
         info=settings.info,

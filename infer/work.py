@@ -25,7 +25,7 @@ from infer.predict.store import load_or_predict
 from train.engine.compute import PredictCompute
 
 
-def answer(
+def answer_cache(
     ensemble: Ensemble,
     cache: Cache,
     *,
@@ -59,7 +59,7 @@ def answer(
     if info:
         check_submission(folder / "submission.csv", info)
     console.print(shares_table(table, prior))
-    warn_of_guesses(table, cache, console)
+    _warn_of_guesses(table, cache, console)
     voters = (
         f"{len(every)} runs of {len(members)} recipe{'s' * (len(members) > 1)}, "
         f"views {' + '.join(ensemble.views)}"
@@ -89,14 +89,14 @@ def _kept_or_new(
     if table is not None:
         console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
         return table
-    panels = predict_panels(ensemble, members, cache, compute, console)
+    panels = _predict_panels(ensemble, members, cache, compute, console)
     table = answer_table(cache, count_votes(ensemble.root, panels), prior)
     draw_photo_sheet(cache, table, folder / "gallery.png")
     write_answers(table, networks_table(cache, panels), basis, folder)
     return table
 
 
-def predict_panels(
+def _predict_panels(
     ensemble: Ensemble,
     members: Mapping[str, Sequence[Run]],
     cache: Cache,
@@ -127,7 +127,7 @@ def predict_panels(
     return {recipe: [by_run[run.name] for run in folds] for recipe, folds in members.items()}
 
 
-def warn_of_guesses(table: pd.DataFrame, cache: Cache, console: Console) -> None:
+def _warn_of_guesses(table: pd.DataFrame, cache: Cache, console: Console) -> None:
     """Print which photos were answered without a crop, if any."""
     guessed = table.ImageID[table.answered_by == PRIOR]
     if len(guessed):

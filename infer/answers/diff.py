@@ -14,10 +14,10 @@ from infer.answers.diff_sheet import check_held, draw_changes
 from infer.answers.diff_table import (
     agreement_table,
     class_table,
+    difference_intervals,
     factor_table,
-    interval_line,
     right_table,
-    scores_table,
+    sides_table,
 )
 from infer.answers.known import Known, read_networks, read_people, read_truth
 
@@ -37,7 +37,7 @@ class DiffSettings:
     cache: Path | None = None
     """The cache that was predicted, for the picture."""
     answers: Path | None = None
-    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are told."""
+    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are printed."""
     picture: Path | None = None
     """PNG file to write; left out, diff-<first>.png beside the second submission."""
 
@@ -61,10 +61,10 @@ def run(settings: DiffSettings) -> None:
         alone = read_networks(
             settings.second / "networks.parquet", pairs[["ImageID"]].assign(ans=pairs["second"])
         )
-        console.print(scores_table(pairs, truth, names, alone))
+        console.print(sides_table(pairs, truth, names, alone))
         people = read_people(settings.answers, pairs)
         if people is not None:
-            line = interval_line(pairs, alone, Known(truth, people))
+            line = difference_intervals(pairs, alone, Known(truth, people))
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not pairs.changed.any():
         return

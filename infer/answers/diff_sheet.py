@@ -16,7 +16,7 @@ from faces.labels import CLASS_NAMES
 from infer.answers.changes import factor_changes
 from infer.answers.submission_checks import some
 
-MOST = 60
+MOST_DRAWN = 60
 """Photos of a picture."""
 _COLUMNS = 8
 _CELL, _GAP = 1.9, 0.2
@@ -47,7 +47,7 @@ def check_held(cache: Cache, pairs: pd.DataFrame) -> None:
         )
 
 
-def choose_changed(pairs: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
+def choose_changed(pairs: pd.DataFrame, most: int = MOST_DRAWN) -> pd.DataFrame:
     """The changed photos to draw.
 
     Args:
@@ -76,7 +76,7 @@ def draw_changes(cache: Cache, pairs: pd.DataFrame, path: Path, names: tuple[str
         names: the sides' names.
 
     Returns:
-        The number of photos drawn, at most `MOST`.
+        The number of photos drawn, at most `MOST_DRAWN`.
     """
     chosen = choose_changed(pairs)
     groups = [(str(changed), part) for changed, part in chosen.groupby("changed", sort=False)]

@@ -15,7 +15,7 @@ from infer.answers.changes import changed_and_kappa, class_changes, count_right,
 from infer.answers.known import Known, mean_scores
 from infer.ensemble.tree import FACTORS
 
-COMMONEST = 12
+_COMMONEST = 12
 """Changes of class that are printed."""
 
 
@@ -34,7 +34,7 @@ def agreement_table(pairs: pd.DataFrame, names: tuple[str, str]) -> Table:
     return shown
 
 
-def scores_table(
+def sides_table(
     pairs: pd.DataFrame, truth: IntArray, names: tuple[str, str], alone: Sequence[IntArray]
 ) -> Table:
     """Macro F1 and accuracies of both sides, the second's less the first's, and those of one network of the
@@ -52,7 +52,7 @@ def scores_table(
     return shown
 
 
-def interval_line(pairs: pd.DataFrame, alone: Sequence[IntArray], known: Known) -> str:
+def difference_intervals(pairs: pd.DataFrame, alone: Sequence[IntArray], known: Known) -> str:
     """Paired intervals of the second's macro F1 less the first's, and of one network's of the second."""
     first, second = (known.counts([pairs[side].to_numpy(np.int64)]) for side in ("first", "second"))
     line = f"macro F1: difference {gain(second, first).signed_interval}"
@@ -76,7 +76,7 @@ def factor_table(pairs: pd.DataFrame) -> Table:
 def class_table(pairs: pd.DataFrame) -> Table:
     """The most frequent changes of class."""
     ways = class_changes(pairs)
-    few = ways.head(COMMONEST)
+    few = ways.head(_COMMONEST)
     of = f"the {len(few)} most frequent of {len(ways)} " if len(few) < len(ways) else ""
     shown = _table(f"{of}changes of class", "<from", "<to", "photos")
     for before, after, count in few[["before", "after", "count"]].to_numpy(np.int64).tolist():
@@ -85,7 +85,7 @@ def class_table(pairs: pd.DataFrame) -> Table:
 
 
 def right_table(pairs: pd.DataFrame, truth: IntArray) -> Table:
-    """Which side is right on the changed photos, by what changed."""
+    """How often each side is right on the changed photos, by what changed."""
     shown = _table("who is right on the changed photos", "", "photos", "first", "second", "neither")
     for changed, part in pairs[pairs.changed != ""].groupby("changed"):
         counts = count_right(part, truth[part.index])

@@ -31,12 +31,12 @@ def draw_photo_sheet(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 
     chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * _COLUMNS).sort_values("ans")
     figure = Figure(figsize=(1.6 * _COLUMNS, 2.05 * rows), layout="constrained")
     figure.suptitle("one photo of each predicted class in turn: the answer and its probability")
-    draw_photos(figure, cache, chosen, rows)
+    draw_photo_grid(figure, cache, chosen, rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
 
 
-def draw_photos(
+def draw_photo_grid(
     figure: Figure | SubFigure,
     cache: Cache,
     photos: pd.DataFrame,

@@ -19,7 +19,7 @@ from faces.labels import IntArray
 from faces.plots import draw_confusions
 from faces.scores import class_scores
 from infer.answers.known import Known, mean_scores, read_networks, read_people, read_truth
-from infer.answers.photo_sheet import draw_photos
+from infer.answers.photo_sheet import draw_photo_grid
 from infer.answers.submission import PRIOR
 
 
@@ -34,7 +34,7 @@ class ScoreSettings:
     predictions: Path
     """Folder of the predictions: predictions/<ensemble>."""
     answers: Path
-    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are told."""
+    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are printed."""
     cache: Path
     """The cache that was predicted, for the pictures."""
 
@@ -46,15 +46,15 @@ def run(settings: ScoreSettings) -> None:
     people = read_people(settings.answers, table)
     alone = read_networks(settings.predictions / "networks.parquet", table)
     console = Console()
-    console.print(scores_table(f"{settings.predictions} against {len(table):,} answers", table, truth, alone))
+    console.print(vote_table(f"{settings.predictions} against {len(table):,} answers", table, truth, alone))
     if people is not None:
-        line = interval_line(table["ans"].to_numpy(np.int64), alone, Known(truth, people))
+        line = vote_intervals(table["ans"].to_numpy(np.int64), alone, Known(truth, people))
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     path = draw_score(table, truth, Cache.open(settings.cache), settings.predictions)
     console.print(f"picture: {path}", highlight=False, soft_wrap=True)
 
 
-def scores_table(title: str, table: pd.DataFrame, truth: IntArray, alone: Sequence[IntArray]) -> Table:
+def vote_table(title: str, table: pd.DataFrame, truth: IntArray, alone: Sequence[IntArray]) -> Table:
     """Macro F1 and accuracies of the vote and, where there are several, of one network on average."""
     scores = class_scores(truth, table["ans"])
     shown = Table(title=title, title_justify="left")
@@ -68,7 +68,7 @@ def scores_table(title: str, table: pd.DataFrame, truth: IntArray, alone: Sequen
     return shown
 
 
-def interval_line(vote: IntArray, alone: Sequence[IntArray], known: Known) -> str:
+def vote_intervals(vote: IntArray, alone: Sequence[IntArray], known: Known) -> str:
     """Intervals of the vote's macro F1 and, paired, of what it gains over one network."""
     counts = known.counts([vote])
     line = f"macro F1 {estimate(counts).interval}"
@@ -100,7 +100,7 @@ def draw_score(table: pd.DataFrame, truth: IntArray, cache: Cache, folder: Path)
     samples = pd.concat([part.sample(min(20, len(part)), random_state=0) for part in (right, wrong)])
     photos = figure.add_subfigure(grid[1])
     photos.suptitle("right answers, and wrong ones (red, with what is right)")
-    draw_photos(photos, cache, samples, 4, dict(zip(table.ImageID, truth.tolist(), strict=True)))
+    draw_photo_grid(photos, cache, samples, 4, dict(zip(table.ImageID, truth.tolist(), strict=True)))
     path = folder / "score.png"
     figure.savefig(path, dpi=80)
     return path

@@ -13,7 +13,7 @@ import pandas as pd
 from faces.cache import Cache
 from faces.labels import CLASS_NAMES, FloatArray, project, tells
 from faces.writer import DETECTED, write_atomically
-from infer.answers.submission_checks import COLUMNS, check_answers
+from infer.answers.submission_checks import SUBMISSION_COLUMNS, check_answers
 
 if TYPE_CHECKING:
     from infer.ensemble.vote import Verdict
@@ -62,7 +62,7 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
             f"{cache.folder}: index.parquet and rejects.csv hold {len(table)} photos, which are not "
             f"the {photos} of its source, each once; delete {cache.folder} and preprocess again"
         )
-    return table[[*COLUMNS, "answered_by", "agreement", *CLASS_NAMES]]
+    return table[[*SUBMISSION_COLUMNS, "answered_by", "agreement", *CLASS_NAMES]]
 
 
 def networks_table(cache: Cache, panels: Panels) -> pd.DataFrame:
@@ -104,7 +104,7 @@ def write_answers(
     (folder / "basis.json").unlink(missing_ok=True)
     write_atomically(folder / "probabilities.parquet", table.to_parquet(index=False))
     write_atomically(folder / "networks.parquet", networks.to_parquet(index=False))
-    write_atomically(folder / "submission.csv", table[COLUMNS].to_csv(index=False).encode())
+    write_atomically(folder / "submission.csv", table[SUBMISSION_COLUMNS].to_csv(index=False).encode())
     write_atomically(folder / "basis.json", json.dumps(basis, indent=1).encode())
 
 

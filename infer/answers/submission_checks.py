@@ -12,7 +12,7 @@ import pandas as pd
 from faces.cache import Cache
 from faces.labels import CLASS_COUNT
 
-COLUMNS = ["ImageID", "ans"]
+SUBMISSION_COLUMNS = ["ImageID", "ans"]
 """Columns of submission.csv."""
 
 
@@ -42,9 +42,9 @@ def read_submission(path: Path) -> pd.DataFrame:
         ValueError: no such file, not a submission, or refused by `check_answers`.
     """
     file = submission_file(path)
-    table = _read_text(file, COLUMNS)
+    table = _read_text(file, SUBMISSION_COLUMNS)
     check_answers(table, str(file))
-    return table[COLUMNS].astype({"ans": np.int64})
+    return table[SUBMISSION_COLUMNS].astype({"ans": np.int64})
 
 
 def check_answers(table: pd.DataFrame, what: str) -> None:
@@ -92,7 +92,7 @@ def check_photos(cache: Cache, info: Path) -> None:
     """Refuse, before anything is predicted, a cache that is not of the photos of an info.csv in its order.
 
     Args:
-        cache: to be predicted; its rejected photos count, since they are answered too.
+        cache: the photos to predict; its rejected photos count, since they are answered too.
         info: the info.csv with the requested photos.
 
     Raises:
@@ -110,7 +110,7 @@ def requested_photos(info: Path) -> list[str]:
     Raises:
         ValueError: no such file, not a CSV, no such column, no rows, or a photo twice.
     """
-    table = _read_text(info, COLUMNS[:1])
+    table = _read_text(info, SUBMISSION_COLUMNS[:1])
     if table.empty:
         raise ValueError(f"{info}: asks about no photo")
     twice = table.ImageID[table.ImageID.duplicated()].unique().tolist()

@@ -14,7 +14,7 @@ from faces.labels import CLASS_COUNT, CLASS_NAMES, TASKS, FloatArray, IntArray, 
 from infer.ensemble.tree import FACTORS
 from infer.ensemble.vote import Verdict
 
-SENIOR = 2
+_SENIOR = 2
 """The age band of people of 60 and older."""
 
 
@@ -88,7 +88,7 @@ def senior_counts(person: IntArray, truth: IntArray, guess: IntArray) -> dict[st
     Returns:
         float32 [people, 3, 1] each.
     """
-    old, called_old = (split_classes(codes)["age"] == SENIOR for codes in (truth, guess))
+    old, called_old = (split_classes(codes)["age"] == _SENIOR for codes in (truth, guess))
     return {
         "f1": class_counts(person, old.astype(np.int64), called_old.astype(np.int64), 2)[..., 1:],
         "recall": share_counts(person, called_old, old),
@@ -135,7 +135,7 @@ def score(
             everyone,
             {"macro_f1": whole} | {key: share_counts(person, hit, everyone) for key, hit in shares.items()},
         ),
-        seniors=group(">=60", true["age"] == SENIOR, senior_counts(person, truth, guess)),
+        seniors=group(">=60", true["age"] == _SENIOR, senior_counts(person, truth, guess)),
         classes=tuple(
             group(name, truth == code, {"f1": whole[..., [code]]})
             for code, name in enumerate(CLASS_NAMES)

@@ -50,7 +50,7 @@ class StandingsSettings:
 
 def run(settings: StandingsSettings) -> None:
     """Score all, print, draw and write."""
-    ensembles, untrained = find_ensembles(settings.ensembles, settings.runs)
+    ensembles, untrained = _find_ensembles(settings.ensembles, settings.runs)
     cache = Cache.open(settings.cache)
     # torch takes seconds to import, which neither --help nor a mistake above should wait for.
     from infer.evaluate.standings_picture import draw_standings
@@ -71,7 +71,7 @@ def run(settings: StandingsSettings) -> None:
         replace_block(settings.markdown, settings.block, markdown_table(standings))
 
 
-def find_ensembles(files: Sequence[Path], runs: Path) -> tuple[list[Ensemble], list[str]]:
+def _find_ensembles(files: Sequence[Path], runs: Path) -> tuple[list[Ensemble], list[str]]:
     """The ensembles to compare, and the names of those left out.
 
     Args:

@@ -37,8 +37,8 @@ def compare_ensembles(
     """Score ensembles out of fold, the best first.
 
     Args:
-        ensembles: to be compared.
-        cache: on which all their recipes were trained.
+        ensembles: the ensembles to compare.
+        cache: the cache that all their recipes were trained on.
         console: where the progress is shown.
         runs: folder of all runs.
         photos: photos that are predicted to measure the speed; 0 measures none.
@@ -52,7 +52,7 @@ def compare_ensembles(
         console.print(f"{ensemble.name} ...", style="dim", highlight=False)
         plan = plan_of_ensemble(ensemble, runs, cache)
         panels = predict_out_of_fold(plan, ensemble.views, compute, console)
-        rate = measure_rate(ensemble, plan, photos, compute) if photos else float("nan")
+        rate = _measure_rate(ensemble, plan, photos, compute) if photos else float("nan")
         standings.append(_standing(ensemble, plan, panels, rate))
     return sorted(standings, key=lambda standing: -standing.macro_f1.value)
 
@@ -91,7 +91,7 @@ def _alone(plan: OutOfFold, panels: Panels, person: IntArray, truth: IntArray) -
     }
 
 
-def measure_rate(ensemble: Ensemble, plan: OutOfFold, photos: int, compute: PredictCompute) -> float:
+def _measure_rate(ensemble: Ensemble, plan: OutOfFold, photos: int, compute: PredictCompute) -> float:
     """Photos/s that all networks of an ensemble answer together in all its views, loaded and warm.
 
     Args:

@@ -37,8 +37,8 @@ def evaluate(
     """Score an ensemble out of fold, print, draw and write.
 
     Args:
-        ensemble: to be scored.
-        cache: on which all its recipes were trained.
+        ensemble: the ensemble to score.
+        cache: the cache that all its recipes were trained on.
         runs: folder of all runs.
         predictions: folder of all predictions; files go to `<ensemble>/out_of_fold` in it.
         compute: where to predict what training has not stored.
@@ -64,7 +64,7 @@ def evaluate(
     console.print(f"written to {folder}: {files}", highlight=False, soft_wrap=True)
 
 
-def out_of_fold_table(photos: pd.DataFrame, verdict: Verdict) -> pd.DataFrame:
+def _out_of_fold_table(photos: pd.DataFrame, verdict: Verdict) -> pd.DataFrame:
     """Columns key, ImageID, person, fold, mask, gender, age (true labels), ans, and a probability a class.
 
     Args:
@@ -77,18 +77,18 @@ def out_of_fold_table(photos: pd.DataFrame, verdict: Verdict) -> pd.DataFrame:
     return pd.concat([table, probabilities], axis=1)
 
 
-def plain_numbers(value: Any) -> Any:
+def _plain_numbers(value: Any) -> Any:
     """A value as JSON can hold it: dataclasses as tables, NaN as null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain_numbers(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: _plain_numbers(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {key: plain_numbers(inner) for key, inner in value.items()}
+        return {key: _plain_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_numbers(inner) for inner in value]
+        return [_plain_numbers(inner) for inner in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def conditions_of(ensemble: Ensemble, plan: OutOfFold) -> dict[str, str]:
+def _conditions(ensemble: Ensemble, plan: OutOfFold) -> dict[str, str]:
     """What must be known to read scores: data, folds, views, and what flatters them."""
     cards = [mine[0].card for mine in plan.runs.values()]
     card = cards[0]
@@ -121,16 +121,16 @@ def _evaluated(
         )
     return Evaluation(
         ensemble=ensemble.name,
-        conditions=conditions_of(ensemble, plan),
+        conditions=_conditions(ensemble, plan),
         scores=score(person, truth, verdict.classes, advance),
         ece=reliability(confidence_of(verdict), verdict.classes == truth).error,
         log_loss=log_loss(verdict.probabilities, truth),
-        members=tuple(_members(plan, panels, person, truth, mine)) if len(plan.runs) > 1 else (),
+        members=tuple(_member_scores(plan, panels, person, truth, mine)) if len(plan.runs) > 1 else (),
         views=views,
     )
 
 
-def _members(
+def _member_scores(
     plan: OutOfFold, panels: Panels, person: IntArray, truth: IntArray, ensemble: FloatArray
 ) -> list[Member]:
     """Recipes that tell the 18 classes alone, the best first."""
@@ -153,9 +153,9 @@ def _members(
 
 
 def _write(evaluation: Evaluation, plan: OutOfFold, verdict: Verdict, folder: Path) -> None:
-    table = out_of_fold_table(plan.photos, verdict)
+    table = _out_of_fold_table(plan.photos, verdict)
     write_atomically(folder / "out_of_fold.parquet", table.to_parquet(index=False))
-    text = json.dumps(plain_numbers(evaluation), indent=1)
+    text = json.dumps(_plain_numbers(evaluation), indent=1)
     write_atomically(folder / "scores.json", text.encode())
     overall = evaluation.scores.overall
     draw_evaluation(

@@ -22,7 +22,7 @@ class TuneSettings:
     selection with replacement by log-loss, its temperature from least log-loss, an override's threshold from
     the largest macro F1. The honest score is nested: photos of each fold are answered by values fitted
     without them. What is written is fitted on all photos; its own score on them is too good, and both are
-    shown. Draws tune.png beside the written file.
+    shown. Draws a picture beside the written file.
     """
 
     ensemble: Path

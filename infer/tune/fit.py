@@ -12,9 +12,9 @@ from infer.ensemble.vote import Ballot, count_votes
 from infer.predict.heads import Panels
 from infer.tune.choices import Criterion, Fitted
 from infer.tune.greedy import select_members
-from infer.tune.threshold import Flips, sweep_thresholds
+from infer.tune.threshold import Flips, score_thresholds
 
-GREEDY_SIZE = 40
+_GREEDY_SIZE = 40
 """Votes of the greedy selection whose counts become weights: shares are multiples of 1/40 or coarser."""
 
 
@@ -42,7 +42,7 @@ def fit(
         truths: [n] classes by task, `UNKNOWN` where not labelled.
         rows: photos whose truth may be looked at.
         fitted: which values are fitted.
-        space: the task that the node is asked for.
+        space: the task that the node votes on.
     """
     if isinstance(node, Compose):
         parts = tuple((task, fit(part, panels, truths, rows, fitted, task)) for task, part in node.parts)
@@ -61,7 +61,7 @@ def fit(
     return node
 
 
-def check_fit(root: Node, fitted: Sequence[Fitted]) -> None:
+def check_fittable(root: Node, fitted: Sequence[Fitted]) -> None:
     """Refuse a tree that has nothing of what is to be fitted.
 
     Raises:
@@ -83,7 +83,7 @@ def check_fit(root: Node, fitted: Sequence[Fitted]) -> None:
 
 
 def fitted_nodes(node: Node, space: str = "class18") -> list[tuple[str, Node]]:
-    """The votes and overrides that `fit` fits, each with the task it is asked for, from the root down."""
+    """The votes and overrides that `fit` fits, each with the task it votes on, from the root down."""
     below: list[tuple[str, Node]] = []
     if isinstance(node, Compose):
         below = [found for task, part in node.parts for found in fitted_nodes(part, task)]
@@ -98,7 +98,7 @@ def ballot_of(node: Node, panels: Panels, space: str) -> Ballot:
     Args:
         node: a tree or a part of it.
         panels: over n photos.
-        space: the task that the node is asked for.
+        space: the task that the node votes on.
     """
     # A hard vote of one voter keeps its choices; a soft one would take the most probable classes.
     verdict = count_votes(Vote(members=(node,), rule="hard"), panels, space)
@@ -123,14 +123,14 @@ def category_of(node: Override) -> tuple[str, int]:
 def _with_threshold(
     node: Override, panels: Panels, truths: Mapping[str, IntArray], rows: IntArray
 ) -> Override:
-    sweep = sweep_thresholds(flips_of(node, panels).part(rows), truths["class18"][rows], *category_of(node))
-    return dataclasses.replace(node, above=float(sweep.above[sweep.best]))
+    scores = score_thresholds(flips_of(node, panels).part(rows), truths["class18"][rows], *category_of(node))
+    return dataclasses.replace(node, above=float(scores.above[scores.best]))
 
 
 def _with_weights(node: Vote, panels: Panels, truth: IntArray, rows: IntArray, space: str) -> Vote:
     ballots = [ballot_of(member, panels, space) for member in node.members]
     by: Criterion = "macro_f1" if node.rule == "hard" else "log_loss"
-    found = select_members(ballots, truth, rows, by=by, size=GREEDY_SIZE, rule=node.rule)
+    found = select_members(ballots, truth, rows, by=by, size=_GREEDY_SIZE, rule=node.rule)
     kept = [(m, float(c)) for m, c in zip(node.members, found.chosen, strict=True) if c]
     return dataclasses.replace(
         node, members=tuple(m for m, _ in kept), weights=tuple(weight for _, weight in kept)

@@ -84,7 +84,7 @@ def select_members(
     return Selection(counts=np.stack(path), macro_f1=f1, log_loss=-negative, started=started, best=best)
 
 
-def mix(ballots: Sequence[Ballot], counts: IntArray, rule: Rule) -> Ballot:
+def weighted_vote(ballots: Sequence[Ballot], counts: IntArray, rule: Rule) -> Ballot:
     """The vote of members, each counted as often as given; 0 leaves a member out."""
     inside = np.flatnonzero(counts).tolist()
     return take_vote([ballots[member] for member in inside], (counts[inside] / counts.sum()).tolist(), rule)
@@ -107,7 +107,7 @@ class _Scorer:
 
     def score(self, counts: IntArray) -> tuple[float, float]:
         """The score that is compared first, and the one that decides between equals; larger is better."""
-        vote = mix(self.ballots, counts, self.rule)
+        vote = weighted_vote(self.ballots, counts, self.rule)
         truth, guess = self.truth[self.rows], vote.choices[self.rows]
         one = np.zeros(len(truth), np.int64)
         f1 = mean_f1(person_counts(one, truth, guess, 1, vote.probabilities.shape[1])[0])

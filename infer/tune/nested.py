@@ -14,7 +14,7 @@ from infer.ensemble.vote import Ballot, Verdict, count_votes
 from infer.predict.heads import Panels
 from infer.tune.choices import FITTED, Criterion, Fitted
 from infer.tune.fit import fit
-from infer.tune.greedy import Selection, mix, select_members
+from infer.tune.greedy import Selection, select_members, weighted_vote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def select_nested(
         mine = fold == number
         found = select_members(ballots, truth, np.flatnonzero(~mine), by=by, size=size)
         for place, counts in enumerate(found.counts):
-            nested[place, mine] = mix(ballots, counts, "soft").choices[mine]
+            nested[place, mine] = weighted_vote(ballots, counts, "soft").choices[mine]
         chosen[mine] = nested[found.best, mine]
         folds[number] = found
         advance()

@@ -22,7 +22,7 @@ from infer.predict.heads import Panels
 from infer.tune.fit import category_of, fitted_nodes, flips_of
 from infer.tune.nested import Tuned
 from infer.tune.table import names_of
-from infer.tune.threshold import sweep_thresholds
+from infer.tune.threshold import score_thresholds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,24 +88,24 @@ def _draw_threshold(
     """Draw macro F1 with its band, and beside it what it is traded for."""
     truth = data.truths["class18"]
     flips = flips_of(new, data.panels)
-    sweep = sweep_thresholds(flips, truth, *category_of(new))
-    places = np.unique(np.linspace(0, len(sweep.above) - 1, _POINTS).round().astype(int))
-    bands = [estimate([class_counts(data.person, truth, flips.answers(sweep.above[p]))]) for p in places]
+    scores = score_thresholds(flips, truth, *category_of(new))
+    places = np.unique(np.linspace(0, len(scores.above) - 1, _POINTS).round().astype(int))
+    bands = [estimate([class_counts(data.person, truth, flips.answers(scores.above[p]))]) for p in places]
     left, right = axes
     left.fill_between(
-        sweep.above[places],
+        scores.above[places],
         [band.low for band in bands],
         [band.high for band in bands],
         alpha=0.15,
         label="95 % over people",
     )
-    left.plot(sweep.above, sweep.macro_f1, color="tab:blue")
+    left.plot(scores.above, scores.macro_f1, color="tab:blue")
     left.set_ylabel("macro F1, 18 classes")
     _mark(left, old.above, new.above, [node.above for node in folds])
     left.set_title(f"threshold of {new.category} by task {new.task}, over the base fitted on all")
-    for name, values in {"recall": sweep.recall, "precision": sweep.precision}.items():
-        right.plot(sweep.above, values, label=f"{name} of {new.category}")
-    right.plot(sweep.above, sweep.macro_f1, color="black", linestyle="--", label="macro F1, 18 classes")
+    for name, values in {"recall": scores.recall, "precision": scores.precision}.items():
+        right.plot(scores.above, values, label=f"{name} of {new.category}")
+    right.plot(scores.above, scores.macro_f1, color="black", linestyle="--", label="macro F1, 18 classes")
     right.axvline(new.above, color=_ALL, linewidth=1)
     right.set_ylim(0, 1)
     right.set_title(f"what is traded: recall, precision and macro F1 ({new.category})")

@@ -20,7 +20,7 @@ from infer.evaluate.scores import class_counts, numbered
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.tune.choices import Criterion
 from infer.tune.fit import ballot_of
-from infer.tune.greedy import mix
+from infer.tune.greedy import weighted_vote
 from infer.tune.nested import Selected, select_nested
 from infer.tune.select_picture import draw_path
 from infer.tune.select_table import print_path, print_scores
@@ -64,7 +64,7 @@ def select_ensemble(
     """Select, print, draw and write.
 
     Args:
-        cache: on which all recipes were trained.
+        cache: the cache that all recipes were trained on.
         runs: folder of the runs to select from.
         by: what is improved.
         size: votes of the largest ensemble.
@@ -94,7 +94,7 @@ def select_ensemble(
         f"{cache.folder.name} ({cache.identity[:12]}): macro F1 {honest} by "
         f"{plan.fold_count} nested folds"
     )
-    root = vote_of(names, found.whole.chosen)
+    root = _vote_tree(names, found.whole.chosen)
     write_ensemble(Ensemble(name=out.stem, about=about, views=tuple(views), root=root), out)
     picture = out.with_suffix(".png")
     draw_path(names, found, person, truth, parts, by, picture)
@@ -111,13 +111,13 @@ def _compared(
     answers = {
         "selected, nested folds": found.chosen,
         "best single recipe": ballots[found.whole.counts[0].argmax()].choices,
-        "all recipes, equal weights": mix(ballots, equal, "soft").choices,
-        "selected, apparent": mix(ballots, found.whole.chosen, "soft").choices,
+        "all recipes, equal weights": weighted_vote(ballots, equal, "soft").choices,
+        "selected, apparent": weighted_vote(ballots, found.whole.chosen, "soft").choices,
     }
     return {name: class_counts(person, truth, choices) for name, choices in answers.items()}
 
 
-def vote_of(names: Sequence[str], counts: IntArray) -> Vote:
+def _vote_tree(names: Sequence[str], counts: IntArray) -> Vote:
     """A soft vote of recipes with their counts as weights; those with 0 are left out.
 
     Args:

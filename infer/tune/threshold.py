@@ -32,7 +32,7 @@ class Flips:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class ThresholdScores:
     """Scores at every threshold that answers differently, from the lowest on."""
 
     above: FloatArray
@@ -51,7 +51,7 @@ class Sweep:
         return int(leading[-1])
 
 
-def sweep_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> Sweep:
+def score_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> ThresholdScores:
     """Score all thresholds in one pass over the photos, the surest first.
 
     With probabilities (.2, .6), both photos changed for the better, thresholds are .1, .4 and .8, and .1 is
@@ -74,7 +74,7 @@ def sweep_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> S
     hits, called = _category(flips, truth, touched, factor, code)
     there = int((split_classes(truth)[factor] == code).sum())
     usable = np.flatnonzero(above < 1)[::-1]
-    return Sweep(
+    return ThresholdScores(
         above=above[usable],
         macro_f1=mean_f1(counts)[usable],
         recall=_share(hits[ends], np.full(len(ends), there))[usable],

@@ -19,7 +19,7 @@ from infer.evaluate.panels import plan_of_ensemble, predict_out_of_fold
 from infer.evaluate.scores import numbered
 from infer.predict.out_of_fold import OutOfFold
 from infer.tune.choices import Fitted
-from infer.tune.fit import check_fit
+from infer.tune.fit import check_fittable
 from infer.tune.nested import Tuned, tune
 from infer.tune.picture import PictureData, draw_tuning
 from infer.tune.table import Outcome, outcomes, print_outcomes, print_values
@@ -38,8 +38,8 @@ def tune_ensemble(
     """Fit by nested folds, print, draw and write.
 
     Args:
-        ensemble: whose values are fitted.
-        cache: on which all its recipes were trained.
+        ensemble: the ensemble whose values are fitted.
+        cache: the cache that all its recipes were trained on.
         fitted: which values are fitted.
         runs: folder of all runs.
         out: the tuned ensemble's file; the picture goes beside it.
@@ -49,10 +49,10 @@ def tune_ensemble(
         ValueError: nothing of the ensemble can be fitted, or as `plan_of_ensemble`.
     """
     console = Console()
-    check_fit(ensemble.root, fitted)
+    check_fittable(ensemble.root, fitted)
     plan = plan_of_ensemble(ensemble, runs, cache)
     panels = predict_out_of_fold(plan, ensemble.views, compute, console)
-    truths, person = truths_of(plan), numbered(plan.photos["person"])
+    truths, person = _truths(plan), numbered(plan.photos["person"])
     fold = plan.photos["fold"].to_numpy(np.int64)
     untuned = count_votes(ensemble.root, panels)
     with step_progress("fits", console=console, transient=True) as progress:
@@ -71,7 +71,7 @@ def tune_ensemble(
     console.print(f"written: {out}, picture: {picture}", highlight=False, soft_wrap=True)
 
 
-def truths_of(plan: OutOfFold) -> Mapping[str, IntArray]:
+def _truths(plan: OutOfFold) -> Mapping[str, IntArray]:
     """[n] classes of the photos by task, `UNKNOWN` where they are not the task's."""
     known = plan.photos
     return {name: task.encode(known["mask"], known["gender"], known["age"]) for name, task in TASKS.items()}

@@ -23,7 +23,6 @@ from infer.answers.changes import (
     read_side,
 )
 from infer.answers.diff_sheet import check_held, choose_changed, draw_changes
-from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.submission import FACE, write_answers
 
 NAMES = ("one", "other")
@@ -238,15 +237,3 @@ def test_another_order_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().out
     assert "in another order than" in shown
     assert "no picture: give the cache" in shown
-
-
-def test_the_photo_sheet_shows_the_probability_of_the_answer_not_the_largest(
-    unseen: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from matplotlib.axes import Axes
-
-    titles: list[str] = []
-    monkeypatch.setattr(Axes, "set_title", lambda _, text, **__: titles.append(text))
-    table = side([0] * 12, sure=0.7).assign(ans=3, answered_by=FACE, agreement=1.0)
-    draw_photo_sheet(unseen, table, tmp_path / "gallery.png")
-    assert titles == [f"{CLASS_NAMES[3]}\n2%"] * 12

@@ -9,7 +9,7 @@ from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Leaf, Vote, recipes_of
 from infer.ensemble.vote import Ballot, count_votes
 from infer.tune import select
-from infer.tune.greedy import mix
+from infer.tune.greedy import weighted_vote
 from infer.tune.nested import select_nested
 from infer.tune.select_work import library
 from tests.helpers.fold_runs import change_card, guesses, out_of_fold_panels, write_runs
@@ -41,7 +41,7 @@ def test_nested_answers_of_every_size_come_from_the_selection_without_the_fold()
     for number, selection in found.folds.items():
         mine = fold == number
         for size in range(4):
-            own = mix(ballots, selection.counts[size], "soft").choices[mine]
+            own = weighted_vote(ballots, selection.counts[size], "soft").choices[mine]
             assert found.nested[size, mine].tolist() == own.tolist()
         assert found.chosen[mine].tolist() == found.nested[selection.best, mine].tolist()
     with pytest.raises(ValueError, match="only fold 0 validates"):

@@ -2,8 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from faces.cache import Cache
 from faces.labels import TASKS, UNKNOWN
@@ -11,14 +9,12 @@ from faces.scores import macro_f1
 from infer.ensemble.calibration import log_loss, tempered
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
-from infer.ensemble.vote import Ballot, count_votes
+from infer.ensemble.vote import count_votes
 from infer.predict.heads import Panels
 from infer.tune import command as tune_command
-from infer.tune.fit import ballot_of, check_fit, fit, flips_of
-from infer.tune.greedy import select_members
+from infer.tune.fit import ballot_of, check_fittable, fit, flips_of
 from infer.tune.nested import tune
 from infer.tune.table import values_of
-from infer.tune.threshold import Flips, sweep_thresholds
 from tests.helpers.fold_runs import guesses, out_of_fold_panels, write_runs
 from train.engine.compute import PredictCompute
 
@@ -130,57 +126,6 @@ def test_a_vote_finds_the_temperature_by_which_its_member_was_sharpened() -> Non
     )
 
 
-def test_the_best_threshold_of_a_hand_case() -> None:
-    # 60+ is class 2 of 0, 1 and 2; photo 0 must be changed, 1 must not, 2 must and is less sure than 1.
-    flips = Flips(
-        probability=np.array([0.9, 0.5, 0.3, 0.7]),
-        before=np.array([1, 1, 1, 0]),
-        after=np.array([2, 2, 2, 0]),
-    )
-    truth = np.array([2, 1, 2, 0])
-    sweep = sweep_thresholds(flips, truth, "age", 2)
-    np.testing.assert_allclose(sweep.above, [0.15, 0.4, 0.7, 0.95])
-    # class 0 is always right; F1 of classes 1 and 2 at each threshold:
-    pairs = [(0, 4 / 5), (0, 2 / 4), (2 / 3, 2 / 3), (2 / 4, 0)]
-    np.testing.assert_allclose(sweep.macro_f1, [(1 + one + two) / 3 for one, two in pairs])
-    np.testing.assert_allclose(sweep.recall, [1, 0.5, 0.5, 0])
-    np.testing.assert_allclose(sweep.precision, [2 / 3, 0.5, 1, np.nan])
-    assert sweep.above[sweep.best] == pytest.approx(0.7)
-
-
-def test_of_equal_thresholds_the_one_that_changes_least_is_taken() -> None:
-    # The surer photo is changed for the better, the other one for the worse; below, both stay wrong.
-    flips = Flips(probability=np.array([0.2, 0.4]), before=np.array([2, 1]), after=np.array([1, 2]))
-    sweep = sweep_thresholds(flips, np.array([2, 2]), "age", 2)
-    np.testing.assert_allclose(sweep.above, [0.1, 0.3, 0.7])
-    np.testing.assert_allclose(sweep.macro_f1, [1 / 3, 1, 1 / 3])
-    assert sweep.best == 1
-    flips = Flips(probability=np.array([0.2, 0.4]), before=np.array([0, 0]), after=np.array([1, 2]))
-    sweep = sweep_thresholds(flips, np.array([4, 4]), "age", 2)
-    assert sweep.macro_f1.tolist() == [0, 0, 0] and sweep.best == 2
-
-
-@settings(max_examples=25, deadline=None)
-@given(count=st.integers(1, 40), levels=st.integers(1, 8), seed=st.integers(0, 1000))
-def test_a_sweep_is_what_scoring_every_threshold_gives(count: int, levels: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    before, truth = rng.integers(0, 18, count), rng.integers(0, 18, count)
-    after = np.where(rng.random(count) < 0.7, before // 3 * 3 + 2, before)
-    flips = Flips(probability=rng.integers(0, levels, count) / levels, before=before, after=after)
-    sweep = sweep_thresholds(flips, truth, "age", 2)
-    assert (np.diff(sweep.above) > 0).all() and ((sweep.above >= 0) & (sweep.above < 1)).all()
-    for place, above in enumerate(sweep.above):
-        answers = flips.answers(above)
-        assert sweep.macro_f1[place] == pytest.approx(macro_f1(truth, answers, 18))
-        old, called = truth % 3 == 2, answers % 3 == 2
-        if old.any():
-            assert sweep.recall[place] == pytest.approx((old & called).sum() / old.sum())
-        if called.any():
-            assert sweep.precision[place] == pytest.approx((old & called).sum() / called.sum())
-    everything = [macro_f1(truth, flips.answers(t), 18) for t in np.linspace(0, 0.999, 16)]
-    assert sweep.macro_f1[sweep.best] >= max(everything) - 1e-9
-
-
 @pytest.mark.parametrize("above", [0.0, 0.13, 0.5, 0.87])
 def test_flips_are_what_the_override_does(above: float) -> None:
     truths, _ = labelled(240, 5)
@@ -225,50 +170,13 @@ def test_parts_of_a_composition_are_fitted_on_their_own_task() -> None:
 )
 def test_an_ensemble_without_anything_to_fit_is_refused(root: Node, fitted: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="this ensemble has none of them; weights need a vote"):
-        check_fit(root, fitted)  # type: ignore[arg-type]
+        check_fittable(root, fitted)  # type: ignore[arg-type]
 
 
 def test_one_fold_alone_cannot_be_nested() -> None:
     truths, fold = labelled(24, 7)
     with pytest.raises(ValueError, match="only fold 0 validates"):
         tune(HARD, made_panels(truths), truths, np.zeros_like(fold))
-
-
-@settings(max_examples=25, deadline=None)
-@given(members=st.integers(1, 5), by=st.sampled_from(["macro_f1", "log_loss"]), seed=st.integers(0, 99))
-def test_greedy_is_never_worse_than_the_best_single_one_where_it_was_fitted(
-    members: int, by: str, seed: int
-) -> None:
-    truths, _ = labelled(60, seed)
-    truth, rows = truths["class18"], np.arange(0, 60, 2)
-    ballots = [Ballot.of(guesses(truth, 18, skill=1, seed=seed + m).astype(float)) for m in range(members)]
-    found = select_members(ballots, truth, rows, by=by, size=8)  # type: ignore[arg-type]
-    single = [
-        (macro_f1(truth[rows], b.choices[rows], 18), log_loss(b.probabilities[rows], truth[rows]))
-        for b in ballots
-    ]
-    if by == "macro_f1":
-        assert found.macro_f1[found.best] >= max(f1 for f1, _ in single) - 1e-9
-    else:
-        assert found.log_loss[found.best] <= min(loss for _, loss in single) + 1e-9
-    assert found.counts.sum(1).tolist() == [*range(1, 9)] and (np.diff(found.counts, axis=0) >= 0).all()
-
-
-def test_the_start_holds_only_those_that_help_each_other() -> None:
-    truths, _ = labelled(400, 8)
-    truth = truths["class18"]
-    twins = [Ballot.of(guesses(truth, 18, skill=2, seed=seed)) for seed in (0, 1)]
-    noise = [Ballot.of(guesses(truth, 18, skill=0, seed=seed)) for seed in (2, 3, 4)]
-    found = select_members([*noise, *twins], truth, np.arange(400), by="log_loss", size=6)
-    assert found.started == 2
-    assert found.counts[1].tolist() == [0, 0, 0, 1, 1]
-
-
-def test_equal_macro_f1_is_decided_by_log_loss() -> None:
-    truth = np.array([0, 1, 2])
-    sure, unsure = np.eye(3) * 0.8 + 0.2 / 3, np.eye(3) * 0.1 + 0.3
-    found = select_members([Ballot.of(unsure), Ballot.of(sure)], truth, np.arange(3), by="macro_f1", size=4)
-    assert found.chosen.tolist() == [0, 1] and found.best == 0
 
 
 def test_the_command_writes_an_ensemble_with_its_honest_score(
