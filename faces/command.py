@@ -131,7 +131,7 @@ def _listed(names: list[str]) -> str:
 def check_keys(
     kind: type, table: Mapping[str, Any], source: Path | str, *, also: Collection[str] = (), prefix: str = ""
 ) -> None:
-    """Refuse a key that is no field of `kind` or its tables, as `read_toml` does; values are not judged.
+    """Refuse a key that is no field of `kind` or its tables, as `read_toml` does; values are not checked.
 
     Args:
         kind: the dataclass.

@@ -101,8 +101,8 @@ def _complaint(kind: type, table: Mapping[str, Any], errors: Sequence[ErrorDetai
         return reason if reason.startswith(name) else f"{name}: {reason}"
     shown = json.dumps(value, ensure_ascii=False, default=str)
     shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
-    told = "unknown" if error["type"] == "literal_error" and isinstance(value, str) else _kind(value)
-    return f"{name}: {shown} is {told}, expected {_expected(hint)}{_cure(value, hint)}"
+    kind_of = "unknown" if error["type"] == "literal_error" and isinstance(value, str) else _kind(value)
+    return f"{name}: {shown} is {kind_of}, expected {_expected(hint)}{_cure(value, hint)}"
 
 
 def _find(kind: type, table: Mapping[str, Any], place: Sequence[int | str]) -> tuple[str, Any, Any]:

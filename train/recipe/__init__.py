@@ -1,4 +1,4 @@
-"""What a recipe says.
+"""What a recipe holds.
 
 Fields, their checks, and reading recipe files; nothing here trains.
 """

@@ -50,15 +50,15 @@ def differences(table: Mapping[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
-def list_recipes(settings: RecipesSettings) -> None:
-    """Print the table.
+def list_recipes(folder: Path) -> None:
+    """Print the table of a folder's recipes.
 
     Raises:
         ValueError: no recipe, or one that does not read.
     """
-    files = sorted(settings.recipes.glob("*.toml"), key=lambda file: (group_of(file.stem), file.stem))
+    files = sorted(folder.glob("*.toml"), key=lambda file: (group_of(file.stem), file.stem))
     if not files:
-        raise ValueError(f"{settings.recipes}: no recipe (.toml file) is there")
+        raise ValueError(f"{folder}: no recipe (.toml file) is there")
     table = Table(box=SIMPLE_HEAD)
     table.add_column("recipe", no_wrap=True)
     table.add_column("what it is; tasks, backbone@size; what it has instead of its base's")
@@ -80,7 +80,7 @@ def list_recipes(settings: RecipesSettings) -> None:
 
 
 def _describe(file: Path) -> Text:
-    """What a recipe is on one line, and below it what it trains and changes."""
+    """A recipe's purpose on one line, and below it what it trains and changes."""
     recipe = read_recipe(file)
     *bases, (_, own) = recipe_layers(file)
     parts = [", ".join(recipe.tasks), f"{recipe.backbone}@{recipe.image_size}"]
@@ -93,7 +93,7 @@ def _describe(file: Path) -> Text:
 
 def main() -> None:
     """The command line."""
-    run_command(RecipesSettings, list_recipes)
+    run_command(RecipesSettings, lambda settings: list_recipes(settings.recipes))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables of a recipe that say what it trains on: rows, sampler, mixing, labels of ages, teacher."""
+"""The tables of a recipe that set what it trains on: rows, sampler, mixing, labels of ages, teacher."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Sampling:
     """Whose classes are balanced; the recipe's first task when left out. Photos without a class in it come
     as often as without a sampler, but never in undersample."""
     beta: float = 0.999
-    """Of effective_number, in [0, 1): 0 does not balance, near 1 balances as class_balanced does."""
+    """How much effective_number balances, in [0, 1): 0 not at all, near 1 as class_balanced does."""
     table: str = ""
-    """Of custom: a CSV with a weight for each training photo, named by its column `key`, `source` or
+    """CSV that custom takes the weight of each training photo from, named by its column `key`, `source` or
     `person` (the cache's index.parquet has these); when left out, the weights stand in that index."""
     column: str = "weight"
-    """Of custom: the numeric column of weights, of any scale; 0 leaves a photo out."""
+    """The numeric column with custom's weights, of any scale; 0 leaves a photo out."""
 
     def __post_init__(self) -> None:
         if self.task and self.task not in TASKS:
@@ -73,7 +73,7 @@ class Mixing:
     """mixup blends two photos; cutmix pastes a box of the partner over the photo; half_face joins the photo's
     left part with the partner's right part."""
     probability: float = 1.0
-    """Of each photo of a batch, apart from the others, to be mixed; in (0, 1]."""
+    """Probability with which each photo of a batch, apart from the others, is mixed; in (0, 1]."""
     alpha: float = 1.0
     """Both parameters of the Beta distribution of a photo's own share, for mixup and cutmix; above 0. At 1
     all shares are equally likely, at 0.2 most photos are almost whole."""
@@ -98,11 +98,12 @@ class Mixing:
 
 @dataclass(frozen=True, kw_only=True)
 class Age:
-    """What heads that tell age are taught, and how. Scores never depend on it."""
+    """What heads that predict age are taught, and how. Scores never depend on it."""
 
     coding: Literal["classes", "ordinal", "years"] = "classes"
-    """Of heads that tell age alone. classes: a softmax over the bands. ordinal: a threshold between any two
-    neighbouring bands on one common scale (CORAL). years: a distribution over years, summed to bands."""
+    """Output of heads that predict age alone. classes: a softmax over the bands. ordinal: a threshold between
+    any two neighbouring bands on one common scale (CORAL). years: a distribution over years, summed to
+    bands."""
     sigma: float = 0.0
     """Standard deviation in years of the Gaussian by which a label is spread over ages, so that 59 and 60 are
     neighbours and not opposites; 0 spreads nothing. coding = "years" needs more than 0; 2 to 5 is usual."""
@@ -112,7 +113,7 @@ class Age:
     senior_from: float = AGE_EDGES[1]
     """Age from which a training photo counts as 60 or older, 57 to 60."""
     uncertain: tuple[int, ...] = ()
-    """Ages in whole years whose labels count less in heads that tell age, for example those next to the
+    """Ages in whole years whose labels count less in heads that predict age, for example those next to the
     boundaries: 27, 28, 29, 57, 58, 59. `rows.drop_ages` leaves such photos out altogether."""
     uncertain_weight: float = 0.5
     """How much those count, in [0, 1); at 0 they teach mask and gender only."""
@@ -163,8 +164,8 @@ class Teacher:
     `above` is compared with the probability in the file."""
 
     def __post_init__(self) -> None:
-        # Runs from before there could be several say '' for none.
-        object.__setattr__(self, "predictions", tuple(path for path in self.predictions if path))
+        if not all(self.predictions):
+            raise ValueError(f"teacher.predictions={[*self.predictions]}: '' is no file; leave it out")
         if not 0 <= self.share <= 1 or not 0 <= self.weight <= 1:
             raise ValueError(f"teacher.share={self.share}, weight={self.weight}: must be in [0, 1]")
         if not 0 < self.above <= 1:

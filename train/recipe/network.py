@@ -1,4 +1,4 @@
-"""The tables of a recipe that say what is learned and how: head, loss, optimiser, schedule, averaging."""
+"""The tables of a recipe that set what is learned and how: head, loss, optimiser, schedule, averaging."""
 
 from __future__ import annotations
 
@@ -43,30 +43,31 @@ class Loss:
     """Losses added up for each head: cross_entropy, focal, ldam (margins that are wider for rare classes), f1
     (one less the macro F1 of the batch's probabilities), symmetric (cross-entropy both ways)."""
     weights: tuple[float, ...] = ()
-    """Of the terms, one each, above 0; all 1 when left out. 0.8 and 0.2 for focal and f1 was team B's."""
+    """Weights of the terms, one each, above 0; all 1 when left out. Team B's were 0.8 and 0.2 for focal and
+    f1."""
     task_weights: tuple[float, ...] = ()
-    """Of the recipe's tasks, one each, above 0; all 1 when left out."""
+    """Weights of the recipe's tasks, one each, above 0; all 1 when left out."""
     smoothing: float = 0.0
     """Share of each label that is spread evenly over all classes of its head, in [0, 1)."""
     class_weights: Literal["none", "inverse", "effective_number", "custom"] = "none"
-    """inverse: by 1 / photos of the class; effective_number: by its effective number, see `beta`; custom: as
-    `custom` says. Of every term but f1, which weighs classes alike by itself."""
+    """Weights of the classes in every term but f1, which weighs classes alike by itself. inverse: by 1 /
+    photos of the class; effective_number: by its effective number, see `beta`; custom: by `custom`."""
     beta: float = 0.999
-    """Of effective_number, in [0, 1): 0 does not weigh, near 1 weighs as inverse does."""
+    """How much effective_number weighs, in [0, 1): 0 not at all, near 1 as inverse does."""
     custom: tuple[float, ...] = ()
     """Weights of the classes of the recipe's only task, in its order, above 0; any scale."""
     defer_epochs: int = 0
     """Epochs before the class weights begin to count: deferred re-weighting."""
     gamma: float = 2.0
-    """Of focal: how much less a photo counts that is already right; 0 is cross-entropy."""
+    """Focusing exponent of focal: how much less a photo counts that is already right; 0 is cross-entropy."""
     margin: float = 0.5
-    """Of ldam: margin of the rarest class, on the cosine scale."""
+    """Margin of the rarest class in ldam, on the cosine scale."""
     scale: float = 30.0
-    """Of ldam: by which cosines are multiplied to be logits."""
+    """Factor by which ldam makes logits of cosines."""
     forward: float = 0.1
-    """Of symmetric: weight of the cross-entropy."""
+    """Weight of the cross-entropy in symmetric."""
     reverse: float = 1.0
-    """Of symmetric: weight of the reverse cross-entropy, which forgives wrong labels."""
+    """Weight of the reverse cross-entropy in symmetric, which forgives wrong labels."""
 
     def __post_init__(self) -> None:
         if not self.terms or len(set(self.terms)) < len(self.terms):
@@ -163,7 +164,7 @@ class Schedule:
     patience: int = 3
     """Epochs that plateau waits for a better score before the rate falls."""
     cycles: int = 1
-    """Of cosine: how often it starts again from the full rate, over equal parts of the training."""
+    """Parts of equal length into which cosine divides the training, each begun at the full rate."""
     warmup_epochs: float = 0.0
     """Epochs over which the rate rises linearly from 0, before any schedule."""
 
@@ -187,7 +188,7 @@ class Averaging:
     """ema: a mean that forgets by `decay` a step; swa: the plain mean of the weights at the ends of epochs.
     The statistics of batch normalisation are computed anew for the mean, on training batches."""
     decay: float = 0.99
-    """Of ema, a step, in (0, 1): it remembers about 1 / (1 - decay) steps."""
+    """Decay of ema a step, in (0, 1): it remembers about 1 / (1 - decay) steps."""
     start_epoch: int = 0
     """The epoch, from 0, with which averaging begins; before it, the last step's weights count."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faces.command import nearest
-from faces.labels import TASKS, tells
+from faces.labels import TASKS, covers
 from pipeline.augment import LEAST_CENTRE, POLICIES, Policy, policy_named
 from train.recipe.data import Age, Mixing, Rows, Sampling, Teacher
 from train.recipe.network import Averaging, Head, Loss, Optimiser, Schedule
@@ -29,7 +29,7 @@ class Recipe:
     weights: str = ""
     """Start from this local file of backbone weights (safetensors, or a state dict saved by torch)."""
     image_size: int = 224
-    """Height and width of the network's input, in pixels."""
+    """Height and width of the network's input, pixels."""
     centre: float = 1.0
     """Share of the crop's side that the centre crop keeps, in training and evaluation, in [0.25, 1]: 0.875 at
     224 is torchvision's Resize(256) and CenterCrop(224)."""
@@ -42,17 +42,17 @@ class Recipe:
     stop_after: int = 0
     """Epochs without a better validation macro F1 after which training ends early; 0 is never."""
     seed: int = 0
-    """Of weights, order and augmentation."""
+    """Seed of initial weights, order and augmentation."""
     precision: Precision = "auto"
     """Arithmetic of forward and backward passes; auto measures what is fastest on this machine."""
     compile: bool = False
-    """Compile the training step with torch.compile; says at the start what that gained."""
+    """Compile the training step with torch.compile; what that gains is printed at the start."""
     head: Head = Head()
     """What stands between feature maps and classes."""
     loss: Loss = Loss()
     """What training minimises."""
     age: Age = Age()
-    """What heads that tell age are taught."""
+    """What heads that predict age are taught."""
     optimiser: Optimiser = Optimiser()
     """How gradients become steps."""
     schedule: Schedule = Schedule()
@@ -101,7 +101,7 @@ class Recipe:
 
 
 def age_alone(task: str) -> bool:
-    """Whether a task tells age and nothing else."""
+    """Whether a task is about age and nothing else."""
     return TASKS[task].factors == ("age",)
 
 
@@ -112,26 +112,15 @@ def check_fit(recipe: Recipe) -> None:
         ValueError: naming both and the cure.
     """
     loss, tasks = recipe.loss, recipe.tasks
-    told = f"tasks={list(tasks)}"
+    named = f"tasks={list(tasks)}"
     if loss.task_weights and len(loss.task_weights) != len(tasks):
-        raise ValueError(f"loss.task_weights={list(loss.task_weights)}: give one for each of {told}")
+        raise ValueError(f"loss.task_weights={list(loss.task_weights)}: give one for each of {named}")
     if loss.custom and (len(tasks) > 1 or len(loss.custom) != len(TASKS[tasks[0]].classes)):
         raise ValueError(
-            f"loss.custom has {len(loss.custom)} weights, {told}: it weighs the classes of one task, "
+            f"loss.custom has {len(loss.custom)} weights, {named}: it weighs the classes of one task, "
             f"{tasks[0]} has {len(TASKS[tasks[0]].classes)}"
         )
-    if recipe.age.coding != "classes" and not any(age_alone(task) for task in tasks):
-        raise ValueError(
-            f"age.coding={recipe.age.coding!r}: none of {told} tells age alone; use age3, age6 or senior, "
-            "whose loss it replaces"
-        )
-    if recipe.age.coding != "classes" and all(age_alone(task) for task in tasks):
-        plain = Loss(task_weights=loss.task_weights)
-        if loss != plain:
-            raise ValueError(
-                f"age.coding={recipe.age.coding!r} has a loss of its own, and {told} have no other head: "
-                'leave the table [loss] out, or use age.coding = "classes"'
-            )
+    _check_age(recipe, named)
     if recipe.optimiser.sam and recipe.precision == "fp16":
         raise ValueError(
             f"optimiser.sam={recipe.optimiser.sam} with precision='fp16': its two gradients would need two "
@@ -151,18 +140,34 @@ def check_fit(recipe: Recipe) -> None:
         _check_teacher(recipe)
 
 
+def _check_age(recipe: Recipe, named: str) -> None:
+    """Refuse a coding of ages that no head takes, or one that leaves no head for the table [loss]."""
+    if recipe.age.coding != "classes" and not any(age_alone(task) for task in recipe.tasks):
+        raise ValueError(
+            f"age.coding={recipe.age.coding!r}: none of {named} tells age alone; use age3, age6 or senior, "
+            "whose loss it replaces"
+        )
+    if recipe.age.coding != "classes" and all(age_alone(task) for task in recipe.tasks):
+        plain = Loss(task_weights=recipe.loss.task_weights)
+        if recipe.loss != plain:
+            raise ValueError(
+                f"age.coding={recipe.age.coding!r} has a loss of its own, and {named} have no other head: "
+                'leave the table [loss] out, or use age.coding = "classes"'
+            )
+
+
 def _check_teacher(recipe: Recipe) -> None:
-    """Refuse what 18 classes do not tell, and samplers that never draw photos without labels."""
-    told = f"teacher.predictions={[*recipe.teacher.predictions]}"
-    finer = [task for task in recipe.tasks if not tells(("class18",), task)]
+    """Refuse tasks that do not follow from 18 classes, and samplers that never draw photos without labels."""
+    named = f"teacher.predictions={[*recipe.teacher.predictions]}"
+    finer = [task for task in recipe.tasks if not covers(("class18",), task)]
     if finer:
         raise ValueError(
-            f"{told}, tasks={list(recipe.tasks)}: predictions of 18 classes do not tell {', '.join(finer)}; "
+            f"{named}, tasks={list(recipe.tasks)}: predictions of 18 classes do not tell {', '.join(finer)}; "
             "use age3 or senior instead, or train without a teacher"
         )
     if recipe.age.coding == "years" or recipe.age.regression:
         raise ValueError(
-            f"{told}, age.coding={recipe.age.coding!r}, regression={recipe.age.regression}: predictions of "
+            f"{named}, age.coding={recipe.age.coding!r}, regression={recipe.age.regression}: predictions of "
             '18 classes tell no years; use coding = "classes" or "ordinal" and regression = 0'
         )
     if recipe.teacher.weight and recipe.sampler.name in ("undersample", "person_balanced"):

@@ -122,7 +122,7 @@ def _known() -> dict[str, tuple[Any, Any]]:
 
 
 def read_field(name: str, table: Any, path: Path) -> Span | Choices:
-    """What a sweep file says of one field.
+    """The values of one field that a sweep file gives.
 
     Args:
         name: the field's dotted name, `optimiser.lr`.

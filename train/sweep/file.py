@@ -32,7 +32,7 @@ class Plan:
     folds: tuple[int, ...] = (0, 1)
     """Folds trained for each trial, in this order; their mean best macro F1 is its score."""
     seed: int = 0
-    """Of the search; the recipe has its own."""
+    """Seed of the search; the recipe has its own."""
 
     def __post_init__(self) -> None:
         if self.trials < 1:
@@ -58,7 +58,7 @@ def read_sweep(path: Path) -> Sweep:
     """Read a sweep file; whether its values fit the recipe is left to `check_sweep`.
 
     Raises:
-        ValueError: not TOML, an unknown key or field (the nearest known one is named), or a field that says
+        ValueError: not TOML, an unknown key or field (the nearest known one is named), or a field that has
             neither or both of a span and choices.
     """
     table = load_toml(path)

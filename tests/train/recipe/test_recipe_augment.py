@@ -10,7 +10,7 @@ from faces.cache import Cache
 from faces.command import flat_table, read_toml, to_table, write_toml
 from pipeline.augment import POLICIES, Policy, policy_named
 from train.look_augment import LookAugmentSettings, look
-from train.recipe.catalogue import RecipesSettings, list_recipes
+from train.recipe.catalogue import list_recipes
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
 
@@ -126,7 +126,7 @@ def test_augment_is_a_name_or_a_table(tmp_path: Path) -> None:
 
 def test_the_listing_shows_the_augmentation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, own="[augment]\nrotation = 3", leaf='base = "own.toml"\n[augment]\nhue = 4.5')
-    list_recipes(RecipesSettings(recipes=tmp_path))
+    list_recipes(tmp_path)
     shown = " ".join(capsys.readouterr().out.split())
     assert "resnet18@224; own with augment.hue=4.5" in shown
     assert "resnet18@224; augment.rotation=3" in shown

@@ -12,7 +12,7 @@ import train.network.model  # noqa: F401  registers our backbone with timm
 from faces.command import read_toml, write_toml
 from faces.labels import TASKS
 from pipeline.augment import POLICIES
-from train.recipe.catalogue import RecipesSettings, group_of, list_recipes
+from train.recipe.catalogue import group_of, list_recipes
 from train.recipe.data import Age, Mixing, Sampling, Teacher
 from train.recipe.file import read_recipe
 from train.recipe.network import Averaging, Head, Loss, Optimiser, Schedule
@@ -196,7 +196,7 @@ def test_the_listing_shows_differences_and_does_not_hide_a_broken_recipe(
         team_a_y='base = "nowhere.toml"',
     )
     with pytest.raises(ValueError, match=r"1 of 3 recipes do not read: team_a_y.toml"):
-        list_recipes(RecipesSettings(recipes=tmp_path))
+        list_recipes(tmp_path)
     shown = " ".join(capsys.readouterr().out.split())
     assert "plain the first class18; resnet34@224 team_a_x the second" in shown
     assert "class18; resnet34@224; plain with optimiser.lr=0.25 team_a_y error: " in shown
