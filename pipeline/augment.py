@@ -1,101 +1,42 @@
-"""Augmentation policies: what may happen to a training photo, and how strongly."""
+"""Augmentation policies: what may happen to a training photo, and how strongly.
+
+Every file of pipeline/augmentations/ adds its settings to the policy; none is known here by name.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, get_args, get_type_hints
+from importlib import import_module
+from typing import Any, Final, get_type_hints
 
 from faces.command import nearest
+from pipeline import augmentations
+from pipeline.definition import Augmentation
+from pipeline.ranges import check_ranges, typed
 
-Auto = Literal["none", "randaugment", "trivialaugment"]
-RANGE: Final = (1.0, 1.0)
 LEAST_CENTRE: Final = 0.25
 """Least share of a crop's side that a centre crop may keep."""
-AUTO_BINS: Final = 31
-"""Steps into which RandAugment and TrivialAugment divide an operation's strength, as their papers do."""
-
-COLOUR: Final = ("brightness", "contrast", "saturation", "hue")
 
 
+def _registered() -> tuple[Augmentation[Any], ...]:
+    names = [module.name for module in pkgutil.iter_modules(augmentations.__path__)]
+    found = [import_module(f"{augmentations.__name__}.{name}").AUGMENTATION for name in names]
+    return tuple(sorted(found, key=lambda augmentation: augmentation.place))
+
+
+REGISTERED: Final = _registered()
+"""Every augmentation, in the order of the graph's steps."""
+
+
+# Of several bases Python puts the fields of the last one first.
 @dataclass(frozen=True, kw_only=True)
-class Policy:
-    """How strongly each augmentation acts; the defaults change nothing."""
-
-    crop_area: tuple[float, float] = RANGE
-    """Least and greatest area of the random crop, as a fraction of the stored crop's; in (0, 1]."""
-    crop_aspect: tuple[float, float] = RANGE
-    """Least and greatest width / height of the random crop; must span 1."""
-    rotation: float = 0.0
-    """Greatest turn to either side, degrees; in [0, 180]."""
-    flip: float = 0.0
-    """Probability of swapping left and right."""
-    background: float = 0.0
-    """Probability that a cut-out person is pasted onto random colours rather than mid grey."""
-    auto: Auto = "none"
-    """DALI's RandAugment, or its TrivialAugment: one operation of random strength."""
-    auto_operations: int = 2
-    """Operations of RandAugment one after the other; in 1 to 4."""
-    auto_magnitude: int = 9
-    """Strength of RandAugment's operations; in 0 to 30."""
-    blur: float = 0.0
-    """Probability of a Gaussian blur."""
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
-    """Least and greatest standard deviation of that blur, output pixels; in [0.1, 10]."""
-    brightness: float = 0.0
-    """Strength b in [0, 1]: grey levels are multiplied by 1 - b to 1 + b."""
-    contrast: float = 0.0
-    """Strength in [0, 1]: distances from mid grey are multiplied by 1 - c to 1 + c."""
-    saturation: float = 0.0
-    """Strength in [0, 1]: chroma is multiplied by 1 - s to 1 + s."""
-    hue: float = 0.0
-    """Greatest turn of the hue to either side, degrees; in [0, 180]."""
-    grey: float = 0.0
-    """Probability of taking all colour away."""
-    erase: float = 0.0
-    """Probability of blanking one rectangle with the mean colour."""
-    erase_area: tuple[float, float] = (0.02, 0.2)
-    """Least and greatest area of that rectangle, as a fraction of the image's; in (0, 1]."""
-    erase_aspect: tuple[float, float] = (0.5, 2.0)
-    """Least and greatest width / height of that rectangle; must span 1."""
+class Policy(*(augmentation.settings for augmentation in reversed(REGISTERED))):  # type: ignore[misc]
+    """How strongly each augmentation acts: the fields of all their settings; the defaults change nothing."""
 
     def __post_init__(self) -> None:
-        for name in ("crop_area", "erase_area"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high <= 1:
-                raise ValueError(f"{name} must be two fractions 0 < low <= high <= 1, got {low}, {high}")
-        for name in ("crop_aspect", "erase_aspect"):
-            low, high = getattr(self, name)
-            if not 0 < low <= 1 <= high:
-                raise ValueError(f"{name} must span 1 (0 < low <= 1 <= high), got {low}, {high}")
-        low, high = self.blur_sigma
-        if not 0.1 <= low <= high <= 10:
-            raise ValueError(f"blur_sigma must be 0.1 <= low <= high <= 10 pixels, got {low}, {high}")
-        for name in ("flip", "background", "blur", "grey", "erase", *COLOUR, "rotation"):
-            value, limit = getattr(self, name), 180.0 if name in ("rotation", "hue") else 1.0
-            if not 0 <= value <= limit:
-                raise ValueError(f"{name} must be in 0 (off) to {limit:g}, got {value}")
-        if self.auto not in get_args(Auto):
-            raise ValueError(f"auto={self.auto!r} is unknown: {nearest(self.auto, list(get_args(Auto)))}")
-        if not 1 <= self.auto_operations <= 4:
-            raise ValueError(f"auto_operations must be in 1 to 4, got {self.auto_operations}")
-        if not 0 <= self.auto_magnitude < AUTO_BINS:
-            raise ValueError(f"auto_magnitude must be in 0 to {AUTO_BINS - 1}, got {self.auto_magnitude}")
-
-    @property
-    def scales(self) -> bool:
-        """Whether the random crop is on."""
-        return self.crop_area != RANGE or self.crop_aspect != RANGE
-
-    @property
-    def moves_pixels(self) -> bool:
-        """Whether crop, rotation or flip is on, so that the image is warped rather than resized."""
-        return self.scales or self.rotation > 0 or self.flip > 0
-
-    @property
-    def changes_colour(self) -> bool:
-        """Whether brightness, contrast, saturation, hue or grey is on."""
-        return any(getattr(self, name) > 0 for name in (*COLOUR, "grey"))
+        check_ranges(self)
 
 
 POLICIES: Final[dict[str, Policy]] = {
@@ -149,28 +90,4 @@ def policy_from(base: str, overrides: Mapping[str, Any]) -> Policy:
     for name in overrides:
         if name not in types:
             raise ValueError(f"no augmentation setting {name!r}: {nearest(name, list(types))}")
-    return replace(policy, **{name: _typed(name, value, types[name]) for name, value in overrides.items()})
-
-
-def _typed(name: str, value: Any, wanted: Any) -> Any:
-    """The value as its field holds it.
-
-    Raises:
-        ValueError: it is of another type.
-    """
-    if wanted is float and _is_number(value):
-        return float(value)
-    if wanted is int and _is_number(value) and isinstance(value, int):
-        return value
-    if wanted == tuple[float, float]:
-        if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
-            return tuple(map(float, value))
-        raise ValueError(f"{name} must be two numbers such as [0.5, 1.0], got {value!r}")
-    if get_args(wanted) and isinstance(value, str):
-        return value
-    kinds = {float: "a number", int: "a whole number"}
-    raise ValueError(f"{name} must be {kinds.get(wanted, 'a name')}, got {value!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return replace(policy, **{name: typed(name, value, types[name]) for name, value in overrides.items()})

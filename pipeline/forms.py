@@ -9,8 +9,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from faces.cache import Cache
+from pipeline.definition import Device
 from pipeline.engine import Engine
-from pipeline.graph import Device
 from pipeline.loader import Loader
 
 

@@ -14,9 +14,10 @@ from faces.cache import Cache
 from faces.labels import IntArray
 from pipeline.augment import Policy, policy_named
 from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, place_of, undecodable
+from pipeline.definition import Device, Parameters
 from pipeline.draws import draw
 from pipeline.engine import PREFETCH, Engine, Inputs, Superseded
-from pipeline.graph import Device, Dtype, Graph, Layout, Parameters
+from pipeline.graph import Dtype, Graph, Layout
 from pipeline.order import Order, Sampler, epoch_order
 from pipeline.samplers import InOrder, Shuffled
 

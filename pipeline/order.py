@@ -18,7 +18,7 @@ import numpy as np
 from faces.labels import IntArray
 
 ORDER_STREAM: Final = 0
-"""Keeps the numbers that order an epoch apart from those that augment it (`augment.DRAW_STREAM`)."""
+"""Keeps the numbers that order an epoch apart from those that augment it (`definition.Numbers`)."""
 
 
 class Sampler(Protocol):

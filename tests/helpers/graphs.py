@@ -1,24 +1,31 @@
-"""Graphs to run on a few photos, and what numpy, OpenCV and PIL make of the same pixels and draws."""
+"""Graphs to run on a few photos, and what numpy, OpenCV and PIL make of the same pixels and draws.
+
+`EXAMPLES` holds the examples of every augmentation that is registered: a new one is tested by itself.
+"""
 
 from __future__ import annotations
 
 import io
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
 from skimage.data import astronaut
 
-from pipeline.augment import AUTO_BINS, Policy
-from pipeline.draws import AUTO_OPERATIONS, Draws
+from pipeline.augment import REGISTERED, Policy
+from pipeline.definition import Draws
 from pipeline.engine import Engine
 from pipeline.graph import Graph
-from pipeline.matrices import background_planes, colour_matrices, erase_boxes, warp_matrices
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COUNT, SOURCE = 6, 256
+EXAMPLES = {
+    name: Policy(**settings)
+    for augmentation in REGISTERED
+    for name, settings in augmentation.examples.items()
+}
+"""A policy for each example, by its name."""
 
 
 def photos() -> list[np.ndarray]:
@@ -94,116 +101,16 @@ def bilinear(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
 def reference(graph: Graph, image: np.ndarray, draws: Draws) -> np.ndarray:
     """What one image should become: grey levels, float [H, W, 3]."""
-    size = graph.image_size
-    image = _resampled(graph, image, draws)
-    if graph.channels == 4:
-        image = _pasted(image, draws.background[0])
-    steps = zip(draws.auto_operation[0], draws.auto_bin[0], draws.auto_negated[0], strict=True)
-    for operation, level, negated in steps:
-        image = auto_operation(graph.policy.auto, AUTO_OPERATIONS[operation], image, level, negated)
-    if draws.blur_sigma[0] > 0:
-        width = 2 * int(np.ceil(3 * draws.blur_sigma[0])) + 1
-        image = cv2.GaussianBlur(image, (width, width), float(draws.blur_sigma[0]))
-    (y, x), (height, width) = (box[0].astype(int) for box in erase_boxes(draws, size))
-    image[y : y + height, x : x + width] = np.round(np.array(MEAN) * 255)
-    homogeneous = np.concatenate([image, np.ones((size, size, 1))], axis=2)
-    return homogeneous @ colour_matrices(draws, (0, 0, 0), (1, 1, 1))[0].T.astype(float) * 255
-
-
-def _resampled(graph: Graph, image: np.ndarray, draws: Draws) -> np.ndarray:
-    size, source = graph.image_size, graph.warped_size
-    if not graph.policy.moves_pixels:
-        resized = round(size / graph.centre)
-        edge = round((resized - size) / 2)
-        return pil_resize(image, resized)[edge : edge + size, edge : edge + size].copy()
-    image = image if source == SOURCE else pil_resize(image, source)
-    cut_out = graph.channels == 4
-    return cv2.warpPerspective(
-        image,
-        warp_matrices(draws, source, size, graph.centre)[0],
-        (size, size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT if cut_out else cv2.BORDER_REFLECT_101,
-        borderValue=(128, 128, 128, 0),
-    )
-
-
-def _pasted(image: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    at = (np.arange(len(image)) + 0.5) / len(image)
-    a, b, c, d = background_planes(corners[None])[0].astype(float)
-    x, y = at[None, :, None], at[:, None, None]
-    share = image[..., 3:] / 255
-    return np.round(share * image[..., :3] + (1 - share) * (a + b * x + c * y + d * x * y)).astype(np.uint8)
-
-
-RANGES = {
-    "translate_x": (100, 32),
-    "translate_y": (100, 32),
-    "shear_x": (0.3, 0.99),
-    "shear_y": (0.3, 0.99),
-    "rotate": (30, 135),
-}
-"""Greatest strength of RandAugment and of TrivialAugment at 224 pixels, as their papers give them."""
-
-
-def auto_operation(auto: str, name: str, image: np.ndarray, level: int, negated: int) -> np.ndarray:
-    """One operation of RandAugment or TrivialAugment on uint8 RGB [S, S, 3]."""
-    wide = auto == "trivialaugment"
-    size, share = len(image), level / (AUTO_BINS - 1)
-    sign = -1 if negated else 1
-    if name in RANGES:
-        most = RANGES[name][wide] * (size / 224 if name.startswith("translate") else 1)
-        if name.startswith("translate"):
-            most = round(most)
-        return _moved(image, name, sign * share * most)
-    enhanced = 1 + sign * (0.01 + 0.98 * share if wide else 0.9 * share)
-    if name == "brightness":
-        return _levels(enhanced * image)
-    if name == "contrast":
-        middle = image.mean((0, 1)) @ (0.299, 0.587, 0.114)
-        return _levels(middle + enhanced * (image - middle))
-    if name == "color":
-        luma = image @ np.array([0.299, 0.587, 0.114])
-        return _levels(luma[..., None] + enhanced * (image - luma[..., None]))
-    if name == "sharpness":
-        blur = cv2.filter2D(image, -1, np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13).astype(float)
-        return _levels(image + (enhanced - 1) * (image - blur))
-    if name == "posterize":
-        kept = max(1, round(8 - share * (6 if wide else 4)))
-        return image & np.uint8(256 - 2 ** (8 - kept))
-    if name == "solarize":
-        return np.where(image < 256 * (1 - share), image, 255 - image)
-    if name == "equalize":
-        return cv2.merge([cv2.equalizeHist(plane) for plane in cv2.split(image)])
-    if name == "auto_contrast":
-        low, high = image.min((0, 1)).astype(float), image.max((0, 1)).astype(float)
-        return _levels((image - low) * 255 / np.maximum(high - low, 1))
-    assert name == "identity"
+    image = _resized(graph, image)
+    for augmentation in (*graph.steps, *graph.colours):
+        image = augmentation.reference(image, draws, graph.policy, graph)
     return image
 
 
-def _levels(values: np.ndarray) -> np.ndarray:
-    return np.round(values).clip(0, 255).astype(np.uint8)
-
-
-def _moved(image: np.ndarray, name: str, by: float) -> np.ndarray:
-    """Shift (pixels), shear (slope) or turn (degrees); what is left free becomes grey 128."""
-    size = len(image)
-    if name == "rotate":
-        matrix = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), by, 1.0)
-    else:
-        matrix = np.eye(2, 3)
-        row = 0 if name.endswith("x") else 1
-        if name.startswith("translate"):
-            matrix[row, 2] = by
-        else:
-            # About the corner of the first pixel, whose centre lies half a pixel inside.
-            matrix[row, 1 - row], matrix[row, 2] = by, by / 2
-    return cv2.warpAffine(
-        image,
-        matrix,
-        (size, size),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(128, 128, 128),
-    )
+def _resized(graph: Graph, image: np.ndarray) -> np.ndarray:
+    if graph.policy.moves_pixels:
+        return image if graph.warped_size == SOURCE else pil_resize(image, graph.warped_size)
+    resized = round(graph.image_size / graph.centre)
+    edge = round((resized - graph.image_size) / 2)
+    kept = slice(edge, edge + graph.image_size)
+    return pil_resize(image, resized)[kept, kept].copy()

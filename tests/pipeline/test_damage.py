@@ -14,6 +14,7 @@ import torch
 
 from faces.cache import Cache, CacheError
 from pipeline.damage import open_despite_damage
+from pipeline.engine import Engine
 from tests.helpers.crops import COUNT, collect, loader, training, write_cache
 
 DAMAGED = 21
@@ -122,7 +123,7 @@ def test_an_error_that_is_no_damage_is_passed_on(whole: Cache, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(skipping._engine, "run", fail)
+    monkeypatch.setattr(Engine, "run", fail)
     with pytest.raises(RuntimeError, match="out of memory"):
         next(skipping.epoch(0))
     assert skipping.skipped == {}

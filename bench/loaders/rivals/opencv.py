@@ -18,8 +18,12 @@ from bench.loaders.rivals.torchvision_pil import count_images, data_loader
 from bench.loaders.task import MEAN, STD, Epoch, Task
 from faces.cache import Cache
 from pipeline.augment import policy_named
-from pipeline.draws import FloatArray, draw
-from pipeline.matrices import colour_matrices, erase_boxes, normalisation, warp_matrices
+from pipeline.augmentations.colour import jitter_matrices
+from pipeline.augmentations.erase import erase_boxes
+from pipeline.augmentations.geometry import warp_matrices
+from pipeline.definition import FloatArray
+from pipeline.draws import draw
+from pipeline.matrices import normalisation, normalised
 
 Pixels = NDArray[np.uint8]
 
@@ -53,7 +57,7 @@ def numbers_of(policy_name: str, n: int, *, crop: int, image_size: int) -> Numbe
     return Numbers(
         image_size=image_size,
         warp=np.ascontiguousarray(warp_matrices(draws, crop, image_size)[:, :2]),
-        colour=colour_matrices(draws, MEAN, STD) if policy.changes_colour else plain,
+        colour=normalised(jitter_matrices(draws), MEAN, STD) if policy.changes_colour else plain,
         boxes=np.concatenate([corner, corner + extent], 1).astype(np.int64),
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.loaders.task import MEAN, STD, Epoch, Task
 from faces.cache import Cache
-from pipeline.graph import Device
+from pipeline.definition import Device
 from pipeline.loader import Loader
 
 
