@@ -17,7 +17,7 @@ from infer.answers.changes import factor_changes
 from infer.answers.submission_checks import some
 
 MOST_DRAWN = 60
-"""Photos of a picture."""
+"""Largest number of photos in a picture."""
 _COLUMNS = 8
 _CELL, _GAP = 1.9, 0.2
 """Inches of a photo's width, and between two."""
@@ -32,7 +32,7 @@ def check_held(cache: Cache, pairs: pd.DataFrame) -> None:
     """Refuse a cache that was not what both sides answered.
 
     Args:
-        cache: whose crops are to be drawn.
+        cache: the cache whose crops are to be drawn.
         pairs: from `pair_up`.
 
     Raises:
@@ -108,11 +108,11 @@ class _Sheet:
         self.width, self.height = width, height
 
     def text(self, left: float, middle: float, text: str, **style: Any) -> None:
-        """One line of text, its middle so far down."""
+        """Write one line of text, whose middle is `middle` inches down."""
         self.figure.text(left / self.width, 1 - middle / self.height, text, va="center", **style)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Axes without ticks."""
+        """Add axes without ticks."""
         box = (
             left / self.width,
             1 - (top + height) / self.height,

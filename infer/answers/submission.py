@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES, FloatArray, project, tells
+from faces.labels import CLASS_NAMES, FloatArray, covers_classes, project
 from faces.writer import DETECTED, write_atomically
 from infer.answers.submission_checks import SUBMISSION_COLUMNS, check_answers
 
@@ -80,7 +80,7 @@ def networks_table(cache: Cache, panels: Panels) -> pd.DataFrame:
         f"{recipe} {number}": project(heads, "class18").argmax(1)
         for recipe, folds in panels.items()
         for number, heads in enumerate(folds)
-        if tells(list(heads), "class18")
+        if covers_classes(list(heads))
     }
     return pd.DataFrame({"ImageID": cache.index["image_id"].to_numpy(), **answers})
 

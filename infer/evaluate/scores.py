@@ -23,9 +23,11 @@ class Group:
     """Scores over some of the photos."""
 
     name: str
+    """Name of the class, value or people that the photos have in common."""
     photos: int
     people: int
     scores: Mapping[str, Estimate]
+    """By name of the score, each in [0, 1]; NaN where it is of nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ class Standing:
 
     name: str
     macro_f1: Estimate
-    """Over the 18 classes."""
+    """Macro F1 over the 18 classes."""
     senior_f1: Estimate
     """F1 of the age band >=60."""
     best: str

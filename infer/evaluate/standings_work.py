@@ -95,10 +95,10 @@ def _measure_rate(ensemble: Ensemble, plan: OutOfFold, photos: int, compute: Pre
     """Photos/s that all networks of an ensemble answer together in all its views, loaded and warm.
 
     Args:
-        ensemble: whose views are shown.
+        ensemble: the ensemble, whose views the networks see.
         plan: its runs and their cache.
         photos: how many are predicted, fewer where the cache holds fewer.
-        compute: where.
+        compute: where to predict.
     """
     device = compute.chosen_device()
     rows = np.arange(min(photos, len(plan.cache)))

@@ -53,9 +53,9 @@ class Evaluation:
     """Expected calibration error over `BINS` bins of equally many photos."""
     log_loss: float
     members: tuple[Member, ...]
-    """The best first."""
+    """Recipes that tell the 18 classes, the best first; none where the ensemble has one recipe."""
     views: Views | None
-    """None for the original alone."""
+    """What its views gain; None where it has the original alone."""
 
 
 @dataclass(frozen=True)

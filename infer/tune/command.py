@@ -32,7 +32,7 @@ class TuneSettings:
     fit: tuple[Fitted, ...] = FITTED
     """What is fitted; the rest stays as it is."""
     out: Path | None = None
-    """The tuned ensemble; predictions/<ensemble>/tuned.toml when left out."""
+    """Ensemble file to write; predictions/<ensemble>/tuned.toml when left out."""
     runs: Path = Path("runs")
     """Folder of all runs."""
     predictions: Path = Path("predictions")

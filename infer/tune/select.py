@@ -36,7 +36,7 @@ class SelectSettings:
     views: tuple[str, ...] = ("original",)
     """Views over which probabilities are averaged; the original alone is known from training."""
     out: Path = Path("predictions/selected/selected.toml")
-    """The ensemble."""
+    """Ensemble file to write."""
     compute: tyro.conf.OmitArgPrefixes[PredictCompute] = PredictCompute()
     """Where to predict."""
 

@@ -26,11 +26,11 @@ class Outcome:
 
     macro_f1: Estimate
     gain: Estimate | None
-    """Over the untuned ensemble, paired; None for itself."""
+    """Gain over the untuned ensemble, paired; None for that itself."""
     recall: Estimate
     """Recall of people of 60 and older."""
     precision: Estimate
-    """Precision of the same."""
+    """Precision of people of 60 and older."""
     log_loss: float
     ece: float
 
