@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and the one number that mends most of it where they do not."""
+"""Calibration: how often answers of a confidence are right, and the temperature that corrects it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """The least and the largest temperature that is tried."""
 _LEAST = 1e-12
-"""What a probability of 0 counts as in a logarithm."""
+"""Least probability of which a logarithm is taken."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ def reliability(confidence: FloatArray, right: NDArray[np.bool_], bins: int = BI
         right: [n] whether the answer is right.
         bins: of equally many photos.
     """
-    of = bin_of_photos(confidence, bins)
-    photos = np.bincount(of)
+    numbers = bin_of_photos(confidence, bins)
+    photos = np.bincount(numbers)
     return Reliability(
-        confidence=np.bincount(of, confidence) / photos,
-        accuracy=np.bincount(of, right) / photos,
+        confidence=np.bincount(numbers, confidence) / photos,
+        accuracy=np.bincount(numbers, right) / photos,
         photos=photos.astype(np.int64),
     )
 

@@ -21,7 +21,7 @@ _RULES = {"soft": "mean probability", "log": "geometric mean", "hard": "a vote e
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class EnsemblesSettings:
     """List ensembles: what each is, its tree, and how many folds of each member are trained.
 
     A file that does not read is a red line with its mistake, and the exit status is 2.
@@ -33,7 +33,7 @@ class Settings:
     """Folder of all runs, to count the trained folds of each member."""
 
 
-def list_ensembles(settings: Settings) -> None:
+def list_ensembles(settings: EnsemblesSettings) -> None:
     """Draw all trees.
 
     Raises:
@@ -75,27 +75,27 @@ def _folds(count: int) -> str:
     )
 
 
-def add_node(tree: Tree, node: Node, tell: Callable[[str], str], label: str = "") -> None:
+def add_node(tree: Tree, node: Node, note: Callable[[str], str], label: str = "") -> None:
     """Draw a node and all below it as a branch.
 
     Args:
         tree: where the branch begins.
         node: to draw.
-        tell: what is said behind a recipe's name, with rich's markup.
-        label: what the node is to the one above it.
+        note: text behind a recipe's name, with rich's markup.
+        label: text before the node: what it is to the one above it.
     """
     match node:
         case Leaf():
-            tree.add(f"{escape(label)}{escape(node.recipe)}  {tell(node.recipe)}")
+            tree.add(f"{escape(label)}{escape(node.recipe)}  {note(node.recipe)}")
         case Vote():
-            warm = f", temperature {node.temperature:g}" if node.temperature != 1 else ""
-            branch = tree.add(f"{escape(label)}[cyan]vote[/cyan], {_RULES[node.rule]}{warm}")
+            temperature = f", temperature {node.temperature:g}" if node.temperature != 1 else ""
+            branch = tree.add(f"{escape(label)}[cyan]vote[/cyan], {_RULES[node.rule]}{temperature}")
             for number, member in enumerate(node.members):
-                add_node(branch, member, tell, f"{node.weights[number]:g} x " if node.weights else "")
+                add_node(branch, member, note, f"{node.weights[number]:g} x " if node.weights else "")
         case Compose():
             branch = tree.add(f"{escape(label)}[cyan]compose[/cyan] 18 classes, fold by fold, of")
             for task, part in node.parts:
-                add_node(branch, part, tell, f"{task}: ")
+                add_node(branch, part, note, f"{task}: ")
         case Override():
             only = " and ".join(f"{factor} is {' or '.join(values)}" for factor, values in node.where)
             guard = f", where {only}" if only else ""
@@ -103,13 +103,13 @@ def add_node(tree: Tree, node: Node, tell: Callable[[str], str], label: str = ""
                 f"{escape(label)}[cyan]override[/cyan]: {node.factor} becomes {escape(node.category)} "
                 f"where that has more than {node.above:g}{escape(guard)}"
             )
-            add_node(branch, node.base, tell, "base: ")
-            add_node(branch, node.by, tell, "by: ")
+            add_node(branch, node.base, note, "base: ")
+            add_node(branch, node.by, note, "by: ")
 
 
 def main() -> None:
     """The command line."""
-    run_command(Settings, list_ensembles)
+    run_command(EnsemblesSettings, list_ensembles)
 
 
 if __name__ == "__main__":

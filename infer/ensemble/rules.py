@@ -25,7 +25,7 @@ _CLASS18 = TASKS["class18"]
 
 @dataclass(frozen=True, kw_only=True)
 class Ballot(Generic[Array]):
-    """What one voter says of n photos."""
+    """One voter's answers to n photos."""
 
     probabilities: Array
     """[n, k], rows summing to 1."""
@@ -44,7 +44,7 @@ class Poll(Generic[Array]):
 
     ballots: Sequence[Ballot[Array]]
     weights: Sequence[float]
-    """Of each ballot, summing to 1."""
+    """Weight of each ballot, summing to 1."""
     result: Ballot[Array]
 
 
@@ -61,8 +61,8 @@ def poll(
         space: the task voted on.
 
     Raises:
-        ValueError: a recipe's heads do not tell what it is asked for, members of a composition or an override
-            have different numbers of folds, or tensors are to vote by rank.
+        ValueError: a recipe's heads do not tell the task that it votes on, members of a composition or an
+            override have different numbers of folds, or tensors are to vote by rank.
     """
     if isinstance(root, Vote):
         return _polled(root, panels, space)

@@ -29,23 +29,23 @@ class Tensors:
         return older / older.sum(1, keepdim=True).clamp(min=torch.finfo(older.dtype).tiny)
 
     def stack(self, arrays: Sequence[Tensor]) -> Tensor:
-        """Along a new first axis."""
+        """Equal shapes along a new first axis."""
         return torch.stack(list(arrays))
 
     def weighted_sum(self, weights: Sequence[float], arrays: Tensor) -> Tensor:
-        """Over the first axis."""
+        """float64 [n, k], summed over the first axis."""
         return (torch.tensor(weights, dtype=torch.float64)[:, None, None] * arrays).sum(0)
 
     def log(self, values: Tensor, least: float) -> Tensor:
-        """Of `least` at least."""
+        """Natural logarithm, of `least` where a value is below it."""
         return values.clamp(min=least).log()
 
     def softmax(self, logits: Tensor) -> Tensor:
-        """Over the last axis."""
+        """[n, k] to probabilities over k."""
         return torch.softmax(logits, 1)
 
     def ranks(self, values: Tensor) -> Tensor:
-        """Not to be had.
+        """Refused: a traced model answers photo by photo.
 
         Raises:
             ValueError: always.
@@ -60,7 +60,7 @@ class Tensors:
         return values.amax(1, keepdim=True)
 
     def first(self, mask: Tensor) -> Tensor:
-        """Column of the first True."""
+        """int64 [n] column of the first True in each row."""
         return mask.to(torch.int64).argmax(1)
 
     def where(self, mask: Tensor, one: Tensor | int, other: Tensor | int) -> Tensor:
@@ -68,7 +68,7 @@ class Tensors:
         return torch.where(mask, one, other)
 
     def one_hot(self, codes: Tensor, count: int) -> Tensor:
-        """A mask."""
+        """[..., count] mask, True at each code."""
         return codes[..., None] == torch.arange(count)
 
 

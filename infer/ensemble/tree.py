@@ -2,7 +2,7 @@
 
 A recipe's trained folds each have a voice. `Vote` makes one voice of many, `Compose` makes a voice on the 18
 classes of voices on their factors, fold by fold, and `Override` lets one voice change a factor of another.
-All nest freely; each node is asked for the classes of one task and projects what it knows onto them.
+All nest freely; each node votes on the classes of one task, onto which its members' answers are projected.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from faces.command import nearest
-from faces.labels import AGE_BANDS, GENDERS, MASKS, TASKS, tells
+from faces.labels import AGE_BANDS, GENDERS, MASKS, TASKS, covers
 from infer.predict.views import looks_of
 
 Rule = Literal["soft", "log", "hard", "rank"]
 FACTORS = {"mask": MASKS, "gender": GENDERS, "age": AGE_BANDS}
 PARTS = ("mask", "gender", "age3", "mask_gender")
-"""Tasks that say whole factors, of which 18 classes can be composed."""
+"""Tasks that tell whole factors, of which 18 classes can be composed."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Vote:
     rule: Rule = "soft"
     """soft: mean probability. log: geometric mean, so that a sure No of one weighs more. hard: the class that
     most choose, of equally many the one with the larger summed probability, then the lower. rank: mean over
-    members of a photo's rank among all photos, class by class; it depends on which photos are asked about."""
+    members of a photo's rank among all photos, class by class; it depends on which photos are voted on."""
     weights: tuple[float, ...] = ()
-    """Of the members, equal when left out. The folds of a member share its weight equally, so that five folds
-    of one recipe do not outvote another recipe's single one."""
+    """Weights of the members, equal when left out. The folds of a member share its weight equally, so that
+    five folds of one recipe do not outvote another recipe's single one."""
     temperature: float = 1.0
     """Probabilities are raised to 1 / temperature and normalised (Guo et al. 2017): above 1 less sure."""
 
@@ -72,18 +72,18 @@ class Compose:
     """A voice on the 18 classes from voices on mask, gender and age, fold by fold."""
 
     parts: tuple[tuple[str, Node], ...]
-    """Tasks of `PARTS`, together each factor once, and who says them."""
+    """Tasks of `PARTS`, together each factor once, and the voice of each."""
 
     def __post_init__(self) -> None:
         for task, _ in self.parts:
             if task not in PARTS:
                 raise ValueError(f"compose: {task!r} is no whole factor: {nearest(task, PARTS)}")
-        told = [factor for task, _ in self.parts for factor in TASKS[task].factors]
+        factors = [factor for task, _ in self.parts for factor in TASKS[task].factors]
         for factor in FACTORS:
-            if told.count(factor) != 1:
+            if factors.count(factor) != 1:
                 raise ValueError(
                     f"compose of {', '.join(task for task, _ in self.parts) or 'nothing'}: {factor} is said "
-                    f"{told.count(factor)} times; say mask, gender and age once each, by mask, gender and "
+                    f"{factors.count(factor)} times; say mask, gender and age once each, by mask, gender and "
                     "age3 or by mask_gender and age3"
                 )
 
@@ -96,13 +96,13 @@ class Override:
     base: Node
     by: Node
     task: str
-    """What `by` is asked: `senior`, `mask`, `gender` or `age3`."""
+    """Task that `by` votes on: `senior`, `mask`, `gender` or `age3`."""
     category: str
     """The class of that task which is set where `by` gives it a probability above `above`."""
     above: float
     """In [0, 1)."""
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Only where the base says one of these values of a factor: age 30-59 or >=60, for example."""
+    """Only where the base's choice has one of these values of a factor: age 30-59 or >=60, for example."""
 
     def __post_init__(self) -> None:
         single = [name for name, task in TASKS.items() if len(task.factors) == 1 and name != "age6"]
@@ -133,12 +133,12 @@ Node = Leaf | Vote | Compose | Override
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
-    """One voting rule."""
+    """A tree of votes with a name, and the views of a photo that its networks see."""
 
     name: str
-    """Of its file, without the ending."""
+    """Name of its file, without the ending."""
     about: str = ""
-    """One line on what it is and when to use it."""
+    """One line on what the ensemble is and when to use it."""
     views: tuple[str, ...] = ("original", "flip")
     """Test-time augmentation: the views of a photo over which each run's probabilities are averaged."""
     root: Node
@@ -148,7 +148,7 @@ class Ensemble:
 
 
 def children(node: Node) -> Iterator[tuple[str, Node]]:
-    """The nodes below a node, each with the task that it is asked for; "" where that is the node's own."""
+    """The nodes below a node, each with the task that it votes on; "" where that is the node's own."""
     match node:
         case Leaf():
             return
@@ -169,23 +169,23 @@ def recipes_of(node: Node) -> tuple[str, ...]:
 
 
 def check_tasks(node: Node, tasks: Mapping[str, Sequence[str]], space: str = "class18") -> None:
-    """Refuse a tree in which a recipe is asked for what its heads do not tell.
+    """Refuse a tree in which a recipe must answer what its heads do not tell.
 
     Args:
         node: the root, or a part of it.
         tasks: heads of each recipe in it.
-        space: the task that the node is asked for.
+        space: the task that the node votes on.
 
     Raises:
         ValueError: naming the recipe, its heads and the task.
     """
     if isinstance(node, Leaf):
-        if not tells(tasks[node.recipe], space):
+        if not covers(tasks[node.recipe], space):
             raise ValueError(
                 f"member {node.recipe!r} was trained on {', '.join(tasks[node.recipe])}, but is asked for "
                 f"{space}: put it where it can answer, or use a recipe that tells "
                 f"{', '.join(TASKS[space].factors)}"
             )
         return
-    for asked, child in children(node):
-        check_tasks(child, tasks, asked or space)
+    for own, child in children(node):
+        check_tasks(child, tasks, own or space)

@@ -14,12 +14,12 @@ from infer.ensemble.tree import Node
 from infer.predict.heads import Panels
 
 Ballot = rules.Ballot[NDArray[Any]]
-"""What one voter says, in numpy."""
+"""One voter's answers, in numpy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What an ensemble says of n photos."""
+    """An ensemble's answers to n photos."""
 
     classes: IntArray
     """[n] the class voted for."""
@@ -34,11 +34,11 @@ def count_votes(root: Node, panels: Panels, space: str = "class18") -> Verdict:
 
     Args:
         root: whose recipes all are in `panels`.
-        panels: what every voter says of the same n photos.
+        panels: every voter's answers to the same n photos.
         space: the task voted on.
 
     Raises:
-        ValueError: a recipe's heads do not tell what it is asked for, or members of a composition or an
+        ValueError: a recipe's heads do not tell the task that it votes on, or members of a composition or an
             override have different numbers of folds.
     """
     poll: rules.Poll[NDArray[Any]] = rules.poll(root, panels, space)

@@ -1,4 +1,4 @@
-"""Whether the files of an export answer as the module that they were made of."""
+"""Check that the files of an export answer as the module that they were made of."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def pictures(model: Exported, cache: Cache | None) -> dict[str, FloatArray]:
         rng = np.random.default_rng(0)
         crops = [predict.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), 256) for _ in range(CHECKED)]
     return {
-        put.name: np.stack([predict.look(crop, put.size, put.centre) for crop in crops])
-        for put in model.inputs
+        each.name: np.stack([predict.look(crop, each.size, each.centre) for crop in crops])
+        for each in model.inputs
     }
 
 

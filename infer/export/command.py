@@ -10,7 +10,7 @@ from faces.cache import Cache
 from faces.command import run_command
 from infer.ensemble.file import read_ensemble
 
-View = Literal["original", "flip", "crops", "scales", "light"]
+ViewName = Literal["original", "flip", "crops", "scales", "light"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class ExportSettings:
     """Ensemble file (TOML)."""
     runs: Path = Path("runs")
     """Folder of all runs, for an ensemble."""
-    views: tuple[View, ...] = ("original",)
+    views: tuple[ViewName, ...] = ("original",)
     """Test-time views of a single run; an ensemble's file names its own."""
     out: Path | None = None
     """Folder to write; exports/<ensemble> or exports/<recipe>-fold<k> if not given."""

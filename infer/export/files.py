@@ -31,7 +31,7 @@ from infer.export.subject import Subject
 
 
 def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | None) -> None:
-    """Write model.onnx, model.pt2 and predict.py, check the models and say what came out.
+    """Write model.onnx, model.pt2 and predict.py, check both models and print how far they are from the runs.
 
     Args:
         subject: what is exported.
@@ -53,7 +53,7 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
     with console.status("torch.export"):
         program = to_program(model)
     with console.status("ONNX"):
-        proto = to_onnx(program, [put.name for put in model.inputs], model.outputs)
+        proto = to_onnx(program, [each.name for each in model.inputs], model.outputs)
     _write_program(program, properties, folder / "model.pt2")
     if predictor:
         with console.status("face detector"):

@@ -1,4 +1,4 @@
-"""What an exported model says of itself, and whether photos can be cropped for it outside of FaceFold."""
+"""Metadata of an exported model, and whether photos can be cropped for it outside of FaceFold."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def describe(
     return json.dumps(
         {
             "format": FORMAT,
-            "inputs": [{"name": put.name, "size": put.size, "centre": put.centre} for put in model.inputs],
+            "inputs": [
+                {"name": each.name, "size": each.size, "centre": each.centre} for each in model.inputs
+            ],
             "outputs": described_outputs(model),
             "crop": dict(runs[0].card.crop),
             "views": list(views),
@@ -80,10 +82,10 @@ def check_predictor(run: Run) -> None:
         ValueError: naming each setting, and the cure.
     """
     crop = run.card.crop
-    wanted = {**HONOURED, **RULES}
+    followed = {**HONOURED, **RULES}
     wrong = [
         f"{key}={crop.get(key)!r} (it does {value!r})"
-        for key, value in wanted.items()
+        for key, value in followed.items()
         if crop.get(key, value) != value
     ]
     wrong += [f"no {key}" for key in NEEDED if key not in crop]

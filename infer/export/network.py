@@ -1,4 +1,4 @@
-"""Runs, views and votes as one module: photos in, answers out."""
+"""Runs, views and votes as one torch module: photos in, answers out."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from train.engine.checkpoint import load_best
 from train.network.codings import codings_of
 
 CHOICE, PROBABILITIES = "choice", "probabilities"
+"""Names of the outputs of a model that votes on the 18 classes."""
 
 
 @dataclass(frozen=True, order=True)
 class Input:
-    """What some members look at: the crop's middle at one size."""
+    """One input of an exported model: the crop's middle at one size, for all runs that were trained on it."""
 
     size: int
     """Height and width, pixels."""
@@ -30,18 +31,18 @@ class Input:
 
     @classmethod
     def of(cls, run: Run) -> Input:
-        """What a run was trained on."""
+        """The input that a run was trained on."""
         return cls(run.card.recipe.image_size, run.card.recipe.centre)
 
     @property
     def name(self) -> str:
-        """In the exported model."""
+        """Name in the exported model: faces_64, or faces_64_centre_0_8 where a part of the crop is shown."""
         whole = f"faces_{self.size}"
         return whole if self.centre == 1 else f"{whole}_centre_{self.centre:g}".replace(".", "_")
 
 
-class Voice(nn.Module):
-    """One run on all views: photos [n, 3, S, S], 0 to 255, to each head's mean probabilities.
+class RunOnViews(nn.Module):
+    """One run: photos [n, 3, S, S], 0 to 255, to each head's mean probabilities over all views.
 
     Args:
         run: whose best epoch answers, in float32 whatever it was trained in.
@@ -87,7 +88,7 @@ class Exported(nn.Module):
     Args:
         members: the runs of each recipe of the tree.
         views: names of test-time views.
-        root: a tree over the 18 classes that `check_votes` passes; None for a single run whose heads have an
+        root: a tree over the 18 classes that `check_rules` passes; None for a single run whose heads have an
             output each.
 
     Attributes:
@@ -104,8 +105,8 @@ class Exported(nn.Module):
         self.root = root
         self.inputs = sorted({Input.of(run) for run in runs})
         self._recipes = [recipe for recipe, folds in members.items() for _ in folds]
-        self._looks = [self.inputs.index(Input.of(run)) for run in runs]
-        self.members = nn.ModuleList(Voice(run, views) for run in runs)
+        self._places = [self.inputs.index(Input.of(run)) for run in runs]
+        self.members = nn.ModuleList(RunOnViews(run, views) for run in runs)
         self.outputs = [PROBABILITIES, CHOICE] if root is not None else list(runs[0].card.recipe.tasks)
         self.eval()
 
@@ -119,17 +120,17 @@ class Exported(nn.Module):
             For each of `outputs`: probabilities float32 [n, classes], the choice int64 [n].
         """
         panels: dict[str, list[dict[str, Tensor]]] = {}
-        for recipe, look, member in zip(self._recipes, self._looks, self.members, strict=True):
-            panels.setdefault(recipe, []).append(member(photos[look]))
+        for recipe, place, member in zip(self._recipes, self._places, self.members, strict=True):
+            panels.setdefault(recipe, []).append(member(photos[place]))
         if self.root is None:
             [[heads]] = panels.values()
             return tuple(heads[task].float() for task in self.outputs)
-        verdict = poll(self.root, panels).result
-        return verdict.probabilities.float(), verdict.choices
+        ballot = poll(self.root, panels).result
+        return ballot.probabilities.float(), ballot.choices
 
 
 def described_outputs(model: Exported) -> list[dict[str, object]]:
-    """What each output of probabilities means, for the model's metadata."""
+    """The meaning of each output of probabilities, for the model's metadata."""
     if model.root is None:
         return [{"name": task, "task": task, "classes": TASKS[task].classes} for task in model.outputs]
     task = TASKS["class18"]

@@ -1,4 +1,4 @@
-"""From a module to a torch.export program and to ONNX, without the exporter's noise."""
+"""A module as a torch.export program and as ONNX, and ONNX files in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def to_program(model: Exported) -> ExportedProgram:
             f"{len(model.members)} runs have {size / 1e9:.1f} GB of weights, and one ONNX file holds "
             f"{LARGEST / 1e9:.0f}: export fewer runs, or smaller ones"
         )
-    examples = tuple(torch.zeros(2, 3, put.size, put.size) for put in model.inputs)
+    examples = tuple(torch.zeros(2, 3, each.size, each.size) for each in model.inputs)
     photos = Dim("photos", min=1)
     with quiet():
         return torch.export.export(
@@ -59,7 +59,7 @@ def to_onnx(program: ExportedProgram, inputs: Sequence[str], outputs: Sequence[s
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporter and what it calls warn of their own internals."""
+    """Silence the exporter, which warns of its own internals."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -83,7 +83,7 @@ class OnnxModel:
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._session = open_session(str(path), threads)
-        self.sizes: dict[str, int] = {put.name: put.shape[2] for put in self._session.get_inputs()}
+        self.sizes: dict[str, int] = {each.name: each.shape[2] for each in self._session.get_inputs()}
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, photos: Mapping[str, FloatArray]) -> dict[str, NDArray[Any]]:
@@ -99,5 +99,5 @@ class OnnxModel:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the file says of itself."""
+        """The metadata of the file, by key."""
         return dict(self._session.get_modelmeta().custom_metadata_map)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say mask, gender and age band of the face in every photo, with a model that FaceFold exported.
+"""Predict mask, gender and age band of the face in every photo, with a model that FaceFold exported.
 
 This file and the model are all that is needed, beside three packages:
 
@@ -30,18 +30,20 @@ import onnxruntime
 from numpy.typing import NDArray
 
 FORMAT = 1
-"""Of the metadata of models that this program reads."""
+"""Version of the metadata of models that this program reads."""
 RULES = {"rules": 2, "detection_rules": 1}
 """Versions of FaceFold's own rules for crops and detection that this program follows."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FACTOR, CELL = 0.709, 12
 """Step of the pyramid, and side in pixels of the face that the first network looks for."""
 SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.7}
+"""Least chance of a face with which each network keeps a box."""
 SIDES = {"rnet": 24, "onet": 48}
+"""Side in pixels of the pictures that the later networks look at."""
 RISE = 0.05
 """How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
-"""Of the crop without a face: its side in shorter sides of the photo, its centre's height in the photo's."""
+"""The crop where no face is found: its side in shorter sides of the photo, its centre in heights of it."""
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -123,16 +125,16 @@ class Detector:
         keep = best_boxes(boxes, scores, 0.7)
         boxes, scores, shifts = boxes[keep], scores[keep], shifts[keep]
         boxes = square(boxes + shifts * np.tile(boxes[:, 2:] - boxes[:, :2], 2))
-        boxes, scores, shifts = self._judge("rnet", table, boxes)
+        boxes, scores, shifts = self._refine("rnet", table, boxes)
         keep = best_boxes(boxes, scores, 0.7)
         boxes = square(boxes[keep] + shifts[keep] * sides(boxes[keep]))
-        boxes, scores, shifts = self._judge("onet", table, boxes)
+        boxes, scores, shifts = self._refine("onet", table, boxes)
         boxes = boxes + shifts * sides(boxes)
         keep = best_boxes(boxes, scores, 0.7, inside=True)
         return boxes[keep], scores[keep]
 
     def _propose(self, table: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
-        """What the first network takes for faces, at every scale of the photo."""
+        """Boxes that the first network takes for faces at any scale, with its scores and its corrections."""
         height, width = table.shape[0] - 1, table.shape[1] - 1
         scale = CELL / self._min_face
         parts = [(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 4), np.float32))]
@@ -150,8 +152,8 @@ class Detector:
         boxes, scores, shifts = (np.concatenate(column) for column in zip(*parts, strict=True))
         return boxes, scores, shifts
 
-    def _judge(self, name: str, table: NDArray[np.float64], boxes: Floats) -> tuple[Floats, Floats, Floats]:
-        """Those that a later network takes for faces too, with its scores and its corrections."""
+    def _refine(self, name: str, table: NDArray[np.float64], boxes: Floats) -> tuple[Floats, Floats, Floats]:
+        """Boxes that a later network takes for faces too, with its scores and its corrections."""
         # Boxes count pixels from 1.
         left, top, right, bottom = np.trunc(boxes).astype(np.int64).T
         low = np.maximum(left, 1) - 1, np.maximum(top, 1) - 1
@@ -290,7 +292,7 @@ def resize(pixels: Pixels, size: int, *, whole_steps: bool = False) -> Pixels:
 
 
 def look(crop: Pixels, size: int, centre: float) -> Floats:
-    """What a network sees of a crop: its middle, `centre` of its side, at `size` pixels, [3, size, size]."""
+    """A crop as a network sees it: its middle, `centre` of its side, at `size` pixels, [3, size, size]."""
     side = round(size / centre)
     first = round((side - size) / 2)
     seen = resize(crop, side)[first : first + size, first : first + size]
@@ -312,7 +314,7 @@ class Predictor:
         threads: 0 for as many as there are cores.
 
     Attributes:
-        columns: what is said of a photo.
+        columns: names of a row's values.
 
     Raises:
         ValueError: not such a model.
@@ -321,12 +323,13 @@ class Predictor:
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._session = open_session(str(path), threads)
         properties = self._session.get_modelmeta().custom_metadata_map
-        told = json.loads(properties.get("facefold", "{}"))
-        if told.get("format") != FORMAT or "facefold_detector" not in properties:
+        description = json.loads(properties.get("facefold", "{}"))
+        if description.get("format") != FORMAT or "facefold_detector" not in properties:
             raise ValueError(
                 f"{path}: FaceFold exported no such model, with its detector, in format {FORMAT}"
             )
-        self._inputs, self._outputs, crop = told["inputs"], told["outputs"], told["crop"]
+        self._inputs, self._outputs = description["inputs"], description["outputs"]
+        crop = description["crop"]
         self._size, self._margin = crop["size"], crop["margin"]
         networks = json.loads(properties["facefold_detector"])
         decoded = {name: base64.b64decode(network) for name, network in networks.items()}
@@ -348,24 +351,24 @@ class Predictor:
         return cut(photo, *crop_square(photo, box, self._margin), self._size), box
 
     def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
-        """What the model says of crops: a row for each, by `columns`."""
+        """The model's answers to crops: a row for each, by `columns`."""
         feeds = {
-            put["name"]: np.stack([look(crop, put["size"], put["centre"]) for crop in crops])
-            for put in self._inputs
+            each["name"]: np.stack([look(crop, each["size"], each["centre"]) for crop in crops])
+            for each in self._inputs
         }
         names = [output.name for output in self._session.get_outputs()]
-        said = dict(zip(names, self._session.run(None, feeds), strict=True))
-        return [self._row(said, number) for number in range(len(crops))]
+        values = dict(zip(names, self._session.run(None, feeds), strict=True))
+        return [self._row(values, number) for number in range(len(crops))]
 
-    def _row(self, said: dict[str, NDArray[Any]], number: int) -> list[str]:
+    def _row(self, values: dict[str, NDArray[Any]], number: int) -> list[str]:
         row: list[str] = []
         for output in self._outputs:
-            chances = said[output["name"]][number]
-            choice = int(said[output["choice"]][number] if "choice" in output else chances.argmax())
+            chances = values[output["name"]][number]
+            choice = int(values[output["choice"]][number] if "choice" in output else chances.argmax())
             if "choice" in output:
-                values = list(output["factors"].values())
-                places = np.unravel_index(choice, [len(names) for names in values])
-                row += [str(choice), *(names[place] for names, place in zip(values, places, strict=True))]
+                factors = list(output["factors"].values())
+                places = np.unravel_index(choice, [len(names) for names in factors])
+                row += [str(choice), *(names[place] for names, place in zip(factors, places, strict=True))]
             else:
                 row.append(output["classes"][choice])
             row.append(f"{chances[choice]:.4f}")
@@ -410,7 +413,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return chosen
 
 
-def answer(predictor: Predictor, paths: Sequence[Path]) -> tuple[list[list[str]], int, int]:
+def answer_photos(predictor: Predictor, paths: Sequence[Path]) -> tuple[list[list[str]], int, int]:
     """Rows of the CSV of some photos, how many of them had no face, and how many were skipped."""
     crops, boxes, seen = [], [], []
     for path in paths:
@@ -423,8 +426,8 @@ def answer(predictor: Predictor, paths: Sequence[Path]) -> tuple[list[list[str]]
         boxes.append(box)
         seen.append(str(path))
     rows = [
-        [path, *said, "found" if box else "centre crop", " ".join(f"{edge:.1f}" for edge in box or ())]
-        for path, said, box in zip(seen, predictor(crops) if crops else (), boxes, strict=True)
+        [path, *answer, "found" if box else "centre crop", " ".join(f"{edge:.1f}" for edge in box or ())]
+        for path, answer, box in zip(seen, predictor(crops) if crops else (), boxes, strict=True)
     ]
     return rows, boxes.count(None), len(paths) - len(seen)
 
@@ -444,7 +447,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table = csv.writer(file)
         table.writerow(["file", *predictor.columns, "face", "box"])
         for first in range(0, len(paths), chosen.batch):
-            rows, without, lost = answer(predictor, paths[first : first + chosen.batch])
+            rows, without, lost = answer_photos(predictor, paths[first : first + chosen.batch])
             table.writerows(rows)
             faceless, skipped = faceless + without, skipped + lost
             if sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""What is exported: an ensemble with all its runs, or one run alone."""
+"""The subject of an export: an ensemble with all its runs, or one run alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faces.labels import tells
+from faces.labels import covers_classes
 from infer.ensemble.file import ensemble_table
 from infer.ensemble.tree import Ensemble, Leaf, Node, Vote, check_tasks, children, recipes_of
 from infer.predict.runs import Run, find_runs
@@ -19,11 +19,11 @@ class Subject:
     """Runs, views and votes that become one model."""
 
     name: str
-    """Of the folder in `exports`, when no other is given."""
+    """Name of the folder in `exports`, when no other is given."""
     members: Mapping[str, Sequence[Run]]
     """The runs of each recipe."""
     root: Node | None
-    """How they vote on the 18 classes; None for a run whose heads do not tell all of them."""
+    """Tree by which they vote on the 18 classes; None for a run whose heads do not tell all of them."""
     views: tuple[str, ...]
     table: Mapping[str, Any] | None
     """The ensemble as a TOML table; None for a run alone."""
@@ -42,8 +42,8 @@ def subject_of_ensemble(ensemble: Ensemble, runs: Path) -> Subject:
         runs: folder of all runs.
 
     Raises:
-        ValueError: a vote by rank, a recipe without a trained fold, or one that cannot answer what it is
-            asked for.
+        ValueError: a vote by rank, a recipe without a trained fold, or one whose heads do not tell the task
+            that it votes on.
     """
     check_rules(ensemble.root, ensemble.name)
     members = find_runs(recipes_of(ensemble.root), runs)
@@ -70,7 +70,7 @@ def subject_of_run(folder: Path, views: Sequence[str]) -> Subject:
     path = folder / "best.safetensors"
     name = "/".join(folder.resolve().parts[-2:])
     run = Run(name, path, read_card(path))
-    whole = tells(run.card.recipe.tasks, "class18")
+    whole = covers_classes(run.card.recipe.tasks)
     return Subject(
         name=name.replace("/", "-"),
         members={name: [run]},
@@ -93,7 +93,7 @@ def check_rules(node: Node, ensemble: str) -> None:
     if isinstance(node, Vote) and node.rule == "rank":
         raise ValueError(
             f'ensemble {ensemble}: rule = "rank" cannot be exported: a photo\'s rank depends on the other '
-            "photos that are asked about, which an exported model does not know; export the same members "
+            "photos of the same prediction, which an exported model does not know; export the same members "
             'with rule = "soft", "log" or "hard"'
         )
     for _, child in children(node):

@@ -1,4 +1,4 @@
-"""What trained networks answer to photos, each by itself.
+"""Answers of trained networks to photos, each by itself.
 
-Runs, views, passes over the cache, kept answers, answers out of fold.
+Runs, views, passes over the cache, stored answers, answers out of fold.
 """

@@ -14,7 +14,7 @@ from faces.cache import Cache
 from faces.labels import TASKS, IntArray
 from infer.predict.heads import Heads
 from infer.predict.views import black_of, looks_of
-from pipeline.forms import Form, FormsLoader
+from pipeline.formats import InputFormat, MultiFormatLoader
 from train.engine.checkpoint import RunCard, load_best
 from train.engine.compute import PredictCompute
 from train.engine.precision import make_fabric
@@ -34,15 +34,15 @@ class LoadedNetwork:
 
     model: Callable[[Tensor], Mapping[str, Tensor]]
     """Images [n, 3, S, S] in `form`, channels_last on the group's device, to the heads' outputs there."""
-    form: Form
+    form: InputFormat
     """The images that it was trained on."""
     codings: Mapping[str, OutputCoding]
     """How each head's outputs become probabilities, by task."""
 
 
-def form_of(card: RunCard) -> Form:
+def form_of(card: RunCard) -> InputFormat:
     """The images that a run was trained on."""
-    return Form(
+    return InputFormat(
         image_size=card.recipe.image_size,
         mean=_triple(card.normalisation.mean),
         std=_triple(card.normalisation.std),
@@ -74,7 +74,7 @@ class NetworkGroup:
         compute: where, and with how many threads of the loader and photos a batch.
 
     Raises:
-        ValueError: no rows, an unknown view, or what `FormsLoader` refuses.
+        ValueError: no rows, an unknown view, or what `MultiFormatLoader` refuses.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class NetworkGroup:
         self._looks = looks_of(views)
         self._forms = list(dict.fromkeys(network.form for network in networks))
         self._blacks = [black_of(form.mean, form.std).to(self._device) for form in self._forms]
-        self._loader = FormsLoader(
+        self._loader = MultiFormatLoader(
             cache,
             rows,
             self._forms,

@@ -87,7 +87,7 @@ class OutOfFold:
         return {recipe: [_joined(folds)] for recipe, folds in answers.items()}
 
     def stored(self) -> Panels:
-        """As `answered` of the original alone: what training stored in each run's oof.parquet.
+        """Panels of the original view, which training stored in each run's oof.parquet.
 
         Raises:
             ValueError: a table is missing, is of other photos, or holds what are no probabilities.

@@ -86,7 +86,7 @@ def _write(path: Path, basis: Mapping[str, Any], heads: Mapping[str, FloatArray]
 
 
 def _read(path: Path, basis: Mapping[str, Any], tasks: Sequence[str]) -> Heads | None:
-    """What a file holds of each task; None if it is missing, damaged or of another basis."""
+    """Probabilities by task from a file; None if it is missing, damaged or of another basis."""
     if not path.is_file():
         return None
     try:

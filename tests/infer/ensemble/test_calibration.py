@@ -47,8 +47,8 @@ def test_answers_that_are_always_sure_err_by_their_share_of_wrong_ones() -> None
 def test_drawn_truth_has_a_small_error_and_sharpened_answers_a_large_one() -> None:
     probabilities, truth = drawn(20_000, 5, 0)
     for power, low, high in ((1.0, 0.0, 0.02), (0.4, 0.1, 0.5)):
-        told = tempered(probabilities, power)
-        error = reliability(told.max(1), told.argmax(1) == truth).error
+        scaled = tempered(probabilities, power)
+        error = reliability(scaled.max(1), scaled.argmax(1) == truth).error
         assert low <= error < high
 
 
@@ -74,11 +74,11 @@ def test_log_loss_in_closed_form() -> None:
 @given(temperature=st.floats(*TEMPERATURES), seed=st.integers(0, 20))
 def test_temperature_keeps_the_order_and_the_sum(temperature: float, seed: int) -> None:
     probabilities, _ = drawn(10, 6, seed)
-    told = tempered(probabilities, temperature)
-    np.testing.assert_allclose(told.sum(1), 1)
-    np.testing.assert_array_equal(told.argmax(1), probabilities.argmax(1))
-    sharper = told.max(1) >= probabilities.max(1) - 1e-12
-    assert (sharper if temperature <= 1 else told.max(1) <= probabilities.max(1) + 1e-12).all()
+    scaled = tempered(probabilities, temperature)
+    np.testing.assert_allclose(scaled.sum(1), 1)
+    np.testing.assert_array_equal(scaled.argmax(1), probabilities.argmax(1))
+    sharper = scaled.max(1) >= probabilities.max(1) - 1e-12
+    assert (sharper if temperature <= 1 else scaled.max(1) <= probabilities.max(1) + 1e-12).all()
 
 
 @pytest.mark.parametrize("known", [0.4, 1.0, 2.5])

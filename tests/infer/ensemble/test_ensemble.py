@@ -86,7 +86,7 @@ def test_a_file_may_take_the_tree_of_another(tmp_path: Path) -> None:
         ),
         ('vote = ["a"]\nabout = 3', "about: 3 is a whole number, expected text; put it in quotes"),
         ('vote = ["a"]\nrule = 3', "rule: 3 is a whole number, expected soft, log"),
-        ('vote = ["a"]\nweights = [true]', r"weights\[0\]: true is true or false, expected a number"),
+        ('vote = ["a"]\nweights = [true]', r"weights\[0\]: true is a boolean, expected a number"),
         (
             'vote = ["b", { vote = ["a"], temperature = "2" }]',
             r'vote\[1\]: temperature: "2" is text, expected',
@@ -164,12 +164,12 @@ def test_the_list_draws_each_tree_and_counts_trained_folds(
     for fold in (0, 1):
         (tmp_path / f"runs/a/fold{fold}").mkdir(parents=True)
         (tmp_path / f"runs/a/fold{fold}/best.safetensors").touch()
-    wanted = EnsemblesSettings(ensembles=tmp_path / "ensembles", runs=tmp_path / "runs")
-    list_ensembles(wanted)
+    settings = EnsemblesSettings(ensembles=tmp_path / "ensembles", runs=tmp_path / "runs")
+    list_ensembles(settings)
     text = capsys.readouterr().out
     for line in ("x: two", "1 of 2 members not trained", "2 x a  2 folds", "1 x b  not trained"):
         assert line in text
     (tmp_path / "ensembles/bad.toml").write_text("vote = []")
     with pytest.raises(ValueError, match=r"1 of 2 ensembles do not read: bad.toml"):
-        list_ensembles(wanted)
+        list_ensembles(settings)
     assert Console().width  # drawn at any width

@@ -21,7 +21,7 @@ def test_hand_computed_override() -> None:
     )
     panels = {"base": [{"class18": base}], "senior": [{"senior": senior}]}
     verdict = count_votes(tree, panels)
-    # Below 30 it is not asked; 0.08 is not above 0.08; what is 60+ already stays so.
+    # Below 30 nothing changes; 0.08 is not above 0.08; what is 60+ already stays so.
     np.testing.assert_array_equal(verdict.classes, [3, 5, 4, 5])
     np.testing.assert_allclose(verdict.probabilities[1, 3:6], [0.1, 0.0, 0.9])
     np.testing.assert_allclose(verdict.probabilities[[0, 2, 3]], base[[0, 2, 3]])
@@ -39,9 +39,9 @@ def test_an_override_keeps_its_choices_whatever_the_largest_probability() -> Non
     # Here the base's choice is a majority's, 30-59 by mean probability: most of the mass is not moved.
     voters = Vote(members=(Leaf("x"), Leaf("y"), Leaf("z")), rule="hard")
     for name, ages in zip("xyz", ([0.5, 0.4, 0.1], [0.5, 0.4, 0.1], [0.0, 0.9, 0.1]), strict=True):
-        said = np.zeros((1, 18))
-        said[:, 3:6] = ages
-        panels[name] = [{"class18": said}]
+        probabilities = np.zeros((1, 18))
+        probabilities[:, 3:6] = ages
+        panels[name] = [{"class18": probabilities}]
     over = Override(base=voters, by=Leaf("s"), task="senior", category=">=60", above=0.08)
     verdict = count_votes(over, panels)
     assert verdict.classes[0] == 5
@@ -51,13 +51,13 @@ def test_an_override_keeps_its_choices_whatever_the_largest_probability() -> Non
 def test_a_single_base_is_overridden_by_the_mean_of_folds_and_folds_by_their_own() -> None:
     base = np.zeros((1, 18))
     base[0, 4] = 1
-    said = [{"senior": np.array([[1 - p, p]])} for p in (0.0, 0.1, 0.2)]
+    folds = [{"senior": np.array([[1 - p, p]])} for p in (0.0, 0.1, 0.2)]
     tree = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.15)
-    assert count_votes(tree, {"b": [{"class18": base}], "s": said}).classes[0] == 4
-    assert count_votes(tree, {"b": [{"class18": base}] * 3, "s": said}).classes[0] == 4
+    assert count_votes(tree, {"b": [{"class18": base}], "s": folds}).classes[0] == 4
+    assert count_votes(tree, {"b": [{"class18": base}] * 3, "s": folds}).classes[0] == 4
     sooner = Override(base=Leaf("b"), by=Leaf("s"), task="senior", category=">=60", above=0.09)
-    assert count_votes(sooner, {"b": [{"class18": base}], "s": said}).classes[0] == 5
-    verdict = count_votes(sooner, {"b": [{"class18": base}] * 3, "s": said})
+    assert count_votes(sooner, {"b": [{"class18": base}], "s": folds}).classes[0] == 5
+    verdict = count_votes(sooner, {"b": [{"class18": base}] * 3, "s": folds})
     assert verdict.classes[0] == 5
     np.testing.assert_allclose(verdict.agreement, 2 / 3)
 

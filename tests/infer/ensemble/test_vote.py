@@ -111,10 +111,10 @@ def test_a_composition_is_the_composed_heads_and_gives_the_factors_back() -> Non
     tree = Compose(parts=tuple((task, Leaf("x")) for task in heads))
     verdict = count_votes(tree, {"x": [heads]})
     np.testing.assert_allclose(verdict.probabilities, compose(heads))
-    for task, said in heads.items():
+    for task, probabilities in heads.items():
         again = count_votes(tree, {"x": [heads]}, task)
-        np.testing.assert_allclose(again.probabilities, said)
-        np.testing.assert_array_equal(again.classes, said.argmax(1))
+        np.testing.assert_allclose(again.probabilities, probabilities)
+        np.testing.assert_array_equal(again.classes, probabilities.argmax(1))
 
 
 def test_a_composition_is_made_fold_by_fold() -> None:
@@ -150,12 +150,12 @@ def test_a_hard_part_of_a_composition_keeps_its_choice() -> None:
 
 
 def test_temperature_is_the_power_of_probabilities_and_changes_no_choice() -> None:
-    said = random_members(1, 5)
+    members = random_members(1, 5)
     vote = Vote(members=(Leaf("x"),), temperature=2.0)
-    verdict = count_votes(vote, {"x": [{"class18": said[0]}]})
-    roots = np.sqrt(said[0])
+    verdict = count_votes(vote, {"x": [{"class18": members[0]}]})
+    roots = np.sqrt(members[0])
     np.testing.assert_allclose(verdict.probabilities, roots / roots.sum(1, keepdims=True))
-    np.testing.assert_array_equal(verdict.classes, said[0].argmax(1))
+    np.testing.assert_array_equal(verdict.classes, members[0].argmax(1))
 
 
 @given(seed=st.integers(0, 50), rule=st.sampled_from(RULES))

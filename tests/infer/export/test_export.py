@@ -17,7 +17,7 @@ from infer.export.onnx import OnnxModel
 from infer.predict.networks import form_of
 from infer.predict.passes import predict_runs
 from infer.predict.runs import Run, find_runs
-from pipeline.forms import FormsLoader
+from pipeline.formats import MultiFormatLoader
 from tests.helpers.untrained_runs import CROP, write_run
 from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
@@ -83,7 +83,7 @@ def exported(runs: Path, coloured: Cache, tmp_path_factory: pytest.TempPathFacto
 def levels_seen(cache: Cache, rows: np.ndarray, runs: Sequence[Run]) -> dict[str, FloatArray]:
     """What the networks see of crops, as grey levels, for each input of the export."""
     forms = list(dict.fromkeys(form_of(run.card) for run in runs))
-    [(images, _)] = FormsLoader(cache, rows, forms, batch_size=len(rows)).batches()
+    [(images, _)] = MultiFormatLoader(cache, rows, forms, batch_size=len(rows)).batches()
     found = {}
     for form, seen in zip(forms, images, strict=True):
         scaling = [255 * torch.tensor(values)[:, None, None] for values in (form.std, form.mean)]

@@ -20,7 +20,7 @@ from infer.predict.networks import form_of
 from infer.predict.passes import memory_of, pack, predict_runs
 from infer.predict.runs import Run
 from infer.predict.views import black_of, looks_of
-from pipeline.forms import Form, FormsLoader
+from pipeline.formats import InputFormat, MultiFormatLoader
 from pipeline.loader import Loader
 from tests.helpers.crops import COUNT, write_cache
 from train.engine.checkpoint import load_best
@@ -91,12 +91,12 @@ def equal(found: list[Heads], expected: list[Heads]) -> bool:
 def test_several_forms_of_one_decoding_are_those_of_a_loader_each(codec: str, tmp_path: Path) -> None:
     cache = write_cache(tmp_path / codec, codec)
     forms = [
-        Form(image_size=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-        Form(image_size=48, mean=HALF, std=HALF),
-        Form(image_size=40, mean=HALF, std=HALF, centre=0.875),
-        Form(image_size=32, mean=HALF, std=HALF),
+        InputFormat(image_size=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+        InputFormat(image_size=48, mean=HALF, std=HALF),
+        InputFormat(image_size=40, mean=HALF, std=HALF, centre=0.875),
+        InputFormat(image_size=32, mean=HALF, std=HALF),
     ]
-    together = list(FormsLoader(cache, ROWS, forms, batch_size=3).batches())
+    together = list(MultiFormatLoader(cache, ROWS, forms, batch_size=3).batches())
     assert [len(rows) for _, rows in together] == [3, 3, 1]
     for place, form in enumerate(forms):
         own = Loader(cache, ROWS, batch_size=3, layout="channels_last", **vars(form))
@@ -106,8 +106,8 @@ def test_several_forms_of_one_decoding_are_those_of_a_loader_each(codec: str, tm
 
 
 def test_forms_of_one_loader_can_be_taken_again_after_breaking_off(cache: Cache) -> None:
-    forms = [Form(image_size=size, mean=HALF, std=HALF) for size in (32, 40)]
-    loader = FormsLoader(cache, np.arange(COUNT), forms, batch_size=8)
+    forms = [InputFormat(image_size=size, mean=HALF, std=HALF) for size in (32, 40)]
+    loader = MultiFormatLoader(cache, np.arange(COUNT), forms, batch_size=8)
     first = [images for images, _ in loader.batches()]
     for taken in (1, 3):
         broken = loader.batches()
@@ -121,8 +121,8 @@ def test_forms_of_one_loader_can_be_taken_again_after_breaking_off(cache: Cache)
 
 def test_a_damaged_crop_is_named_with_its_place(tmp_path: Path) -> None:
     cache = write_cache(tmp_path / "cache", "jpeg", {4})
-    loader = FormsLoader(
-        cache, np.arange(8), [Form(image_size=s, mean=HALF, std=HALF) for s in (32, 40)], batch_size=3
+    loader = MultiFormatLoader(
+        cache, np.arange(8), [InputFormat(image_size=s, mean=HALF, std=HALF) for s in (32, 40)], batch_size=3
     )
     with pytest.raises(ValueError, match=r"cannot decode key key-4"):
         list(loader.batches())
