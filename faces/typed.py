@@ -27,7 +27,7 @@ _EXPECTED: Mapping[Any, str] = {
     Any: "a value",
 }
 _KINDS: Mapping[type, str] = {
-    bool: "true or false",
+    bool: "a boolean",
     int: "a whole number",
     float: "a decimal number",
     str: "text",

@@ -9,10 +9,13 @@ import pytest
 from faces.cache import Cache
 from faces.command import flat_table, read_toml, to_table, write_toml
 from pipeline.augment import POLICIES, Policy, policy_named
+from train.assemble import FoldPlan
+from train.engine.watch import Watch
 from train.look_augment import LookAugmentSettings, look
 from train.recipe.catalogue import list_recipes
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
+from train.run_folder import adopt_folder
 
 FIELDS = [field.name for field in dataclasses.fields(Policy)]
 
@@ -102,7 +105,7 @@ def test_the_resolved_recipe_says_every_field_and_reads_back_equal(tmp_path: Pat
     ("text", "message"),
     [
         ('rotation = "5"', 'augment.rotation: "5" is text, expected a number; leave out the quotes'),
-        ("rotation = true", "augment.rotation: true is true or false, expected a number"),
+        ("rotation = true", "augment.rotation: true is a boolean, expected a number"),
         ("rotation = 500", "augment: rotation .*180.*500"),
         ("rotatoin = 5", r"unknown setting 'augment.rotatoin': did you mean 'rotation'\?"),
         ('bsae = "light"', r"unknown setting 'augment.bsae': did you mean 'base'\?"),
@@ -140,3 +143,22 @@ def test_the_contact_sheet_shows_the_recipes_own_augmentation(coloured: Cache, t
         look(LookAugmentSettings(recipe=recipe, cache=coloured.folder, out=out))
         pictures.append(out.read_bytes())
     assert pictures[0] != pictures[1]
+
+
+def test_a_run_keeps_its_augmentation_and_refuses_another(coloured: Cache, tmp_path: Path) -> None:
+    def adopted(text: str) -> Recipe:
+        recipe = dataclasses.replace(read_recipe(write(tmp_path, x=text)), precision="fp32")
+        plan = FoldPlan(
+            recipe=recipe, cache=coloured, fold=0, folds=3, fold_seed=0,
+            folder=tmp_path / "run", device="cpu", threads=1,
+        )  # fmt: skip
+        return adopt_folder(plan, Watch()).recipe
+
+    turned = '[augment]\nbase = "strong"\nrotation = 5'
+    assert adopted(turned).policy == dataclasses.replace(policy_named("strong"), rotation=5.0)
+    (tmp_path / "run" / "last.pt").touch()
+    assert adopted(turned).policy == dataclasses.replace(policy_named("strong"), rotation=5.0)
+    with pytest.raises(ValueError, match=r"something else \(recipe.augment.rotation: 5.0 there, 6.0 now\)"):
+        adopted(turned.replace("5", "6"))
+    with pytest.raises(ValueError, match=r"something else \(recipe.augment: None there, 'strong' now; "):
+        adopted('augment = "strong"')

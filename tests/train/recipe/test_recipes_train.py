@@ -15,7 +15,7 @@ from faces.command import read_toml
 from faces.labels import CLASS_NAMES, GENDERS, MASKS, TASKS, UNKNOWN
 from faces.sample.portrait import PersonJob, draw_person
 from preprocess.run import preprocess
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 from train.assemble import FoldPlan
 from train.engine.watch import Watch
 from train.fold import train_fold
@@ -58,7 +58,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     rows[-len(PHOTOS) :] = [(file, "", "", "", "") for file, *_ in rows[-len(PHOTOS) :]]
     table = folder / "photos.csv"
     pd.DataFrame(rows, columns=["path", "person", "mask", "gender", "age"]).to_csv(table, index=False)
-    cache = preprocess(Settings(data=table, cache=folder / "cache", size=96, workers=1))
+    cache = preprocess(PreprocessSettings(data=table, cache=folder / "cache", size=96, workers=1))
     assert all(
         {*np.unique(cache.labels(name))} - {UNKNOWN} == {*range(len(task.classes))}
         for name, task in TASKS.items()
