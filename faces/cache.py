@@ -53,7 +53,7 @@ def channels_of(settings: Mapping[str, Any]) -> int:
 
 
 def extension_of(settings: Mapping[str, Any]) -> str:
-    """What the crops of these settings are called in a shard: jpg, png, rgb or rgba."""
+    """File extension of the crops of these settings in a shard: jpg, png, rgb or rgba."""
     codec: Codec = settings["codec"]
     return "rgba" if codec == "raw" and channels_of(settings) == 4 else EXTENSIONS[codec]
 
@@ -101,7 +101,7 @@ class Cache:
         face_box, crop_box (xyxy, source pixels), crop_angle (degrees by which that box is turned clockwise),
         landmarks (five x, y), score, faces (found in the photo), detector (step that found it), status.
 
-        It takes 1.5 kB a row, so what needs few columns of many rows asks for them with `columns`.
+        It takes 1.5 kB a row, so what needs few columns of many rows reads them with `columns`.
         """
         return pd.read_parquet(self.folder / "index.parquet")
 
@@ -141,7 +141,7 @@ class Cache:
 
     @property
     def channels(self) -> int:
-        """Of every crop: 3, or 4 where the person is cut out."""
+        """Channels of every crop: 3, or 4 where the person is cut out."""
         return channels_of(self.description["settings"])
 
     @property

@@ -47,7 +47,7 @@ def fold_of_rows(
 
     Args:
         scheme: who is divided, and how.
-        keys: [n] what tells photos apart, each once.
+        keys: [n] a name for each photo, each once.
         persons: [n] keys of people; the contest's folder, since its ids occur on two people.
         classes: [n] 18-class codes.
         folds: into how many parts, at least 2; holdout validates one part of so many. everything ignores it.

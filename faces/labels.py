@@ -2,7 +2,7 @@
 
 A photo carries three factors: mask wear, gender and age. The contest scores 18 classes,
 `class = mask * 6 + gender * 3 + age band`. A `Task` maps the factors to a class of its own; a set of tasks
-whose predictions together say all three factors can be composed back to the 18 classes.
+whose predictions together cover all three factors can be composed back to the 18 classes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Task:
     name: str
     classes: tuple[str, ...]
     factors: tuple[str, ...]
-    """Which of `mask`, `gender` and `age` the task tells apart, in the order of its mixed-radix class."""
+    """Which of `mask`, `gender` and `age` the task distinguishes, in the order of its mixed-radix class."""
     edges: tuple[float, ...] = AGE_EDGES
     """Lower ages, in years, of the second and later age classes."""
     youngest: float = 0.0
@@ -95,8 +95,8 @@ TASKS: Mapping[str, Task] = {
 
 
 def covers_classes(tasks: Sequence[str]) -> bool:
-    """Whether the predictions of these tasks say mask, gender and age band of every photo."""
-    return tells(tasks, "class18")
+    """Whether the predictions of these tasks give mask, gender and age band of every photo."""
+    return covers(tasks, "class18")
 
 
 def _marginal(task: Task, probabilities: FloatArray, factor: str) -> FloatArray:
@@ -115,40 +115,40 @@ def _marginal(task: Task, probabilities: FloatArray, factor: str) -> FloatArray:
 
 
 def compose(predictions: Mapping[str, FloatArray]) -> FloatArray:
-    """The [n, 18] class probabilities that a model's heads say together: `project` to class18."""
+    """The [n, 18] class probabilities that a model's heads give together: `project` to class18."""
     return project(predictions, "class18")
 
 
-def tells(tasks: Sequence[str], space: str) -> bool:
-    """Whether heads of these tasks say the classes of the task `space`."""
+def covers(tasks: Sequence[str], space: str) -> bool:
+    """Whether heads of these tasks give the classes of the task `space`."""
     wanted = TASKS[space]
     if space in tasks:
         return True
-    told = {factor for name in tasks if TASKS[name].youngest == 0 for factor in TASKS[name].factors}
-    return told >= set(wanted.factors) and (wanted.edges == AGE_EDGES or space == "senior")
+    covered = {factor for name in tasks if TASKS[name].youngest == 0 for factor in TASKS[name].factors}
+    return covered >= set(wanted.factors) and (wanted.edges == AGE_EDGES or space == "senior")
 
 
 def project(predictions: Mapping[str, FloatArray], space: str) -> FloatArray:
-    """What a model's heads say together of one task.
+    """Probabilities of one task's classes, from all heads of a model.
 
-    A head of that very task speaks for itself, and of `class18` any other is a sum. Otherwise every factor's
-    marginal (age folded to the three scored bands) is averaged over the heads that tell it, and the factors
+    A head of that very task is taken as it is, and of `class18` any other is a sum. Otherwise every factor's
+    marginal (age folded to the three scored bands) is averaged over the heads that have it, and the factors
     are taken as independent given the photo: P(mask, gender, age) = P(mask) P(gender) P(age). `senior` is
     P(>=60) as against P(30-59).
 
     Args:
         predictions: [n, classes of the task] probabilities by task name.
-        space: name of the task asked for.
+        space: name of the task wanted.
 
     Returns:
         [n, classes of `space`] probabilities; rows sum to 1 where those of the heads do.
 
     Raises:
-        ValueError: the heads do not tell it.
+        ValueError: the heads do not cover it.
     """
     if space in predictions:
         return predictions[space]
-    if not tells(tuple(predictions), space):
+    if not covers(tuple(predictions), space):
         raise ValueError(
             f"heads {', '.join(predictions)} do not say {space}, which tells "
             f"{', '.join(TASKS[space].factors)} in {len(TASKS[space].classes)} classes: use models that do "
@@ -165,8 +165,8 @@ def _joint(predictions: Mapping[str, FloatArray], factors: Sequence[str]) -> Flo
     """[n, product of the factors' scored values] joint probabilities of some factors."""
     if "class18" in predictions:
         cube = predictions["class18"].reshape(-1, len(MASKS), len(GENDERS), len(AGE_BANDS))
-        unasked = tuple(1 + i for i, f in enumerate(TASKS["class18"].factors) if f not in factors)
-        return np.asarray(cube.sum(unasked).reshape(len(cube), -1))
+        unwanted = tuple(1 + i for i, f in enumerate(TASKS["class18"].factors) if f not in factors)
+        return np.asarray(cube.sum(unwanted).reshape(len(cube), -1))
     joint: FloatArray | None = None
     for factor in factors:
         heads = [n for n in predictions if factor in TASKS[n].factors and TASKS[n].youngest == 0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from rich import get_console
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import (
@@ -42,9 +43,8 @@ class JobProgress(Progress):
         columns: of the bar.
         unit: plural of what is counted.
         fields: names of a task's values that stand at the end of its line; empty ones are left out.
-        console: where to draw or print; standard output when left out.
+        console: where to draw or print, and whose clock counts; standard output when left out.
         transient: whether a finished bar disappears.
-        get_time: the clock, in seconds.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class JobProgress(Progress):
         fields: tuple[str, ...] = (),
         console: Console | None = None,
         transient: bool = False,
-        get_time: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(*columns, console=console, transient=transient, get_time=get_time)
+        console = console or get_console()
+        self._draws_bars = console.is_interactive or console.is_jupyter
+        super().__init__(*columns, console=console, transient=transient, auto_refresh=self._draws_bars)
         self._unit = unit
         self._fields = fields
-        self._draws_bars = self.console.is_interactive or self.console.is_jupyter
         self._before: dict[TaskID, float] = {}
         """What was done already when the job began, which its rate leaves out."""
         self._printed: set[TaskID] = set()
@@ -143,15 +143,12 @@ class _Rate(ProgressColumn):
         return Text(f"{speed:,.0f} photos/s" if speed else "starting", style="cyan")
 
 
-def photo_progress(
-    *fields: str, console: Console | None = None, get_time: Callable[[], float] | None = None
-) -> JobProgress:
+def photo_progress(*fields: str, console: Console | None = None) -> JobProgress:
     """Progress of a job over photos.
 
     Args:
         fields: names of values to show with it; give them in `add_task` and `update`.
         console: where to draw or print; standard output when left out.
-        get_time: the clock, in seconds.
     """
     return JobProgress(
         TextColumn("{task.description}"),
@@ -164,7 +161,6 @@ def photo_progress(
         unit="photos",
         fields=fields,
         console=console,
-        get_time=get_time,
     )
 
 

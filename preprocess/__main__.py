@@ -1,6 +1,6 @@
 """`python -m preprocess --data DIR --cache DIR`."""
 
-from preprocess.run import main
+from preprocess.command import main
 
 if __name__ == "__main__":
     main()

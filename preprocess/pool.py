@@ -132,7 +132,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back. Processes started here inherit that for good: the parent tells them when to stop."""
+    """Hold Ctrl-C back. Processes started here inherit that for good: the parent stops them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

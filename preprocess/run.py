@@ -13,15 +13,13 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.command import run_command
 from faces.terminal import photo_progress
 from faces.writer import REJECT_COLUMNS, REJECTED, CacheWriter, exclusive, write_atomically
-from preprocess.crop.matte import models_help
 from preprocess.crop.photo import BadPhoto, read_photo
 from preprocess.detect.reuse import known_faces
 from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 from preprocess.shard import Row, Tools
 from preprocess.sources.corrections import apply
 from preprocess.sources.scan import COLUMNS, Listing, scan, source_path
@@ -39,7 +37,7 @@ def plan_shards(photos: int, shard_size: int, seed: int) -> list[list[int]]:
     return [part.tolist() for part in np.array_split(order, count)]
 
 
-def preprocess(settings: Settings) -> Cache:
+def preprocess(settings: PreprocessSettings) -> Cache:
     """Make the cache of a folder of photos, or complete it; a finished one is opened as it is.
 
     Raises:
@@ -50,7 +48,7 @@ def preprocess(settings: Settings) -> Cache:
     console = Console(highlight=False, soft_wrap=True)
     listing = scan(settings.data, settings.columns)
     listing, corrected = apply(listing, settings.corrections)
-    decisive = settings.of_the_bytes()
+    decisive = settings.crop_settings()
     for note in listing.notes:
         console.print(note, markup=False)
     settings.cache.mkdir(parents=True, exist_ok=True)
@@ -71,7 +69,7 @@ def preprocess(settings: Settings) -> Cache:
         return cache
 
 
-def _as_it_is(settings: Settings, listing: Listing, console: Console) -> Cache:
+def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) -> Cache:
     """Open a finished cache whose photos are still the same."""
     cache = Cache.open(settings.cache)
     sizes = cache.index.set_index("position").source_bytes
@@ -89,10 +87,12 @@ def _as_it_is(settings: Settings, listing: Listing, console: Console) -> Cache:
     return cache
 
 
-def _process(settings: Settings, listing: Listing, writer: CacheWriter, plan: list[list[int]]) -> Work:
+def _process(
+    settings: PreprocessSettings, listing: Listing, writer: CacheWriter, plan: list[list[int]]
+) -> Work:
     """Do the shards that are still to be done."""
     started = time.perf_counter()
-    known = known_faces(settings.cache, settings.of_the_faces())
+    known = known_faces(settings.cache, settings.face_settings())
     lost = _resume(writer, listing, settings)
     rows: list[Row] = [dict(zip(COLUMNS, row, strict=True)) for row in listing.photos.itertuples(index=False)]
     shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
@@ -115,7 +115,7 @@ def _process(settings: Settings, listing: Listing, writer: CacheWriter, plan: li
     return Work(photos, taken_over, time.perf_counter() - started, cpu)
 
 
-def _resume(writer: CacheWriter, listing: Listing, settings: Settings) -> list[Mapping[str, Any]]:
+def _resume(writer: CacheWriter, listing: Listing, settings: PreprocessSettings) -> list[Mapping[str, Any]]:
     """Take back the shards whose photos were changed or can be read by now; the rejects of the others."""
     now = listing.photos.set_index("position")
     lost: list[Mapping[str, Any]] = []
@@ -130,7 +130,7 @@ def _resume(writer: CacheWriter, listing: Listing, settings: Settings) -> list[M
     return lost
 
 
-def _readable(row: pd.Series, folder: Path, settings: Settings) -> bool:
+def _readable(row: pd.Series, folder: Path, settings: PreprocessSettings) -> bool:
     if row.problem:
         return False
     try:
@@ -148,10 +148,3 @@ def _source(listing: Listing) -> dict[str, object]:
         "photos": len(listing.photos),
         "fingerprint": listing.fingerprint,
     }
-
-
-def main() -> None:
-    """The command line."""
-    # A blank line between them, or the help would run the lines together.
-    models = "\n\n".join(" ".join(line.split()) for line in models_help().splitlines())
-    run_command(Settings, preprocess, f"Models for --matting-model:\n\n{models}")

@@ -34,7 +34,7 @@ class Columns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class PreprocessSettings:
     """Detects the face in every photo of a folder and writes a cache of square face crops.
 
     Photos come from `train` or `eval` in the contest's layout, a CSV or Parquet table, a folder for each
@@ -69,7 +69,7 @@ class Settings:
     """Side of a crop, in pixels."""
     margin: float = 0.25
     """Added on every side of the face box, in sides of the box. The box runs from the forehead to the chin;
-    hair, beard and the edges of a mask, which tell age, gender and wear, lie up to a quarter outside it."""
+    hair, beard and the edges of a mask, which show age, gender and wear, lie up to a quarter outside it."""
     align: bool = False
     """Turn, shift and scale the face so that eyes, nose and mouth come to lie at the same places."""
     border: Border = "repeat"
@@ -96,7 +96,7 @@ class Settings:
     shard_size: int = 512
     """Most photos in one shard; photos are spread evenly over as few shards as that allows."""
     seed: int = 0
-    """Of the order in which photos are spread over the shards."""
+    """Seed of the order in which photos are spread over the shards."""
     workers: int = 0
     """Processes that work in parallel, one thread each; 0 for as many as there are cores."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -135,8 +135,8 @@ class Settings:
                 f"yunet={self.yunet}: no such file; it is OpenCV's face_detection_yunet_2023mar.onnx"
             )
 
-    def of_the_faces(self) -> dict[str, Any]:
-        """What decides which face is found where; faces found under equal settings need no new search."""
+    def face_settings(self) -> dict[str, Any]:
+        """Settings that decide which face is found where; faces found under equal ones need no new search."""
         decisive = {
             "detection_rules": DETECTION_RULES,
             "steps": [step for step in self.steps if step != "yunet" or self.yunet],
@@ -147,8 +147,8 @@ class Settings:
             decisive["yunet_sha256"] = file_sha256(self.yunet)
         return decisive
 
-    def of_the_bytes(self) -> dict[str, Any]:
-        """What decides the bytes of a crop: recorded in the cache, and equal in every run that continues it.
+    def crop_settings(self) -> dict[str, Any]:
+        """Settings that decide a crop's bytes: recorded in the cache, equal in every run that continues it.
 
         Raises:
             ValueError: the matting model's weights are missing.
@@ -158,7 +158,7 @@ class Settings:
         if self.codec == "jpeg":
             names.append("quality")
         decisive = (
-            {"rules": RULES_VERSION} | self.of_the_faces() | {name: getattr(self, name) for name in names}
+            {"rules": RULES_VERSION} | self.face_settings() | {name: getattr(self, name) for name in names}
         )
         if self.background != "keep":
             decisive["matting_model"] = self.matting_model

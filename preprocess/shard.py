@@ -19,7 +19,7 @@ from preprocess.crop.photo import BadPhoto, Photo, Pixels, read_photo
 from preprocess.crop.render import Renderer
 from preprocess.detect.face import Face, reduce_photo
 from preprocess.detect.search import Finder
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 from preprocess.sources.scan import source_path
 
 Row = Mapping[str, Any]
@@ -38,7 +38,7 @@ AHEAD = 4
 class Tools:
     """What a worker keeps from shard to shard; each is loaded when first needed."""
 
-    settings: Settings
+    settings: PreprocessSettings
     folder: Path
     """What the listing's sources are relative to."""
     known: Mapping[str, Face | None] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a run says when it ends."""
+"""How many photos a run may lose, and what it prints when it ends."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Budget:
 
 
 def top_reasons(reasons: pd.Series) -> list[str]:
-    """The three commonest reasons of rejects, each with an example where there is more to tell."""
+    """The three commonest reasons of rejects, each with an example where its photos differ."""
     kinds = reasons.str.split(":").str[0]
     lines = []
     for kind, count in kinds.value_counts().head(3).items():
@@ -71,9 +71,9 @@ class Work:
     photos: int = 0
     """Photos read."""
     known: int = 0
-    """Of them, those whose face was found before."""
+    """Those among them whose face was found before."""
     seconds: float = 0
-    """By the clock."""
+    """Seconds by the clock."""
     cpu: Mapping[str, float] = field(default_factory=dict)
     """CPU seconds by kind of work, over all workers."""
 
@@ -108,7 +108,7 @@ def summarise(cache: Cache, console: Console, work: Work) -> None:
 
 
 def by_mask(index: pd.DataFrame) -> str:
-    """Of labelled photos, how many had a face by mask wear: masked faces are what detectors lose."""
+    """How many labelled photos had a face, by mask wear: masked faces are what detectors lose."""
     found = index["status"] == DETECTED
     parts = []
     for code, name in enumerate(MASKS):

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
-from bench.measure import Rival, measure
-from faces.command import nearest, run_command
+from faces.command import run_command
+from faces.terminal import print_whole
 
 if TYPE_CHECKING:
     from bench.infer.report import InferRow
-    from bench.infer.setting import Job
-    from train.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BenchInferSettings:
     """Measure prediction: one fold, five folds, and five folds on the photo and its mirror image.
 
     Beside them the same number of forward passes over batches made beforehand, which no loader can beat, and
@@ -65,7 +63,7 @@ class Settings:
             raise ValueError(f"{list(map(str, chosen))}: name at least one backbone or recipe, each once")
 
 
-def bench(settings: Settings) -> dict[str, list[InferRow]]:
+def bench(settings: BenchInferSettings) -> dict[str, list[InferRow]]:
     """Measure and write the report.
 
     Returns:
@@ -75,12 +73,17 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
         ValueError: an unknown backbone, a recipe or photos that cannot be used, or a GPU that is not there.
     """
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
+    from bench.infer.race import measure_ways, recipes_of, write_runs
     from bench.infer.report import rows_table, write_results
     from bench.infer.setting import FILES, PHOTOS, Job, lay_out
-    from faces.terminal import print_whole
     from train.engine.precision import choose_device, loader_threads
 
-    recipes = _recipes(settings)
+    recipes = recipes_of(
+        settings.recipes,
+        settings.backbones,
+        image_size=settings.image_size,
+        precision=settings.precision,
+    )
     device = choose_device(settings.device)
     cores = settings.cores or len(os.sched_getaffinity(0))
     threads = loader_threads(device)
@@ -95,13 +98,13 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
                 photos=folder / PHOTOS,
                 cache=crops.folder,
                 files=folder / FILES,
-                runs=_write_runs(recipe, folder / name),
+                runs=write_runs(recipe, folder / name),
                 device=device,
                 cores=cores,
                 loader_threads=threads,
                 batch_size=settings.batch_size,
             )
-            results[name] = _measure(job, settings.repetitions)
+            results[name] = measure_ways(job, settings.repetitions)
             title = f"{name}: {recipe.backbone} at {recipe.image_size} pixels, {recipe.precision}"
             print_whole(rows_table(title, results[name]), console)
     conditions = {
@@ -119,66 +122,6 @@ def bench(settings: Settings) -> dict[str, list[InferRow]]:
     return results
 
 
-def _write_runs(recipe: Recipe, folder: Path) -> tuple[Path, ...]:
-    """Untrained folds."""
-    from bench.infer.setting import FOLDS, random_run
-
-    runs = tuple(folder / f"fold{fold}" / "best.safetensors" for fold in range(FOLDS))
-    for seed, path in enumerate(runs):
-        random_run(recipe, seed, path)
-    return runs
-
-
-def _recipes(settings: Settings) -> dict[str, Recipe]:
-    import timm
-
-    from train.recipe.file import read_recipe
-    from train.recipe.recipe import Recipe
-
-    if settings.recipes:
-        recipes = {path.stem: read_recipe(path) for path in settings.recipes}
-    else:
-        for name in settings.backbones:
-            if not timm.is_model(name):
-                raise ValueError(f"backbone {name!r} is unknown: {nearest(name, timm.list_models())}")
-        size, heads = settings.image_size, ("mask", "gender", "age3")
-        recipes = {name: Recipe(tasks=heads, backbone=name, image_size=size) for name in settings.backbones}
-    return {
-        # Whatever a recipe starts from or measures first is no part of predicting.
-        name: replace(recipe, precision=settings.precision, pretrained=False, weights="")
-        for name, recipe in recipes.items()
-    }
-
-
-def _measure(job: Job, repetitions: int) -> list[InferRow]:
-    from bench.infer.process import WayProcess
-    from bench.infer.report import make_row
-    from bench.infer.ways import CROP_LOOP, all_ways
-
-    ways = {way.name: way for way in all_ways(job.device)}
-    processes: dict[str, WayProcess] = {}
-    try:
-        for name, way in ways.items():
-            processes[name] = WayProcess(way.make, job)
-        rivals = [Rival(name=name, work=process.run) for name, process in processes.items()]
-        rows = measure(rivals, repetitions=repetitions, compared_with=CROP_LOOP)
-        counted = {name: process.rounds[-repetitions:] for name, process in processes.items()}
-        return [
-            make_row(
-                row,
-                counted[row.name],
-                counted[ways[row.name].loop],
-                counted.get(ways[row.name].full),
-                peak_mb=processes[row.name].peak_mb(),
-                load_s=processes[row.name].load_s,
-            )
-            for row in rows
-        ]
-    finally:
-        for process in processes.values():
-            process.stop()
-
-
 def main() -> None:
-    """`python -m bench.infer`."""
-    run_command(Settings, bench)
+    """The command line."""
+    run_command(BenchInferSettings, bench)

@@ -15,7 +15,7 @@ from bench.infer.setting import Job, Turn
 from bench.measure import Round
 
 _mine: list[Turn] = []
-"""What this process does, once it has been told."""
+"""The turn that this process takes, once `_load` has made it."""
 
 
 class WayProcess:

@@ -107,7 +107,7 @@ def goals_of(backbone: str, rows: Sequence[InferRow]) -> list[Goal]:
 
 
 def rows_table(title: str, rows: Sequence[InferRow]) -> Table:
-    """For the terminal."""
+    """One recipe's rows as a table for the terminal."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
     for name in ("photos/s", "x loop", "of model only", "peak MB"):
@@ -147,8 +147,8 @@ def write_results(
     console = Console(highlight=False)
     console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in conditions.items()))
     for goal in goals:
-        told = "reached" if goal.reached else "missed"
-        console.print(f"{told}: {goal.text}: {goal.value:.2f}, goal {goal.wanted:g}")
+        outcome = "reached" if goal.reached else "missed"
+        console.print(f"{outcome}: {goal.text}: {goal.value:.2f}, goal {goal.wanted:g}")
     console.print(f"wrote {path} and {path.with_suffix('.png')}")
 
 

@@ -17,7 +17,7 @@ from faces.sample.people import person_look, photo_shot
 from faces.sample.portrait import portrait
 from faces.writer import CacheWriter
 from preprocess.pool import run_shards
-from preprocess.settings import Settings as StageSettings
+from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
 from preprocess.sources.scan import scan, source_path
 from train.engine.checkpoint import RunCard, save_best
@@ -75,7 +75,7 @@ def lay_out(data: Path | None, count: int, folder: Path) -> Cache:
     listing = scan(data)
     sources = [listing.folder / source_path(source) for source in listing.photos.source]
     link_photos(sources, count, folder / PHOTOS)
-    settings = StageSettings(data=folder / PHOTOS, cache=folder / "cache")
+    settings = PreprocessSettings(data=folder / PHOTOS, cache=folder / "cache")
     cache = crop_photos(Tools(settings, folder / PHOTOS), folder / "cache")
     for rejected in cache.rejects["source"]:  # which the loop would end at
         (folder / PHOTOS / source_path(rejected)).unlink()
@@ -111,7 +111,7 @@ def crop_photos(tools: Tools, cache: Path) -> Cache:
         ValueError: no photo there, or none that can be used.
     """
     rows: list[Any] = scan(tools.folder).photos.to_dict("records")
-    writer = CacheWriter(cache, settings=tools.settings.of_the_bytes(), source={}, shard_count=1)
+    writer = CacheWriter(cache, settings=tools.settings.crop_settings(), source={}, shard_count=1)
     run_shards({0: rows}, tools, writer, 1, lambda *_: None)
     return writer.finish()
 

@@ -17,13 +17,14 @@ from bench.infer.loop import one_by_one
 from bench.infer.setting import FOLDS, Job, Turn, crop_photos
 from faces.cache import Cache
 from infer.ensemble.tree import Leaf
-from infer.predict.panel import Member, Panel, load_member
+from infer.predict.networks import LoadedNetwork, NetworkGroup, load_network
 from infer.predict.runs import Run
 from infer.predict.views import count_of
-from pipeline.forms import Form, FormsLoader
-from preprocess.settings import Settings as StageSettings
+from pipeline.formats import InputFormat, MultiFormatLoader
+from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
 from train.engine.checkpoint import read_card
+from train.engine.compute import PredictCompute
 
 ONCE, FLIPPED = ("original",), ("original", "flip")
 _READY_BATCHES = 8
@@ -43,52 +44,45 @@ class Way:
     """Name of the way that does the same forward passes and nothing else, whose speed is this one's limit."""
 
 
-def panel_of(job: Job, cache: Cache, members: Sequence[Member], views: Sequence[str]) -> Panel:
+def group_of(job: Job, cache: Cache, networks: Sequence[LoadedNetwork], views: Sequence[str]) -> NetworkGroup:
     """Any networks, those of a run or an exported session, for all crops of a cache by our loader.
 
     Args:
         job: how it is predicted.
         cache: what is predicted.
-        members: who predict.
+        networks: who predict.
         views: names in `infer.predict.views.VIEWS`.
     """
-    return Panel(
-        members,
-        cache,
-        np.arange(len(cache)),
-        views,
-        device=job.device,
-        threads=job.loader_threads,
-        batch_size=job.batch_size,
-    )
+    compute = PredictCompute(device=job.device, threads=job.loader_threads, batch_size=job.batch_size)
+    return NetworkGroup(networks, cache, np.arange(len(cache)), views, compute)
 
 
-def through_panel(job: Job, members: Sequence[Member], views: Sequence[str]) -> Turn:
-    """All crops of the job's cache, again and again by one panel."""
+def through_group(job: Job, networks: Sequence[LoadedNetwork], views: Sequence[str]) -> Turn:
+    """All crops of the job's cache, again and again by one group."""
     cache = Cache.open(job.cache)
-    panel = panel_of(job, cache, members, views)
+    group = group_of(job, cache, networks, views)
 
     def turn() -> int:
-        panel.predict(lambda _: None)
+        group.predict(lambda _: None)
         return len(cache)
 
     return turn
 
 
 def ours(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
-    """As `infer.predict.panel` does it: one pass over the cache for all folds."""
-    return through_panel(job, [load_member(path, job.device) for path in job.runs[:folds]], views)
+    """What `infer.predict.networks` does: one pass over the cache for all folds."""
+    return through_group(job, [load_network(path, job.device) for path in job.runs[:folds]], views)
 
 
 def ours_from_photos(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     """Stage 1 in one thread, then `ours` on the cache it made, from the listing of the folder on."""
-    members = [load_member(path, job.device) for path in job.runs[:folds]]
-    tools = Tools(StageSettings(data=job.photos, cache=job.cache, device=job.device), job.photos)
+    members = [load_network(path, job.device) for path in job.runs[:folds]]
+    tools = Tools(PreprocessSettings(data=job.photos, cache=job.cache, device=job.device), job.photos)
 
     def turn() -> int:
         with tempfile.TemporaryDirectory() as place:
             cache = crop_photos(tools, Path(place, "cache"))
-            panel_of(job, cache, members, views).predict(lambda _: None)
+            group_of(job, cache, members, views).predict(lambda _: None)
         return len(cache)
 
     return turn
@@ -97,8 +91,8 @@ def ours_from_photos(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
 def model_only(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     """The same number of forward passes over batches made beforehand, and nothing else."""
     cache = Cache.open(job.cache)
-    members = [load_member(path, job.device) for path in job.runs[:folds]]
-    loader = FormsLoader(
+    members = [load_network(path, job.device) for path in job.runs[:folds]]
+    loader = MultiFormatLoader(
         cache,
         np.arange(len(cache)),
         [members[0].form],
@@ -142,14 +136,15 @@ def exported(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     session = open_session(str(path), job.cores)
 
     def answer(images: Tensor) -> dict[str, Tensor]:
-        said = session.run([PROBABILITIES], {shown.name: images.contiguous().numpy()})
-        return {"class18": torch.from_numpy(said[0])}
+        [probabilities] = session.run([PROBABILITIES], {shown.name: images.contiguous().numpy()})
+        return {"class18": torch.from_numpy(probabilities)}
 
     # Pixels from 0 to 255: the file normalises them itself.
-    form = Form(
+    form = InputFormat(
         image_size=shown.size, mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255), centre=shown.centre
     )
-    return through_panel(job, [Member(model=answer, form=form, codings={"class18": Probabilities()})], ONCE)
+    network = LoadedNetwork(model=answer, form=form, codings={"class18": Probabilities()})
+    return through_group(job, [network], ONCE)
 
 
 FROM_PHOTOS = f"ours from photos, {FOLDS} folds + flip"

@@ -1,4 +1,4 @@
-"""`python -m bench.loaders.install`: the peers' libraries, each if it can be, into .venv-peers."""
+"""`python -m bench.loaders.install`: the rivals' libraries, each if it can be, into .venv-peers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEBIAN: Final = {"libopencv-dev": "opencv4", "libturbojpeg0-dev": "libturbojpeg"
 
 
 def name_of(requirement: str) -> str:
-    """Of the package that a requirement asks for, as package indexes spell it."""
+    """Name of the package that a requirement stands for, as package indexes spell it."""
     return re.sub(r"[-_.]+", "-", re.split(r"[=<>!~\[; ]", requirement)[0]).lower()
 
 
@@ -41,7 +41,7 @@ def requirements_in(path: Path) -> list[str]:
 
 
 def kept_packages(requirements: Sequence[str]) -> set[str]:
-    """Packages that the peers share with .venv, and that no peer may bring along in another version."""
+    """Packages that the rivals share with .venv, and that none may bring along in another version."""
     here = {name_of(str(found.metadata["Name"])) for found in distributions()} | {*OPENCV}
     return here - {name_of(requirement) for requirement in requirements}
 
@@ -50,8 +50,8 @@ def missing_debian_packages() -> list[str]:
     """What must be installed first for FFCV; this program never calls apt."""
     missing = [tool for tool in ("g++", "pkg-config") if not shutil.which(tool)]
     for package, module in DEBIAN.items():
-        asked = ["pkg-config", "--exists", module]
-        if "pkg-config" in missing or subprocess.run(asked).returncode:
+        query = ["pkg-config", "--exists", module]
+        if "pkg-config" in missing or subprocess.run(query).returncode:
             missing.append(package)
     return missing
 

@@ -1,4 +1,4 @@
-"""Starting a rival in a process of its own, and telling it when to run."""
+"""A rival in a process of its own, which runs an epoch for each message over a pipe."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class RivalProcess:
     Args:
         python: the interpreter that has the rival's library.
         module: of `bench.loaders.rivals`.
-        task: what it is to do.
-        packages: whose versions it shall tell.
+        task: its work.
+        packages: those whose versions `ready` returns.
     """
 
     def __init__(self, python: Path, module: str, task: Task, packages: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from bench.measure import Row, command_line, describe_machine, draw_rows, rows_t
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Of one run."""
+    """What one run measured."""
 
     rows: Mapping[str, Sequence[Row]]
     """By policy."""
@@ -27,22 +27,24 @@ class Results:
     conditions: Mapping[str, Any]
     """What a reader needs to repeat it."""
     versions: Mapping[str, str]
-    """Of the packages that matter."""
+    """Versions of the packages that matter."""
 
 
-def judge(rows: Mapping[str, Sequence[Row]], goals: Sequence[Goal] = GOALS) -> list[tuple[Goal, float]]:
+def reached_goals(
+    rows: Mapping[str, Sequence[Row]], goals: Sequence[Goal] = GOALS
+) -> list[tuple[Goal, float]]:
     """The goals that these rows can answer, and the ratios reached.
 
     Args:
         rows: by policy.
-        goals: to be judged.
+        goals: all that may be answered.
     """
-    judged = []
+    found = []
     for goal in goals:
         reached = goal.ratio({row.name: row for row in rows.get(goal.policy, ())})
         if reached is not None:
-            judged.append((goal, reached))
-    return judged
+            found.append((goal, reached))
+    return found
 
 
 def write_results(path: Path, results: Results) -> None:
@@ -53,9 +55,10 @@ def write_results(path: Path, results: Results) -> None:
         results: of the run.
     """
     console = Console(highlight=False, soft_wrap=True)
-    machine, judged = describe_machine(), judge(results.rows)
+    machine, reached = describe_machine(), reached_goals(results.rows)
     goals = [
-        {"goal": str(goal), "ratio": round(ratio, 3), "passed": ratio >= goal.least} for goal, ratio in judged
+        {"goal": str(goal), "ratio": round(ratio, 3), "passed": ratio >= goal.least}
+        for goal, ratio in reached
     ]
     report = {
         "machine": machine,
@@ -72,17 +75,17 @@ def write_results(path: Path, results: Results) -> None:
         console.print(rows_table(rows, f"{policy} augmentation"))
     for name, reason in results.missing.items():
         console.print(f"{name}: {reason}")
-    console.print(_goals_table(judged))
+    console.print(_goals_table(reached))
     console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in results.conditions.items()))
     _draw(path.with_suffix(".png"), results, machine)
     console.print(f"wrote {path} and {path.with_suffix('.png')}")
 
 
-def _goals_table(judged: Sequence[tuple[Goal, float]]) -> Table:
+def _goals_table(reached: Sequence[tuple[Goal, float]]) -> Table:
     table = Table("goal", title="Goals, by the medians of this run")
     table.add_column("measured", justify="right")
     table.add_column("")
-    for goal, ratio in judged:
+    for goal, ratio in reached:
         table.add_row(str(goal), f"{ratio:.2f}", "PASS" if ratio >= goal.least else "short")
     return table
 

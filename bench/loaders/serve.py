@@ -1,4 +1,4 @@
-"""The process of one rival: `python -m bench.loaders.serve MODULE FD`, told what to do over a pipe."""
+"""The process of one rival: `python -m bench.loaders.serve MODULE FD`, which gets its work over a pipe."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.measure import Round
 
 
 def serve(module: str, line: Connection) -> None:
-    """Build the rival, tell its packages' versions, then run an epoch whenever asked.
+    """Build the rival, send its packages' versions, then run an epoch for each message.
 
-    Receives a `Task` and the names of packages. An error while building is sent as text.
+    The first message is a `Task` and the names of packages. An error while building is sent as text.
     """
     task, packages = line.recv()
     try:

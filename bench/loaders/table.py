@@ -15,11 +15,11 @@ PEERS_FILE: Final = "peers.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peer:
-    """One rival."""
+class RivalLoader:
+    """A loader that can be measured, ours among them."""
 
     name: str
-    """In the report."""
+    """Name in the report."""
     module: str
     """Module in `bench.loaders.rivals`."""
     codec: Codec = "jpeg"
@@ -32,37 +32,41 @@ class Peer:
     """Whether it needs a GPU."""
 
 
-PEERS: Final = (
-    Peer(name="torchvision", module="torchvision_pil", share=1 / 8),
-    Peer(
+RIVALS: Final = (
+    RivalLoader(name="torchvision", module="torchvision_pil", share=1 / 8),
+    RivalLoader(
         name="albumentations",
         module="albumentations_jpeg",
         share=1 / 4,
         packages=("albumentations", "simplejpeg"),
     ),
-    Peer(name="webdataset", module="webdataset_tar", share=1 / 8, packages=("webdataset",)),
-    Peer(name="litdata", module="litdata_chunks", share=1 / 8, packages=("litdata",)),
-    Peer(name="mosaicml-streaming", module="mosaicml_mds", share=1 / 8, packages=("mosaicml-streaming",)),
-    Peer(name="DALI usual chain", module="dali_chain", share=1 / 8),
-    Peer(name="FFCV raw", module="ffcv_raw", codec="raw", share=1 / 2, packages=("ffcv",)),
-    Peer(name="OpenCV DataLoader jpeg", module="opencv", share=1 / 2),
-    Peer(name="OpenCV DataLoader raw", module="opencv", codec="raw"),
-    Peer(name="OpenCV SPDL jpeg", module="spdl_threads", packages=("spdl-core",)),
-    Peer(name="OpenCV SPDL raw", module="spdl_threads", codec="raw", packages=("spdl-core",)),
-    Peer(name="OpenCV SPDL raw, memory reused", module="spdl_reused", codec="raw", packages=("spdl-core",)),
-    Peer(name="ours jpeg", module="ours"),
-    Peer(name="ours raw", module="ours", codec="raw"),
-    Peer(name="ours jpeg, GPU", module="ours_gpu", gpu=True),
-    Peer(name="ours raw, GPU", module="ours_gpu", codec="raw", gpu=True),
-    Peer(name="synthetic", module="synthetic"),
-    Peer(name="one JPEG decode", module="decode", packages=("simplejpeg",)),
+    RivalLoader(name="webdataset", module="webdataset_tar", share=1 / 8, packages=("webdataset",)),
+    RivalLoader(name="litdata", module="litdata_chunks", share=1 / 8, packages=("litdata",)),
+    RivalLoader(
+        name="mosaicml-streaming", module="mosaicml_mds", share=1 / 8, packages=("mosaicml-streaming",)
+    ),
+    RivalLoader(name="DALI usual chain", module="dali_chain", share=1 / 8),
+    RivalLoader(name="FFCV raw", module="ffcv_raw", codec="raw", share=1 / 2, packages=("ffcv",)),
+    RivalLoader(name="OpenCV DataLoader jpeg", module="opencv", share=1 / 2),
+    RivalLoader(name="OpenCV DataLoader raw", module="opencv", codec="raw"),
+    RivalLoader(name="OpenCV SPDL jpeg", module="spdl_threads", packages=("spdl-core",)),
+    RivalLoader(name="OpenCV SPDL raw", module="spdl_threads", codec="raw", packages=("spdl-core",)),
+    RivalLoader(
+        name="OpenCV SPDL raw, memory reused", module="spdl_reused", codec="raw", packages=("spdl-core",)
+    ),
+    RivalLoader(name="ours jpeg", module="ours"),
+    RivalLoader(name="ours raw", module="ours", codec="raw"),
+    RivalLoader(name="ours jpeg, GPU", module="ours_gpu", gpu=True),
+    RivalLoader(name="ours raw, GPU", module="ours_gpu", codec="raw", gpu=True),
+    RivalLoader(name="synthetic", module="synthetic"),
+    RivalLoader(name="one JPEG decode", module="decode", packages=("simplejpeg",)),
 )
-ON_GPU: Final = tuple(peer.name for peer in PEERS if peer.gpu)
+ON_GPU: Final = tuple(rival.name for rival in RIVALS if rival.gpu)
 QUICK: Final = ("torchvision", "ours jpeg", "ours raw", *ON_GPU, "synthetic")
 BASE: Final = "torchvision"
 CEILINGS: Final = ("synthetic", "one JPEG decode")
 """Rows that load nothing, or do not do all of the work."""
-ON_CPU: Final = tuple(peer.name for peer in PEERS if peer.name not in (*ON_GPU, *CEILINGS))
+ON_CPU: Final = tuple(rival.name for rival in RIVALS if rival.name not in (*ON_GPU, *CEILINGS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,7 @@ class Goal:
     least: float
     """The goal is reached where the ratio is at least this."""
     policy: str = "strong"
-    """Of which augmentation."""
+    """The augmentation with which both are measured."""
     by: Literal["images_per_s", "cpu_us"] = "images_per_s"
     """Ratio of speeds, ours over theirs, or of CPU times, theirs over ours."""
     times: float = 1.0

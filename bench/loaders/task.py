@@ -1,4 +1,4 @@
-"""What a rival is asked to do."""
+"""The work of a rival."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from faces.cache import Codec
 
 MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
-"""Of ImageNet's R, G and B in 0 to 1 units."""
+"""Mean and standard deviation of ImageNet's R, G and B, in 0 to 1 units."""
 
 Epoch = Callable[[], int]
 """Makes every batch of one epoch as torch tensors and returns the number of images in them."""

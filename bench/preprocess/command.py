@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
-import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from bench.measure import Row, write_report
 from bench.preprocess.detect import MIN_FACES, compare_boxes, time_detectors
-from bench.preprocess.facenet import facenet_stage
 from bench.preprocess.memory import FEW, cores, run_program
+from bench.preprocess.stage import FACENET, Round, measure_stage
 from faces.command import run_command
-from faces.writer import CacheWriter
 from preprocess.crop.photo import Pixels, read_photo
 from preprocess.detect.face import reduce_photo
-from preprocess.pool import run_shards
-from preprocess.settings import Settings as StageSettings
 from preprocess.shard import Row as Photo
-from preprocess.shard import Tools
 from preprocess.sources.scan import COLUMNS, scan, source_path
 
 PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "numpy", "pillow")
-PEER = "facenet-pytorch one by one"
-SHARD = 64
 Part = Literal["detectors", "boxes", "stage", "memory"]
 console = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BenchPreprocessSettings:
     """Measure detection and the whole of stage 1, beside facenet-pytorch as teams use it."""
 
     data: Path = Path("demo/data/train")
@@ -60,68 +49,9 @@ class Settings:
     """Counted rounds."""
 
 
-@dataclass(frozen=True)
-class Round:
-    """One run of the stage."""
-
-    speed: float
-    """Photos a second."""
-    cpu: float
-    """CPU ms a photo."""
-    split: Mapping[str, float]
-    """CPU ms a photo by kind of work."""
-
-
-def run_stage(photos: Sequence[Photo], folder: Path, settings: StageSettings) -> Round:
-    """Run the stage on some photos and throw the cache away.
-
-    The clock runs from a fifth of the photos to nine tenths, so that imports and an idle worker at the end
-    do not count.
-    """
-    shards = {n: photos[at : at + SHARD] for n, at in enumerate(range(0, len(photos), SHARD))}
-    times = [(0.0, 0)]
-    with tempfile.TemporaryDirectory() as place:
-        writer = CacheWriter(
-            Path(place, "cache"), settings=settings.of_the_bytes(), source={}, shard_count=len(shards)
-        )
-        spent = run_shards(
-            shards,
-            Tools(settings, folder),
-            writer,
-            settings.workers,
-            lambda count, _: times.append((time.perf_counter(), times[-1][1] + count)),
-        )
-    clock, done = np.array(times).T
-    first, last = np.searchsorted(done, (0.2 * len(photos), 0.9 * len(photos)))
-    split = {what: seconds / len(photos) * 1e3 for what, seconds in spent.items()}
-    return Round(float((done[last] - done[first]) / (clock[last] - clock[first])), sum(split.values()), split)
-
-
-def measure_stage(photos: Sequence[Photo], folder: Path, settings: Settings) -> dict[str, list[Round]]:
-    """Rounds of every way of cropping, with 1 and 2 workers, in turns."""
-    plain = StageSettings(data=folder, cache=Path("-"))
-    rivals = {f"ours, min_face {m}": replace(plain, min_face=m) for m in MIN_FACES}
-    if settings.yunet:
-        rivals["ours, YuNet only"] = replace(plain, steps=("yunet",), yunet=settings.yunet)
-    few = [folder / source_path(photo["source"]) for photo in photos[: max(16, len(photos) // 8)]]
-    rounds: dict[str, list[Round]] = defaultdict(list)
-    with Progress(console=console) as progress:
-        bar = progress.add_task("stage", total=settings.repetitions * 2)
-        for _ in range(settings.repetitions):
-            for workers in (1, 2):
-                with tempfile.TemporaryDirectory() as place:
-                    speed, cpu = facenet_stage(few, Path(place), 256, workers)
-                rounds[f"{PEER}, {workers} w."].append(Round(speed, cpu, {}))
-                for name, stage in rivals.items():
-                    own = run_stage(photos, folder, replace(stage, workers=workers))
-                    rounds[f"{name}, {workers} w."].append(own)
-                progress.advance(bar)
-    return rounds
-
-
-def report_stage(rounds: Mapping[str, list[Round]], settings: Settings) -> None:
-    """Print and write what `measure_stage` found."""
-    base = median(own.speed for own in rounds[f"{PEER}, 1 w."])
+def report_stage(rounds: Mapping[str, list[Round]], settings: BenchPreprocessSettings) -> None:
+    """Print and write the rounds of `measure_stage`."""
+    base = median(own.speed for own in rounds[f"{FACENET}, 1 w."])
     rows = []
     for name, own in rounds.items():
         speeds = [one.speed for one in own]
@@ -153,7 +83,7 @@ def report_stage(rounds: Mapping[str, list[Round]], settings: Settings) -> None:
         console.print(f"{name[:-6]}: {two / one:.2f} times as fast with 2 workers as with 1")
 
 
-def report_detectors(photos: Sequence[Pixels], settings: Settings) -> None:
+def report_detectors(photos: Sequence[Pixels], settings: BenchPreprocessSettings) -> None:
     """Time the detectors and print it."""
     times = time_detectors(photos, settings.yunet, settings.repetitions)
     table = Table(title="Detection alone, one thread, CPU ms a photo")
@@ -177,7 +107,7 @@ def report_boxes(photos: Sequence[Pixels]) -> None:
         )
 
 
-def report_memory(photos: Sequence[Path], settings: Settings) -> None:
+def report_memory(photos: Sequence[Path], settings: BenchPreprocessSettings) -> None:
     """Run the stage on few and on many photos, and print time and memory."""
     runs = [run_program(photos, count, ()) for count in (FEW, settings.many)]
     for run in runs:
@@ -188,8 +118,8 @@ def report_memory(photos: Sequence[Path], settings: Settings) -> None:
     console.print(f"memory of {settings.many} photos over that of {FEW}: {runs[1].peak / runs[0].peak:.3f}")
 
 
-def bench(settings: Settings) -> None:
-    """Measure the parts asked for.
+def bench(settings: BenchPreprocessSettings) -> None:
+    """Measure the parts that the settings name.
 
     Raises:
         ValueError: no photos.
@@ -207,11 +137,14 @@ def bench(settings: Settings) -> None:
             report_boxes(photos)
     if "stage" in settings.parts:
         repeated = [{**rows[n % len(rows)], "position": n} for n in range(settings.photos)]
-        report_stage(measure_stage(repeated, listing.folder, settings), settings)
+        rounds = measure_stage(
+            repeated, listing.folder, yunet=settings.yunet, repetitions=settings.repetitions
+        )
+        report_stage(rounds, settings)
     if "memory" in settings.parts:
         report_memory(files, settings)
 
 
 def main() -> None:
     """The command line."""
-    run_command(Settings, bench)
+    run_command(BenchPreprocessSettings, bench)

@@ -12,18 +12,18 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.progress import track
 
+from faces.terminal import track
 from preprocess.crop.photo import Pixels
 from preprocess.detect.mtcnn.cascade import Cascade
 from preprocess.detect.yunet import YuNet
 
-PEER, OURS = "facenet-pytorch", "ours"
+RIVAL, OURS = "facenet-pytorch", "ours"
 BATCH = 16
 MIN_FACES = (20, 60)
 """facenet-pytorch's default, and the portrait preset."""
 ROUND = 32
-"""Photos a round: enough to fill batches, few enough that the rivals take turns every few seconds."""
+"""Photos a round: enough to fill batches, few enough that the detectors take turns every few seconds."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Agreement:
     photos: int
     faces: int
     other_counts: int
-    """Photos in which another number of faces was found."""
+    """Photos in which the two found different numbers of faces."""
     overlaps: tuple[float, float]
     """Mean and least intersection over union, over all faces of the other photos."""
     landmarks: float
@@ -52,7 +52,9 @@ def time_detectors(photos: Sequence[Pixels], yunet: Path | None, repetitions: in
         repetitions: counted rounds, after one to warm up.
     """
     context = multiprocessing.get_context("spawn")
-    names = [f"{who}, min_face {m}" for who in (PEER, OURS) for m in MIN_FACES] + (["YuNet"] if yunet else [])
+    names = [f"{who}, min_face {m}" for who in (RIVAL, OURS) for m in MIN_FACES] + (
+        ["YuNet"] if yunet else []
+    )
     lines = {name: context.Pipe() for name in names}
     processes = [
         context.Process(target=_serve, args=(name, photos[:ROUND], yunet, lines[name][1]), daemon=True)
@@ -61,7 +63,7 @@ def time_detectors(photos: Sequence[Pixels], yunet: Path | None, repetitions: in
     for process in processes:
         process.start()
     times: dict[str, list[float]] = defaultdict(list)
-    for number in track(range(repetitions + 1), "detectors"):
+    for number in track(range(repetitions + 1), "detectors", "rounds"):
         for name, (line, _) in lines.items():
             line.send(True)
             spent = line.recv()
@@ -73,7 +75,7 @@ def time_detectors(photos: Sequence[Pixels], yunet: Path | None, repetitions: in
 
 
 def _serve(name: str, photos: Sequence[Pixels], yunet: Path | None, line: Any) -> None:
-    """Detect once whenever asked, and tell the CPU seconds."""
+    """Detect once for each message on the line, and answer with the CPU seconds."""
     import torch
 
     torch.set_num_threads(1)
@@ -88,8 +90,8 @@ def _serve(name: str, photos: Sequence[Pixels], yunet: Path | None, line: Any) -
 
 def _detector(name: str, yunet: Path | None) -> Callable[[Sequence[Pixels]], Any]:
     who, _, least = name.partition(", min_face ")
-    if who == PEER:
-        mtcnn = facenet(int(least))
+    if who == RIVAL:
+        mtcnn = make_facenet(int(least))
         return lambda photos: [mtcnn.detect(photo, landmarks=True) for photo in photos]
     if who == OURS:
         cascade = Cascade()
@@ -101,8 +103,8 @@ def _detector(name: str, yunet: Path | None) -> Callable[[Sequence[Pixels]], Any
     return lambda photos: [net(photo) for photo in photos]
 
 
-def facenet(min_face: int) -> Any:
-    """The peer, on the CPU."""
+def make_facenet(min_face: int) -> Any:
+    """facenet-pytorch's detector on the CPU, which finds every face of a photo."""
     from facenet_pytorch import MTCNN
 
     return MTCNN(min_face_size=min_face, keep_all=True)
@@ -115,11 +117,11 @@ def compare_boxes(photos: Sequence[Pixels], min_face: int) -> Agreement:
         photos: of any sizes.
         min_face: smallest face searched for, in pixels.
     """
-    mtcnn, cascade = facenet(min_face), Cascade()
+    mtcnn, cascade = make_facenet(min_face), Cascade()
     overlaps: list[float] = []
     distances = [0.0]
     others = 0
-    for photo in track(photos, f"boxes, min_face {min_face}"):
+    for photo in track(photos, f"boxes, min_face {min_face}", "photos"):
         [found] = cascade([photo], min_face=min_face)
         try:
             boxes, _, points = mtcnn.detect(photo, landmarks=True)

@@ -1,4 +1,4 @@
-"""How teams crop faces today: facenet-pytorch, one photo at a time."""
+"""Stage 1 as contest teams write it: facenet-pytorch, one photo at a time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from PIL import Image
 
 
 def crop_one_by_one(photos: Sequence[Path], folder: Path, size: int, out: Any) -> None:
-    """Open, detect with the defaults, cut the first box, resize, save: as in many a notebook.
+    """Open, detect with the defaults, cut the first box, resize, save.
 
     Args:
         photos: files.
         folder: where crops go.
         size: side of a crop, in pixels.
-        out: a queue that gets the clock's time when the detector is loaded, and after each photo.
+        out: queue of wall-clock and CPU seconds, put when the detector is loaded and after each photo.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch

@@ -18,7 +18,7 @@ POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Long:
+class LongRun:
     """One run of the stage as a program of its own."""
 
     photos: int
@@ -28,7 +28,7 @@ class Long:
     """Most resident memory of all its processes together, MB; pages that they share count once."""
 
 
-def run_program(photos: Sequence[Path], count: int, options: Sequence[str]) -> Long:
+def run_program(photos: Sequence[Path], count: int, options: Sequence[str]) -> LongRun:
     """Preprocess `count` photos, which are links to fewer, and watch the memory.
 
     Args:
@@ -64,7 +64,7 @@ def run_program(photos: Sequence[Path], count: int, options: Sequence[str]) -> L
             if running.returncode:
                 log.seek(0)
                 raise RuntimeError(log.read())
-    return Long(count, seconds, peak)
+    return LongRun(count, seconds, peak)
 
 
 def _resident(pid: int) -> float:

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import platform
-import statistics
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import tyro
 from nvidia.dali import __version__ as dali_version
-from PIL import Image
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    track,
-)
+from rich.table import Table
 
 from bench.measure import command_line, describe_machine
-from bench.scale.probe import SAMPLERS, draws_memory, in_fresh_process, memory, order_bytes, start_up
-from bench.scale.tables import memory_table, order_table, start_table
-from faces.cache import Cache
+from bench.scale.work import CROP, Sizes, measure
 from faces.command import run_command
-from faces.tar import Sample
-from faces.writer import DETECTED, CacheWriter
 
-CROP = 32
-DISTINCT = 256
-"""Different crops in a cache; more would only take longer to draw."""
-Runs = dict[str, list[dict[str, float]]]
-"""What was found in each repetition, by the name of the cache."""
+LARGE = 100_000_000
+"""Rows that the order's memory is stated for."""
 FLAT = (
     "To keep the order flat too: compute a batch's rows from (seed, epoch, place) with a Feistel network "
     "(weighted: draw the class, then a row of it)."
@@ -46,7 +27,7 @@ FLAT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BenchScaleSettings:
     """Measure how memory and start-up grow with a cache, on caches of tiny crops made for it.
 
     Each figure comes from a fresh process. Takes some minutes and about 1 GB of temporary files.
@@ -54,161 +35,18 @@ class Settings:
 
     out: Path = Path("bench/results/scale.json")
     """The report."""
-    few: int = 1_000
-    """Rows of the small cache."""
-    many: int = 200_000
-    """Rows of the large cache."""
-    shards: int = 1_000
-    """Shards of the cache of many; its rival has the same rows in one."""
-    shard_rows: int = 20
-    """Rows in each of these shards."""
-    batch_size: int = 64
-    """Images a batch."""
-    image_size: int = 32
-    """Side of the images made, pixels."""
-    batches: int = 100
-    """Taken from each cache while its memory is watched."""
-    repetitions: int = 3
-    """Processes that measure each memory and each start-up; medians are reported."""
-    order_rows: int = 10_000_000
-    """Rows of the orders whose bytes are counted."""
-
-    def __post_init__(self) -> None:
-        for name in (
-            "few",
-            "many",
-            "shards",
-            "shard_rows",
-            "batch_size",
-            "batches",
-            "repetitions",
-            "order_rows",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        least = min(self.few, self.many, self.shards * self.shard_rows)
-        if self.batch_size > least:
-            raise ValueError(
-                f"batch_size={self.batch_size}: the smallest cache has {least} rows; choose at most that"
-            )
+    sizes: tyro.conf.OmitArgPrefixes[Sizes] = field(default_factory=Sizes)
 
 
-def write_cache(folder: Path, rows: int, shards: int, progress: Progress, bar: TaskID) -> Cache:
-    """A cache of 32 x 32 JPEG crops whose index has every column of a real one.
-
-    Args:
-        folder: of the new cache.
-        rows: crops in it.
-        shards: over which the rows are spread.
-        progress: shows `bar`.
-        bar: advanced by the rows of each shard.
-    """
-    random = np.random.default_rng(0)
-    crops = []
-    for _ in range(DISTINCT):
-        buffer = io.BytesIO()
-        Image.fromarray(random.integers(0, 256, (CROP, CROP, 3), np.uint8)).save(buffer, "JPEG", quality=80)
-        crops.append(buffer.getvalue())
-    writer = CacheWriter(folder, settings={"codec": "jpeg", "size": CROP}, source={}, shard_count=shards)
-    for shard, part in enumerate(np.array_split(np.arange(rows), shards)):
-        writer.write(shard, [Sample(fields=_fields(int(row)), data=crops[row % DISTINCT]) for row in part])
-        progress.advance(bar, len(part))
-    return writer.finish()
-
-
-def _fields(row: int) -> dict[str, Any]:
-    """Index columns as stage 1 writes them."""
-    person = row // 7
-    source = f"train/images/{person:06d}_female_Asian_{person % 60:02d}/mask{row % 7}.jpg"
-    return {
-        "key": f"{row:08d}",
-        "position": row,
-        "image_id": source,
-        "source": source,
-        "source_bytes": 60_000 + row,
-        "source_sha256": f"{row:064x}",
-        "person": f"{person:06d}_female_Asian_{person % 60:02d}",
-        "mask": row % 3,
-        "gender": person % 2,
-        "age": float(18 + person % 43),
-        "height": CROP,
-        "width": CROP,
-        "face_box": [float(row), 1.0, 2.0, 3.0],
-        "crop_box": [float(row), 1.0, 2.0, 3.0],
-        "crop_angle": 0.0,
-        "landmarks": [float(row)] * 10,
-        "score": 0.99,
-        "faces": 1,
-        "detector": "mtcnn",
-        "status": DETECTED,
-    }
-
-
-def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
-    return {key: round(statistics.median(run[key] for run in runs), 4) for key in runs[0]}
-
-
-def measure(settings: Settings) -> dict[str, Any]:
-    """All figures of the report: MB of memory and draws, seconds of start-up, bytes a row of orders."""
-    in_shards = settings.shards * settings.shard_rows
-    plans = {
-        "few": (settings.few, 1),
-        "many": (settings.many, -(-settings.many // 1000)),
-        "shard": (in_shards, 1),
-        "shards": (in_shards, settings.shards),
-    }
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        Progress(*columns, console=Console(highlight=False)) as progress,
-    ):
-        folders = {name: Path(temporary, name) for name in plans}
-        bar = progress.add_task("writing caches", total=sum(rows for rows, _ in plans.values()))
-        for name, (rows, shards) in plans.items():
-            write_cache(folders[name], rows, shards, progress, bar)
-        memories, starts = _watch_caches(folders, settings, progress)
-    sizes = {name: {"rows": rows, "shards": shards} for name, (rows, shards) in plans.items()}
-    return {
-        "memory_mb": {name: sizes[name] | _medians(runs) for name, runs in memories.items()},
-        "start_up_s": {name: sizes[name] | _medians(runs) for name, runs in starts.items()},
-        "order_bytes_a_row": _count_orders(settings.order_rows),
-        "draws_mb": _medians([in_fresh_process(draws_memory)]),
-    }
-
-
-def _watch_caches(folders: dict[str, Path], settings: Settings, progress: Progress) -> tuple[Runs, Runs]:
-    """Memory and start-up of the caches in turn, so that a busy moment of the machine hits all of them."""
-    shape = (settings.batch_size, settings.image_size)
-    memories: Runs = {"few": [], "many": []}
-    starts: Runs = {"shard": [], "shards": [], "many": []}
-    bar = progress.add_task("memory and start-up", total=settings.repetitions * (len(memories) + len(starts)))
-    for _ in range(settings.repetitions):
-        for name, found in memories.items():
-            found.append(in_fresh_process(memory, folders[name], folders["few"], *shape, settings.batches))
-            progress.advance(bar)
-        for name, found in starts.items():
-            found.append(in_fresh_process(start_up, folders[name], folders["few"], *shape))
-            progress.advance(bar)
-    return memories, starts
-
-
-def _count_orders(rows: int) -> dict[str, dict[str, float]]:
-    found = {}
-    for name in track(SAMPLERS, "orders", console=Console(highlight=False)):
-        found[name] = in_fresh_process(order_bytes, name, rows)
-    return {name: _medians([run]) for name, run in found.items()}
-
-
-def bench(settings: Settings) -> dict[str, Any]:
+def bench(settings: BenchScaleSettings) -> dict[str, Any]:
     """Measure, print the tables and write the report."""
-    found = measure(settings)
-    conditions = {key: value for key, value in asdict(settings).items() if key != "out"}
+    found = measure(settings.sizes)
     report = {
         "machine": describe_machine(),
         "versions": {"python": platform.python_version(), "nvidia-dali": dali_version}
         | {name: version(name) for name in ("torch", "numpy", "pandas")},
         "command": command_line(),
-        "conditions": conditions | {"crop": CROP, "codec": "jpeg", "policy": "strong"},
+        "conditions": asdict(settings.sizes) | {"crop": CROP, "codec": "jpeg", "policy": "strong"},
         **found,
         "flat": FLAT,
     }
@@ -217,7 +55,7 @@ def bench(settings: Settings) -> dict[str, Any]:
     console = Console(highlight=False)
     console.print(memory_table(found["memory_mb"]))
     console.print(start_table(found["start_up_s"]))
-    console.print(order_table(found["order_bytes_a_row"], settings.order_rows))
+    console.print(order_table(found["order_bytes_a_row"], settings.sizes.order_rows))
     draws = found["draws_mb"]
     console.print(
         f"Random draws are made {draws['places']:,.0f} places at a time: {draws['kept']:.1f} MB of them and "
@@ -227,6 +65,50 @@ def bench(settings: Settings) -> dict[str, Any]:
     return report
 
 
+def memory_table(found: dict[str, Any]) -> Table:
+    """Memory of the small and the large cache, and what a row more takes."""
+    table = Table(title="Memory of loading, MB above the process with all libraries warm")
+    names = ("rows", "cache opened", "loader made", "most, own", "most, mapped files", "own, whole process")
+    for name in names:
+        table.add_column(name, justify="right")
+    few, many = found["few"], found["many"]
+    kinds = ("opened", "built", "own", "mapped")
+    for row in (few, many):
+        own = (f"{row[kind]:,.1f}" for kind in kinds)
+        table.add_row(f"{row['rows']:,}", *own, f"{row['before'] + row['own']:,.1f}")
+    more = many["rows"] - few["rows"]
+    growth = (f"{(many[kind] - few[kind]) * 1e6 / more:,.0f}" for kind in kinds)
+    ratio = (many["before"] + many["own"]) / (few["before"] + few["own"])
+    table.add_section()
+    table.add_row("bytes a row more", *growth, f"{ratio:.3f} times")
+    return table
+
+
+def start_table(found: dict[str, Any]) -> Table:
+    """Start-up with the same rows in one shard and in many, and with the large cache."""
+    table = Table(title="Start-up in seconds, libraries imported, files in the page cache")
+    names = ("rows", "shards", "Cache.open", "of it hashing shards", "Loader", "first batch", "together")
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in found.values():
+        times = (f"{row[key]:.3f}" for key in ("open", "hash", "loader", "first_batch", "total"))
+        table.add_row(f"{row['rows']:,}", f"{row['shards']:,}", *times)
+    return table
+
+
+def order_table(found: dict[str, Any], rows: int) -> Table:
+    """Bytes a row counted at `rows` rows, and what that makes of 100 million."""
+    table = Table(title=f"Order of an epoch, bytes a row (counted at {rows:,} rows)")
+    table.add_column("", no_wrap=True)
+    for name in ("sampler", "kept", "peak", "seconds", "100 M rows: kept", "peak"):
+        table.add_column(name, justify="right")
+    for name, row in found.items():
+        large = (f"{(row['sampler'] + row[key]) * LARGE / 1e9:.1f} GB" for key in ("kept", "peak"))
+        cells = (f"{row['sampler']:.0f}", f"{row['kept']:.0f}", f"{row['peak']:.0f}", f"{row['seconds']:.2f}")
+        table.add_row(name, *cells, *large)
+    return table
+
+
 def main() -> None:
     """The command line."""
-    run_command(Settings, bench)
+    run_command(BenchScaleSettings, bench)

@@ -72,7 +72,7 @@ class Timing:
     first: float = 0.0
     """Seconds of the very first step."""
     seconds: list[float] = field(default_factory=list)
-    """Of each counted turn."""
+    """Seconds of each counted turn."""
     failure: str = ""
     """Why the variant has no further turns."""
 

@@ -30,9 +30,9 @@ class Turn:
     images: int
     wall: float
     cpu: float
-    """Of all threads of the process: network, loader and interpreter."""
+    """CPU time of all threads of the process: network, loader and interpreter."""
     waiting: float
-    """Of the wall time, in which the step waited for its batch."""
+    """Part of the wall time in which the step waited for its batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class TrainRow(Row):
 
     waiting: float
     """Share of the time in which the step waited for its batch, median of the turns. On a GPU the host's
-    time, in which the GPU may still be busy: there only `ratio` tells."""
+    time, in which the GPU may still be busy: there only `ratio` counts."""
     ratio_min: float
     """Smallest ratio of a turn to the turn beside it over batches made beforehand."""
     ratio_max: float
@@ -88,7 +88,7 @@ def ways_of(training: FoldTraining) -> dict[str, Way]:
     training.step.model.train()
     step = partial(training.step, epoch=0, batch=0)
     real = _endless(training.training)
-    # Of the real loader's own memory: a batch is its receiver's for good.
+    # In the real loader's own memory: a batch is its receiver's for good.
     ready = cycle([*islice(real, _READY_BATCHES)])
     return {REAL: (real, step), READY: (ready, step), ALONE: (real, None)}
 

@@ -78,7 +78,7 @@ class Sketch:
     """A portrait in the making: the pixels, and where the head is.
 
     `image` is float32 RGB [HEIGHT, WIDTH, 3], about [0, 255]; `skin` is the head's coverage, [HEIGHT, WIDTH]
-    in [0, 1]. Widths and blurs are in pixels at scale 1. `depth` says how far a shape moves when the head
+    in [0, 1]. Widths and blurs are in pixels at scale 1. `depth` is how far a shape moves when the head
     turns or nods: 0 the outline, 1 the eyes, over 1 the nose, below 0 what is behind.
     """
 

@@ -183,8 +183,8 @@ def person_look(seed: int, person: int, female: bool, age: int) -> Look:
 
     Args:
         seed: of the data set, at least 0.
-        person: number of the person, from 1: zeros at the end of a seed sequence would not tell
-            two streams apart.
+        person: number of the person, from 1: zeros at the end of a seed sequence would make
+            two streams equal.
         female: gender.
         age: years.
     """

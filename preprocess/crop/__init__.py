@@ -1,4 +1,4 @@
-"""From a photo and its face to the stored crop.
+"""The stored crop, made from a photo and its face.
 
 Reading photos, cutting and resizing squares, removing backgrounds, encoding.
 """

@@ -1,7 +1,7 @@
-"""Tells a person from the background, by one of rembg's models.
+"""Separates a person from the background, by one of rembg's models.
 
 Evidence on whether this helps age and gender is mixed, and u2netp, the smallest model, costs about half a
-second of CPU a crop: it is off unless asked for.
+second of CPU a crop: it is off by default.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Model:
     """What to know of a model before it is chosen."""
 
     megabytes: float
-    """Of the weights' file."""
+    """Size of the weights' file."""
     licence: str
-    """Of the weights, as stated by their source in 2026."""
+    """Licence of the weights, as stated by their source in 2026."""
     note: str
 
 
@@ -50,7 +50,7 @@ MODELS: dict[MattingModel, Model] = {
         "DIS5K non-commercial",
     ),
 }
-"""For U-2-Net the author says that models follow the repository's licence and that those of the training
+"""U-2-Net's author states that models follow the repository's licence and that those of the training
 photos are not theirs to give."""
 
 
@@ -136,7 +136,7 @@ class Matting:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of a fallback, which is judged above
+                warnings.simplefilter("ignore")  # of a fallback, which is checked above
                 return rembg.new_session(self._model, sess_opts=options, providers=providers)
         except Exception as error:  # onnxruntime's own errors share no narrower class
             raise ValueError(f"{self._weights}: not usable as rembg's {self._model}: {error}") from error

@@ -1,7 +1,7 @@
-"""Reads one photo, or says why it cannot be used.
+"""Reads one photo, or gives the reason why it cannot be used.
 
 Decoders disagree on damaged files: OpenCV returns half an image of a truncated JPEG, DALI ends the whole
-pipeline. So each photo is decoded in full here, once, by Pillow, which tells truncation from a whole file.
+pipeline. So each photo is decoded in full here, once, by Pillow, which notices truncation.
 What no decoder notices: wrong bytes within the data of a JPEG, which show as wrong pixels, and the loss of
 the last few bytes where all pixels are there.
 """
@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 """uint8 [height, width, 3], RGB, 0 to 255."""
 BYTES_LIMIT = 200_000_000
 HEADER_FIRST = 4_000_000
-"""Of files of more bytes the header is judged before the rest is read into memory."""
+"""Bytes of a file above which its header is checked before the rest is read into memory."""
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 """What is opened, whatever the file is called; left to itself Pillow would hand an EPS to Ghostscript."""
 HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"))
@@ -150,14 +150,14 @@ def _recognise(file: IO[bytes], max_megapixels: int) -> ImageFile.ImageFile:
 
 
 def _is_heic(head: bytes) -> bool:
-    """By the brands in the first box: `ftyp`, major brand, version, compatible brands."""
+    """Whether the first box has the brands of HEIC: `ftyp`, major brand, version, compatible brands."""
     box = head[: int.from_bytes(head[:4])]
     brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
     return head[4:8] == b"ftyp" and bool(brands & HEIF_BRANDS)
 
 
 def _decode(data: bytes, max_megapixels: int) -> Pixels:
-    # Another library may have asked for grey areas instead of errors.
+    # Another library may have set grey areas instead of errors.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with _recognise(io.BytesIO(data), max_megapixels) as image:
         try:
@@ -172,7 +172,7 @@ def _decode(data: bytes, max_megapixels: int) -> Pixels:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turn the image as its EXIF orientation says; damaged EXIF is no reason to lose the photo."""
+    """Turn the image by its EXIF orientation; damaged EXIF is no reason to lose the photo."""
     try:
         turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # see `_decode`

@@ -1,4 +1,4 @@
-"""From a photo and its face to the bytes of a crop."""
+"""The bytes of a crop, made from a photo and its face."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from preprocess.crop.matte import Background, Matting
 from preprocess.crop.photo import Pixels
 from preprocess.crop.square import Square, aligned_square, centre_square, cut, face_square, soften
 from preprocess.detect.face import Face
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 
 Alpha = NDArray[np.uint8]
 """uint8 [height, width], 0 background to 255 person."""
 COLOURS: dict[Background, int] = {"white": 255, "grey": 128}
 BLUR_DETAIL = 16
-"""Of `soften` for a blurred background: a standard deviation of an eighth of the crop."""
+"""Detail of `soften` for a blurred background: a standard deviation of an eighth of the crop."""
 SHARPEN_RADIUS, SHARPEN_THRESHOLD = 2, 2
-"""Pixels, and grey levels below which a difference is taken for noise."""
+"""Radius in pixels, and grey levels below which a difference is taken for noise."""
 PNG_LEVEL = 3
 """zlib's: 6 takes 2.4 times the time for 8 % fewer bytes, which are 0.35 of raw's (100 portraits)."""
 
@@ -46,7 +46,7 @@ class Renderer:
         ValueError: when called, if the matting model cannot be used (see `Matting`).
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PreprocessSettings) -> None:
         self.settings = settings
 
     @cached_property

@@ -37,9 +37,9 @@ class Square(NamedTuple):
     """A square of a photo, in its pixels; may reach beyond it."""
 
     left: float
-    """Of its left edge before it is turned."""
+    """Place of its left edge before it is turned."""
     top: float
-    """Of its upper edge before it is turned."""
+    """Place of its upper edge before it is turned."""
     side: float
     angle: float = 0.0
     """Degrees by which it is turned about its centre, clockwise as seen: that of the eyes' line, x to the

@@ -1,4 +1,4 @@
 """Where the face is in a photo.
 
-Detectors, and the order in which they are asked.
+Detectors, and the order in which they search.
 """

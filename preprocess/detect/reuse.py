@@ -21,7 +21,7 @@ def known_faces(cache: Path, decisive: Mapping[str, Any]) -> dict[str, Face | No
 
     Args:
         cache: folder of the cache to write.
-        decisive: `Settings.of_the_faces()`; caches of other settings are left alone.
+        decisive: `PreprocessSettings.face_settings()`; caches of other settings are left alone.
 
     Returns:
         By the sha256 of a photo's bytes its face, or None where the search found none. So a cache with

@@ -13,7 +13,7 @@ from preprocess.crop.photo import Pixels
 from preprocess.detect.face import Face, choose_face
 from preprocess.detect.mtcnn.cascade import Cascade
 from preprocess.detect.yunet import YuNet
-from preprocess.settings import Settings, Step
+from preprocess.settings import PreprocessSettings, Step
 
 SMALLEST = 20
 """Smallest face searched for in another view, in pixels of that view: facenet-pytorch's default."""
@@ -23,7 +23,7 @@ SHRUNK = 180
 
 def stretch_contrast(photo: Pixels) -> Pixels:
     """The photo with its lightness equalised in 8 x 8 tiles (CLAHE, clip limit 2): lifts a face out of
-    shade, and tells a white mask from skin that the light has bleached."""
+    shade, and sets a white mask off from skin that the light has bleached."""
     lab = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2LAB))
     lab[..., 0] = cv2.createCLAHE(2.0, (8, 8)).apply(lab[..., 0])
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
@@ -59,11 +59,11 @@ class View:
     """The photo shown in another way, for one more search."""
 
     name: str
-    """As recorded in the index."""
+    """Name of the step in the index."""
     show: Callable[[Pixels], Pixels]
     """The view of a photo."""
     back: Callable[[Face, Pixels, Pixels], Face]
-    """From a face of the view, the photo and the view: the face in the photo."""
+    """Moves a face of the view into the photo; takes the face, the photo and the view."""
     min_face: int | None
     """Smallest face, in pixels of the view; None for that of the first step."""
 
@@ -99,7 +99,7 @@ class Finder:
         ValueError: `cuda` without a GPU, or a model that is none.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PreprocessSettings) -> None:
         self._settings = settings
         self._steps: dict[Step, Callable[[Sequence[Pixels]], list[Face | None]]] = {
             "mtcnn": lambda photos: self._mtcnn(photos, "mtcnn", self._settings.min_face),

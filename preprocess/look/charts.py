@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from faces.labels import AGE_EDGES
 
 WIDTH, HEIGHT, BASE, TOP = 480, 170, 142, 18
-"""Of a histogram's drawing: its size, and where its bars stand and how high they may rise."""
+"""Size of a histogram's drawing, and where its bars stand and how high they may rise."""
 BINS, TICKS = 24, 8
 AGE_STEP = 5
 MOST_SIZES = 10
@@ -25,9 +25,9 @@ class Bar:
     name: str
     count: int
     share: float
-    """Of all that were counted, 0 to 1."""
+    """Share of all that were counted, 0 to 1."""
     length: float
-    """In percent of the longest bar's."""
+    """Length in percent of the longest bar's."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Column:
     y: float
     width: float
     height: float
-    says: str
+    label: str
+    """Shown when the pointer rests on it."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,8 @@ def _drawn(
     for count, left, right in zip(counts.tolist(), edges[:-1], edges[1:], strict=True):
         x, end = place(left), place(right)
         height = (BASE - TOP) * count / max(tallest, 1)
-        says = f"{_short(left)} to {_short(right)}: {count:,}"
-        columns.append(Column(float(x) + 0.75, BASE - height, float(end - x) - 1.5, height, says))
+        label = f"{_short(left)} to {_short(right)}: {count:,}"
+        columns.append(Column(float(x) + 0.75, BASE - height, float(end - x) - 1.5, height, label))
     texts = [(float(place(tick)), _short(tick)) for tick in ticks]
     marked = [(float(place(mark)), _short(mark)) for mark in marks]
     return Histogram(title, columns, texts, marked, tallest, _summary(values, unit))

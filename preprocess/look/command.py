@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from faces.cache import Cache
 from faces.command import run_command
-from faces.writer import write_atomically
-from preprocess.look.page import render
-from preprocess.look.survey import survey
-
-PAGE = "look.html"
+from preprocess.look.page import PAGE, write_page
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class LookSettings:
     """Write a page that shows whether a cache is sound: counts, crops with their faces, what went wrong."""
 
     cache: Path
@@ -26,23 +21,13 @@ class Settings:
     """Chooses the crops that are drawn at random."""
 
 
-def look(settings: Settings) -> Path:
-    """Write the page; the same cache and seed give the same bytes.
-
-    Returns:
-        Where it is.
-
-    Raises:
-        CacheError: the cache is unfinished or damaged.
-        OSError: the page cannot be written.
-    """
-    cache = Cache.open(settings.cache)
-    page = settings.out or settings.cache / PAGE
-    page.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(page, render(survey(cache), settings.seed).encode())
-    return page
+def look(settings: LookSettings) -> None:
+    """Write the page and print where it is."""
+    out = settings.out or settings.cache / PAGE
+    write_page(settings.cache, out, settings.seed)
+    print(f"wrote {out}")
 
 
 def main() -> None:
     """The command line."""
-    run_command(Settings, lambda settings: print(f"wrote {look(settings)}"))
+    run_command(LookSettings, look)

@@ -22,7 +22,7 @@ REJECTED = (0.0, 0.05)
 FOUND = (0.97, 0.90)
 """Detection rates of a mask class under which it is worth a look, and bad."""
 GAP = 0.05
-"""Difference of two mask classes' detection rates that lets a model tell the mask from the framing."""
+"""Difference of two mask classes' detection rates from which a model may learn the mask by the framing."""
 TINY_SIDE = 40
 """Pixels of the photo: a face of fewer a side is blown up in any usual crop."""
 DARK, BRIGHT = 40, 215
@@ -48,12 +48,12 @@ class Finding:
 
     level: Level
     anchor: str
-    says: str
+    text: str
 
 
 @dataclass(frozen=True)
 class MaskRate:
-    """Of the photos of one mask class, how many have a face."""
+    """How many photos of one mask class have a face."""
 
     mask: str
     photos: int
@@ -118,14 +118,14 @@ def findings(survey: Survey, exact: list[list[int]], near: Alike, corrections: i
     """
     found = [*_losses(survey), *_classes(survey), *_crops(survey.crops)]
     if exact:
-        says = f"{_count(len(exact), 'file stands', 'files stand')} under more than one person."
-        found.append(Finding("bad", "same-files", says))
+        text = f"{_count(len(exact), 'file stands', 'files stand')} under more than one person."
+        found.append(Finding("bad", "same-files", text))
     if near.total:
-        says = f"{_count(near.total, 'pair', 'pairs')} of crops of different people look alike."
-        found.append(Finding("warn", "look-alikes", says))
+        text = f"{_count(near.total, 'pair', 'pairs')} of crops of different people look alike."
+        found.append(Finding("warn", "look-alikes", text))
     if corrections:
-        says = f"{_count(corrections, 'label was', 'labels were')} corrected."
-        found.append(Finding("plain", "corrections", says))
+        text = f"{_count(corrections, 'label was', 'labels were')} corrected."
+        found.append(Finding("plain", "corrections", text))
     order = ("bad", "warn", "plain", "good")
     return sorted(found, key=lambda finding: order.index(finding.level))
 
@@ -134,21 +134,21 @@ def _losses(survey: Survey) -> list[Finding]:
     crops, rejects = survey.crops, len(survey.cache.rejects)
     found = []
     if rejects:
-        says = f"{_count(rejects, 'photo was', 'photos were')} rejected ({_percent(rejects, survey.photos)})."
-        found.append(Finding(_level(rejects / survey.photos, REJECTED), "rejects", says))
+        text = f"{_count(rejects, 'photo was', 'photos were')} rejected ({_percent(rejects, survey.photos)})."
+        found.append(Finding(_level(rejects / survey.photos, REJECTED), "rejects", text))
     lost = int((~crops["detected"]).sum())
     level = _lost_level(crops)
     if level in ("warn", "bad"):
-        says = f"{_count(lost, 'crop was', 'crops were')} cut at the centre ({_percent(lost, len(crops))})."
-        found.append(Finding(level, "fallbacks", says))
+        text = f"{_count(lost, 'crop was', 'crops were')} cut at the centre ({_percent(lost, len(crops))})."
+        found.append(Finding(level, "fallbacks", text))
     rates = sorted(mask_rates(crops), key=lambda rate: rate.share)
     if rates and rates[-1].share - rates[0].share > GAP:
         worst, best = rates[0], rates[-1]
-        says = (
+        text = (
             f"Faces are found in {worst.share * 100:.1f} % of {worst.mask} but in {best.share * 100:.1f} % "
             f"of {best.mask}: a model may learn the framing instead of the mask."
         )
-        found.append(Finding("warn", "overview", says))
+        found.append(Finding("warn", "overview", text))
     return found
 
 
@@ -159,13 +159,13 @@ def _classes(survey: Survey) -> list[Finding]:
         return [Finding("plain", "classes", "No photo is labelled with mask, gender and age.")]
     found = []
     if labelled < len(codes):
-        says = f"{_count(len(codes) - labelled, 'crop lacks', 'crops lack')} a label."
-        found.append(Finding("plain", "classes", says))
+        text = f"{_count(len(codes) - labelled, 'crop lacks', 'crops lack')} a label."
+        found.append(Finding("plain", "classes", text))
     empty = [name for code, name in enumerate(CLASS_NAMES) if not (codes == code).any()]
     if empty:
         names = ", ".join(empty[:3]) + (" …" if len(empty) > 3 else "")
-        says = f"{_count(len(empty), 'class', 'classes')} of 18 without a crop: {names}."
-        found.append(Finding("warn", "classes", says))
+        text = f"{_count(len(empty), 'class', 'classes')} of 18 without a crop: {names}."
+        found.append(Finding("warn", "classes", text))
     return found
 
 
@@ -195,7 +195,7 @@ def _level(share: float, limits: tuple[float, float]) -> Level:
 
 
 def _percent(count: int, total: int) -> str:
-    """0.0 % is said of none only: 1 of 20,000 is < 0.1 %."""
+    """0.0 % stands for none only: 1 of 20,000 is < 0.1 %."""
     share = count / max(total, 1)
     return "< 0.1 %" if 0 < share < 0.001 else f"{share * 100:.1f} %"
 

@@ -65,7 +65,7 @@ class Gallery:
     total: int
     """How many crops there are of which these are some."""
     empty: str = "None."
-    """What is said in place of crops."""
+    """What stands in place of crops."""
 
 
 def random_sheets(survey: Survey, seed: int) -> list[Gallery]:
@@ -165,14 +165,14 @@ def _extremes(
     title, about = _TITLES[key]
     known = pd.DataFrame({"value": values, "position": survey.crops["position"]}).dropna()
     chosen = known.sort_values(["value", "position"], ascending=[not largest, True]).head(MOST)
-    says = [form.format(value) for value in chosen["value"]]
-    tiles = _tiles(survey, chosen.index.tolist(), says)
+    values_shown = [form.format(value) for value in chosen["value"]]
+    tiles = _tiles(survey, chosen.index.tolist(), values_shown)
     return Gallery(key, title, about, tiles, len(known), empty)
 
 
 def _tiles(survey: Survey, rows: Sequence[int], values: Sequence[str] = ()) -> list[Tile]:
-    says = values or [""] * len(rows)
-    return [tile(survey, row, value) for row, value in zip(rows, says, strict=True)]
+    shown = values or [""] * len(rows)
+    return [tile(survey, row, value) for row, value in zip(rows, shown, strict=True)]
 
 
 def _by_frequency(values: pd.Series) -> list[tuple[str, int]]:

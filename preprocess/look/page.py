@@ -1,21 +1,25 @@
-"""The page that shows a cache: everything it says, gathered for the template."""
+"""The page that shows a cache, and everything on it, gathered for the template."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from faces.cache import Cache
 from faces.labels import AGE_BANDS, CLASS_NAMES, GENDERS, MASKS, TASKS
+from faces.writer import write_atomically
 from preprocess.look import charts
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
 from preprocess.look.findings import findings, headline, mask_rates, people
 from preprocess.look.gallery import Tile, galleries, labels_of, random_sheets, tile
-from preprocess.look.survey import Survey
+from preprocess.look.survey import Survey, survey_crops
 
+PAGE = "look.html"
 MOST_CLUSTERS, MOST_IN_CLUSTER = 24, 6
 MOST_LINES = 200
 """Lines of a table; the file beside the page has all."""
@@ -30,7 +34,7 @@ MANY = 12
 class Cluster:
     """Photos shown side by side."""
 
-    says: str
+    title: str
     labels_differ: bool
     tiles: list[Tile]
     more: int
@@ -45,6 +49,23 @@ class Table:
     lines: list[list[str]]
     more: int
     """Lines that are not shown."""
+
+
+def write_page(cache: Path, out: Path, seed: int) -> None:
+    """Write the page of a cache; the same cache and seed give the same bytes.
+
+    Args:
+        cache: folder of a finished cache.
+        out: the page; its folder is made.
+        seed: of the crops that are drawn at random.
+
+    Raises:
+        CacheError: the cache is unfinished or damaged.
+        OSError: the page cannot be written.
+    """
+    opened = Cache.open(cache)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, render(survey_crops(opened), seed).encode())
 
 
 def render(survey: Survey, seed: int) -> str:
@@ -162,13 +183,13 @@ def _look_alikes(survey: Survey, near: Alike) -> dict[str, Any]:
     }
 
 
-def _cluster(survey: Survey, rows: list[int], says: str) -> Cluster:
+def _cluster(survey: Survey, rows: list[int], title: str) -> Cluster:
     crops = survey.crops.iloc[rows]
     labels = {labels_of(crop) for _, crop in crops.iterrows()}
     shown = rows[:MOST_IN_CLUSTER]
     names = survey.crops["person"].iloc[shown].replace("", "person not known")
     tiles = [tile(survey, row, name) for row, name in zip(shown, names, strict=True)]
-    return Cluster(says, len(labels) > 1, tiles, len(rows) - len(shown))
+    return Cluster(title, len(labels) > 1, tiles, len(rows) - len(shown))
 
 
 def _corrections(survey: Survey) -> Table | None:

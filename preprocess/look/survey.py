@@ -19,7 +19,7 @@ from preprocess.crop.photo import Pixels
 
 Floats = NDArray[np.float64]
 SMALLEST_REGION = 8
-"""A face region of fewer pixels a side says nothing of light or focus; the whole crop is measured instead."""
+"""A face region of fewer pixels a side shows no light or focus; the whole crop is measured instead."""
 HASHED_SIDE = 128
 """Crops of twice this many pixels a side and more are shrunk before they are hashed, which takes half the
 time; `preprocess.look.duplicates.NEAR` was measured at this size."""
@@ -55,7 +55,7 @@ class Survey:
         return len(self.crops) + len(self.cache.rejects)
 
 
-def survey(cache: Cache) -> Survey:
+def survey_crops(cache: Cache) -> Survey:
     """Decode every crop once and measure it."""
     crops = _completed(cache.index)
     measured = np.empty((len(crops), 2))

@@ -17,7 +17,7 @@ Labels = Mapping[str, float]
 
 
 def _folder_labels(name: str) -> Labels | None:
-    """What a folder's name says of its photos, or None where it is none of the known names.
+    """The labels that a folder's name gives its photos, or None where it is none of the known names.
 
     A mask or gender word, the name of one of the 18 classes, or its number. The age is the middle of the
     band, or lies five years inside an open one: 25, 45 and 65.

@@ -18,7 +18,7 @@ PERSON_SUFFIXES = (".jpg", ".jpeg", ".png")
 def train_rows(data: Path) -> Iterator[dict[str, Any]]:
     """The photos of DIR/train.csv (id,gender,race,age,path), seven a person, in DIR/images/<path>.
 
-    People are told apart by their folder: the contest's ids occur on two people.
+    People are numbered by their folder: the contest's ids occur on two people.
 
     Raises:
         ValueError: the table cannot be trusted; every person's gender and age must be known.

@@ -33,7 +33,7 @@ class _Correction(NamedTuple):
 
 
 def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
-    """Correct labels as a table says.
+    """Correct labels by a table.
 
     Its columns are path or person (one of them in each row), column (mask, gender, age or person), value (in
     the words of `read_label`; "unknown" takes a label away) and why. Paths and people are those of the
@@ -58,12 +58,12 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
             return listing, pd.DataFrame(columns=list(DONE))
     photos = listing.photos.copy()
     places = _places(photos)
-    said: dict[tuple[int, str], _Correction] = {}
+    corrected: dict[tuple[int, str], _Correction] = {}
     done = []
     for correction in _read(path):
         rows = _find(correction, places, path)
         for row in rows:
-            first = said.setdefault((row, correction.column), correction)
+            first = corrected.setdefault((row, correction.column), correction)
             if not _same(first.value, correction.value):
                 raise ValueError(
                     f"{path}: rows {first.line} and {correction.line} give {photos.source.iloc[row]} two "

@@ -1,4 +1,4 @@
-"""What a source of photos comes down to: one row a photo, with its labels, and no photo opened."""
+"""A source of photos as a table: one row a photo, with its labels, and no photo opened."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Layout = Literal["train", "eval", "table", "classes", "folder"]
 PHOTO_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
 )
-"""Names of photos in a folder without a table; HEIC is none that is read, but its loss is told."""
+"""Names of photos in a folder without a table; HEIC is not read, but listed, so that its loss is reported."""
 COLUMNS = ("position", "image_id", "source", "person", "mask", "gender", "age", "bytes", "problem")
 LABELS = ("mask", "gender", "age")
 
@@ -45,8 +45,8 @@ class Listing:
     def fingerprint(self) -> str:
         """Hex sha256 that changes with any photo's name or label and with the order, but not with sizes and
         problems: a damaged photo may be replaced by a sound one."""
-        told = self.photos.drop(columns=["bytes", "problem"])
-        return hashlib.sha256(told.to_csv(index=False).encode()).hexdigest()
+        identifying = self.photos.drop(columns=["bytes", "problem"])
+        return hashlib.sha256(identifying.to_csv(index=False).encode()).hexdigest()
 
 
 def source_name(path: str) -> str:
@@ -72,7 +72,7 @@ def inspect_file(path: Path) -> tuple[int, str]:
     try:
         status = path.stat()
     except OSError as error:
-        # In a closed folder not even that can be asked.
+        # In a closed folder not even the link can be inspected.
         if error.errno in (errno.ENOENT, errno.ELOOP) and path.is_symlink():
             return -1, f"broken link: {error.strerror}"
         if error.errno == errno.ENOENT:
@@ -98,7 +98,7 @@ def photo_row(data: Path, path: str, **fields: Any) -> dict[str, Any]:
     Args:
         data: root of the photos.
         path: of the photo, relative to `data`.
-        fields: columns that are known; the others are what the file says, or unknown.
+        fields: columns that are known; the others are read from the file, or unknown.
     """
     size, problem = inspect_file(data / path)
     name = source_name(path)
@@ -135,7 +135,7 @@ def _refuse(error: OSError) -> None:
 
 
 def _is_photo(name: str) -> bool:
-    """By its name alone; macOS writes a `._` file beside each file it copies."""
+    """Whether the name alone is a photo's; macOS writes a `._` file beside each file it copies."""
     return not name.startswith("._") and PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
 
 

@@ -1,4 +1,4 @@
-"""Lists the photos of a source with their labels, without opening a photo. Five layouts are told apart:
+"""Lists the photos of a source with their labels, without opening a photo. There are five layouts:
 
 train    DIR/train.csv (id,gender,race,age,path) and DIR/images/<path>/{mask1..mask5,incorrect_mask,normal}.*
 eval     DIR/info.csv (ImageID,ans) and DIR/images/<ImageID>
@@ -37,7 +37,7 @@ def scan(data: Path, columns: Columns = Columns()) -> Listing:  # noqa: B008  it
     """List the photos of a source.
 
     Args:
-        data: a folder, or a table named .csv or .parquet; the layout is told from what it holds.
+        data: a folder, or a table named .csv or .parquet; the layout follows from what it holds.
         columns: names of the columns, where `data` is a table.
 
     Raises:

@@ -85,7 +85,7 @@ def check_paths(table: pd.DataFrame, column: str, path: Path, root: str) -> None
         root: what the paths are relative to, for the message.
 
     Raises:
-        ValueError: as said; with the row.
+        ValueError: such a name, with its row.
     """
     if table.empty:
         raise ValueError(f"{path}: no rows")

@@ -12,12 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.infer import command as bench
 from bench.infer import loop as bench_loop
-from bench.infer import process as bench_process
+from bench.infer import race as bench_race
 from bench.infer import setting as bench_setting
 from bench.infer import ways as bench_ways
-from bench.infer.command import Settings
+from bench.infer.command import BenchInferSettings, bench
 from bench.infer.loop import one_by_one
 from bench.infer.process import WayProcess
 from bench.infer.report import InferRow, goals_of, make_row
@@ -45,7 +44,7 @@ from bench.infer.ways import (
 )
 from bench.measure import Round, Row
 from faces.cache import Cache
-from infer.predict.panel import load_member
+from infer.predict.networks import load_network
 from tests.helpers.crops import write_cache
 from train.recipe.recipe import Recipe
 
@@ -98,7 +97,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
 
     def watched(path: Path, device: str) -> Any:
-        member = load_member(path, device)
+        member = load_network(path, device)
 
         def model(images: torch.Tensor) -> Any:
             seen.append(len(images))
@@ -106,7 +105,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return type(member)(model=model, form=member.form, codings=member.codings)
 
-    monkeypatch.setattr(bench_ways, "load_member", watched)
+    monkeypatch.setattr(bench_ways, "load_network", watched)
     return seen
 
 
@@ -192,7 +191,7 @@ def test_files_are_the_crops(job: Job) -> None:
 
 
 def test_a_way_runs_in_a_process_of_its_own_with_its_cores(job: Job) -> None:
-    process = WayProcess(_tell, job)
+    process = WayProcess(_count_cores, job)
     try:
         done = [process.run(), process.run()]
         assert [one.images for one in done] == [1000, 1001]  # the same process, on one core
@@ -202,7 +201,7 @@ def test_a_way_runs_in_a_process_of_its_own_with_its_cores(job: Job) -> None:
         process.stop()
 
 
-def _tell(job: Job) -> Turn:
+def _count_cores(job: Job) -> Turn:
     calls = iter(range(10))
     return lambda: 1000 * len(os.sched_getaffinity(0)) * torch.get_num_threads() * job.cores + next(calls)
 
@@ -257,11 +256,11 @@ def test_photos_of_ones_own_are_cropped_and_repeated(tmp_path: Path, monkeypatch
 
 
 def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_process, "WayProcess", InThisProcess)
+    monkeypatch.setattr(bench_race, "WayProcess", InThisProcess)
     monkeypatch.setattr(bench_setting, "DISTINCT", 3)
     out = tmp_path / "made" / "infer.json"
     sizes = {"image_size": 32, "photos": 16, "batch_size": 8, "repetitions": 2, "cores": 1}
-    bench.bench(Settings(backbones=("test_resnet",), device="cpu", out=out, **sizes))
+    bench(BenchInferSettings(backbones=("test_resnet",), device="cpu", out=out, **sizes))
     report = json.loads(out.read_text())
     assert {"machine", "versions", "command", "conditions", "rows", "goals"} == set(report)
     assert [row["name"] for row in report["rows"]] == [way.name for way in all_ways("cpu")]
@@ -277,7 +276,7 @@ def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_recipes_take_the_place_of_backbones(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('tasks = ["age6"]\nbackbone = "test_resnet"\nimage_size = 48\npretrained = true\n')
-    (recipe,) = bench._recipes(Settings(recipes=(path,), precision="bf16")).values()
+    (recipe,) = bench_race.recipes_of([path], [], image_size=32, precision="bf16").values()
     assert (recipe.backbone, recipe.image_size, recipe.tasks) == ("test_resnet", 48, ("age6",))
     assert recipe.precision == "bf16" and not recipe.pretrained
 
@@ -293,9 +292,9 @@ def test_recipes_take_the_place_of_backbones(tmp_path: Path) -> None:
 )
 def test_bad_settings_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Settings(**options)
+        BenchInferSettings(**options)
 
 
 def test_unknown_backbones_are_named() -> None:
     with pytest.raises(ValueError, match="'resnet81' is unknown: did you mean 'resnet"):
-        bench.bench(Settings(backbones=("resnet81",)))
+        bench(BenchInferSettings(backbones=("resnet81",)))

@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from bench import measure
-from bench.loaders import command as bench
-from bench.loaders import install
+from bench.loaders import command, install, race
 from bench.loaders.cpu import tree_cpu_seconds
 from bench.loaders.process import RivalProcess
-from bench.loaders.report import judge
+from bench.loaders.race import stored_as
+from bench.loaders.report import reached_goals
 from bench.loaders.rivals import opencv
-from bench.loaders.table import GOALS, PEERS, Goal, Peer
+from bench.loaders.table import GOALS, PEERS_FILE, RIVALS, Goal, RivalLoader
 from bench.loaders.task import MEAN, STD, Task
 from bench.measure import Row
 from faces.cache import Cache
@@ -100,11 +100,11 @@ def test_medians_leave_out_the_warm_up_and_rivals_take_turns(monkeypatch: pytest
     assert fast.cpu_us == 10
 
 
-def test_times_of_another_process_are_taken_as_told_and_a_failing_rival_has_no_row() -> None:
-    told = measure.Round(images=10, wall=2.0, cpu=0.5)
-    answers = iter([told, told, None])
+def test_times_of_another_process_are_taken_as_they_are_and_a_failing_rival_has_no_row() -> None:
+    round_ = measure.Round(images=10, wall=2.0, cpu=0.5)
+    answers = iter([round_, round_, None])
     rivals = [
-        measure.Rival(name="whole", work=lambda: told),
+        measure.Rival(name="whole", work=lambda: round_),
         measure.Rival(name="dies", work=lambda: next(answers)),
     ]
     (only,) = measure.measure(rivals, repetitions=2, compared_with="whole")
@@ -127,20 +127,20 @@ def test_times_of_another_process_are_taken_as_told_and_a_failing_rival_has_no_r
 def test_goals_are_ratios_to_the_best_that_was_measured(goal: Goal, ratio: float | None) -> None:
     rows = [row("a", 100, 50), row("b", 200, 10), row("ours raw", 600, 20)]
     assert goal.ratio({one.name: one for one in rows}) == ratio
-    assert judge({"strong": rows}, [goal]) == ([] if ratio is None else [(goal, ratio)])
-    assert judge({"light": rows}, [goal]) == []
+    assert reached_goals({"strong": rows}, [goal]) == ([] if ratio is None else [(goal, ratio)])
+    assert reached_goals({"light": rows}, [goal]) == []
 
 
 def test_every_goal_is_about_rivals_and_policies_that_there_are() -> None:
-    names = {peer.name for peer in PEERS}
-    assert len(names) == len(PEERS)
+    names = {rival.name for rival in RIVALS}
+    assert len(names) == len(RIVALS)
     for goal in GOALS:
         assert {goal.ours, *goal.theirs} <= names and goal.policy in POLICIES
-    listed = set(map(install.name_of, install.requirements_in(install.ROOT / install.PEERS_FILE)))
-    assert {package for peer in PEERS for package in peer.packages} <= listed
+    listed = set(map(install.name_of, install.requirements_in(install.ROOT / PEERS_FILE)))
+    assert {package for rival in RIVALS for package in rival.packages} <= listed
 
 
-def test_peers_may_replace_only_what_they_name() -> None:
+def test_rivals_may_replace_only_what_they_name() -> None:
     kept = install.kept_packages(["albumentations==2.0.8", "huggingface_hub<1"])
     assert {"torch", "numpy", "opencv-python", "opencv-python-headless"} <= kept
     assert "huggingface-hub" not in kept
@@ -180,7 +180,7 @@ def test_cpu_time_counts_children_that_live_and_that_have_ended() -> None:
 def test_the_hand_written_loader_makes_our_own_pixels(
     cache: Cache, tmp_path: Path, policy: str, codec: str
 ) -> None:
-    stored = bench.stored_as(cache, codec, tmp_path / "stored", images=16)
+    stored = stored_as(cache, codec, tmp_path / "stored", images=16)
     task = task_for(stored, tmp_path, policy)
     crops = opencv.Crops(Task(**{**vars(task), "images": 16}))
     theirs = np.stack([crops[place].numpy() for place in range(16)])
@@ -194,15 +194,15 @@ def test_the_hand_written_loader_makes_our_own_pixels(
 
 
 def test_stored_copies_hold_the_same_pixels_in_either_codec(cache: Cache, tmp_path: Path) -> None:
-    raw = bench.stored_as(cache, "raw", tmp_path / "raw", images=7, shards=3)
-    jpeg = bench.stored_as(cache, "jpeg", tmp_path / "jpeg", images=3)
+    raw = stored_as(cache, "raw", tmp_path / "raw", images=7, shards=3)
+    jpeg = stored_as(cache, "jpeg", tmp_path / "jpeg", images=3)
     assert (raw.codec, len(raw), jpeg.codec, len(jpeg)) == ("raw", 7, "jpeg", 3)
     assert len(raw.description["shards"]) == 3
     for place, crop in enumerate(raw.encoded(np.arange(7))):
         (file,) = cache.encoded(np.array([place % 5]))
         np.testing.assert_array_equal(crop, np.asarray(Image.open(io.BytesIO(file.tobytes()))))
     assert jpeg.encoded(np.array([2]))[0].tobytes() == cache.encoded(np.array([2]))[0].tobytes()
-    back = bench.stored_as(raw, "jpeg", tmp_path / "back", images=1)
+    back = stored_as(raw, "jpeg", tmp_path / "back", images=1)
     assert Image.open(io.BytesIO(back.encoded(np.array([0]))[0].tobytes())).size == (SIDE, SIDE)
 
 
@@ -211,14 +211,14 @@ def test_a_rival_in_its_own_process_runs_epochs_and_one_that_fails_says_why(
 ) -> None:
     python, task = Path(sys.executable), task_for(cache, tmp_path, "strong")
     rival = RivalProcess(python, "torchvision_pil", task, ("torchvision",))
-    absent = RivalProcess(python, "no_such_peer", task, ())
+    absent = RivalProcess(python, "no_such_rival", task, ())
     try:
         assert set(rival.ready()) == {"torchvision"} and not rival.problem
         for _ in range(2):
             done = rival.run()
             assert done is not None
             assert done.images == 4 and done.wall > 0 and done.cpu > 0
-        assert absent.ready() == {} and "no_such_peer" in absent.problem
+        assert absent.ready() == {} and "no_such_rival" in absent.problem
         assert absent.run() is None
     finally:
         rival.stop()
@@ -226,19 +226,19 @@ def test_a_rival_in_its_own_process_runs_epochs_and_one_that_fails_says_why(
     assert rival.run() is None
 
 
-def test_bench_writes_the_stated_form_and_goes_on_without_a_missing_peer(
+def test_bench_writes_the_stated_form_and_goes_on_without_a_missing_rival(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = tmp_path / "failed.json"
     failed.write_text(json.dumps({"ffcv": "no compiler"}))
-    monkeypatch.setattr(bench, "FAILED", failed)
+    monkeypatch.setattr(race, "FAILED", failed)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    broken = Peer(name="broken", module="no_such_peer")
-    monkeypatch.setattr(bench, "PEERS", (*PEERS, broken))
+    broken = RivalLoader(name="broken", module="no_such_rival")
+    monkeypatch.setattr(command, "RIVALS", (*RIVALS, broken))
     out = tmp_path / "made" / "loader.json"
     rule = {"images": 8, "batch_size": 2, "image_size": 24, "threads": 1, "repetitions": 1}
     rivals = ("ours raw", "ours raw, GPU", "synthetic", "FFCV raw", "broken")
-    bench.bench(bench.Settings(cache=cache.folder, out=out, rivals=rivals, **rule))
+    command.bench(command.BenchLoadersSettings(cache=cache.folder, out=out, rivals=rivals, **rule))
     report = json.loads(out.read_text())
     assert {"machine", "versions", "command", "conditions", "rows", "goals", "missing"} == set(report)
     assert [one["name"] for one in report["rows"]] == ["torchvision", "ours raw", "synthetic"]
@@ -247,7 +247,7 @@ def test_bench_writes_the_stated_form_and_goes_on_without_a_missing_peer(
         assert 0 < one["min"] <= one["images_per_s"] <= one["max"] and one["policy"] == "strong"
     assert report["rows"][0]["ratio"] == 1
     assert report["missing"]["FFCV raw"] == "ffcv could not be installed: no compiler"
-    assert "no_such_peer" in report["missing"]["broken"]
+    assert "no_such_rival" in report["missing"]["broken"]
     assert report["missing"]["ours raw, GPU"] == "torch sees no GPU here"
     assert [goal["goal"] for goal in report["goals"]] == ["strong: ours raw at least 9 times torchvision"]
     assert "core" in report["machine"] and "nvidia-dali" in report["versions"]
@@ -267,11 +267,11 @@ def test_our_loader_on_a_gpu_is_a_rival(cache: Cache, tmp_path: Path) -> None:
 
 def test_bench_without_a_cache_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="make demo"):
-        bench.bench(bench.Settings(cache=tmp_path / "none"))
+        command.bench(command.BenchLoadersSettings(cache=tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"images": 0}, "at least 1, got 0"),
         ({"threads": 0}, "at least 1, got 0"),
@@ -279,6 +279,6 @@ def test_bench_without_a_cache_says_what_to_run(tmp_path: Path) -> None:
         ({"rivals": ("ours rw",)}, "did you mean 'ours raw'"),
     ],
 )
-def test_bad_settings_are_named(changed: dict, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        bench.Settings(**changed)
+def test_bad_settings_are_named(changed: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        command.BenchLoadersSettings(**changed)

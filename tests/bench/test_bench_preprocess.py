@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from bench.preprocess.command import PEER, Round, Settings, report_stage, run_stage
+from bench.preprocess.command import BenchPreprocessSettings, report_stage
 from bench.preprocess.detect import compare_boxes, overlap, time_detectors
 from bench.preprocess.facenet import facenet_stage
 from bench.preprocess.memory import run_program
+from bench.preprocess.stage import FACENET, Round, run_stage
 from preprocess.sources.scan import COLUMNS, scan
 from tests.helpers.pictures import save
 from tests.helpers.stage1 import small, small_photos
@@ -65,14 +66,14 @@ def test_a_long_run_is_watched_to_its_end(tmp_path: Path) -> None:
 
 def test_the_report_has_a_row_for_each_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rounds = {
-        f"{PEER}, 1 w.": [Round(10.0, 100.0, {})],
-        f"{PEER}, 2 w.": [Round(19.0, 100.0, {})],
+        f"{FACENET}, 1 w.": [Round(10.0, 100.0, {})],
+        f"{FACENET}, 2 w.": [Round(19.0, 100.0, {})],
         "ours, 1 w.": [Round(90.0, 11.0, {"detect": 8.0, "write": 3.0})],
         "ours, 2 w.": [Round(180.0, 11.0, {"detect": 8.0, "write": 3.0})],
     }
-    report_stage(rounds, Settings(out=tmp_path / "report.json"))
+    report_stage(rounds, BenchPreprocessSettings(out=tmp_path / "report.json"))
     rows = {row["name"]: row for row in json.loads((tmp_path / "report.json").read_text())["rows"]}
     assert rows["ours, 2 w."]["ratio"] == 18 and rows["ours, 1 w."]["cpu_us"] == 11_000
-    said = capsys.readouterr().out
-    assert "ours: 2.00 times as fast with 2 workers" in said and f"{PEER}: 1.90 times" in said
+    printed = capsys.readouterr().out
+    assert "ours: 2.00 times as fast with 2 workers" in printed and f"{FACENET}: 1.90 times" in printed
     assert (tmp_path / "report.png").stat().st_size > 1000

@@ -2,17 +2,15 @@
 
 import numpy as np
 import pytest
-from rich.progress import Progress
 
-from bench.scale.command import Settings, write_cache
 from bench.scale.probe import SAMPLERS, draws_memory, memory, order_bytes, start_up
+from bench.scale.work import Sizes, write_cache
 from faces.cache import Cache
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
-    with Progress(disable=True) as progress:
-        return write_cache(tmp_path_factory.mktemp("scale") / "cache", 40, 4, progress, progress.add_task(""))
+    return write_cache(tmp_path_factory.mktemp("scale") / "cache", 40, 4, lambda _: None)
 
 
 def test_the_cache_has_its_rows_shards_and_labels(cache: Cache) -> None:
@@ -47,6 +45,6 @@ def test_memory_and_start_up_are_measured_by_stage(cache: Cache) -> None:
 
 def test_settings_out_of_range_are_named() -> None:
     with pytest.raises(ValueError, match="shards must be at least 1, got 0"):
-        Settings(shards=0)
+        Sizes(shards=0)
     with pytest.raises(ValueError, match="batch_size=64: the smallest cache has 10 rows"):
-        Settings(few=10)
+        Sizes(few=10)

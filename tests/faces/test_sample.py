@@ -13,7 +13,8 @@ import pytest
 from facenet_pytorch import MTCNN
 
 from faces.labels import MASKS, TASKS
-from faces.sample.command import PHOTOS, Settings, cell_counts, plan_people, write_sample
+from faces.sample.command import SampleSettings
+from faces.sample.dataset import PHOTOS, cell_counts, plan_people, write_sample
 from faces.sample.drawing import HEIGHT, WIDTH
 from faces.sample.people import INCORRECT, NORMAL, WORN, person_look, photo_shot
 from faces.sample.portrait import portrait
@@ -27,7 +28,7 @@ def _digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("sample") / "data"
-    write_sample(Settings(data=data, people=6, seed=3, workers=1))
+    write_sample(data, people=6, seed=3, workers=1)
     return data
 
 
@@ -68,9 +69,9 @@ def test_hidden_answers_match_the_listed_photos(sample: Path) -> None:
 
 
 def test_bytes_depend_on_the_seed_alone(sample: Path, tmp_path: Path) -> None:
-    write_sample(Settings(data=tmp_path / "two", people=6, seed=3, workers=2))
+    write_sample(tmp_path / "two", people=6, seed=3, workers=2)
     assert _digests(tmp_path / "two") == _digests(sample)
-    write_sample(Settings(data=tmp_path / "other", people=2, seed=4, workers=1))
+    write_sample(tmp_path / "other", people=2, seed=4, workers=1)
     assert set(_digests(tmp_path / "other").values()) & set(_digests(sample).values()) == {
         hashlib.sha256(next(sample.rglob("._*")).read_bytes()).hexdigest()
     }
@@ -78,15 +79,14 @@ def test_bytes_depend_on_the_seed_alone(sample: Path, tmp_path: Path) -> None:
 
 def test_a_stopped_run_is_completed_and_what_is_there_is_kept(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    settings = Settings(data=data, people=2, seed=3, workers=1)
-    write_sample(settings)
+    write_sample(data, people=2, seed=3, workers=1)
     whole = _digests(data)
     photos = sorted(data.rglob("*mask*.jpg"))
     times = {path: path.stat().st_mtime_ns for path in photos if path.name[0] != "."}
     gone = next(iter(times))
     gone.unlink()
     (data / "sample.json").rename(data / "sample.partial.json")
-    write_sample(settings)
+    write_sample(data, people=2, seed=3, workers=1)
     assert _digests(data) == whole
     assert {p for p, t in times.items() if p.stat().st_mtime_ns != t} == {gone}
 
@@ -98,20 +98,20 @@ def test_a_sample_of_other_settings_is_refused(tmp_path: Path, marker: str, chan
     (tmp_path / marker).write_text('{"people": 2, "seed": 3, "version": 1}')
     (key,) = change
     with pytest.raises(ValueError, match=rf"{key}=\d, not {change[key]}.*--data"):
-        write_sample(replace(Settings(data=tmp_path, people=2, seed=3, workers=1), **change))
+        write_sample(tmp_path, **{"people": 2, "seed": 3, "workers": 1, **change})
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ValueError, match="something else"):
-        write_sample(Settings(data=tmp_path, people=2, workers=1))
+        write_sample(tmp_path, people=2, seed=0, workers=1)
 
 
 @pytest.mark.parametrize("wrong", [{"people": 1}, {"people": 0}, {"seed": -1}, {"workers": 0}])
 def test_impossible_settings_echo_the_value(wrong: dict[str, int]) -> None:
     ((key, value),) = wrong.items()
     with pytest.raises(ValueError, match=f"{key}={value}"):
-        Settings(**wrong)  # type: ignore[arg-type]
+        SampleSettings(**wrong)  # type: ignore[arg-type]
 
 
 def test_shares_are_exact_and_no_cell_is_empty() -> None:

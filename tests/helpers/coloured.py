@@ -14,7 +14,7 @@ AGES = (25.0, 45.0, 65.0)
 
 
 def coloured_crop(mask: int, gender: int, band: int, seed: int) -> np.ndarray:
-    """Noise in which the lower half's brightness tells the mask, red the gender, and stripes the age band."""
+    """Noise in which the lower half's brightness is the mask, red the gender, and stripes the age band."""
     rng = np.random.default_rng(seed)
     image = rng.normal(100, 20, (SIZE, SIZE, 3))
     image[SIZE // 2 :] += 60 * (mask - 1)

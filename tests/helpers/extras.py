@@ -10,7 +10,7 @@ from faces.cache import Cache
 from faces.labels import CLASS_NAMES
 from faces.tar import Sample
 from faces.writer import CacheWriter
-from preprocess.join import Settings, join
+from preprocess.join_caches import join_caches
 from tests.helpers.coloured import SETTINGS, coloured_sample
 
 
@@ -35,13 +35,7 @@ def write_extra(
 
 def joined(folder: Path, *caches: Cache, extra: Sequence[Cache] = ()) -> Cache:
     """These caches as one."""
-    return join(
-        Settings(
-            caches=tuple(cache.folder for cache in caches),
-            cache=folder,
-            extra_caches=tuple(cache.folder for cache in extra),
-        )
-    )
+    return join_caches([cache.folder for cache in caches], folder, [cache.folder for cache in extra])
 
 
 def drawn(n: int, seed: int = 0) -> np.ndarray:

@@ -68,7 +68,7 @@ def write_runs(
         run.mkdir(parents=True)
         save_best(network, dataclasses.replace(card, **changes), run / "best.safetensors")  # type: ignore[arg-type]
         (run / "request.json").write_text(json.dumps({"cache": cache.identity, "fold": fold}))
-        said = {
+        probabilities = {
             task: guesses(
                 cache.labels(task)[rows.validation],
                 len(TASKS[task].classes),
@@ -77,12 +77,12 @@ def write_runs(
             )
             for place, task in enumerate(tasks)
         }
-        write_oof(oof_table(cache, rows.validation, said, fold), run)
+        write_oof(oof_table(cache, rows.validation, probabilities, fold), run)
     return folder / name
 
 
 def change_card(run: Path, **fields: object) -> None:
-    """Rewrite what a run says of itself."""
+    """Rewrite fields of a run's card."""
     network, card = load_best(run / "best.safetensors")
     save_best(network, dataclasses.replace(card, **fields), run / "best.safetensors")  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ import numpy as np
 from faces.cache import Cache
 from faces.tar import Sample
 from faces.writer import CacheWriter
-from preprocess.look.command import Settings, look
+from preprocess.look.page import PAGE, write_page
 from tests.helpers.pictures import picture
 
 SIZE = 64
@@ -103,4 +103,5 @@ class Page(HTMLParser):
 
 
 def page_of(cache: Cache, seed: int = 0) -> Page:
-    return Page(look(Settings(cache=cache.folder, seed=seed)).read_text())
+    write_page(cache.folder, cache.folder / PAGE, seed)
+    return Page((cache.folder / PAGE).read_text())

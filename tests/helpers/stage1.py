@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 from tests.helpers.pictures import picture, save
 
 
@@ -15,8 +15,9 @@ def small_photos(data: Path, count: int) -> Path:
     return data
 
 
-def small(data: Path, cache: Path, **settings: object) -> Settings:
-    return Settings(**{"data": data, "cache": cache, "size": 16, "workers": 1, "max_lost": 1, **settings})  # type: ignore[arg-type]
+def small(data: Path, cache: Path, **settings: object) -> PreprocessSettings:
+    plain = {"data": data, "cache": cache, "size": 16, "workers": 1, "max_lost": 1}
+    return PreprocessSettings(**{**plain, **settings})  # type: ignore[arg-type]
 
 
 def content(folder: Path) -> dict[str, bytes]:

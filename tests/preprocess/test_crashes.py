@@ -91,7 +91,7 @@ def test_a_disk_that_fills_up_ends_in_one_line(tmp_path: Path) -> None:
     """The kernel's limit on the size of a file stands in for the disk's end."""
     data, cache = small_photos(tmp_path / "data", 60), tmp_path / "cache"
     arguments = ("--data", data, "--size", 64, "--codec", "raw", "--workers", 1, "--cache", cache)
-    script = "import resource, signal, sys; from preprocess.run import main; "
+    script = "import resource, signal, sys; from preprocess.command import main; "
     script += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     script += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); main()"
     command = [sys.executable, "-c", script, *map(str, arguments)]
@@ -169,8 +169,8 @@ def test_faces_are_taken_over_when_only_the_crop_changes(
     fresh = preprocess(small(data, tmp_path / "elsewhere" / "b", margin=0.5, codec="raw"))
     monkeypatch.setattr(Finder, "__call__", lambda *_: pytest.fail("searched again"))
     after = preprocess(small(data, tmp_path / "caches" / "b", margin=0.5, codec="raw"))
-    told = ["face_box", "landmarks", "score", "faces", "detector", "status"]
-    pd.testing.assert_frame_equal(after.index[told], before.index[told])
+    names = ["face_box", "landmarks", "score", "faces", "detector", "status"]
+    pd.testing.assert_frame_equal(after.index[names], before.index[names])
     assert after.identity == fresh.identity
 
 

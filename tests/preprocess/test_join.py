@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import preprocess.join
 from faces.cache import Cache
+from faces.folds import EXTRA
 from pipeline.damage import FileGuard, check_places
-from preprocess.join import EXTRA, Settings
-from preprocess.look.command import Settings as LookSettings
-from preprocess.look.command import look
-from preprocess.verify import find_damage
+from preprocess import join_caches
+from preprocess.faults import find_faults
+from preprocess.join import JoinSettings
 from tests.helpers.crops import collect, loader, write_cache
 from tests.helpers.extras import joined, write_extra
+from tests.helpers.shown import page_of
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_joined_cache_is_sound_and_has_every_crop_and_reject_once(
     two: tuple[Cache, Cache], tmp_path: Path
 ) -> None:
     all_ = joined(tmp_path / "all", *two)
-    assert [*find_damage(all_.folder)] == []
+    assert [*find_faults(all_.folder)] == []
     assert (len(all_), len(all_.rejects)) == (18, 1)
     assert not {*all_.index["position"]} & {*all_.rejects["position"]}
     assert all_.index["position"].is_unique and all_.index["key"].is_unique
@@ -44,8 +44,8 @@ def test_what_works_on_caches_works_on_a_joined_one(two: tuple[Cache, Cache], tm
     all_ = joined(tmp_path / "all", *two)
     FileGuard(all_).check()
     check_places(all_)
-    assert look(LookSettings(cache=all_.folder)).is_file()
-    assert [*find_damage(all_.folder)] == []
+    assert page_of(all_).number("crops") == "18"
+    assert [*find_faults(all_.folder)] == []
 
 
 def test_only_keys_that_an_earlier_cache_has_too_are_changed(
@@ -69,7 +69,7 @@ def test_every_crop_is_loaded_to_the_bits_it_had(tmp_path: Path, codec: str) -> 
     for row, data in zip(rows, all_.encoded(rows), strict=True):
         cache, place = divmod(int(row), len(caches[0]))
         assert data.tobytes() == caches[cache].encoded(np.array([place]))[0].tobytes()
-    assert [*find_damage(all_.folder)] == []
+    assert [*find_faults(all_.folder)] == []
 
 
 def test_joined_caches_can_be_joined(two: tuple[Cache, Cache], tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_joined_caches_can_be_joined(two: tuple[Cache, Cache], tmp_path: Path) -
     once = joined(tmp_path / "once", *two)
     for name, caches in (("last", (once, made)), ("first", (made, once))):
         twice = joined(tmp_path / name, *caches)
-        assert [*find_damage(twice.folder)] == []
+        assert [*find_faults(twice.folder)] == []
         assert twice.index["key"].is_unique and len(twice) == 24
         assert sorted(twice.index[EXTRA]) == [""] * 18 + ["all"] * 3 + ["fold1"] * 3
         assert len(twice.description["source"]["parts"]) == 3
@@ -91,7 +91,7 @@ def test_extra_caches_train_in_every_fold_unless_they_say_otherwise(
     all_ = joined(tmp_path / "all", two[0], extra=[silent, telling])
     found = all_.index.groupby("person")[EXTRA].first()
     assert found[["p000", "g0", "h0", "h1"]].tolist() == ["", "all", "fold0", "all"]
-    assert [*find_damage(all_.folder)] == []
+    assert [*find_faults(all_.folder)] == []
 
 
 def test_labels_and_people_are_those_of_the_caches(two: tuple[Cache, Cache], tmp_path: Path) -> None:
@@ -110,11 +110,11 @@ def test_columns_that_one_cache_lacks_are_empty_there(tmp_path: Path) -> None:
     all_ = joined(tmp_path / "all", plain, other)
     assert set(all_.index["person"]) == {"", "g0"}
     assert (all_.labels("mask")[: len(plain)] == -1).all()
-    assert [*find_damage(all_.folder)] == []
+    assert [*find_faults(all_.folder)] == []
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "difference"),
     [
         ({"margin": 0.5}, "margin: 0.3 there, 0.5 here"),
         ({"align": True}, "align: None there, True here"),
@@ -122,10 +122,10 @@ def test_columns_that_one_cache_lacks_are_empty_there(tmp_path: Path) -> None:
     ],
 )
 def test_caches_cropped_differently_are_refused_with_both_values(
-    make_cache: Callable[..., Cache], tmp_path: Path, changed: dict[str, object], told: str
+    make_cache: Callable[..., Cache], tmp_path: Path, changed: dict[str, object], difference: str
 ) -> None:
     one, other = make_cache("one", people=2), make_cache("other", people=2, **changed)
-    with pytest.raises(ValueError, match=rf"other: cropped differently from .*one \({told}\)"):
+    with pytest.raises(ValueError, match=rf"other: cropped differently from .*one \({difference}\)"):
         joined(tmp_path / "all", one, other)
     assert not (tmp_path / "all").exists()
 
@@ -140,9 +140,9 @@ def test_caches_of_one_name_or_none_to_join_are_refused(two: tuple[Cache, Cache]
     again = tmp_path / "elsewhere" / "a"
     for extra in ((tmp_path / "a",), (again,)):
         with pytest.raises(ValueError, match="are both called 'a'"):
-            Settings(caches=(tmp_path / "a", tmp_path / "b"), cache=tmp_path / "all", extra_caches=extra)
+            JoinSettings(caches=(tmp_path / "a", tmp_path / "b"), cache=tmp_path / "all", extra_caches=extra)
     with pytest.raises(ValueError, match="name two or more"):
-        Settings(caches=(tmp_path / "a",), cache=tmp_path / "all")
+        JoinSettings(caches=(tmp_path / "a",), cache=tmp_path / "all")
 
 
 def test_shards_are_linked_and_copied_only_where_linking_fails(
@@ -153,7 +153,7 @@ def test_shards_are_linked_and_copied_only_where_linking_fails(
     def refuse(*_: object) -> None:
         raise OSError("no links here")
 
-    monkeypatch.setattr(preprocess.join.os, "link", refuse)
+    monkeypatch.setattr(join_caches.os, "link", refuse)
     copied = joined(tmp_path / "copied", *two)
     original = two[0].folder / "shards" / "00000.tar"
     assert original.samefile(linked.folder / "shards" / "00000.tar")
@@ -165,18 +165,18 @@ def test_a_stopped_join_goes_on_to_the_same_bytes(
     two: tuple[Cache, Cache], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = joined(tmp_path / "whole", *two)
-    link, calls = preprocess.join._link, iter(range(5))
+    link, calls = join_caches._link, iter(range(5))
 
     def stop(source: Path, target: Path) -> None:
         if next(calls) == 4:
             raise KeyboardInterrupt
         link(source, target)
 
-    monkeypatch.setattr(preprocess.join, "_link", stop)
+    monkeypatch.setattr(join_caches, "_link", stop)
     with pytest.raises(KeyboardInterrupt):
         joined(tmp_path / "stopped", *two)
     assert not (tmp_path / "stopped" / "cache.json").exists()
-    monkeypatch.setattr(preprocess.join, "_link", link)
+    monkeypatch.setattr(join_caches, "_link", link)
     assert files(joined(tmp_path / "stopped", *two).folder) == files(whole.folder)
     assert files(joined(tmp_path / "stopped", *two).folder) == files(whole.folder)
 
@@ -198,4 +198,4 @@ def test_verification_of_a_joined_cache_still_finds_what_is_wrong(
     index.loc[15, "mask"] = 2
     index.to_parquet(all_.folder / "index.parquet", index=False)
     key = index["key"][15].removeprefix("b-")
-    assert any(f"sample {key}: mask in its JSON differs" in found for found in find_damage(all_.folder))
+    assert any(f"sample {key}: mask in its JSON differs" in found for found in find_faults(all_.folder))

@@ -16,7 +16,7 @@ from skimage.data import astronaut
 from faces.cache import Cache
 from preprocess.pool import run_shards
 from preprocess.run import plan_shards, preprocess
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
 from tests.helpers.pictures import picture, save
 from tests.helpers.stage1 import content, run_program, small, small_photos
@@ -109,7 +109,7 @@ def test_a_finished_cache_needs_no_work_and_no_torch(tmp_path: Path) -> None:
     preprocess(small(data, tmp_path / "cache"))
     before = content(tmp_path / "cache")
     script = (
-        "import sys; sys.argv[0] = 'preprocess'; from preprocess.run import main; main(); "
+        "import sys; sys.argv[0] = 'preprocess'; from preprocess.command import main; main(); "
         "assert not {'torch', 'rembg', 'facenet_pytorch'} & {*sys.modules}"
     )
     arguments = ["--data", data, "--cache", tmp_path / "cache", "--size", 16, "--workers", 2, "--batch", 3]
@@ -213,7 +213,7 @@ def test_settings_are_checked(tmp_path: Path, settings: dict[str, object], messa
     if "cache" in settings:
         settings = {"cache": tmp_path / str(settings["cache"])}
     with pytest.raises(ValueError, match=message):
-        Settings(**{"data": tmp_path / "data", "cache": tmp_path / "cache", **settings})  # type: ignore[arg-type]
+        PreprocessSettings(**{"data": tmp_path / "data", "cache": tmp_path / "cache", **settings})  # type: ignore[arg-type]
 
 
 def test_the_command_line_reports_a_mistake_in_one_line(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from faces.cache import Cache, file_sha256
 from faces.tar import Sample
 from faces.writer import CacheWriter
 from preprocess.crop.render import encode
-from preprocess.verify import find_damage
+from preprocess.faults import find_faults
 from tests.helpers.pictures import picture
 
 SIZE, COUNT = 16, 7
@@ -125,7 +125,7 @@ def swap_rejects(folder: Path) -> None:
 def test_a_sound_cache_has_no_findings(tmp_path: Path, codec: str) -> None:
     seen: list[tuple[int, int]] = []
     folder = write(tmp_path / "cache", codec)
-    assert [*find_damage(folder, lambda *numbers: seen.append(numbers))] == []
+    assert [*find_faults(folder, lambda *numbers: seen.append(numbers))] == []
     assert seen == [(done, 6) for done in range(1, 7)]
 
 
@@ -135,7 +135,7 @@ def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
     fields = sample(0, rejected=False).fields
     writer.write(0, [Sample(fields=fields, data=bytes(SIZE * SIZE * 4))])
     writer.finish()
-    assert [*find_damage(tmp_path / "cache")] == []
+    assert [*find_faults(tmp_path / "cache")] == []
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_damage_is_found_with_its_place_and_a_cure(
     folder: Path, damage: Callable[[Path], None], place: str, what: str
 ) -> None:
     damage(folder)
-    findings = [*find_damage(folder)]
+    findings = [*find_faults(folder)]
     assert any(place in line.replace(what, "") and what in line for line in findings), findings
     cures = (f"delete {folder} and preprocess again", "; delete it", "; move it elsewhere")
     assert all(line.endswith(cures) for line in findings)
@@ -185,9 +185,9 @@ def test_damage_is_found_with_its_place_and_a_cure(
 
 def test_crops_of_another_size_are_found(tmp_path: Path) -> None:
     write(tmp_path / "cache", size=SIZE + 1)
-    findings = [*find_damage(tmp_path / "cache")]
+    findings = [*find_faults(tmp_path / "cache")]
     assert len(findings) == 6 and all("is 17 x 17 RGB where 16 x 16 RGB was due" in f for f in findings)
-    raw = [*find_damage(write(tmp_path / "raw", "raw", size=SIZE + 1))]
+    raw = [*find_faults(write(tmp_path / "raw", "raw", size=SIZE + 1))]
     assert len(raw) == 6 and all("867 bytes where 16 x 16 x 3 were due" in f for f in raw)
 
 
@@ -196,7 +196,7 @@ def test_every_damaged_shard_is_named(folder: Path) -> None:
         data = bytearray((folder / "shards" / name).read_bytes())
         data[600] ^= 1
         (folder / "shards" / name).write_bytes(data)
-    findings = "\n".join(find_damage(folder))
+    findings = "\n".join(find_faults(folder))
     assert "00000.tar: content differs" in findings and "00001.tar: content differs" in findings
 
 
@@ -231,7 +231,7 @@ def test_edited_tables_are_refused_when_a_cache_is_opened(folder: Path) -> None:
 def test_a_cache_without_hashes_of_its_tables_still_opens(folder: Path) -> None:
     in_description(lambda d: d.pop("files"))(folder)
     assert len(Cache.open(folder)) == 6
-    assert [*find_damage(folder)] == []
+    assert [*find_faults(folder)] == []
 
 
 def test_crops_are_numbered_as_in_the_index(folder: Path) -> None:

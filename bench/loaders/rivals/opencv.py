@@ -23,7 +23,7 @@ from pipeline.augmentations.erase import erase_boxes
 from pipeline.augmentations.geometry import warp_matrices
 from pipeline.definition import FloatArray
 from pipeline.draws import draw
-from pipeline.matrices import normalisation, normalised
+from pipeline.operators.matrices import normalisation, normalised
 
 Pixels = NDArray[np.uint8]
 

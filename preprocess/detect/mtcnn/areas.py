@@ -38,7 +38,7 @@ def windows(low: Integers, high: Integers, count: int) -> tuple[Integers, Intege
 
 class Memory:
     """Memory that is used again and again: the system clears each page of fresh memory, which takes longer
-    than to sum up the photos. As much is kept as was ever asked for."""
+    than to sum up the photos. It never shrinks."""
 
     def __init__(self) -> None:
         self._kept = np.empty(0, np.int32)
@@ -120,7 +120,7 @@ class TableAreas:
         self.levels = [self._averages(every, whole, *size) for size in sizes]
 
     def crops(self, photo: Integers, corners: Integers, side: int) -> Tensor:
-        """As of `Areas`, on the device."""
+        """The same as `Areas.crops`, on the device."""
         return self._averages(photo, corners, side, side)
 
     def _averages(self, photo: Integers, corners: Integers, height: int, width: int) -> Tensor:

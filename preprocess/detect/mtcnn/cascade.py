@@ -14,7 +14,7 @@ from preprocess.crop.photo import Pixels
 
 if TYPE_CHECKING:
     from preprocess.detect.mtcnn.areas import Areas, TableAreas
-    from preprocess.detect.mtcnn.networks import Judge
+    from preprocess.detect.mtcnn.networks import Refiner
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -47,7 +47,7 @@ class _Candidates:
     scores: Floats
     photo: Integers
     rest: Floats
-    """What a network said beyond the score, a row for each."""
+    """A network's outputs beyond the score, a row for each."""
 
     def __getitem__(self, which: Integers | NDArray[np.bool_]) -> _Candidates:
         return _Candidates(self.boxes[which], self.scores[which], self.photo[which], self.rest[which])
@@ -97,8 +97,8 @@ class Cascade:
         self._device = device
         with self._exact():
             self._proposer = networks.Proposer(device)
-            self._refiner = networks.Judge("rnet", device)
-            self._output = networks.Judge("onet", device)
+            self._refiner = networks.Refiner("rnet", device)
+            self._output = networks.Refiner("onet", device)
 
     def __call__(self, photos: Sequence[Pixels], *, min_face: int) -> list[Found]:
         """The faces in each of some photos of equal height and width.
@@ -124,11 +124,11 @@ class Cascade:
         return found
 
     def _search(self, areas: Areas | TableAreas, scales: Sequence[float]) -> list[Found]:
-        found = self._judged(areas, self._propose(areas, scales), self._refiner, REFINED_SCORE)
+        found = self._refined(areas, self._propose(areas, scales), self._refiner, REFINED_SCORE)
         found = self._best_of_photos(found)
         moved = found.boxes + found.rest * _sides(found.boxes)
         found = _Candidates(_square(moved), found.scores, found.photo, found.rest)
-        found = self._judged(areas, found, self._output, FINAL_SCORE)
+        found = self._refined(areas, found, self._output, FINAL_SCORE)
         sides = _sides(found.boxes)
         points = np.stack([found.rest[:, 4:9], found.rest[:, 9:]], 2) * sides[:, None, :2]
         points += found.boxes[:, None, :2] - 1
@@ -157,16 +157,16 @@ class Cascade:
     def _best_of_photos(self, found: _Candidates, *, inside: bool = False) -> _Candidates:
         return found[self._best(found.boxes, found.scores, OVERLAP, found.photo, inside=inside)]
 
-    def _judged(
-        self, areas: Areas | TableAreas, found: _Candidates, network: Judge, least: float
+    def _refined(
+        self, areas: Areas | TableAreas, found: _Candidates, network: Refiner, least: float
     ) -> _Candidates:
         """Those that a later network takes for faces too, with its score and corrections."""
         corners = _corners(found.boxes, areas.height, areas.width)
         within = np.flatnonzero((corners[:, :2] < corners[:, 2:]).all(1))
         found = found[within]
-        said = network(areas, found.photo, corners[within])
-        found = _Candidates(found.boxes, said[:, 0], found.photo, said[:, 1:])
-        return found[said[:, 0] > least]
+        outputs = network(areas, found.photo, corners[within])
+        found = _Candidates(found.boxes, outputs[:, 0], found.photo, outputs[:, 1:])
+        return found[found.scores > least]
 
     @contextmanager
     def _exact(self) -> Iterator[None]:

@@ -27,7 +27,7 @@ def _compiled(function: Any) -> Any:
 
 @_compiled
 def _sum(low, high, start, end):  # type: ignore[no-untyped-def]
-    """Of a window; numba subtracts in 64 bits, and in 32 the sums that wrapped around wrap back."""
+    """Sum over a window; numba subtracts in 64 bits, and in 32 the sums that wrapped around wrap back."""
     return np.float32(np.int32(low[end] - low[start] - high[end] + high[start]))
 
 

@@ -135,7 +135,7 @@ class Proposer:
         return places, scores, corrections
 
 
-class Judge:
+class Refiner:
     """The second or third network: is there a face in a crop, and where exactly.
 
     Args:
@@ -163,7 +163,7 @@ class Judge:
         self._head_bias = torch.cat([w[f"{key}.bias"] for key in sorted(heads)])
 
     def __call__(self, areas: Areas | TableAreas, photo: Integers, corners: Integers) -> Floats32:
-        """What the network says of some parts of photos.
+        """The network's outputs for some parts of photos.
 
         Args:
             areas: the photos.
@@ -179,13 +179,13 @@ class Judge:
         padded = np.minimum(np.arange(count), len(photo) - 1)
         size = CHUNK[self.side]
         chunks = [
-            self._judge(areas.crops(photo[part], corners[part], self.side))
+            self._outputs(areas.crops(photo[part], corners[part], self.side))
             for part in (padded[at : at + size] for at in range(0, count, size))
         ]
-        said = torch.cat(chunks)[: len(photo)] if chunks else torch.empty(0, len(self._heads) - 1)
-        return np.asarray(said.cpu().numpy(), np.float32)
+        outputs = torch.cat(chunks)[: len(photo)] if chunks else torch.empty(0, len(self._heads) - 1)
+        return np.asarray(outputs.cpu().numpy(), np.float32)
 
-    def _judge(self, values: Tensor) -> Tensor:
+    def _outputs(self, values: Tensor) -> Tensor:
         for weight, bias, slope, size in self._convolutions:
             values = rectified(conv2d(values, weight, bias), slope, size)
         weight, bias, slope = self._dense

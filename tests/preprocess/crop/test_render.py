@@ -11,10 +11,10 @@ from PIL import Image
 from preprocess.crop.render import Renderer, cut_out, encode, paint_background, sharpen
 from preprocess.crop.square import Square, cut, face_square
 from preprocess.detect.face import Face
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
+from tests.helpers.faces import landmarks
+from tests.helpers.matting import brightness_model
 from tests.helpers.pictures import picture
-from tests.preprocess.crop.test_matte import brightness_model
-from tests.preprocess.crop.test_square import landmarks
 
 FACE = Face((60.0, 50.0, 140.0, 150.0), landmarks(100, 95, 100, 0), 0.99)
 TILTED = Face((60.0, 50.0, 140.0, 150.0), landmarks(100, 95, 100, 20), 0.99)
@@ -23,7 +23,7 @@ SIZE = 48
 
 def renderer(tmp_path: Path, **settings: object) -> Renderer:
     whole = {"data": tmp_path / "data", "cache": tmp_path / "cache", "size": SIZE, "codec": "raw"} | settings
-    return Renderer(Settings(**whole))  # type: ignore[arg-type]
+    return Renderer(PreprocessSettings(**whole))  # type: ignore[arg-type]
 
 
 def pixels(data: bytes, channels: int = 3) -> np.ndarray:

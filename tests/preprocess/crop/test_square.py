@@ -14,6 +14,7 @@ from preprocess.crop.square import (
     face_square,
     soften,
 )
+from tests.helpers.faces import landmarks
 from tests.helpers.pictures import picture
 
 BOX = (100.0, 80.0, 180.0, 180.0)
@@ -25,12 +26,6 @@ def ramps(height: int, width: int) -> np.ndarray:
     photo[..., 0] = np.arange(width)
     photo[..., 1] = np.arange(height)[:, None]
     return photo
-
-
-def landmarks(x: float, y: float, longer: float, degrees: float) -> tuple[float, ...]:
-    """Those of a face like the template, of a box of that longer side, turned clockwise about (x, y)."""
-    points = complex(x, y) + longer * np.exp(1j * np.radians(degrees)) * TEMPLATE
-    return tuple(float(value) for point in points for value in (point.real, point.imag))
 
 
 def test_the_square_around_a_face_in_numbers() -> None:

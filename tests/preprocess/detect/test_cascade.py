@@ -234,7 +234,7 @@ def test_suppression_is_torchvisions(seed: int, count: int, limit: float) -> Non
 
 
 def test_groups_are_suppressed_each_by_itself() -> None:
-    """Groups of no box, of one, and of more than are judged at once."""
+    """Groups of no box, of one, and of more than are refined at once."""
     rng = np.random.default_rng(3)
     group = rng.permutation(np.repeat([0, 2, 3, 5, 6, 7], [1, 200, 2, 64, 65, 30]))
     corner = rng.integers(0, 30, (len(group), 2)).astype(np.float32)

@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from preprocess.detect.face import Face
 from preprocess.detect.search import SHRUNK, VIEWS, Finder, mirror, shrink, stretch_contrast, unmirror
 from preprocess.detect.yunet import YuNet
-from preprocess.settings import Settings
+from preprocess.settings import PreprocessSettings
 
 YUNET = Path(os.environ.get("FACEFOLD_YUNET", "face_detection_yunet_2023mar.onnx"))
 GROUP = Path(os.environ.get("FACEFOLD_GROUP_PHOTO", "multiface.jpg"))
@@ -21,7 +21,7 @@ needs_yunet = pytest.mark.skipif(not YUNET.is_file(), reason="no model of YuNet:
 
 
 def finder(**settings: object) -> Finder:
-    return Finder(Settings(data=Path("data"), cache=Path("cache"), device="cpu", **settings))  # type: ignore[arg-type]
+    return Finder(PreprocessSettings(data=Path("data"), cache=Path("cache"), device="cpu", **settings))  # type: ignore[arg-type]
 
 
 def shifted() -> list[np.ndarray]:
@@ -151,7 +151,7 @@ def test_a_file_that_is_no_yunet_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_cuda_without_a_gpu_is_an_error() -> None:
-    search = Finder(replace(Settings(data=Path("data"), cache=Path("cache")), device="cuda"))
+    search = Finder(replace(PreprocessSettings(data=Path("data"), cache=Path("cache")), device="cuda"))
     with pytest.raises(ValueError, match=r"device=cuda: torch sees no GPU"):
         search([astronaut()])
 

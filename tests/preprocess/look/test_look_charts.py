@@ -12,7 +12,7 @@ from preprocess.look.charts import ages, doublings, photo_sizes, spread
 def test_columns_of_a_histogram_hold_every_value_once() -> None:
     values = [*np.random.default_rng(0).normal(50, 20, 500).tolist(), float("nan"), float("inf")]
     for chart in (spread("", values), ages(np.abs(values)), doublings("", np.abs(values))):
-        counts = [int(column.says.split(": ")[1].replace(",", "")) for column in chart.columns]
+        counts = [int(column.label.split(": ")[1].replace(",", "")) for column in chart.columns]
         assert sum(counts) == 500 and max(counts) == chart.tallest
         assert "n = 500" in chart.summary
         ends = [(column.x, column.x + column.width) for column in chart.columns]

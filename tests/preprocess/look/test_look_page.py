@@ -16,7 +16,7 @@ from faces.cache import Cache
 from preprocess.look.duplicates import NEAR
 from preprocess.look.gallery import MOST
 from preprocess.look.page import MOST_REASONS
-from preprocess.look.survey import survey
+from preprocess.look.survey import survey_crops
 from tests.helpers.shown import LOST, SIZE, Page, fields, page_of, write
 
 SECTIONS = {
@@ -171,7 +171,7 @@ def test_a_photo_saved_again_under_another_name_is_shown_beside_the_first(tmp_pa
     Image.fromarray(crops[0]).save(buffer, "JPEG", quality=50)
     crops.append(np.asarray(Image.open(buffer).convert("RGB")))
     cache = write(tmp_path / "cache", [fields(n, person=f"p{n}", age=40) for n in range(4)], crops)
-    hashes = survey(cache).hashes
+    hashes = survey_crops(cache).hashes
     assert np.bitwise_count(hashes[0] ^ hashes[3]) <= NEAR < np.bitwise_count(hashes[1:3] ^ hashes[0]).min()
     page = page_of(cache)
     shown = re.findall(r'alt="crop of (.*?)"', page.section("look-alikes"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from preprocess.crop.square import Square, cut
-from preprocess.look.survey import points_in_crop, survey
+from preprocess.look.survey import points_in_crop, survey_crops
 from tests.helpers.shown import LOST, SIZE, fields, write
 
 
@@ -25,7 +25,7 @@ def test_brightness_and_sharpness_are_those_of_the_face(tmp_path: Path) -> None:
     crop = np.full((SIZE, SIZE, 3), 200, np.uint8)
     crop[16:42, 16:48] = 40
     crop[:8, ::2] = 0
-    measured = survey(write(tmp_path / "cache", [fields(0), fields(1, **LOST)], [crop, crop])).crops
+    measured = survey_crops(write(tmp_path / "cache", [fields(0), fields(1, **LOST)], [crop, crop])).crops
     # The face box is rows 16 to 41.6 and columns 16 to 48 of the crop: constant unlike what is around it.
     assert measured["brightness"][0] == 40 and measured["sharpness"][0] == 0
     assert measured["brightness"][1] > 100 and measured["sharpness"][1] > 100

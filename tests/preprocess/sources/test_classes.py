@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from preprocess.sources.scan import scan
-from tests.preprocess.sources.test_scan import touch
+from tests.helpers.layouts import touch
 
 CLASS_FOLDERS = [
     ("with_mask", 0, -1, np.nan),
@@ -53,8 +53,8 @@ def test_folders_that_may_be_no_classes_are_without_labels_and_said(
         touch(tmp_path / name)
     listing = scan(tmp_path)
     assert listing.layout == "folder" and (listing.photos["mask"] == -1).all()
-    [said] = listing.notes
-    assert re.search(note, said)
+    [found] = listing.notes
+    assert re.search(note, found)
 
 
 def test_numbers_beyond_the_classes_are_only_names(tmp_path: Path) -> None:

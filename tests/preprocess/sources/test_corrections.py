@@ -9,7 +9,7 @@ import pytest
 from preprocess.sources.corrections import apply
 from preprocess.sources.listing import Listing
 from preprocess.sources.scan import scan
-from tests.preprocess.sources.test_scan import HEADER, STEMS, touch
+from tests.helpers.layouts import HEADER, STEMS, touch
 
 COLUMNS = "path,person,column,value,why\n"
 

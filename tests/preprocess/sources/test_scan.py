@@ -7,18 +7,11 @@ import pandas as pd
 import pytest
 
 from preprocess.settings import Columns
-from preprocess.sources.contest import PERSON_PHOTOS
 from preprocess.sources.listing import source_name, source_path
 from preprocess.sources.scan import scan
+from tests.helpers.layouts import HEADER, STEMS, touch
 
-HEADER = "id,gender,race,age,path\n"
 PERSON = "000001,female,Asian,45,000001_female_Asian_45\n"
-STEMS = [*PERSON_PHOTOS]
-
-
-def touch(path: Path, size: int = 3) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(bytes(size))
 
 
 def train_folder(data: Path, csv: str = HEADER + PERSON) -> Path:

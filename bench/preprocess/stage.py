@@ -1,0 +1,97 @@
+"""The whole of stage 1, ours and facenet-pytorch's in turns: speed and CPU time."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from bench.preprocess.detect import MIN_FACES, RIVAL
+from bench.preprocess.facenet import facenet_stage
+from faces.terminal import step_progress
+from faces.writer import CacheWriter
+from preprocess.pool import run_shards
+from preprocess.settings import PreprocessSettings
+from preprocess.shard import Row as Photo
+from preprocess.shard import Tools
+from preprocess.sources.scan import source_path
+
+FACENET = f"{RIVAL} one by one"
+SHARD = 64
+
+
+@dataclass(frozen=True)
+class Round:
+    """One run of the stage."""
+
+    speed: float
+    """Photos a second."""
+    cpu: float
+    """CPU ms a photo."""
+    split: Mapping[str, float]
+    """CPU ms a photo by kind of work."""
+
+
+def run_stage(photos: Sequence[Photo], folder: Path, settings: PreprocessSettings) -> Round:
+    """Run the stage on some photos and throw the cache away.
+
+    The clock runs from a fifth of the photos to nine tenths, so that imports and an idle worker at the end
+    do not count.
+    """
+    shards = {n: photos[at : at + SHARD] for n, at in enumerate(range(0, len(photos), SHARD))}
+    times = [(0.0, 0)]
+    with tempfile.TemporaryDirectory() as place:
+        writer = CacheWriter(
+            Path(place, "cache"), settings=settings.crop_settings(), source={}, shard_count=len(shards)
+        )
+        spent = run_shards(
+            shards,
+            Tools(settings, folder),
+            writer,
+            settings.workers,
+            lambda count, _: times.append((time.perf_counter(), times[-1][1] + count)),
+        )
+    clock, done = np.array(times).T
+    first, last = np.searchsorted(done, (0.2 * len(photos), 0.9 * len(photos)))
+    split = {what: seconds / len(photos) * 1e3 for what, seconds in spent.items()}
+    return Round(float((done[last] - done[first]) / (clock[last] - clock[first])), sum(split.values()), split)
+
+
+def measure_stage(
+    photos: Sequence[Photo], folder: Path, *, yunet: Path | None, repetitions: int
+) -> dict[str, list[Round]]:
+    """Rounds of every way of cropping, with 1 and 2 workers, in turns.
+
+    Args:
+        photos: of a round; facenet-pytorch gets an eighth of them.
+        folder: the root of the photos.
+        yunet: YuNet's model file, if it takes part.
+        repetitions: counted rounds.
+
+    Returns:
+        Rounds by the way's name, which ends in the number of workers.
+    """
+    plain = PreprocessSettings(data=folder, cache=Path("-"))
+    ways = {f"ours, min_face {m}": replace(plain, min_face=m) for m in MIN_FACES}
+    if yunet:
+        ways["ours, YuNet only"] = replace(plain, steps=("yunet",), yunet=yunet)
+    few = [folder / source_path(photo["source"]) for photo in photos[: max(16, len(photos) // 8)]]
+    rounds: dict[str, list[Round]] = defaultdict(list)
+    with step_progress("laps", console=Console(highlight=False)) as progress:
+        bar = progress.add_task("stage", total=repetitions * 2)
+        for _ in range(repetitions):
+            for workers in (1, 2):
+                with tempfile.TemporaryDirectory() as place:
+                    speed, cpu = facenet_stage(few, Path(place), 256, workers)
+                rounds[f"{FACENET}, {workers} w."].append(Round(speed, cpu, {}))
+                for name, settings in ways.items():
+                    own = run_stage(photos, folder, replace(settings, workers=workers))
+                    rounds[f"{name}, {workers} w."].append(own)
+                progress.advance(bar)
+    return rounds

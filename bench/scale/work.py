@@ -1,0 +1,165 @@
+"""What `bench.scale` measures: caches of tiny crops, and the probes on them in turn."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from bench.scale.probe import SAMPLERS, draws_memory, in_fresh_process, memory, order_bytes, start_up
+from faces.cache import Cache
+from faces.tar import Sample
+from faces.terminal import step_progress, track
+from faces.writer import DETECTED, CacheWriter
+
+CROP = 32
+DISTINCT = 256
+"""Different crops in a cache; more would only take longer to draw."""
+Runs = dict[str, list[dict[str, float]]]
+"""What was found in each repetition, by the name of the cache."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much is measured."""
+
+    few: int = 1_000
+    """Rows of the small cache."""
+    many: int = 200_000
+    """Rows of the large cache."""
+    shards: int = 1_000
+    """Shards of the cache of many; its rival has the same rows in one."""
+    shard_rows: int = 20
+    """Rows in each of these shards."""
+    batch_size: int = 64
+    """Images a batch."""
+    image_size: int = 32
+    """Side of the images made, pixels."""
+    batches: int = 100
+    """Taken from each cache while its memory is watched."""
+    repetitions: int = 3
+    """Processes that measure each memory and each start-up; medians are reported."""
+    order_rows: int = 10_000_000
+    """Rows of the orders whose bytes are counted."""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        least = min(self.few, self.many, self.shards * self.shard_rows)
+        if self.batch_size > least:
+            raise ValueError(
+                f"batch_size={self.batch_size}: the smallest cache has {least} rows; choose at most that"
+            )
+
+
+def write_cache(folder: Path, rows: int, shards: int, advance: Callable[[int], object]) -> Cache:
+    """A cache of 32 x 32 JPEG crops whose index has every column of a real one.
+
+    Args:
+        folder: of the new cache.
+        rows: crops in it.
+        shards: over which the rows are spread.
+        advance: called after each shard with its rows.
+    """
+    random = np.random.default_rng(0)
+    crops = []
+    for _ in range(DISTINCT):
+        buffer = io.BytesIO()
+        Image.fromarray(random.integers(0, 256, (CROP, CROP, 3), np.uint8)).save(buffer, "JPEG", quality=80)
+        crops.append(buffer.getvalue())
+    writer = CacheWriter(folder, settings={"codec": "jpeg", "size": CROP}, source={}, shard_count=shards)
+    for shard, part in enumerate(np.array_split(np.arange(rows), shards)):
+        writer.write(shard, [Sample(fields=_fields(int(row)), data=crops[row % DISTINCT]) for row in part])
+        advance(len(part))
+    return writer.finish()
+
+
+def _fields(row: int) -> dict[str, Any]:
+    """Index columns as stage 1 writes them."""
+    person = row // 7
+    source = f"train/images/{person:06d}_female_Asian_{person % 60:02d}/mask{row % 7}.jpg"
+    return {
+        "key": f"{row:08d}",
+        "position": row,
+        "image_id": source,
+        "source": source,
+        "source_bytes": 60_000 + row,
+        "source_sha256": f"{row:064x}",
+        "person": f"{person:06d}_female_Asian_{person % 60:02d}",
+        "mask": row % 3,
+        "gender": person % 2,
+        "age": float(18 + person % 43),
+        "height": CROP,
+        "width": CROP,
+        "face_box": [float(row), 1.0, 2.0, 3.0],
+        "crop_box": [float(row), 1.0, 2.0, 3.0],
+        "crop_angle": 0.0,
+        "landmarks": [float(row)] * 10,
+        "score": 0.99,
+        "faces": 1,
+        "detector": "mtcnn",
+        "status": DETECTED,
+    }
+
+
+def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    return {key: round(statistics.median(run[key] for run in runs), 4) for key in runs[0]}
+
+
+def measure(sizes: Sizes) -> dict[str, Any]:
+    """All figures of the report: MB of memory and draws, seconds of start-up, bytes a row of orders."""
+    in_shards = sizes.shards * sizes.shard_rows
+    plans = {
+        "few": (sizes.few, 1),
+        "many": (sizes.many, -(-sizes.many // 1000)),
+        "shard": (in_shards, 1),
+        "shards": (in_shards, sizes.shards),
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = {name: Path(temporary, name) for name in plans}
+        with step_progress("rows", console=Console(highlight=False)) as progress:
+            bar = progress.add_task("writing caches", total=sum(rows for rows, _ in plans.values()))
+            for name, (rows, shards) in plans.items():
+                write_cache(folders[name], rows, shards, lambda done: progress.advance(bar, done))
+        memories, starts = _watch_caches(folders, sizes)
+    found = {name: {"rows": rows, "shards": shards} for name, (rows, shards) in plans.items()}
+    return {
+        "memory_mb": {name: found[name] | _medians(runs) for name, runs in memories.items()},
+        "start_up_s": {name: found[name] | _medians(runs) for name, runs in starts.items()},
+        "order_bytes_a_row": _count_orders(sizes.order_rows),
+        "draws_mb": _medians([in_fresh_process(draws_memory)]),
+    }
+
+
+def _watch_caches(folders: dict[str, Path], sizes: Sizes) -> tuple[Runs, Runs]:
+    """Memory and start-up of the caches in turn, so that a busy moment of the machine hits all of them."""
+    shape = (sizes.batch_size, sizes.image_size)
+    memories: Runs = {"few": [], "many": []}
+    starts: Runs = {"shard": [], "shards": [], "many": []}
+    turns = sizes.repetitions * (len(memories) + len(starts))
+    with step_progress("turns", console=Console(highlight=False)) as progress:
+        bar = progress.add_task("memory and start-up", total=turns)
+        for _ in range(sizes.repetitions):
+            for name, found in memories.items():
+                found.append(in_fresh_process(memory, folders[name], folders["few"], *shape, sizes.batches))
+                progress.advance(bar)
+            for name, found in starts.items():
+                found.append(in_fresh_process(start_up, folders[name], folders["few"], *shape))
+                progress.advance(bar)
+    return memories, starts
+
+
+def _count_orders(rows: int) -> dict[str, dict[str, float]]:
+    found = {}
+    for name in track(SAMPLERS, "orders", "orders", console=Console(highlight=False)):
+        found[name] = in_fresh_process(order_bytes, name, rows)
+    return {name: _medians([run]) for name, run in found.items()}

@@ -1,0 +1,219 @@
+"""Everything that is wrong with a cache, to the last crop."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from faces.cache import (
+    CacheError,
+    channels_of,
+    check_shard,
+    check_table,
+    extension_of,
+    read_description,
+    read_rejects,
+)
+from faces.writer import REJECTED
+from preprocess.join_caches import as_written
+
+PLACES = ("shard", "offset", "length", "codec")
+"""Columns of the index that a sample's JSON has not."""
+BESIDE = ("faces.jpg", "look.html", "corrections.csv")
+"""Files that may lie in a cache and do not belong to it."""
+MODES = {3: "RGB", 4: "RGBA"}
+Show = Callable[[int, int], None]
+
+
+def find_faults(folder: Path, show: Show = lambda done, total: None) -> Iterator[str]:
+    """Everything that is wrong with a cache.
+
+    Args:
+        folder: the cache.
+        show: called after each crop with the number of crops checked and of all.
+
+    Yields:
+        One line a finding, which names the file or sample and the cure; none for a sound cache.
+    """
+    try:
+        description = read_description(folder)
+    except CacheError as error:
+        yield str(error)
+        return
+    again = f"delete {folder} and preprocess again"
+    missing = {"settings", "samples", "status", "shards"} - {*description}
+    if missing:
+        yield f"{folder / 'cache.json'}: has no {', '.join(sorted(missing))}; {again}"
+        return
+    yield from _strangers(folder, description)
+    yield from _wrong_hashes(folder, description)
+    for complaint in _wrong_content(folder, description, show):
+        yield f"{complaint}; {again}"
+
+
+def _wrong_content(folder: Path, description: Mapping[str, Any], show: Show) -> Iterator[str]:
+    """Where tables, shards and cache.json contradict each other."""
+    path = folder / "index.parquet"
+    try:
+        index, rejects = pd.read_parquet(path), read_rejects(folder)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are of these
+        yield f"{folder}: a table is not readable ({error})"
+        return
+    lacking = {"key", "position", "status", "shard", "offset", "length"} - {*index.columns}
+    if lacking:
+        yield f"{path}: has no column {', '.join(sorted(lacking))}"
+        return
+    for complaint in _wrong_counts(description, index, rejects):
+        yield f"{path}: {complaint}"
+    done = 0
+    for number, shard in enumerate(description["shards"]):
+        rows = as_written(index, description.get("source", {}), number)
+        for finding in _wrong_shard(folder / "shards" / shard["name"], rows, description["settings"]):
+            if finding:
+                yield finding
+            else:
+                done += 1
+                show(done, len(index))
+
+
+def _wrong_hashes(folder: Path, description: Mapping[str, Any]) -> Iterator[str]:
+    checks: list[tuple[Callable[[Path, Any], None], Path, Any]] = [
+        (check_shard, folder / "shards" / shard["name"], shard) for shard in description["shards"]
+    ]
+    checks += [(check_table, folder / name, sha256) for name, sha256 in description.get("files", {}).items()]
+    for check, path, recorded in checks:
+        try:
+            check(path, recorded)
+        except CacheError as error:
+            yield str(error)
+
+
+def _strangers(folder: Path, description: Mapping[str, Any]) -> Iterator[str]:
+    """Files that a finished cache does not have."""
+    shards = [folder / "shards" / shard["name"] for shard in description["shards"]]
+    own = {folder / name for name in ("cache.json", "index.parquet", "rejects.csv", *BESIDE)}
+    own |= {path.with_suffix(suffix) for path in shards for suffix in (".tar", ".idx")}
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir() and path not in own):
+        name = path.relative_to(folder).as_posix()
+        if name.startswith(("unfinished.json", "parts/")) or name.endswith(".tmp"):
+            yield f"{path}: left over from a run that was stopped; delete it"
+        else:
+            yield f"{path}: no file of a cache; move it elsewhere"
+
+
+def _wrong_counts(
+    description: Mapping[str, Any], index: pd.DataFrame, rejects: pd.DataFrame
+) -> Iterator[str]:
+    """Where the tables contradict cache.json, and photos that occur twice."""
+    if len(index) != description["samples"]:
+        yield f"{len(index)} rows where cache.json counts {description['samples']}"
+    status = {**index["status"].value_counts(), **({REJECTED: len(rejects)} if len(rejects) else {})}
+    if status != description["status"]:
+        yield f"with rejects.csv status {status} where cache.json counts {description['status']}"
+    for column in ("key", "position"):
+        twice = index[column][index[column].duplicated()].unique()
+        if len(twice):
+            yield f"{column} {', '.join(map(str, twice[:5]))} occurs more than once"
+    both = {*index["position"]} & {*rejects["position"]}
+    if both:
+        yield f"position {', '.join(map(str, sorted(both)[:5]))} is in rejects.csv too"
+    last = len(description["shards"]) - 1
+    if not index["shard"].is_monotonic_increasing or not index["shard"].between(0, last).all():
+        yield f"shards are not 0 to {last} in order"
+
+
+def _wrong_shard(path: Path, rows: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[str | None]:
+    """Where one shard contradicts the index; None after each sample."""
+    extension = extension_of(settings)
+    expected = [f"{key}.{kind}" for key in rows["key"] for kind in (extension, "json")]
+    try:
+        with tarfile.open(path, "r:") as tar:
+            members = tar.getmembers()
+            names = [member.name for member in members]
+            if names != expected:
+                yield _first_difference(path, names, expected)
+                return
+            for row, crop, meta in zip(rows.to_dict("records"), members[::2], members[1::2], strict=True):
+                place = f"{path}: sample {row['key']}"
+                if (crop.offset_data, crop.size) != (row["offset"], row["length"]):
+                    yield f"{place} is {crop.size} bytes at {crop.offset_data}, not as in index.parquet"
+                yield from (f"{place}: {what}" for what in _wrong_crop(_content(tar, crop), settings))
+                yield from (f"{place}: {what}" for what in _wrong_meta(_content(tar, meta), row))
+                yield None
+    except (tarfile.TarError, OSError) as error:
+        yield f"{path}: not readable as a tar ({error})"
+        return
+    yield from _wrong_idx(path.with_suffix(".idx"), members)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return file.read() if file else b""
+
+
+def _first_difference(path: Path, names: list[str], expected: list[str]) -> str:
+    """Which file of a tar is the first that should not be there, or lacks."""
+    pairs = enumerate(zip([*names, "nothing"], [*expected, "nothing"], strict=False))
+    at, (found, wanted) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
+    return f"{path}: file {at} in it is {found} where index.parquet has {wanted}"
+
+
+def _wrong_crop(data: bytes, settings: Mapping[str, Any]) -> Iterator[str]:
+    size, channels = settings["size"], channels_of(settings)
+    if settings["codec"] == "raw":
+        if len(data) != size * size * channels:
+            yield f"{len(data)} bytes where {size} x {size} x {channels} were due"
+        return
+    try:
+        with Image.open(io.BytesIO(data), formats=(settings["codec"].upper(),)) as image:
+            image.load()
+            found = (*image.size, image.mode)
+    except Exception as error:  # Pillow's decoders share no narrower class
+        yield f"does not decode as {settings['codec']} ({error})"
+        return
+    if found != (size, size, MODES[channels]):
+        width, height, mode = found
+        yield f"is {width} x {height} {mode} where {size} x {size} {MODES[channels]} was due"
+
+
+def _wrong_meta(data: bytes, row: Mapping[Any, Any]) -> Iterator[str]:
+    """Which values of a sample's JSON are not those of the index."""
+    try:
+        meta = dict(json.loads(data))
+    except (ValueError, TypeError) as error:
+        yield f"its JSON is not readable ({error})"
+        return
+    names = {*meta, *row} - {*PLACES}
+    different = [name for name in sorted(names) if _plain(meta.get(name)) != _plain(row.get(name))]
+    if different:
+        yield f"{', '.join(different)} in its JSON differs from index.parquet"
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON would hold it: lists instead of arrays, None instead of NaN."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if value is pd.NaT or value is pd.NA or value != value else value
+
+
+def _wrong_idx(path: Path, members: Sequence[tarfile.TarInfo]) -> Iterator[str]:
+    """Whether DALI's index names the places of the tar's files, two a line."""
+    parts = [f"{m.name.partition('.')[2]} {m.offset_data} {m.size} {m.name}" for m in members]
+    lines = [f"v1.2 {len(members) // 2}", *(" ".join(pair) for pair in zip(*[iter(parts)] * 2, strict=True))]
+    try:
+        found = path.read_text()
+    except (OSError, ValueError) as error:
+        yield f"{path}: not readable ({error})"
+        return
+    if found != "\n".join(lines) + "\n":
+        yield f"{path}: does not fit its tar"

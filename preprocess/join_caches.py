@@ -1,0 +1,208 @@
+"""Finished caches as one that shares their shards by hard links, and the rows of its shards as they were."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from faces.cache import Cache
+from faces.folds import EVERY_FOLD, EXTRA
+from faces.labels import UNKNOWN
+from faces.terminal import photo_progress
+from faces.writer import REJECTED, CacheWriter, exclusive, write_atomically
+from preprocess.look.sheet import write_sheet
+
+FREE = ("seed", "shard_size", "quality", "max_megapixels")
+"""Settings that do not change how a face is cut."""
+EMPTY: Mapping[str, Any] = {
+    "mask": UNKNOWN,
+    "gender": UNKNOWN,
+    "faces": 0,
+    **dict.fromkeys(("person", "image_id", "source", "source_sha256", "detector"), ""),
+}
+"""What stands in columns that a cache lacks and another has; in all others nothing (null)."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A cache to be joined, and how its rows are changed."""
+
+    cache: Cache
+    extra: bool
+    """Whether it was given as one of photos that only train."""
+    prefix: str
+    """Put before its keys."""
+    shift: int
+    """Added to its positions."""
+    lacks: tuple[str, ...]
+    """Columns of the joined index that its own has not."""
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """Runs of its shards, as in cache.json: one, or those it was joined of itself."""
+        shards = len(self.cache.description["shards"])
+        name = cache_name(self.cache.folder)
+        whole = {"name": name, "shards": shards, "prefix": "", "shift": 0, "lacks": []}
+        return [
+            {
+                **part,
+                "prefix": self.prefix + part["prefix"],
+                "shift": self.shift + part["shift"],
+                "lacks": sorted({*part["lacks"], *self.lacks}),
+            }
+            for part in self.cache.description["source"].get("parts", [whole])
+        ]
+
+
+def join_caches(caches: Sequence[Path], folder: Path, extra_caches: Sequence[Path] = ()) -> Cache:
+    """Join finished caches into a new one; what was joined in the same way before is opened as it is.
+
+    Args:
+        caches: folders of caches of ordinary photos.
+        folder: of the new cache; made if need be.
+        extra_caches: folders of caches of photos that only train.
+
+    Raises:
+        ValueError: the caches were cropped differently, one cannot be used, or the folder holds another one.
+        OSError: not writable.
+    """
+    opened = [Cache.open(place) for place in (*caches, *extra_caches)]
+    for other in opened[1:]:
+        _check_alike(opened[0], other)
+    sources = _plan(opened, ordinary=len(caches))
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
+        writer = CacheWriter(
+            folder,
+            settings=opened[0].description["settings"],
+            source=_description(sources),
+            shard_count=sum(len(cache.description["shards"]) for cache in opened),
+        )
+        if not writer.finished:
+            _write(writer, sources)
+        joined = writer.finish()
+        write_sheet(joined)
+    return joined
+
+
+def as_written(index: pd.DataFrame, source: Mapping[str, Any], shard: int) -> pd.DataFrame:
+    """The rows of one shard as the shard's own files have them: as they were before caches were joined.
+
+    Args:
+        index: of a cache, joined or not.
+        source: the entry `source` of its cache.json.
+        shard: number of the shard.
+    """
+    rows = index[index["shard"] == shard]
+    for part in source.get("parts", []):
+        shard -= part["shards"]
+        if shard < 0:
+            keys, positions = rows["key"].str.removeprefix(part["prefix"]), rows["position"] - part["shift"]
+            rows = rows.assign(key=keys, position=positions).drop(columns=part["lacks"])
+            break
+    return rows
+
+
+def cache_name(folder: Path) -> str:
+    """The name that sets a cache apart from those it is joined with."""
+    return folder.resolve().name
+
+
+def _check_alike(one: Cache, other: Cache) -> None:
+    """Refuse caches whose crops are not of one kind."""
+    first, second = one.description["settings"], other.description["settings"]
+    differing = [
+        f"{key}: {first.get(key)!r} there, {second.get(key)!r} here"
+        for key in sorted({*first, *second} - {*FREE})
+        if first.get(key) != second.get(key)
+    ]
+    if one.channels != other.channels:
+        differing.append(f"channels: {one.channels} there, {other.channels} here")
+    if differing:
+        raise ValueError(
+            f"{other.folder}: cropped differently from {one.folder} ({'; '.join(differing)}); preprocess its "
+            "photos again with the settings of the other"
+        )
+
+
+def _plan(caches: Sequence[Cache], ordinary: int) -> list[_Source]:
+    """How each cache's rows are changed so that keys and positions stay unique; the last ones are extra."""
+    columns = {EXTRA}.union(*(cache.index.columns for cache in caches))
+    sources: list[_Source] = []
+    taken: set[str] = set()
+    shift = 0
+    for number, cache in enumerate(caches):
+        keys, prefix = [*cache.index["key"]], ""
+        while not taken.isdisjoint(prefix + key for key in keys):
+            prefix += f"{cache_name(cache.folder)}-"
+        lacks = tuple(sorted(columns - {*cache.index.columns}))
+        sources.append(_Source(cache, number >= ordinary, prefix, shift, lacks))
+        taken.update(prefix + key for key in keys)
+        shift += 1 + max(int(t["position"].max()) for t in (cache.index, cache.rejects) if len(t))
+    return sources
+
+
+def _description(sources: Sequence[_Source]) -> dict[str, Any]:
+    """The entry `source` of cache.json; other caches, labels or roles give another one."""
+    contents = [
+        [cache_name(s.cache.folder), s.cache.identity, s.cache.description.get("files"), s.extra]
+        for s in sources
+    ]
+    return {
+        "folder": " + ".join(cache_name(source.cache.folder) for source in sources),
+        "layout": "joined",
+        "photos": sum(len(source.cache) + len(source.cache.rejects) for source in sources),
+        "fingerprint": hashlib.sha256(json.dumps(contents).encode()).hexdigest(),
+        "parts": [part for source in sources for part in source.parts],
+    }
+
+
+def _write(writer: CacheWriter, sources: Sequence[_Source]) -> None:
+    """Link the shards under new numbers, each with its part of the index after it."""
+    number = 0
+    with photo_progress() as progress:
+        bar = progress.add_task("join", total=sum(len(source.cache) for source in sources))
+        for source in sources:
+            index, rejects = _moved(source, source.cache.index), _moved(source, source.cache.rejects)
+            rejects["status"] = REJECTED
+            for own, shard in enumerate(source.cache.description["shards"]):
+                rows = index[index["shard"] == own].assign(shard=number)
+                for suffix in (".tar", ".idx"):
+                    theirs = (source.cache.folder / "shards" / shard["name"]).with_suffix(suffix)
+                    _link(theirs, (writer.folder / "shards" / f"{number:05d}").with_suffix(suffix))
+                part = rows if own or rejects.empty else pd.concat([rows, rejects], ignore_index=True)
+                buffer = io.BytesIO()
+                part.to_parquet(buffer, index=False)
+                write_atomically(writer.folder / "parts" / f"{number:05d}.parquet", buffer.getvalue())
+                progress.advance(bar, len(rows))
+                number += 1
+
+
+def _moved(source: _Source, table: pd.DataFrame) -> pd.DataFrame:
+    """Index or rejects of a cache with positions, keys and columns as they are in the joined one."""
+    moved = table.assign(position=table["position"] + source.shift)
+    if "key" in moved:
+        moved["key"] = source.prefix + moved["key"]
+        filled = {**EMPTY, EXTRA: EVERY_FOLD if source.extra else ""}
+        moved = moved.assign(**{name: filled[name] for name in source.lacks if name in filled})
+    return moved
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, or a copy of it where the file system cannot link."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        temporary = target.with_name(target.name + ".tmp")
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
