@@ -95,7 +95,7 @@ recipes: $(READY) ## list all recipes and how each differs from its base
 	$(call run,train.recipe.catalogue)
 
 look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RECIPE=recipes/x.toml, or POLICY=strong
-	$(call run,$(if $(RECIPE),train.look_augment,pipeline.look),CACHE,$(if $(RECIPE),RECIPE,POLICY))
+	$(call run,$(if $(RECIPE),train.look_augment,pipeline.look_augment),CACHE,$(if $(RECIPE),RECIPE,POLICY))
 
 compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
 	$(call run,train.results.compare,,RUNS BASELINE MARKDOWN BLOCK)
@@ -154,6 +154,9 @@ bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resn
 
 bench-step: $(READY) ## what precision, layout and torch.compile gain in training: [BACKBONES="resnet18 efficientnet_b0"]
 	$(call run,bench.train.step,,BACKBONES)
+
+bench-busy: $(READY) ## training alone and beside another busy process: [RECIPE=recipes/small.toml CACHE=caches/name]
+	$(call run,bench.train.busy,,RECIPE CACHE)
 
 bench-infer: $(READY) ## predicting beside a batch-1 loop and the bare networks: [BACKBONES="resnet18" DATA=folder]
 	$(call run,bench.infer,,BACKBONES GIVEN_DATA)

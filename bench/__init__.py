@@ -2,3 +2,5 @@
 
 No stage imports from here.
 """
+
+import faces as _before_torch  # noqa: F401

@@ -2,3 +2,5 @@
 
 The command and the way from an ensemble to answers; the rooms hold the parts.
 """
+
+import faces as _before_torch  # noqa: F401
