@@ -86,9 +86,9 @@ def check_places(cache: Cache) -> None:
     if not wrong.any():
         return
     row = int(np.flatnonzero(wrong)[0])
-    told = f"raw crops of this cache have {need:,}" if cache.codec == "raw" else "its shard ends before that"
+    fault = f"raw crops of this cache have {need:,}" if cache.codec == "raw" else "its shard ends before that"
     raise CacheError(
-        f"{cache.folder}: {place_of(cache, row)}: {told}; {int(wrong.sum())} of {len(table)} crops are so: "
+        f"{cache.folder}: {place_of(cache, row)}: {fault}; {int(wrong.sum())} of {len(table)} crops are so: "
         f"delete {cache.folder} and preprocess again"
     )
 
@@ -107,24 +107,58 @@ def damage_table(cache: Cache, damaged: Mapping[int, str]) -> pd.DataFrame:
     return table.assign(shard=names, reason=[damaged[row] for row in rows])
 
 
-def undecodable(judge: Engine, rows: IntArray, batch: Inputs) -> dict[int, str]:
-    """Which crops of a batch do not decode, and why.
-
-    DALI itself judges, crop by crop: other decoders forgive other damage.
+def refused(cache: Cache, damaged: Mapping[int, str]) -> ValueError:
+    """The error of a loader that meets damage and may not leave it out.
 
     Args:
-        judge: with nothing running.
+        cache: that is being read.
+        damaged: the reason by row of the cache.
+    """
+    folder = cache.folder
+    return ValueError(
+        f"{folder}: cannot decode {_listed(cache, damaged)}. `make verify CACHE={folder}` lists all damage; "
+        "delete the cache and preprocess again, or train without such crops: --on-damage skip"
+    )
+
+
+def too_much(cache: Cache, damaged: Mapping[int, str], *, skipped: int, rows: int) -> ValueError:
+    """The error of a loader that has left out more than `MAX_SKIPPED`.
+
+    Args:
+        cache: that is being read.
+        damaged: the reason by row of the cache, of the last that were found.
+        skipped: how many rows were left out.
+        rows: how many the loader has.
+    """
+    return ValueError(
+        f"{cache.folder}: {skipped} of {rows} crops do not decode, where at most "
+        f"{MAX_SKIPPED:.0%} may be left out; the last: {_listed(cache, damaged)}. "
+        "Delete the cache and preprocess again"
+    )
+
+
+def _listed(cache: Cache, damaged: Mapping[int, str]) -> str:
+    return "; ".join(f"{place_of(cache, row)}: {reason}" for row, reason in damaged.items())
+
+
+def undecodable(checker: Engine, rows: IntArray, batch: Inputs) -> dict[int, str]:
+    """Which crops of a batch do not decode, and why.
+
+    DALI itself decodes them again, one by one: other decoders forgive other damage.
+
+    Args:
+        checker: an engine with nothing running.
         rows: [b] of the cache.
         batch: their inputs.
 
     Returns:
         The reason, by row.
     """
-    if judge.failure(batch) is None:
+    if checker.failure(batch) is None:
         return {}
     found = {}
     for place, row in enumerate(rows):
-        error = judge.failure([values[place : place + 1] for values in batch])
+        error = checker.failure([values[place : place + 1] for values in batch])
         if error is not None and "decoders" in str(error):
             found[int(row)] = _reason(batch[0][place], error)
     return found
@@ -142,14 +176,14 @@ def _reason(data: NDArray[np.uint8], error: RuntimeError) -> str:
 def open_despite_damage(folder: Path) -> tuple[Cache, list[str]]:
     """Open a finished cache even where the content of encoded shards differs from its recorded sha256.
 
-    Crops of them that do not decode can be left out by the loader; damage that decodes cannot be told.
+    Crops of them that do not decode can be left out by the loader; damage that decodes cannot be noticed.
 
     Returns:
         The cache, and the names of the differing shards.
 
     Raises:
         CacheError: what `Cache.open` raises for any other reason, or for a shard of raw crops, in which no
-            damage can be told.
+            damage can be noticed.
     """
     try:
         return Cache.open(folder), []

@@ -47,13 +47,13 @@ class Frame:
     image_size: int
     """Side of the square output, pixels; at least 16."""
     mean: tuple[float, float, float]
-    """Of R, G and B in 0 to 1 units, as timm gives it."""
+    """Mean of R, G and B in 0 to 1 units, as timm gives it."""
     std: tuple[float, float, float]
-    """Of R, G and B in 0 to 1 units, as timm gives it."""
+    """Standard deviation of R, G and B in 0 to 1 units, as timm gives it."""
     device: Device
     """Where decoding and pixels happen."""
     channels: int = 3
-    """Of the crops: 3 (RGB), or 4 (RGBA), a person cut out, to be pasted onto a background."""
+    """Channels of the crops: 3 (RGB), or 4 (RGBA), a person cut out, to be pasted onto a background."""
     centre: float = 1.0
     """Share of the stored crop's side that the centre crop keeps, in [0.25, 1]: 0.875 at 224 is torchvision's
     Resize(256) and CenterCrop(224). Random crops are taken from that part."""

@@ -22,7 +22,7 @@ Inputs = list[Any]
 
 
 class _Feed:
-    """What DALI asks for its next batch. Keeps those in flight, whose memory DALI reads without copying."""
+    """The callable that gives DALI its next batch. Keeps those in flight: DALI reads their own memory."""
 
     def __init__(self) -> None:
         self._batches: Iterator[Inputs] = iter(())
@@ -37,13 +37,13 @@ class _Feed:
         return batch
 
 
-def define(graph: Graph, source: Callable[[], Inputs], also: Sequence[Graph] = ()) -> Any:
+def define(graph: Graph, source: Callable[[], Inputs], others: Sequence[Graph] = ()) -> Any:
     """Make the graph in the current DALI pipeline, fed by a callable.
 
     Args:
-        graph: what to make.
+        graph: the graph to make.
         source: called once a batch; what it returns must stay unchanged while DALI works on it.
-        also: graphs of the same stored crops and parameters, which begin at the pixels that `graph` decodes.
+        others: graphs of the same crops and parameters, which begin at the pixels that `graph` decodes.
 
     Returns:
         The node of the images, or a tuple of those of each graph.
@@ -64,7 +64,7 @@ def define(graph: Graph, source: Callable[[], Inputs], also: Sequence[Graph] = (
     parameters = {name: nodes[i] for i, name in enumerate(example)}
     pixels = graph.decode(image)
     first = graph.finish(pixels, parameters)
-    return (first, *[other.finish(pixels, parameters) for other in also]) if also else first
+    return (first, *[other.finish(pixels, parameters) for other in others]) if others else first
 
 
 class Superseded(RuntimeError):
@@ -75,14 +75,14 @@ class Engine:
     """One DALI pipeline, built at first use and used for run after run.
 
     Args:
-        graph: what it computes.
+        graph: the graph whose images it computes.
         batch_size: images in the largest batch.
         threads: CPU threads of DALI.
-        also: what it computes of the same decoded images beside that, see `run_all`.
+        others: further graphs, computed of the same decoded crops, see `run_all`.
     """
 
-    def __init__(self, graph: Graph, *, batch_size: int, threads: int, also: Sequence[Graph] = ()) -> None:
-        self.graph, self.batch_size, self.threads, self.also = graph, batch_size, threads, tuple(also)
+    def __init__(self, graph: Graph, *, batch_size: int, threads: int, others: Sequence[Graph] = ()) -> None:
+        self.graphs, self.batch_size, self.threads = (graph, *others), batch_size, threads
         self._feed = _Feed()
         self._pipeline: Pipeline | None = None
         self._running: object = None
@@ -96,8 +96,8 @@ class Engine:
         """Compute batches in order. May be left before its end; starting another run ends this one.
 
         Yields:
-            Of the graph and then of each of `also`: its `dtype` [b, 3, image_size, image_size], contiguous in
-            its `layout`. The tensor has its memory for itself: nothing writes to it later.
+            A tensor for the graph, then one for each of `others`: its `dtype` [b, 3, image_size, image_size],
+            contiguous in its `layout`. Each has its memory for itself: nothing writes to it later.
 
         Raises:
             RuntimeError: DALI failed on this batch or one of the next `PREFETCH` + 1.
@@ -109,8 +109,8 @@ class Engine:
         try:
             pipeline.schedule_run()
             while not pipeline.empty():
-                given = zip((self.graph, *self.also), pipeline.share_outputs(), strict=True)
-                images = [_tensor(output, graph) for graph, output in given]
+                outputs = zip(self.graphs, pipeline.share_outputs(), strict=True)
+                images = [_tensor(output, graph) for graph, output in outputs]
                 pipeline.release_outputs()
                 pipeline.schedule_run()
                 yield images
@@ -143,16 +143,18 @@ class Engine:
         return self._pipeline
 
     def _build(self) -> Pipeline:
-        # Conditionals rewrite the functions that make the graph, so only graphs that need them ask for them.
+        graph, *others = self.graphs
+
+        # Conditionals rewrite the functions that make the graph, so only graphs that need them enable them.
         @pipeline_def(  # type: ignore[untyped-decorator]
             batch_size=self.batch_size,
             num_threads=self.threads,
-            device_id=torch.cuda.current_device() if self.graph.device == "gpu" else None,
+            device_id=torch.cuda.current_device() if graph.device == "gpu" else None,
             prefetch_queue_depth=PREFETCH,
-            enable_conditionals=self.graph.conditional,
+            enable_conditionals=graph.conditional,
         )
         def make() -> Any:
-            return define(self.graph, self._feed, self.also)
+            return define(graph, self._feed, others)
 
         pipeline: Pipeline = make()
         pipeline.build()

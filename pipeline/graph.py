@@ -27,7 +27,7 @@ from pipeline.definition import (
     Parameters,
     PixelAugmentation,
 )
-from pipeline.matrices import composed, normalisation, normalised
+from pipeline.operators.matrices import composed, normalisation, normalised
 from pipeline.resampling import one_pass, resized
 
 Dtype = Literal["fp32", "fp16"]

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike
 from faces.cache import Cache
 from faces.labels import IntArray
 from pipeline.augment import Policy, policy_named
-from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, place_of, undecodable
+from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, refused, too_much, undecodable
 from pipeline.definition import Device, Parameters
 from pipeline.draws import draw
 from pipeline.engine import PREFETCH, Engine, Inputs, Superseded
 from pipeline.graph import Dtype, Graph, Layout
 from pipeline.order import Order, Sampler, epoch_order
-from pipeline.samplers import InOrder, Shuffled
+from pipeline.samplers import choose_sampler
 
 T = TypeVar("T")
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -95,7 +95,7 @@ class Loader:
             raise ValueError(f"on_damage must be 'stop' or 'skip', got {on_damage!r}")
         self.cache = cache
         self.rows = _check_rows(rows, len(cache))
-        self.sampler = _choose_sampler(sampler, shuffle, len(self.rows))
+        self.sampler = choose_sampler(sampler, shuffle, len(self.rows))
         self.seed, self.rank, self.world = seed, rank, world
         self._samples = len(self._order(0).positions)
         self._check_batch(batch_size)
@@ -167,7 +167,7 @@ class Loader:
     def _batches(
         self, run: Callable[[Iterator[Inputs]], Iterator[T]], epoch: int, start_batch: int
     ) -> Iterator[tuple[T, torch.Tensor]]:
-        """`epoch`, with what `run` of the engine gives for images."""
+        """What `epoch` yields, with what `run` of the engine makes in place of the images."""
         self._files.check()
         order = self._order(epoch)
         rows = self.rows[order.samples]
@@ -183,13 +183,13 @@ class Loader:
             except Superseded:
                 raise
             except RuntimeError as error:
-                judge = Engine(self.graph, batch_size=self.batch_size, threads=1)
-                found: dict[int, str] = {}
+                checker = Engine(self.graph, batch_size=self.batch_size, threads=1)
+                damaged: dict[int, str] = {}
                 for places in [at for number, at in plan if number >= self.next_batch][: PREFETCH + 2]:
-                    found |= undecodable(judge, rows[places], self._inputs(rows, drawn, places))
-                if not found:
+                    damaged |= undecodable(checker, rows[places], self._inputs(rows, drawn, places))
+                if not damaged:
                     raise
-                self._leave_out(found, error)
+                self._leave_out(damaged, error)
             else:
                 return
 
@@ -218,26 +218,18 @@ class Loader:
         within = places - block * self._block * self.batch_size
         return [self.cache.encoded(rows[places]), *(values[within] for values in drawn(block).values())]
 
-    def _leave_out(self, found: dict[int, str], error: RuntimeError) -> None:
+    def _leave_out(self, damaged: dict[int, str], error: RuntimeError) -> None:
         """Count damaged rows as skipped.
 
         Raises:
             ValueError: damage is not to be skipped, or there is too much of it.
         """
-        folder = self.cache.folder
-        told = "; ".join(f"{place_of(self.cache, row)}: {reason}" for row, reason in found.items())
         if self.on_damage == "stop":
-            raise ValueError(
-                f"{folder}: cannot decode {told}. `make verify CACHE={folder}` lists all damage; delete the "
-                "cache and preprocess again, or train without such crops: --on-damage skip"
-            ) from error
-        self.skipped |= found
+            raise refused(self.cache, damaged) from error
+        self.skipped |= damaged
         rows = len(np.unique(self.rows))
         if len(self.skipped) > max(1, MAX_SKIPPED * rows):
-            raise ValueError(
-                f"{folder}: {len(self.skipped)} of {rows} crops do not decode, where at most "
-                f"{MAX_SKIPPED:.0%} may be left out; the last: {told}. Delete the cache and preprocess again"
-            ) from error
+            raise too_much(self.cache, damaged, skipped=len(self.skipped), rows=rows) from error
 
 
 def _check_rows(rows: ArrayLike, count: int) -> IntArray:
@@ -247,16 +239,6 @@ def _check_rows(rows: ArrayLike, count: int) -> IntArray:
     if checked.min() < 0 or checked.max() >= count:
         raise ValueError(f"rows must be in 0 to {count - 1}, got {checked.min()} to {checked.max()}")
     return checked
-
-
-def _choose_sampler(sampler: Sampler | None, shuffle: bool, rows: int) -> Sampler:
-    if sampler is None:
-        return Shuffled(rows) if shuffle else InOrder(rows)
-    if shuffle:
-        raise ValueError("shuffle=True and a sampler: give one of them")
-    if sampler.rows != rows:
-        raise ValueError(f"the sampler is for {sampler.rows} rows, the loader has {rows}: make it for these")
-    return sampler
 
 
 def _triple(values: Sequence[float]) -> tuple[float, float, float]:

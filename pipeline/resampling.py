@@ -9,7 +9,7 @@ from nvidia.dali import fn, types
 
 from pipeline.augmentations.erase import blank_colour
 from pipeline.definition import Frame, Node
-from pipeline.matrices import normalisation
+from pipeline.operators.matrices import normalisation
 
 
 def resized(pixels: Node, frame: Frame, side: int, count: int) -> Node:

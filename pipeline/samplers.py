@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faces.command import nearest
 from faces.labels import UNKNOWN, IntArray
-from pipeline.order import ORDER_STREAM, generator
+from pipeline.order import ORDER_STREAM, Sampler, generator
 
 WeightRule = Literal["class_balanced", "effective_number", "inverse_sqrt"]
 WEIGHT_RULES: Final[tuple[WeightRule, ...]] = get_args(WeightRule)
@@ -139,6 +139,21 @@ class Weighted:
         """[rows] draws; rows come several times or not at all."""
         random = generator(seed, epoch, ORDER_STREAM)
         return random.choice(self.rows, size=self.rows, p=self.probabilities)
+
+
+def choose_sampler(sampler: Sampler | None, shuffle: bool, rows: int) -> Sampler:
+    """The given sampler, else one that goes through all rows once, shuffled or in order.
+
+    Raises:
+        ValueError: both a sampler and `shuffle`, or the sampler is for another number of rows.
+    """
+    if sampler is None:
+        return Shuffled(rows) if shuffle else InOrder(rows)
+    if shuffle:
+        raise ValueError("shuffle=True and a sampler: give one of them")
+    if sampler.rows != rows:
+        raise ValueError(f"the sampler is for {sampler.rows} rows, the loader has {rows}: make it for these")
+    return sampler
 
 
 class Balanced:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faces.cache import Cache
 from faces.command import run_command
-from pipeline.look import augment_sheet
+from pipeline.contact_sheet import augment_sheet
 from train.recipe.file import read_recipe
 from train.training_sheet import training_sheet
 

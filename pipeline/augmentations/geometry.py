@@ -22,7 +22,7 @@ from pipeline.definition import (
     between,
     rectangle,
 )
-from pipeline.matrices import centre_window
+from pipeline.operators.matrices import centre_window
 from pipeline.ranges import area, aspect, up_to
 
 WHOLE: Final = (1.0, 1.0)

@@ -40,8 +40,8 @@ class Solarise(PixelAugmentation[SolariseSettings]):
 
     def draw(self, settings: SolariseSettings, numbers: Numbers) -> Parameters:
         """`solarised`, int32 [n]: 1 where the photo is, else 0."""
-        u = numbers.of(self.name, 2)
-        return {"solarised": (u[:, 0] < settings.solarise).astype(np.int32)}
+        u = numbers.of(self.name, 1)[:, 0]
+        return {"solarised": (u < settings.solarise).astype(np.int32)}
 
     def parameters(self, settings: SolariseSettings, draws: Draws, frame: Frame) -> Parameters:
         return {"solarised": draws["solarised"]}

@@ -1,4 +1,4 @@
 """What the graph does to pixels.
 
-One operator a file, for the CPU (compiled) and for the GPU (DALI's own).
+One compiled operator of the CPU a file, and the numbers that they take; policies and draws stay out.
 """

@@ -64,7 +64,7 @@ def compiled_operator(
     operator = _Compiled(
         run_fn=run,
         setup_fn=set_shapes,
-        # The plugin refuses to be told of float16, so the bits are made and then called by their name.
+        # The plugin knows no float16, so the bits are made as uint16 and then reinterpreted.
         out_types=[dali_types.UINT16 if half else gives],
         in_types=[kind for kind, _ in takes],
         outs_ndim=[3],

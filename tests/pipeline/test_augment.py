@@ -17,7 +17,7 @@ from pipeline.augmentations.erase import erase_boxes
 from pipeline.augmentations.geometry import warp_matrices, working_size
 from pipeline.definition import Draws
 from pipeline.draws import draw
-from pipeline.matrices import centre_window, composed, normalisation, normalised
+from pipeline.operators.matrices import centre_window, composed, normalisation, normalised
 
 EVERYTHING = dataclasses.replace(POLICIES["strong"], auto="randaugment", blur=0.5, grey=0.5)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

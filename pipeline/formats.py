@@ -1,4 +1,4 @@
-"""The same images in the forms that several networks want, from one decoding of each crop."""
+"""The same images in the formats that several networks take, from one decoding of each crop."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from pipeline.loader import Loader
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
-    """How a network wants its images."""
+class InputFormat:
+    """How a network takes its images."""
 
     image_size: int
     """Side of the images, pixels; at least 16."""
     mean: tuple[float, float, float]
-    """Of R, G and B in 0 to 1 units, as timm gives it."""
+    """Mean of R, G and B in 0 to 1 units, as timm gives it."""
     std: tuple[float, float, float]
-    """Of R, G and B in 0 to 1 units, as timm gives it."""
+    """Standard deviation of R, G and B in 0 to 1 units, as timm gives it."""
     centre: float = 1.0
     """Share of the stored crop's side that the centre crop keeps, in [0.25, 1]."""
 
 
-class FormsLoader(Loader):
-    """Batches of images without augmentation, each in several forms; every row once, in the order given.
+class MultiFormatLoader(Loader):
+    """Batches of images without augmentation, each in several formats; every row once, in the order given.
 
-    The tensors are those that a `Loader` for each form would give, bit for bit. They are in channels_last.
+    The tensors are those that a `Loader` for each format would give, bit for bit. They are in channels_last.
 
     Args:
         cache: the finished cache to read.
         rows: [n] row numbers of the cache; may repeat.
-        forms: at least one, each once.
+        formats: at least one, each once.
         batch_size: images a batch.
         device: "cpu", or "gpu" for the current CUDA device.
         threads: CPU threads of DALI, beside torch's.
 
     Raises:
-        ValueError: as `Loader`, of any of the forms.
+        ValueError: as `Loader`, of any of the formats.
         CacheError: as `Loader`.
     """
 
@@ -50,13 +50,13 @@ class FormsLoader(Loader):
         self,
         cache: Cache,
         rows: ArrayLike,
-        forms: Sequence[Form],
+        formats: Sequence[InputFormat],
         *,
         batch_size: int,
         device: Device = "cpu",
         threads: int = 1,
     ) -> None:
-        first, *others = forms
+        first, *others = formats
         super().__init__(
             cache,
             rows,
@@ -66,9 +66,9 @@ class FormsLoader(Loader):
             device=device,
             threads=threads,
         )
-        also = [replace(self.graph, **vars(form)) for form in others]
-        self._engine = Engine(self.graph, batch_size=self.batch_size, threads=threads, also=also)
+        graphs = [replace(self.graph, **vars(other)) for other in others]
+        self._engine = Engine(self.graph, batch_size=self.batch_size, threads=threads, others=graphs)
 
     def batches(self) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
-        """All batches: what `Loader.epoch` yields, with a tensor of images for each form, in their order."""
+        """All batches: what `Loader.epoch` yields, with a tensor of images for each format, in order."""
         return self._batches(self._engine.run_all, 0, 0)

@@ -1,9 +1,9 @@
-"""`python -m pipeline.look --cache DIR`: a contact sheet of an augmentation policy."""
+"""A picture of an augmentation policy: crops as evaluation sees them, and beside them as training does."""
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from faces.cache import Cache
-from faces.command import run_command
 from pipeline.augment import Policy, policy_named
 from pipeline.loader import Loader
 
@@ -23,24 +22,6 @@ LARGE, SMALL = 26, 15
 """Heights of the title and of other words, pixels."""
 INK, FAINT = (25, 25, 25), (110, 110, 110)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Draw a contact sheet: crops as evaluation sees them, and beside them as training does."""
-
-    cache: Path
-    """A finished cache."""
-    policy: str = "strong"
-    """Augmentation."""
-    image_size: int = 160
-    """Side of the images, pixels."""
-    centre: float = 1.0
-    """Share of the crop's side that the centre crop keeps."""
-    seed: int = 0
-    """Chooses crops and augmentations."""
-    out: Path = Path("look.png")
-    """The picture to write."""
 
 
 def strengths(policy: Policy, *, cut_out: bool = False) -> str:
@@ -136,25 +117,3 @@ def _pixels(
     images = images * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
     pixels: NDArray[np.uint8] = (images * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     return pixels
-
-
-def look(settings: Settings) -> None:
-    """Draw the sheet."""
-    augment_sheet(
-        Cache.open(settings.cache),
-        settings.policy,
-        settings.out,
-        image_size=settings.image_size,
-        centre=settings.centre,
-        seed=settings.seed,
-    )
-    print(f"wrote {settings.out}")
-
-
-def main() -> None:
-    """The command line."""
-    run_command(Settings, look)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,50 @@
+"""`python -m pipeline.look_augment --cache DIR`: a contact sheet of an augmentation policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faces.cache import Cache
+from faces.command import run_command
+from pipeline.contact_sheet import augment_sheet
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAugmentSettings:
+    """Draw a contact sheet: crops as evaluation sees them, and beside them as training does."""
+
+    cache: Path
+    """A finished cache."""
+    policy: str = "strong"
+    """Augmentation."""
+    image_size: int = 160
+    """Side of the images, pixels."""
+    centre: float = 1.0
+    """Share of the crop's side that the centre crop keeps."""
+    seed: int = 0
+    """Chooses crops and augmentations."""
+    out: Path = Path("look.png")
+    """The picture to write."""
+
+
+def look(settings: LookAugmentSettings) -> None:
+    """Draw the sheet."""
+    augment_sheet(
+        Cache.open(settings.cache),
+        settings.policy,
+        settings.out,
+        image_size=settings.image_size,
+        centre=settings.centre,
+        seed=settings.seed,
+    )
+    print(f"wrote {settings.out}")
+
+
+def main() -> None:
+    """The command line."""
+    run_command(LookAugmentSettings, look)
+
+
+if __name__ == "__main__":
+    main()
