@@ -158,7 +158,7 @@ def test_answers_are_kept_until_what_they_follow_from_changes(
             r"member 'only_mask' was trained on mask, but is asked for class18",
         ),
         ('vote = ["heads", "heads"]', "named twice"),
-        ('vote = ["heads"]\nrules = "soft"', "unknown key 'rules' beside vote: did you mean 'rule'"),
+        ('vote = ["heads"]\nrules = "soft"', r"vote\.toml: unknown setting 'rules': did you mean 'rule'"),
         ('vote = ["heads"]\nviews = ["mirror"]', "mirror"),
     ],
 )
