@@ -162,8 +162,8 @@ def _report(rows: list[Row], recipe: Recipe, settings: BenchBusySettings) -> Non
     speed = {row.name: row.images_per_s for row in rows}
     kept = {name: speed[name + BESIDE] / speed[name] for name in _WAITING}
     Console(highlight=False).print(
-        f"alone, sleeping threads reach {speed[SLEEPING] / speed[SPINNING]:.0%} of spinning ones; beside a busy "
-        f"process they keep {kept[SLEEPING]:.0%} of their speed, spinning ones {kept[SPINNING]:.0%}",
+        f"alone, sleeping threads reach {speed[SLEEPING] / speed[SPINNING]:.0%} of spinning ones; beside "
+        f"a busy process they keep {kept[SLEEPING]:.0%} of their speed, spinning ones {kept[SPINNING]:.0%}",
         soft_wrap=True,
     )
 
