@@ -42,20 +42,7 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         ValueError: the folder holds a run of something else, the recipe does not fit data or machine, the
             loss is not finite, memory does not suffice, or last.pt is damaged.
     """
-    rows = plan.rows or fold_rows(
-        plan.cache,
-        plan.recipe.tasks,
-        fold=plan.fold,
-        folds=plan.folds,
-        seed=plan.fold_seed,
-        scheme=plan.scheme,
-        rows=plan.recipe.rows,
-        senior_from=plan.recipe.age.senior_from,
-    )
-    _check_scores(plan.recipe, rows)
-    if plan.recipe.teacher.predictions:
-        rows, note = with_taught(plan.recipe, plan.cache, rows)
-        watch.say(f"fold {plan.fold}: {note}")
+    rows = _planned_rows(plan, watch)
     plan = adopt_folder(plan, watch)
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":
@@ -76,6 +63,25 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         if not training.finished:
             _train(plan, training, notes, file, watch)
     return training.best
+
+
+def _planned_rows(plan: FoldPlan, watch: Watch) -> FoldRows:
+    """The plan's rows, or those that scheme, recipe and teacher choose."""
+    rows = plan.rows or fold_rows(
+        plan.cache,
+        plan.recipe.tasks,
+        fold=plan.fold,
+        folds=plan.folds,
+        seed=plan.fold_seed,
+        scheme=plan.scheme,
+        rows=plan.recipe.rows,
+        senior_from=plan.recipe.age.senior_from,
+    )
+    _check_scores(plan.recipe, rows)
+    if plan.recipe.teacher.predictions:
+        rows, note = with_taught(plan.recipe, plan.cache, rows)
+        watch.say(f"fold {plan.fold}: {note}")
+    return rows
 
 
 def _check_scores(recipe: Recipe, rows: FoldRows) -> None:

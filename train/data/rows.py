@@ -71,10 +71,7 @@ def fold_rows(
         ValueError: no labels, a `fold` that the scheme does not have, folds that the people do not allow, no
             row left, a class that the cache has without a training photo, or extra photos of no known fold.
     """
-    numbers = fold_numbers(scheme, folds)
-    if fold not in numbers:
-        known = f"they are numbered 0 to {folds - 1}" if len(numbers) > 1 else "fold 0 is the only one"
-        raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {known}")
+    _check_fold(fold, folds, scheme)
     classes = cache.labels("class18")
     extra = extra_folds(cache, folds)
     held = np.zeros(len(cache), bool)
@@ -109,6 +106,13 @@ def fold_rows(
         prior=tuple(prior.tolist()),
         unlabelled=np.flatnonzero(beside & (classes == UNKNOWN)),
     )
+
+
+def _check_fold(fold: int, folds: int, scheme: FoldScheme) -> None:
+    numbers = fold_numbers(scheme, folds)
+    if fold not in numbers:
+        known = f"they are numbered 0 to {folds - 1}" if len(numbers) > 1 else "fold 0 is the only one"
+        raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {known}")
 
 
 def extra_folds(cache: Cache, folds: int) -> NDArray[np.object_]:
