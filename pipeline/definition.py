@@ -78,18 +78,6 @@ class Draws:
         """The draws of these places only."""
         return Draws({name: values[positions] for name, values in self.arrays.items()})
 
-    def replaced(self, **arrays: FloatArray | BinArray) -> Draws:
-        """The draws with other values under these names.
-
-        Raises:
-            ValueError: no augmentation draws anything of that name.
-        """
-        if unknown := arrays.keys() - self.arrays.keys():
-            raise ValueError(
-                f"nothing is drawn as {', '.join(sorted(unknown))}; known: {', '.join(self.arrays)}"
-            )
-        return Draws({**self.arrays, **arrays})
-
 
 class Numbers:
     """Uniform random numbers of some places of an epoch: pure functions of (seed, epoch, place).

@@ -50,6 +50,12 @@ def encoded(image: np.ndarray, kind: str) -> np.ndarray:
     return np.frombuffer(buffer.getvalue(), np.uint8)
 
 
+def replaced(draws: Draws, **arrays: np.ndarray) -> Draws:
+    """The draws with other values under these names."""
+    assert arrays.keys() <= draws.arrays.keys()
+    return Draws({**draws.arrays, **arrays})
+
+
 def graph_of(policy: Policy, image_size: int = 224, **changed: Any) -> Graph:
     settings = {"codec": "raw", "source_size": SOURCE, "mean": MEAN, "std": STD, "device": "cpu"}
     return Graph(policy=policy, image_size=image_size, **(settings | changed))

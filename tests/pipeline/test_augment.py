@@ -18,6 +18,7 @@ from pipeline.augmentations.geometry import warp_matrices, working_size
 from pipeline.definition import Draws
 from pipeline.draws import draw
 from pipeline.operators.matrices import centre_window, composed, normalisation, normalised
+from tests.helpers.graphs import replaced
 
 EVERYTHING = dataclasses.replace(POLICIES["strong"], auto="randaugment", blur=0.5, grey=0.5)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -26,7 +27,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def still(**changed: float) -> Draws:
     """One sample's draws that change nothing, but for those named."""
     drawn = draw(Policy(), 1, epoch=0, seed=0)
-    return drawn.replaced(**{name: np.array([value], np.float32) for name, value in changed.items()})
+    return replaced(drawn, **{name: np.array([value], np.float32) for name, value in changed.items()})
 
 
 def to_source(draws: Draws, source: int, image: int, point: tuple[float, float]) -> np.ndarray:

@@ -94,13 +94,6 @@ def test_any_stretch_of_an_epoch_is_drawn_as_in_the_whole(name: str, start: int,
         np.testing.assert_array_equal(part[drawn], whole[drawn])
 
 
-def test_only_what_is_drawn_can_be_replaced() -> None:
-    draws = draw(Policy(), 2, epoch=0, seed=0)
-    assert len(draws) == 2 and (draws.replaced(angle=np.ones(2, np.float32))["angle"] == 1).all()
-    with pytest.raises(ValueError, match=r"nothing is drawn as angel; known: .*angle"):
-        draws.replaced(angel=np.ones(2, np.float32))
-
-
 def test_recipes_read_policies_without_dali_and_opencv() -> None:
     code = "import sys, pipeline.augment; print({'nvidia', 'cv2', 'torch'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -36,6 +36,7 @@ from tests.helpers.graphs import (
     photos,
     pil_resize,
     reference,
+    replaced,
     run,
     tensors,
 )
@@ -78,7 +79,8 @@ def test_every_operation_of_dalis_module_is_what_its_paper_says(auto: Auto) -> N
     )
     # Of less than full contrast, which auto_contrast and equalize would leave as it is.
     images = [photo // 2 + 50 for photo in photos() * len(cases)][: len(cases)]
-    draws = draw(policy, len(cases), epoch=0, seed=0).replaced(
+    draws = replaced(
+        draw(policy, len(cases), epoch=0, seed=0),
         auto_operation=cases[:, :1].copy(),
         auto_bin=cases[:, 1:2].copy(),
         auto_negated=cases[:, 2:].copy(),
@@ -165,7 +167,7 @@ def test_grey_images_have_three_equal_channels() -> None:
 def test_turned_cut_outs_show_their_background_in_the_corners() -> None:
     policy = Policy(rotation=45.0, background=1.0)
     opaque = [np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)]) for photo in photos()]
-    draws = draw(policy, COUNT, epoch=0, seed=0).replaced(angle=np.full(COUNT, 45.0, np.float32))
+    draws = replaced(draw(policy, COUNT, epoch=0, seed=0), angle=np.full(COUNT, 45.0, np.float32))
     found = run(graph_of(policy, channels=4), opaque, draws)
     corners = found[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     np.testing.assert_allclose(corners, draws["background"], atol=2.5)
