@@ -153,6 +153,35 @@ def command_line() -> str:
     return " ".join([started, *map(shlex.quote, sys.argv[1:])])
 
 
+def save_report(
+    path: Path, *, conditions: Mapping[str, Any], versions: Mapping[str, str], **parts: Any
+) -> dict[str, Any]:
+    """Write a benchmark's JSON, and return what it holds: machine, versions, command, conditions, parts.
+
+    Args:
+        path: the file; its folder is made.
+        conditions: what a reader needs to repeat it: counts, sizes, threads.
+        versions: of the packages that matter; Python's is added.
+        parts: what was measured, by name.
+    """
+    report = {
+        "machine": describe_machine(),
+        "versions": {"python": platform.python_version(), **versions},
+        "command": command_line(),
+        "conditions": dict(conditions),
+        **parts,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def circumstances(report: Mapping[str, Any]) -> str:
+    """The machine and the conditions of a report in one line."""
+    conditions = (f"{key} {value}" for key, value in report["conditions"].items())
+    return f"{report['machine']}; {', '.join(conditions)}"
+
+
 def write_report(
     path: Path,
     rows: Sequence[Row],
@@ -170,20 +199,12 @@ def write_report(
         versions: of the packages that matter.
         title: of table and picture.
     """
-    machine = describe_machine()
-    report = {
-        "machine": machine,
-        "versions": {"python": platform.python_version(), **versions},
-        "command": command_line(),
-        "conditions": dict(conditions),
-        "rows": [vars(row) for row in rows],
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    measured = [vars(row) for row in rows]
+    report = save_report(path, conditions=conditions, versions=versions, rows=measured)
     console = Console(highlight=False)
     console.print(rows_table(rows, title))
-    console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in conditions.items()))
-    _draw(path.with_suffix(".png"), rows, title, machine)
+    console.print(circumstances(report))
+    _draw(path.with_suffix(".png"), rows, title, report["machine"])
     console.print(f"wrote {path} and {path.with_suffix('.png')}")
 
 

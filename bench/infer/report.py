@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.infer.ways import FROM_PHOTOS
-from bench.measure import Round, Row, command_line, describe_machine, draw_rows
+from bench.measure import Round, Row, circumstances, draw_rows, save_report
 
 PACKAGES = ("torch", "torchvision", "timm", "facenet-pytorch", "onnxruntime", "numpy", "pillow")
 OF_MODEL, OF_LOOP = 0.95, 3.0
@@ -131,21 +129,17 @@ def write_results(
         results: rows by backbone.
         conditions: what a reader needs to repeat it.
     """
-    machine = describe_machine()
     goals = [goal for backbone, rows in results.items() for goal in goals_of(backbone, rows)]
-    report = {
-        "machine": machine,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "command": command_line(),
-        "conditions": dict(conditions),
-        "rows": [{"backbone": backbone, **vars(row)} for backbone, rows in results.items() for row in rows],
-        "goals": [vars(goal) | {"reached": goal.reached} for goal in goals],
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    _draw(path.with_suffix(".png"), results, machine)
+    report = save_report(
+        path,
+        conditions=conditions,
+        versions={name: version(name) for name in PACKAGES},
+        rows=[{"backbone": backbone, **vars(row)} for backbone, rows in results.items() for row in rows],
+        goals=[vars(goal) | {"reached": goal.reached} for goal in goals],
+    )
+    _draw(path.with_suffix(".png"), results, report["machine"])
     console = Console(highlight=False)
-    console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in conditions.items()))
+    console.print(circumstances(report))
     for goal in goals:
         outcome = "reached" if goal.reached else "missed"
         console.print(f"{outcome}: {goal.text}: {goal.value:.2f}, goal {goal.wanted:g}")

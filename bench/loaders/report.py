@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.loaders.table import CEILINGS, GOALS, Goal
-from bench.measure import Row, command_line, describe_machine, draw_rows, rows_table
+from bench.measure import Row, circumstances, draw_rows, rows_table, save_report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,29 +53,26 @@ def write_results(path: Path, results: Results) -> None:
         results: of the run.
     """
     console = Console(highlight=False, soft_wrap=True)
-    machine, reached = describe_machine(), reached_goals(results.rows)
+    reached = reached_goals(results.rows)
     goals = [
         {"goal": str(goal), "ratio": round(ratio, 3), "passed": ratio >= goal.least}
         for goal, ratio in reached
     ]
-    report = {
-        "machine": machine,
-        "versions": {"python": platform.python_version(), **results.versions},
-        "command": command_line(),
-        "conditions": dict(results.conditions),
-        "rows": [{"policy": policy, **vars(row)} for policy, rows in results.rows.items() for row in rows],
-        "goals": goals,
-        "missing": dict(results.missing),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    report = save_report(
+        path,
+        conditions=results.conditions,
+        versions=results.versions,
+        rows=[{"policy": policy, **vars(row)} for policy, rows in results.rows.items() for row in rows],
+        goals=goals,
+        missing=dict(results.missing),
+    )
     for policy, rows in results.rows.items():
         console.print(rows_table(rows, f"{policy} augmentation"))
     for name, reason in results.missing.items():
         console.print(f"{name}: {reason}")
     console.print(_goals_table(reached))
-    console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in results.conditions.items()))
-    _draw(path.with_suffix(".png"), results, machine)
+    console.print(circumstances(report))
+    _draw(path.with_suffix(".png"), results, report["machine"])
     console.print(f"wrote {path} and {path.with_suffix('.png')}")
 
 

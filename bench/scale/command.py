@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +12,7 @@ from nvidia.dali import __version__ as dali_version
 from rich.console import Console
 from rich.table import Table
 
-from bench.measure import command_line, describe_machine
+from bench.measure import save_report
 from bench.scale.work import CROP, Sizes, measure
 from faces.command import run_command
 
@@ -41,17 +39,14 @@ class BenchScaleSettings:
 def bench(settings: BenchScaleSettings) -> dict[str, Any]:
     """Measure, print the tables and write the report."""
     found = measure(settings.sizes)
-    report = {
-        "machine": describe_machine(),
-        "versions": {"python": platform.python_version(), "nvidia-dali": dali_version}
+    report = save_report(
+        settings.out,
+        conditions=asdict(settings.sizes) | {"crop": CROP, "codec": "jpeg", "policy": "strong"},
+        versions={"nvidia-dali": dali_version}
         | {name: version(name) for name in ("torch", "numpy", "pandas")},
-        "command": command_line(),
-        "conditions": asdict(settings.sizes) | {"crop": CROP, "codec": "jpeg", "policy": "strong"},
         **found,
-        "flat": FLAT,
-    }
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    settings.out.write_text(json.dumps(report, indent=1) + "\n")
+        flat=FLAT,
+    )
     console = Console(highlight=False)
     console.print(memory_table(found["memory_mb"]))
     console.print(start_table(found["start_up_s"]))

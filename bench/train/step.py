@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from bench.measure import command_line, describe_machine
+from bench.measure import circumstances, save_report
 from bench.train.step_rows import StepRow, best_row
 from faces.command import nearest, run_command
 from faces.terminal import step_progress
@@ -135,19 +133,11 @@ def backbone_table(rows: list[StepRow]) -> Table:
 
 
 def _report(path: Path, rows: list[StepRow], conditions: dict[str, Any]) -> None:
-    machine = describe_machine()
-    report = {
-        "machine": machine,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "command": command_line(),
-        "conditions": conditions,
-        "rows": [vars(row) for row in rows],
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    _draw(path.with_suffix(".png"), rows, conditions, machine)
+    versions = {name: version(name) for name in PACKAGES}
+    report = save_report(path, conditions=conditions, versions=versions, rows=[vars(row) for row in rows])
+    _draw(path.with_suffix(".png"), rows, conditions, report["machine"])
     console = Console(highlight=False)
-    console.print(f"{machine}; " + ", ".join(f"{key} {value}" for key, value in conditions.items()))
+    console.print(circumstances(report))
     console.print(f"wrote {path} and {path.with_suffix('.png')}")
 
 
