@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from bench.train import command as bench
+from bench.train.command import BenchTrainSettings, bench
 from faces.cache import Cache
 from infer.predict.passes import predict_runs
 from infer.predict.runs import Run
 from pipeline.loader import Loader
 from train.assemble import FoldPlan
 from train.engine.checkpoint import read_card
-from train.engine.compute import PredictCompute
+from train.engine.compute import Compute, PredictCompute
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.recipe import Recipe
@@ -85,8 +85,11 @@ def test_an_epoch_and_inference_on_the_gpu_give_finite_scores(
 def test_the_measurement_of_waiting_runs_on_the_gpu(coloured: Cache, tmp_path: Path) -> None:
     recipe, out = tmp_path / "tiny.toml", tmp_path / "train.json"
     recipe.write_text('tasks = ["mask"]\nbackbone = "test_resnet"\nimage_size = 32\nbatch_size = 8\n')
-    bench.bench(
-        bench.Settings(recipe=recipe, cache=coloured.folder, out=out, device="cuda", steps=4, repetitions=1)
+    compute = Compute(device="cuda")
+    bench(
+        BenchTrainSettings(
+            recipe=recipe, cache=coloured.folder, out=out, compute=compute, steps=4, repetitions=1
+        )
     )
     report = json.loads(out.read_text())
     assert report["conditions"]["device"] == "cuda"
