@@ -1,4 +1,4 @@
-"""`python -m train.look_augment --recipe FILE --cache DIR`: a contact sheet of what a recipe trains on."""
+"""`python -m train.look_recipe --recipe FILE --cache DIR`: a contact sheet of what a recipe trains on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from train.training_sheet import training_sheet
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookAugmentSettings:
+class LookRecipeSettings:
     """Draw a contact sheet of a recipe: crops as its evaluation sees them, beside them as training does.
 
     Of a recipe that mixes photos a second sheet, <out>_mixed, shows a batch of mixed ones with their labels.
@@ -27,7 +27,7 @@ class LookAugmentSettings:
     """The picture to write."""
 
 
-def look(settings: LookAugmentSettings) -> None:
+def look(settings: LookRecipeSettings) -> None:
     """Draw the sheet."""
     recipe = read_recipe(settings.recipe)
     cache = Cache.open(settings.cache)
@@ -48,7 +48,7 @@ def look(settings: LookAugmentSettings) -> None:
 
 def main() -> None:
     """The command line."""
-    run_command(LookAugmentSettings, look)
+    run_command(LookRecipeSettings, look)
 
 
 if __name__ == "__main__":
