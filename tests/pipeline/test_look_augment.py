@@ -13,7 +13,7 @@ from pipeline.augment import POLICIES
 from pipeline.contact_sheet import COLUMNS, GAP, INDENT, MARGIN, ROWS, augment_sheet, strengths
 from pipeline.look_augment import LookAugmentSettings, look
 from tests.helpers.coloured import SIZE
-from train import look_augment as recipe_look
+from train import look_recipe as recipe_look
 
 
 def crops_of(sheet: Path, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +64,7 @@ def test_a_recipe_is_shown_with_its_own_size_centre_and_policy(coloured: Cache, 
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('augment = "light"\nimage_size = 40\ncentre = 0.8\nseed = 3\n')
     recipe_look.look(
-        recipe_look.LookAugmentSettings(recipe=recipe, cache=coloured.folder, out=tmp_path / "recipe.png")
+        recipe_look.LookRecipeSettings(recipe=recipe, cache=coloured.folder, out=tmp_path / "recipe.png")
     )
     augment_sheet(coloured, "light", tmp_path / "sheet.png", image_size=40, centre=0.8, seed=3)
     assert (tmp_path / "recipe.png").read_bytes() == (tmp_path / "sheet.png").read_bytes()
@@ -77,5 +77,5 @@ def test_a_policy_that_is_none_is_named(coloured: Cache, tmp_path: Path) -> None
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("centre = 0.1\n")
     with pytest.raises(ValueError, match=r"centre=0.1: must be in 0.25 to 1; 1 keeps the whole crop"):
-        recipe_look.look(recipe_look.LookAugmentSettings(recipe=recipe, cache=coloured.folder))
+        recipe_look.look(recipe_look.LookRecipeSettings(recipe=recipe, cache=coloured.folder))
     assert not (tmp_path / "sheet.png").exists()

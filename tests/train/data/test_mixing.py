@@ -18,7 +18,7 @@ from train.data.mixing import Mix, draw_mix, mix, mix_images, mix_targets, rare_
 from train.data.targets import class_rows
 from train.engine.watch import Watch
 from train.fold import train_fold
-from train.look_augment import LookAugmentSettings, look
+from train.look_recipe import LookRecipeSettings, look
 from train.recipe.data import Age, Mixing
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
@@ -327,7 +327,7 @@ def test_a_picture_shows_photos_as_they_are_taught(
         'tasks = ["mask", "senior"]\nimage_size = 32\n[mixing]\nname = "half_face"\nratio = [0.25, 0.25]\n'
     )
     out = tmp_path / "new" / "look.png"
-    look(LookAugmentSettings(recipe=recipe, cache=coloured.folder, out=out))
+    look(LookRecipeSettings(recipe=recipe, cache=coloured.folder, out=out))
     assert out.with_name("look_mixed.png").read_bytes().startswith(b"\x89PNG")
     assert len(titles) == 24
     assert "mask: 0.75 wear, 0.25 normal" in {title.splitlines()[0] for title in titles}

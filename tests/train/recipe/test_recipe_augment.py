@@ -11,7 +11,7 @@ from faces.command import flat_table, read_toml, to_table, write_toml
 from pipeline.augment import POLICIES, Policy, policy_named
 from train.assemble import FoldPlan
 from train.engine.watch import Watch
-from train.look_augment import LookAugmentSettings, look
+from train.look_recipe import LookRecipeSettings, look
 from train.recipe.catalogue import list_recipes
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
@@ -140,7 +140,7 @@ def test_the_contact_sheet_shows_the_recipes_own_augmentation(coloured: Cache, t
     for number, text in enumerate(('augment = "none"', '[augment]\nbase = "none"\nhue = 180')):
         recipe = write(tmp_path, x=f"image_size = 32\n{text}")
         out = tmp_path / f"{number}.png"
-        look(LookAugmentSettings(recipe=recipe, cache=coloured.folder, out=out))
+        look(LookRecipeSettings(recipe=recipe, cache=coloured.folder, out=out))
         pictures.append(out.read_bytes())
     assert pictures[0] != pictures[1]
 
