@@ -43,11 +43,6 @@ class Estimate:
         """`[-0.031, +0.055]`."""
         return f"[{self.low:+.3f}, {self.high:+.3f}]"
 
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether a difference's interval leaves out 0."""
-        return self.low > 0 or self.high < 0
-
 
 def person_counts(
     person: IntArray, truth: IntArray, guess: IntArray, people: int, class_count: int

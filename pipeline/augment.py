@@ -6,15 +6,14 @@ Every file of pipeline/augmentations/ adds its settings to the policy; none is k
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from faces.command import nearest
 from pipeline import augmentations
 from pipeline.definition import Augmentation
-from pipeline.ranges import check_ranges, typed
+from pipeline.ranges import check_ranges
 
 LEAST_CENTRE: Final = 0.25
 """Least share of a crop's side that a centre crop may keep."""
@@ -73,21 +72,3 @@ def policy_named(name: str) -> Policy:
     if name in POLICIES:
         return POLICIES[name]
     raise ValueError(f"no augmentation policy {name!r}: {nearest(name, list(POLICIES))}")
-
-
-def policy_from(base: str, overrides: Mapping[str, Any]) -> Policy:
-    """A named policy with some of its fields changed, as a recipe's `[augment]` table gives them.
-
-    Args:
-        base: name of one of `POLICIES`.
-        overrides: new values by field name; ranges as lists or tuples of two numbers.
-
-    Raises:
-        ValueError: an unknown base or field, naming the nearest; a value of a wrong type or out of range.
-    """
-    policy = policy_named(base)
-    types = get_type_hints(Policy)
-    for name in overrides:
-        if name not in types:
-            raise ValueError(f"no augmentation setting {name!r}: {nearest(name, list(types))}")
-    return replace(policy, **{name: typed(name, value, types[name]) for name, value in overrides.items()})

@@ -86,27 +86,3 @@ def check_ranges(settings: Any) -> None:
     for checked in fields(settings):
         if "check" in checked.metadata:
             checked.metadata["check"](checked.name, getattr(settings, checked.name))
-
-
-def typed(name: str, value: Any, wanted: Any) -> Any:
-    """A value from a settings file as a field of the annotation `wanted` holds it.
-
-    Raises:
-        ValueError: it is of another type.
-    """
-    if wanted is float and _is_number(value):
-        return float(value)
-    if wanted is int and _is_number(value) and isinstance(value, int):
-        return value
-    if wanted == tuple[float, float]:
-        if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
-            return tuple(map(float, value))
-        raise ValueError(f"{name} must be two numbers such as [0.5, 1.0], got {value!r}")
-    if get_args(wanted) and isinstance(value, str):
-        return value
-    kinds = {float: "a number", int: "a whole number"}
-    raise ValueError(f"{name} must be {kinds.get(wanted, 'a name')}, got {value!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -15,13 +15,14 @@ from rich.console import Console
 from faces.cache import Cache
 from faces.terminal import photo_progress
 from faces.writer import REJECT_COLUMNS, REJECTED, CacheWriter, exclusive, write_atomically
-from preprocess.crop.photo import BadPhoto, read_photo
+from preprocess.crop.matte import weights_sha256
 from preprocess.detect.reuse import known_faces
 from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Row, Tools
 from preprocess.sources.corrections import apply
+from preprocess.sources.photo import BadPhoto, read_photo
 from preprocess.sources.scan import COLUMNS, Listing, scan, source_path
 from preprocess.summary import Budget, Work, summarise
 
@@ -48,7 +49,8 @@ def preprocess(settings: PreprocessSettings) -> Cache:
     console = Console(highlight=False, soft_wrap=True)
     listing = scan(settings.data, settings.columns)
     listing, corrected = apply(listing, settings.corrections)
-    decisive = settings.crop_settings()
+    removed = settings.background != "keep"
+    decisive = settings.crop_settings(weights_sha256(settings.matting_model) if removed else "")
     for note in listing.notes:
         console.print(note, markup=False)
     settings.cache.mkdir(parents=True, exist_ok=True)

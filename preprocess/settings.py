@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faces.cache import Codec, file_sha256
-from preprocess.crop.matte import Background, MattingModel, weights_sha256
-from preprocess.crop.square import Border
 
 RULES_VERSION = 2
 """Raised when a change of this program alters crops, so that a cache is never half old and half new."""
 DETECTION_RULES = 1
 """Raised when a change of this program alters which face is found where, so that none is taken over."""
 Step = Literal["mtcnn", "again", "yunet"]
+Border = Literal["repeat", "reflect", "blur"]
+Background = Literal["keep", "white", "grey", "mean", "blur", "alpha"]
+MattingModel = Literal["u2netp", "u2net", "u2net_human_seg", "silueta", "isnet-general-use"]
+"""Those of rembg's models that run on this machine and need no more than a photo. Its default, bria-rmbg, is
+left out: its weights are for non-commercial use only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +150,11 @@ class PreprocessSettings:
             decisive["yunet_sha256"] = file_sha256(self.yunet)
         return decisive
 
-    def crop_settings(self) -> dict[str, Any]:
+    def crop_settings(self, matting_sha256: str = "") -> dict[str, Any]:
         """Settings that decide a crop's bytes: recorded in the cache, equal in every run that continues it.
 
-        Raises:
-            ValueError: the matting model's weights are missing.
+        Args:
+            matting_sha256: hash of the matting model's weights, where a background is removed.
         """
         names = ["size", "margin", "align", "border", "sharpen", "codec", "background"]
         names += ["max_megapixels", "shard_size", "seed"]
@@ -162,6 +165,6 @@ class PreprocessSettings:
         )
         if self.background != "keep":
             decisive["matting_model"] = self.matting_model
-            decisive["matting_sha256"] = weights_sha256(self.matting_model)
+            decisive["matting_sha256"] = matting_sha256
             decisive["matte_on"] = self.matte_on
         return decisive

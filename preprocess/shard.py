@@ -15,11 +15,11 @@ from typing import Any
 
 from faces.tar import Sample
 from faces.writer import DETECTED, FALLBACK, REJECTED
-from preprocess.crop.photo import BadPhoto, Photo, Pixels, read_photo
 from preprocess.crop.render import Renderer
 from preprocess.detect.face import Face, reduce_photo
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings
+from preprocess.sources.photo import BadPhoto, Photo, Pixels, read_photo
 from preprocess.sources.scan import source_path
 
 Row = Mapping[str, Any]

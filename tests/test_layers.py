@@ -1,6 +1,8 @@
-"""Data flows one way: faces -> preprocess -> cache -> pipeline -> train -> infer."""
+"""Data flows one way: faces -> preprocess -> cache -> pipeline -> train -> infer; so it does between rooms."""
 
 import ast
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,41 +16,154 @@ MAY_IMPORT = {
     "infer": {"faces", "pipeline", "train"},
     "bench": {"faces", "preprocess", "pipeline", "train", "infer"},
 }
+ROOMS = {
+    "faces": ("faces", "faces.sample"),
+    "preprocess": (
+        "preprocess.settings",
+        "preprocess.sources",
+        "preprocess.detect.mtcnn",
+        "preprocess.detect",
+        "preprocess.crop",
+        "preprocess.look",
+        "preprocess",
+    ),
+    "pipeline": (
+        "pipeline.order",
+        "pipeline.ranges",
+        "pipeline.definition",
+        "pipeline.operators",
+        "pipeline.augmentations",
+        "pipeline",
+    ),
+    "train": (
+        "train.recipe",
+        "train.data",
+        "train.network",
+        "train.engine",
+        "train.results",
+        "train",
+        "train.sweep",
+        "train.leak",
+    ),
+    "infer": (
+        "infer.predict",
+        "infer.ensemble",
+        "infer.evaluate",
+        "infer.tune",
+        "infer.answers",
+        "infer.export",
+        "infer",
+    ),
+    "bench": (
+        "bench",
+        "bench.scale",
+        "bench.loaders",
+        "bench.loaders.rivals",
+        "bench.preprocess",
+        "bench.train",
+        "bench.infer",
+    ),
+}
+"""Rooms of each stage in their order: each may import those before it. Files named here stand alone."""
 HEAVY = {"torch", "torchvision", "nvidia", "timm", "facenet_pytorch", "rembg", "lightning_fabric"}
+MOST_FILES = 16
 
 
-def imports(path: Path) -> set[str]:
-    """Top-level names of all modules that a file imports, anywhere in it."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the project, by its dotted name; packages by theirs."""
+    paths = [path for top in MAY_IMPORT for path in sorted((ROOT / top).rglob("*.py"))]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+    return {name.removesuffix(".__init__"): path for name, path in zip(names, paths, strict=True)}
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """All that a module imports, anywhere in it, under TYPE_CHECKING too: modules, of ours and of others."""
+    found = set()
+    for node in ast.walk(ast.parse(modules()[module].read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            names.add((node.module or "").split(".")[0])
-    return names
+            assert node.level == 0, f"{module}: relative import"
+            package = node.module or ""
+            inside = {f"{package}.{alias.name}" for alias in node.names}
+            found |= (inside & modules().keys()) or {package}
+    return frozenset(found - {"faces"} if module in MAY_IMPORT else found)
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_stages_import_only_what_comes_before_them(package: str) -> None:
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    for path in files:
-        known = MAY_IMPORT[package] | {package}
-        strangers = imports(path) & MAY_IMPORT.keys() - known
-        assert not strangers, f"{path.relative_to(ROOT)} imports {strangers}"
+def ours(module: str) -> set[str]:
+    return {*imports(module)} & modules().keys()
+
+
+def room(module: str) -> str:
+    """The folder of a module, or the module itself where it stands alone in `ROOMS`."""
+    alone = {name for names in ROOMS.values() for name in names}
+    is_package = modules()[module].name == "__init__.py"
+    return module if module in alone or is_package else module.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("stage", MAY_IMPORT)
+def test_stages_import_only_what_comes_before_them(stage: str) -> None:
+    mine = [name for name in modules() if name.split(".")[0] == stage]
+    assert mine
+    for module in mine:
+        strangers = {name.split(".")[0] for name in imports(module)} & MAY_IMPORT.keys()
+        assert strangers <= MAY_IMPORT[stage] | {stage}, f"{module} imports {strangers}"
+
+
+@pytest.mark.parametrize("stage", ROOMS)
+def test_rooms_import_only_rooms_before_them(stage: str) -> None:
+    order = {name: place for place, name in enumerate(ROOMS[stage])}
+    assert order.keys() >= {room(name) for name in modules() if name.split(".")[0] == stage}
+    for module in modules():
+        if module.split(".")[0] != stage:
+            continue
+        for other in ours(module):
+            if other.split(".")[0] == stage and room(other) != room(module):
+                assert order[room(other)] < order[room(module)], f"{module} imports {other}"
+
+
+def test_no_two_files_import_each_other_in_however_many_steps() -> None:
+    try:
+        tuple(TopologicalSorter({name: ours(name) for name in modules()}).static_order())
+    except CycleError as error:
+        pytest.fail(" is imported by ".join(error.args[1]))
+
+
+def test_work_never_imports_a_command() -> None:
+    """A command is a module with `main`; only `__main__` may import it."""
+    commands = {
+        name
+        for name, path in modules().items()
+        if any(isinstance(n, ast.FunctionDef) and n.name == "main" for n in ast.parse(path.read_text()).body)
+    } - {"infer.export.predict"}  # the single-file predictor is copied and run, and tried out before
+    assert len(commands) > 20
+    for module in modules():
+        if not module.endswith("__main__"):
+            assert not ours(module) & commands, f"{module} imports a command: {ours(module) & commands}"
 
 
 def test_words_shared_by_all_stages_need_no_network_library() -> None:
-    for path in sorted((ROOT / "faces").rglob("*.py")):
-        assert not imports(path) & HEAVY, path.relative_to(ROOT)
+    for module in modules():
+        if module.split(".")[0] == "faces":
+            assert not {name.split(".")[0] for name in imports(module)} & HEAVY, module
 
 
-def test_every_package_is_installed_by_name() -> None:
+def test_every_package_is_installed_by_name_and_says_what_it_is_for() -> None:
     listed = (ROOT / "setup.cfg").read_text().split("packages =")[1].split("#")[0].split()
-    rooms = {
-        ".".join(p.parent.relative_to(ROOT).parts) for top in MAY_IMPORT for p in (ROOT / top).rglob("*.py")
-    }
-    assert {*listed} == rooms
-    with_code = {p.parent.relative_to(ROOT).parts[0] for p in ROOT.glob("*/*.py")} - {"tests"}
+    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in modules().values()}
+    assert {*listed} == packages == folders
+    for package in packages:
+        words = ast.get_docstring(ast.parse(modules()[package].read_text())) or ""
+        assert len([line for line in words.splitlines() if line.strip()]) >= 2, package
+    with_code = {path.parent.relative_to(ROOT).parts[0] for path in ROOT.glob("*/*.py")} - {"tests"}
     assert with_code == {*MAY_IMPORT}
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = [path.parent for path in modules().values()]
+    folders += [path.parent for path in (ROOT / "tests").rglob("*.py")]
+    for folder in {*folders}:
+        assert folders.count(folder) <= MOST_FILES, folder

@@ -10,7 +10,7 @@ from faces.command import to_table
 from faces.labels import TASKS, FloatArray
 from faces.writer import write_atomically
 from train.assemble import FoldPlan, assemble
-from train.data.damage_notes import DamageNotes, without_damaged
+from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows, absent_classes, fold_rows
 from train.data.teacher import with_taught
 from train.engine.checkpoint import RunCard, StateFile, load_state, save_best

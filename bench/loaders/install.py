@@ -16,13 +16,9 @@ from typing import Final
 
 from rich.console import Console
 
-from bench.loaders.process import ROOT
+from bench.loaders.process import FAILED, FOLDER, PYTHON, ROOT
 from bench.loaders.table import PEERS_FILE
 
-FOLDER: Final = ROOT / ".venv-peers"
-PYTHON: Final = FOLDER / "bin" / "python"
-FAILED: Final = FOLDER / "failed.json"
-"""What could not be installed: the last line of the error by package."""
 OPENCV: Final = ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
 """Different names of the module cv2, which is there."""
 DEBIAN: Final = {"libopencv-dev": "opencv4", "libturbojpeg0-dev": "libturbojpeg"}

@@ -14,6 +14,11 @@ from bench.loaders.task import Task
 from bench.measure import Round
 
 ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".venv-peers"
+"""Environment of the rivals that need packages of their own."""
+PYTHON = FOLDER / "bin" / "python"
+FAILED = FOLDER / "failed.json"
+"""What could not be installed there: the last line of the error by package."""
 PATIENCE = 300.0
 """Seconds that a rival may take to start, or for one epoch: FFCV compiles for up to a minute in its first."""
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.loaders.install import FAILED, PYTHON
-from bench.loaders.process import RivalProcess
+from bench.loaders.process import FAILED, PYTHON, RivalProcess
 from bench.loaders.table import BASE, RivalLoader
 from bench.loaders.task import Task
 from bench.measure import Rival, Row, measure

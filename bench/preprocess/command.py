@@ -17,9 +17,9 @@ from bench.preprocess.detect import MIN_FACES, compare_boxes, time_detectors
 from bench.preprocess.memory import FEW, cores, run_program
 from bench.preprocess.stage import FACENET, Round, measure_stage
 from faces.command import run_command
-from preprocess.crop.photo import Pixels, read_photo
 from preprocess.detect.face import reduce_photo
 from preprocess.shard import Row as Photo
+from preprocess.sources.photo import Pixels, read_photo
 from preprocess.sources.scan import COLUMNS, scan, source_path
 
 PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "numpy", "pillow")

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from faces.terminal import track
-from preprocess.crop.photo import Pixels
 from preprocess.detect.mtcnn.cascade import Cascade
 from preprocess.detect.yunet import YuNet
+from preprocess.sources.photo import Pixels
 
 RIVAL, OURS = "facenet-pytorch", "ours"
 BATCH = 16

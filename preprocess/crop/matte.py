@@ -17,12 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faces.cache import file_sha256
-from preprocess.crop.photo import Pixels
+from preprocess.settings import MattingModel
+from preprocess.sources.photo import Pixels
 
-Background = Literal["keep", "white", "grey", "mean", "blur", "alpha"]
-MattingModel = Literal["u2netp", "u2net", "u2net_human_seg", "silueta", "isnet-general-use"]
-"""Those of rembg's models that run on this machine and need no more than a photo. Its default, bria-rmbg, is
-left out: its weights are for non-commercial use only."""
 RELEASE = "https://github.com/danielgatis/rembg/releases/tag/v0.0.0"
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 

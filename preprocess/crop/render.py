@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from faces.cache import Codec
-from preprocess.crop.matte import Background, Matting
-from preprocess.crop.photo import Pixels
+from preprocess.crop.matte import Matting
 from preprocess.crop.square import Square, aligned_square, centre_square, cut, face_square, soften
 from preprocess.detect.face import Face
-from preprocess.settings import PreprocessSettings
+from preprocess.settings import Background, PreprocessSettings
+from preprocess.sources.photo import Pixels
 
 Alpha = NDArray[np.uint8]
 """uint8 [height, width], 0 background to 255 person."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faces.labels import IntArray
+from preprocess.settings import Border
 
-Border = Literal["repeat", "reflect", "blur"]
 Floats = NDArray[np.float32]
 
 RISE = 0.05

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.crop.photo import Pixels
+from preprocess.sources.photo import Pixels
 
 Floats = NDArray[np.floating]
 

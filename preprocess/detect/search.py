@@ -9,11 +9,11 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from preprocess.crop.photo import Pixels
 from preprocess.detect.face import Face, choose_face
 from preprocess.detect.mtcnn.cascade import Cascade
 from preprocess.detect.yunet import YuNet
 from preprocess.settings import PreprocessSettings, Step
+from preprocess.sources.photo import Pixels
 
 SMALLEST = 20
 """Smallest face searched for in another view, in pixels of that view: facenet-pytorch's default."""

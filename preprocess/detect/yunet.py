@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from preprocess.crop.photo import Pixels
 from preprocess.detect.face import Face, choose_face
+from preprocess.sources.photo import Pixels
 
 THRESHOLD = 0.6
 """Lowest score of a face."""

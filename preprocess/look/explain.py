@@ -6,10 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from faces.command import run_command
-from preprocess.crop.matte import Background, MattingModel
-from preprocess.crop.square import Border
 from preprocess.look.photo_picture import draw_photo
-from preprocess.settings import PreprocessSettings
+from preprocess.settings import Background, Border, MattingModel, PreprocessSettings
 
 
 @dataclass(frozen=True, kw_only=True)

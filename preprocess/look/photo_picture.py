@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from preprocess.crop.photo import BadPhoto, Pixels, read_photo
 from preprocess.crop.render import Rendered, Renderer
 from preprocess.detect.face import Face, reduce_photo
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings, Step
+from preprocess.sources.photo import BadPhoto, Pixels, read_photo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DETECTORS = {"mtcnn": "tab:green", "again": "tab:orange", "yunet": "tab:blue"}
-"""Colour of the face that each step finds."""
+COLOURS = ("tab:green", "tab:orange", "tab:blue", "tab:purple", "tab:red", "tab:brown")
+"""Colours of the faces that the steps find, in the order in which they search."""
 
 
 def draw_photo(photo: Path, out: Path, settings: PreprocessSettings) -> None:
@@ -66,9 +67,9 @@ def _draw(
     axes[0].set_title(f"photo, {width} x {height}")
     axes[1].imshow(pixels // 2 + 128)
     axes[1].set_title("faces found, and the square to cut")
-    for step, face in found.items():
+    for face, colour in zip(found.values(), cycle(COLOURS), strict=False):
         if face:
-            _draw_face(axes[1], face, DETECTORS[step], f"{face.detector} {face.score:.3f}")
+            _draw_face(axes[1], face, colour, f"{face.detector} {face.score:.3f}")
     corners = square_corners(plain)
     axes[1].plot(*np.vstack([corners, corners[:1]]).T, color="black", linewidth=1.5, linestyle="--")
     for place, (title, rendered) in zip(axes[2:], crops.items(), strict=True):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from faces.cache import Cache
 from faces.writer import DETECTED, FALLBACK, write_atomically
-from preprocess.crop.photo import Pixels
+from preprocess.sources.photo import Pixels
 
 SHEET = "faces.jpg"
 TILE, BORDER, COLUMNS, TILES = 128, 4, 10, 60

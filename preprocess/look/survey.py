@@ -15,7 +15,7 @@ from PIL import Image
 from faces.cache import Cache
 from faces.terminal import photo_progress
 from faces.writer import DETECTED
-from preprocess.crop.photo import Pixels
+from preprocess.sources.photo import Pixels
 
 Floats = NDArray[np.float64]
 SMALLEST_REGION = 8

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from preprocess.crop.photo import Pixels
 from preprocess.detect.mtcnn.kernels import average, average_parts
+from preprocess.sources.photo import Pixels
 
 Integers = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.crop.photo import Pixels
+from preprocess.sources.photo import Pixels
 
 if TYPE_CHECKING:
     from preprocess.detect.mtcnn.areas import Areas, TableAreas

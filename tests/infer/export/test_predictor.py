@@ -19,12 +19,12 @@ from infer.export import predict
 from infer.predict.passes import predict_runs
 from infer.predict.runs import find_runs
 from pipeline.loader import Loader
-from preprocess.crop import photo
 from preprocess.crop import square as crop
 from preprocess.detect.face import choose_face
 from preprocess.detect.mtcnn.kernels import best_of_each
 from preprocess.run import preprocess
 from preprocess.settings import PreprocessSettings
+from preprocess.sources import photo
 from tests.helpers.pictures import picture, save
 from tests.helpers.untrained_runs import write_run
 from train.engine.compute import PredictCompute

@@ -7,7 +7,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from preprocess.crop.matte import CPU, CUDA, MODELS, Matting, MattingModel, find_weights, models_help
+from preprocess.crop.matte import CPU, CUDA, MODELS, Matting, find_weights, models_help
+from preprocess.settings import MattingModel
 from tests.helpers.matting import brightness_model
 
 

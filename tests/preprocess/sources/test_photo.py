@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from preprocess.crop.photo import BadPhoto, read_photo
+from preprocess.sources.photo import BadPhoto, read_photo
 from tests.helpers.pictures import jpeg, picture, save
 
 ORIENTATION = 0x0112
@@ -163,7 +163,7 @@ def test_no_limit_of_pillow_stands_before_a_larger_one(
 
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "a.png", picture(30, 20))
-    monkeypatch.setattr("preprocess.crop.photo.BYTES_LIMIT", path.stat().st_size - 1)
+    monkeypatch.setattr("preprocess.sources.photo.BYTES_LIMIT", path.stat().st_size - 1)
     with pytest.raises(BadPhoto, match=r"too large: [0-9]+ bytes, the limit is") as caught:
         read_photo(path)
     assert caught.value.sha256 == ""
@@ -180,7 +180,7 @@ def test_a_named_pipe_is_never_waited_for(tmp_path: Path, monkeypatch: pytest.Mo
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(BadPhoto, match="not a regular file but a named pipe"):
         read_photo(tmp_path / "a.jpg")
-    monkeypatch.setattr("preprocess.crop.photo.inspect_file", lambda _: (3, ""))
+    monkeypatch.setattr("preprocess.sources.photo.inspect_file", lambda _: (3, ""))
     with pytest.raises(BadPhoto, match="not a regular file any more"):
         read_photo(tmp_path / "a.jpg")
 
