@@ -1,9 +1,12 @@
 """What the documents name is there: files, links, headings, make targets, recipes."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from pipeline.augment import Policy
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,6 +65,14 @@ def test_commands_named_anywhere_run() -> None:
                 and '__name__ == "__main__"' in place.with_suffix(".py").read_text()
             )
             assert runs, f"{text.relative_to(ROOT)}: python -m {name}"
+
+
+def test_every_field_of_an_augmentation_is_documented() -> None:
+    table = (ROOT / "docs" / "pipeline.md").read_text().partition("| field | range |")[2].partition("\n\n")[0]
+    documented = re.findall(
+        r"`(\w+)`", "\n".join(row.split("|")[1] for row in table.splitlines() if "`" in row)
+    )
+    assert sorted(documented) == sorted(field.name for field in fields(Policy))
 
 
 def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:

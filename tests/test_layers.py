@@ -1,4 +1,4 @@
-"""Data flows one way: faces -> preprocess -> cache -> pipeline -> train -> infer; so it does between rooms."""
+"""Data flows one way, faces -> preprocess -> cache -> pipeline -> train -> infer, from room to room too."""
 
 import ast
 from functools import cache

@@ -27,7 +27,7 @@ class DamageNotes:
     Args:
         folder: the run's, there already.
         cache: that it reads.
-        watch: told of every crop that is new in the table.
+        watch: hears of every crop that is new in the table.
     """
 
     def __init__(self, folder: Path, cache: Cache, watch: Watch) -> None:

@@ -51,7 +51,7 @@ class BenchBusySettings:
 
 
 class TrainingProcess:
-    """A process that trains when it is told to, with threads that wait in one way.
+    """A process that trains some steps for each message, with threads that wait in one way.
 
     Args:
         waiting: environment variables that say how, which a process reads once at its start.
@@ -85,7 +85,7 @@ class TrainingProcess:
         self._process.join()
 
 
-def _serve(told: Connection, recipe: Recipe, cache: Path) -> None:
+def _serve(parent: Connection, recipe: Recipe, cache: Path) -> None:
     """Set a training up, then time as many steps as the other end asks for, again and again."""
     from bench.train.turns import take_turn
     from train.assemble import FoldPlan, assemble
@@ -100,8 +100,8 @@ def _serve(told: Connection, recipe: Recipe, cache: Path) -> None:
     step = partial(training.step, epoch=0, batch=0)
     batches = (batch for epoch in count() for batch in training.training.epoch(epoch))
     while True:
-        turn = take_turn(batches, step, told.recv(), lambda: None)
-        told.send(Round(images=turn.images, wall=turn.wall, cpu=turn.cpu))
+        turn = take_turn(batches, step, parent.recv(), lambda: None)
+        parent.send(Round(images=turn.images, wall=turn.wall, cpu=turn.cpu))
 
 
 def _keep_busy() -> None:
