@@ -165,11 +165,11 @@ bench-scale: $(READY) ## what grows with a cache: memory, start-up, the order
 	$(call run,bench.scale)
 
 ## Check
-test: $(READY) ## all tests but the slow ones
-	$(MODULE) pytest
+test: $(READY) ## all tests but the slow ones, in as many processes as there are cores, at most four
+	OMP_NUM_THREADS=1 $(MODULE) pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(READY) ## what is slow by nature, such as every recipe trained for one short epoch
-	$(MODULE) pytest -m slow
+	OMP_NUM_THREADS=1 $(MODULE) pytest -m slow -n logical --maxprocesses 4
 
 check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/ruff check .

@@ -1,6 +1,6 @@
-"""Caches that many tests share, each written once a session."""
+"""Caches that many tests share, each written once a session, and what all tests run under."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,22 @@ from tests.helpers.coloured import write_coloured
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs an NVIDIA GPU that torch can use")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that train come first, as they take longest: no worker is left alone with one at the end."""
+    items.sort(
+        key=lambda item: not item.path.match("tests/train/*/*.py") and item.path.name != "test_chain.py"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    """Sums depend on the number of threads of torch, which benchmarks set: no test passes it on."""
+    threads = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

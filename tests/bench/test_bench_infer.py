@@ -255,6 +255,7 @@ def test_photos_of_ones_own_are_cropped_and_repeated(tmp_path: Path, monkeypatch
         assert len([*(tmp_path / "work" / part).iterdir()]) == 6
 
 
+@pytest.mark.slow
 def test_bench_writes_the_stated_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_race, "WayProcess", InThisProcess)
     monkeypatch.setattr(bench_setting, "DISTINCT", 3)

@@ -226,6 +226,7 @@ def test_a_rival_in_its_own_process_runs_epochs_and_one_that_fails_says_why(
     assert rival.run() is None
 
 
+@pytest.mark.slow
 def test_bench_writes_the_stated_form_and_goes_on_without_a_missing_rival(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

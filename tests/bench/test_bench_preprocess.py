@@ -36,6 +36,7 @@ def test_every_detector_is_timed_as_often_as_asked() -> None:
     assert all(len(own) == 2 and min(own) > 0 for own in times.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_round_of_the_stage_gives_its_speed_and_split(tmp_path: Path, workers: int) -> None:
     data = small_photos(tmp_path / "data", 300)

@@ -30,6 +30,7 @@ def wait_for_parts(running: subprocess.Popen[str], cache: Path, count: int) -> N
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> None:
     """Each life is cut at a random moment after its first new shard, the last one runs to its end."""
     data = small_photos(tmp_path / "data", 800)

@@ -51,5 +51,10 @@ def run(settings: CompareSettings) -> None:
         console.print(f"tables: {settings.markdown}", highlight=False, soft_wrap=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command line."""
     run_command(CompareSettings, run)
+
+
+if __name__ == "__main__":
+    main()

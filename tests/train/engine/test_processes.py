@@ -60,6 +60,7 @@ def test_two_processes_train_what_one_trains(coloured: Cache, tmp_path: Path) ->
     pd.testing.assert_frame_equal(*tables, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_where_they_stopped(coloured: Cache, tmp_path: Path) -> None:
     """With batch normalisation, mixing, dropout and a backbone frozen at first: bit for bit."""
     recipe = Recipe(
