@@ -22,7 +22,7 @@ from train.recipe.recipe import Recipe
 
 OURS, DEFAULT = "ours: threads soon sleep", "threads spin"
 BESIDE = ", core shared"
-_WAITING = {OURS: {"GOMP_SPINCOUNT": "1000"}, DEFAULT: {"GOMP_SPINCOUNT": "300000"}}
+_WAITING = {OURS: {"GOMP_SPINCOUNT": "5000"}, DEFAULT: {"GOMP_SPINCOUNT": "300000"}}
 """Environment of each way of waiting: as faces/__init__.py has it, and as libgomp where nothing is set."""
 
 
