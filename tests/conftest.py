@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from faces.cache import Cache
 from tests.helpers.coloured import write_coloured
+
+# A first call may import for seconds, and the machine may be busy: no test asserts how long anything takes.
+settings.register_profile("any duration", deadline=None)
+settings.load_profile("any duration")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

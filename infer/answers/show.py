@@ -36,12 +36,13 @@ def show(settings: ShowSettings) -> None:
     """Draw the picture.
 
     Raises:
-        ValueError: no predictions there, a photo that they or the cache do not hold, or a photo that is gone.
+        ValueError: no predictions there or damaged ones, a photo that they or the cache do not hold, or one
+            that is gone.
     """
     path = settings.predictions / "probabilities.parquet"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; predict first with `make infer`")
-    table = pd.read_parquet(path).set_index("ImageID")
+    table = _read(path)
     cache = Cache.open(settings.cache)
     rows = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])
     photos = settings.photos or typical(table.loc[table.index.isin(rows.index)])
@@ -53,6 +54,16 @@ def show(settings: ShowSettings) -> None:
         cache, [int(rows[name]) for name in photos], table.loc[list(photos)], settings.data, settings.out
     )
     print(f"picture: {settings.out}")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """The predictions by ImageID."""
+    try:
+        return pd.read_parquet(path, columns=["ImageID", "ans", *CLASS_NAMES]).set_index("ImageID")
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
+        raise ValueError(
+            f"{path}: not readable as predictions ({error}); delete {path.parent} and predict again"
+        ) from error
 
 
 def typical(table: pd.DataFrame) -> list[str]:

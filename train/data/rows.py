@@ -39,6 +39,24 @@ class FoldRows:
         return hashlib.sha256(b"|".join(sides)).hexdigest()
 
 
+def _validating(
+    cache: Cache, rows: IntArray, scheme: FoldScheme, fold: int, folds: int, seed: int
+) -> NDArray[np.bool_]:
+    """[n] which of the rows validate in a fold."""
+    names = cache.columns("key", "person").iloc[rows]
+    fold_of = fold_of_rows(
+        scheme,
+        keys=names["key"],
+        persons=names["person"],
+        classes=cache.labels("class18")[rows],
+        folds=folds,
+        seed=seed,
+    )
+    validates: NDArray[np.bool_] = fold_of == fold
+    assert scheme == "image" or not {*names["person"][validates]} & {*names["person"][~validates]}
+    return validates
+
+
 def fold_rows(
     cache: Cache,
     tasks: Sequence[str],
@@ -82,17 +100,7 @@ def fold_rows(
             f"{cache.folder}: no photo of this cache is labelled; "
             "train on a cache of photos with mask, gender and age"
         )
-    names = cache.columns("key", "person").iloc[labelled]
-    fold_of = fold_of_rows(
-        scheme,
-        keys=names["key"],
-        persons=names["person"],
-        classes=classes[labelled],
-        folds=folds,
-        seed=seed,
-    )
-    validates = fold_of == fold
-    assert scheme == "image" or not {*names["person"][validates]} & {*names["person"][~validates]}
+    validates = _validating(cache, labelled, scheme, fold, folds, seed)
     training = labelled[~validates]
     prior = np.bincount(classes[training], minlength=CLASS_COUNT) / len(training)
     held[labelled[validates]] = True

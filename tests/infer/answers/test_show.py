@@ -68,6 +68,9 @@ def test_names_what_is_missing(unseen: Cache, tmp_path: Path) -> None:
     (settings.data / str(unseen.index["source"].iloc[0])).unlink()
     with pytest.raises(ValueError, match="no such photo; give the folder"):
         show(ShowSettings(**{**vars(settings), "photos": (first,)}))
+    (settings.predictions / "probabilities.parquet").write_bytes(b"PAR1 but cut")
+    with pytest.raises(ValueError, match=r"probabilities\.parquet: not readable .*predict again"):
+        show(settings)
     (settings.predictions / "probabilities.parquet").unlink()
     with pytest.raises(ValueError, match=r"probabilities\.parquet: no such file; predict first"):
         show(settings)

@@ -27,7 +27,7 @@ schedules = st.builds(
 )
 
 
-def dummy(*rates: float) -> SGD:
+def optimiser_of(*rates: float) -> SGD:
     return SGD([{"params": [torch.zeros(1)], "lr": rate} for rate in rates or (1.0,)], lr=1.0)
 
 
@@ -50,7 +50,7 @@ def test_rates_follow_their_formulas() -> None:
 @pytest.mark.parametrize("name", ["exponential", "step"])
 def test_rates_of_whole_epochs_are_torchs(name: Literal["exponential", "step"]) -> None:
     settings = Schedule(name=name, gamma=0.15, step_epochs=4)
-    optimiser = dummy()
+    optimiser = optimiser_of()
     theirs: lr_scheduler.LRScheduler = (
         lr_scheduler.StepLR(optimiser, 4, 0.15)
         if name == "step"
@@ -66,7 +66,7 @@ def test_rates_of_whole_epochs_are_torchs(name: Literal["exponential", "step"]) 
 @pytest.mark.parametrize("cycles", [1, 2, 3])
 def test_cosine_and_its_restarts_are_torchs(cycles: int) -> None:
     settings, epochs = Schedule(name="cosine", cycles=cycles), 6
-    optimiser = dummy()
+    optimiser = optimiser_of()
     theirs = lr_scheduler.CosineAnnealingWarmRestarts(optimiser, T_0=epochs // cycles)
     for step in range(STEPS * epochs):
         theirs.step(step / STEPS)
@@ -107,7 +107,7 @@ def test_factors_are_in_0_to_1_and_warm_up_only_lowers_them(
 @given(scores=scores, patience=st.integers(0, 4))
 def test_plateau_falls_when_torchs_does(scores: list[float], patience: int) -> None:
     settings = Schedule(name="plateau", gamma=0.9, patience=patience)
-    optimiser = dummy()
+    optimiser = optimiser_of()
     theirs = lr_scheduler.ReduceLROnPlateau(optimiser, mode="max", factor=0.9, patience=patience)
     for epoch, score in enumerate(scores):
         theirs.step(score)
@@ -124,7 +124,7 @@ def test_plateau_falls_every_patience_plus_1_equal_epochs_whatever_gamma(gamma: 
 
 
 def test_every_group_keeps_its_own_rate() -> None:
-    optimiser = dummy(0.4, 0.1)
+    optimiser = optimiser_of(0.4, 0.1)
     settings = Schedule(name="cosine", warmup_epochs=0.3)
     schedule = make_schedule(optimiser, settings, steps_per_epoch=STEPS, epochs=2, falls=lambda: 0)
     for step in range(2 * STEPS):
@@ -137,7 +137,7 @@ def test_every_group_keeps_its_own_rate() -> None:
 def test_a_fall_of_plateau_counts_from_the_first_step_after_the_score() -> None:
     history: list[float] = []
     settings = Schedule(name="plateau", gamma=0.1, patience=0)
-    optimiser = dummy()
+    optimiser = optimiser_of()
     schedule = make_schedule(
         optimiser, settings, steps_per_epoch=2, epochs=4, falls=lambda: plateau_falls(settings, history)
     )
@@ -156,7 +156,7 @@ def test_judging_an_epoch_does_not_disturb_other_schedules() -> None:
     def falls() -> int:
         raise AssertionError("asked of a schedule that does not fall")
 
-    optimiser = dummy()
+    optimiser = optimiser_of()
     schedule = make_schedule(optimiser, Schedule(name="cosine"), steps_per_epoch=2, epochs=3, falls=falls)
     for step in range(6):
         assert rate(optimiser) == rate_factor(Schedule(name="cosine"), step, 2, 3)
@@ -172,13 +172,13 @@ def test_a_schedule_goes_on_from_its_state() -> None:
     for interrupted in (False, True):
         history = [0.5, 0.5]
         rates.append([])
-        optimiser = dummy(1.0, 0.3)
+        optimiser = optimiser_of(1.0, 0.3)
         shared = {"steps_per_epoch": 4, "epochs": 5, "falls": lambda h=history: plateau_falls(settings, h)}
         schedule = make_schedule(optimiser, settings, **shared)  # type: ignore[arg-type]
         for step in range(8):
             if interrupted and step == 3:
                 state, rates_then = schedule.state_dict(), optimiser.state_dict()
-                optimiser = dummy(1.0, 0.3)
+                optimiser = optimiser_of(1.0, 0.3)
                 schedule = make_schedule(optimiser, settings, **shared)  # type: ignore[arg-type]
                 optimiser.load_state_dict(rates_then)
                 schedule.load_state_dict(state)
