@@ -17,6 +17,7 @@ from rich.console import Console
 from bench.measure import Rival, Round, Row, measure, write_report
 from faces.cache import Cache, CacheError
 from faces.command import run_command
+from train.data.rows import fold_rows
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
 
@@ -89,7 +90,6 @@ def _serve(parent: Connection, recipe: Recipe, cache: Path) -> None:
     """Set a training up, then time as many steps as the other end asks for, again and again."""
     from bench.train.turns import take_turn
     from train.assemble import FoldPlan, assemble
-    from train.data.rows import fold_rows
 
     crops = Cache.open(cache)
     plan = FoldPlan(
@@ -124,11 +124,12 @@ def bench(settings: BenchBusySettings) -> list[Row]:
     """Measure and write the report.
 
     Raises:
-        ValueError: no finished cache to take crops from.
+        ValueError: no finished cache to take crops from, or too few people for five folds.
     """
     recipe = replace(read_recipe(settings.recipe), pretrained=False, weights="", precision="fp32")
     try:
-        Cache.open(settings.cache)
+        # Before a process starts, whose mistakes could only be a trace.
+        fold_rows(Cache.open(settings.cache), recipe.tasks, fold=0, folds=5, seed=0, rows=recipe.rows)
     except CacheError as error:
         raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
     with ExitStack() as stack:

@@ -43,6 +43,13 @@ def test_what_a_user_has_set_stays() -> None:
     assert spins("train", OMP_WAIT_POLICY="ACTIVE") == ""
 
 
+def test_a_cache_of_too_few_people_is_refused_before_a_process_starts(unseen: Cache, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE)
+    with pytest.raises(ValueError, match="no photo of this cache is labelled"):
+        bench(BenchBusySettings(recipe=recipe, cache=unseen.folder, out=tmp_path / "busy.json"))
+
+
 @pytest.mark.slow
 def test_both_ways_are_measured_alone_and_beside_a_busy_process(coloured: Cache, tmp_path: Path) -> None:
     recipe, out = tmp_path / "tiny.toml", tmp_path / "busy.json"
