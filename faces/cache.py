@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import parquet
 
-from faces.labels import TASKS, IntArray
+from faces.label_file import labels_stored
+from faces.labels import IntArray, LabelSet, Number
 
 FORMAT_VERSION = 1
 Codec = Literal["jpeg", "png", "raw"]
@@ -97,8 +98,8 @@ class Cache:
     @cached_property
     def index(self) -> pd.DataFrame:
         """One row a sample: key, position (in the source's listing), image_id, source, source_bytes,
-        source_sha256, shard, offset, length (bytes), height, width, codec, person, mask, gender, age,
-        face_box, crop_box (xyxy, source pixels), crop_angle (degrees by which that box is turned clockwise),
+        source_sha256, shard, offset, length (bytes), height, width, codec, person, a column of labels for each
+        factor of `label_set`, face_box, crop_box (xyxy, source pixels), crop_angle (degrees by which that box is turned clockwise),
         landmarks (five x, y), score, faces (found in the photo), detector (step that found it), status.
 
         It takes 1.5 kB a row, so what needs few columns of many rows reads them with `columns`.
@@ -107,9 +108,18 @@ class Cache:
 
     @cached_property
     def rejects(self) -> pd.DataFrame:
-        """One row a photo that could not be used: position, image_id, source, source_sha256, person, mask,
-        gender, age, reason."""
-        return read_rejects(self.folder)
+        """One row a photo that could not be used: position, image_id, source, source_sha256, person, a column
+        of labels for each factor, reason."""
+        return read_rejects(self.folder, self.label_set)
+
+    @cached_property
+    def label_set(self) -> LabelSet:
+        """The factors that its photos are labelled with."""
+        return labels_of(self.description, self.folder)
+
+    def photos(self) -> pd.DataFrame:
+        """The labels of every row: a column for each factor, as `LabelSet` tasks encode them."""
+        return self.columns(*self.label_set.names)
 
     def columns(self, *names: str) -> pd.DataFrame:
         """Some columns of `index`, read anew.
@@ -152,8 +162,13 @@ class Cache:
 
     def labels(self, task: str) -> IntArray:
         """[n] int64 classes of every row in the task named, -1 where not labelled or not the task's."""
-        known = self.columns("mask", "gender", "age")
-        return TASKS[task].encode(known["mask"], known["gender"], known["age"])
+        wanted = self.label_set.task(task)
+        return wanted.encode(self.columns(*wanted.factors))
+
+    def known(self, task: str) -> NDArray[np.bool_]:
+        """[n] whether all factors of the task named are known of every row, be it the task's or not."""
+        wanted = self.label_set.task(task)
+        return wanted.known(self.columns(*wanted.factors))
 
     @cached_property
     def _maps(self) -> list[NDArray[np.uint8]]:
@@ -192,10 +207,16 @@ class Cache:
         return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def read_rejects(folder: Path) -> pd.DataFrame:
+def read_rejects(folder: Path, labels: LabelSet) -> pd.DataFrame:
     """`Cache.rejects` of the cache in that folder."""
     text = {"image_id": str, "source": str, "person": str}
-    return pd.read_csv(folder / "rejects.csv", dtype=text, keep_default_na=False, na_values={"age": [""]})
+    numbers = {factor.name: [""] for factor in labels.factors if isinstance(factor, Number)}
+    return pd.read_csv(folder / "rejects.csv", dtype=text, keep_default_na=False, na_values=numbers)
+
+
+def labels_of(description: Mapping[str, Any], folder: Path) -> LabelSet:
+    """The set of factors of a cache of this description, finished or not."""
+    return labels_stored(description.get("labels"), folder / "cache.json")
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faces.labels import AGE_BANDS, GENDERS, IntArray, split_classes
+from faces.labels import Factor, IntArray, LabelSet, Photos
 
-FoldScheme = Literal["person", "age_group", "holdout", "everything", "image"]
-"""person: people are dealt to the folds, evenly over age band and gender. age_group: each age band alone is
-divided into equal parts. holdout: fold 0 of person and no other. everything: nobody validates. image: photos
-are dealt, evenly over the 18 classes, so that people stand on both sides and scores are too good."""
+FoldScheme = Literal["person", "age_group", "holdout", "everything", "image", "split", "split_folds"]
+"""person: people are dealt to the folds, evenly over the values of their factors. age_group: each band of the
+factor age alone is divided into equal parts. holdout: fold 0 of person and no other. everything: nobody
+validates. image: photos are dealt, evenly over all their labels, so that people stand on both sides and scores
+are too good. split: as the data came, train and val (test where there is no val). split_folds: as the data came,
+fold k validates what it calls fold<k>."""
 EXTRA, EVERY_FOLD = "extra", "all"
 """Column of a cache's index that names the folds in which a photo beside the ordinary ones trains, and its
 value for all of them; `fold<k>` is fold k alone, "" an ordinary photo. Without it all are ordinary."""
+SPLIT: Final = "split"
+"""Column of a cache's index with the part of the data that a photo came in: train, val, test, or fold<k>."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """Photos dealt to folds."""
+
+    fold: IntArray
+    """[n] int64 fold in which each photo validates, in [0, folds), or -1 where it never does."""
+    by: tuple[str, ...] = ()
+    """Factors over whose values people are spread evenly, the most evenly first."""
+    not_by: Mapping[str, str] = field(default_factory=dict)
+    """Why, of each other factor."""
+    unused: NDArray[np.bool_] | None = None
+    """[n] photos that neither train nor validate; None for none."""
 
 
 def fold_numbers(scheme: FoldScheme, folds: int) -> range:
-    """The folds that a scheme has: 0 to folds - 1, or 0 alone for holdout and everything.
+    """The folds that a scheme has: 0 to folds - 1, or 0 alone for holdout, everything and split.
 
     Raises:
-        ValueError: fewer than 2 folds, but in everything, which ignores their number.
+        ValueError: fewer than 2 folds, but in everything and split, which ignore their number.
     """
-    if folds < 2 and scheme != "everything":
+    if folds < 2 and scheme not in ("everything", "split"):
         raise ValueError(f"folds={folds}: at least 2 are needed, one to validate on and one to train on")
-    return range(1 if scheme in ("holdout", "everything") else folds)
+    return range(1 if scheme in ("holdout", "everything", "split") else folds)
 
 
-def fold_of_rows(
+def divide_photos(
     scheme: FoldScheme,
     *,
     keys: ArrayLike,
     persons: ArrayLike,
-    classes: ArrayLike,
+    photos: Photos,
+    labels: LabelSet,
     folds: int,
     seed: int,
-) -> IntArray:
+    told: Collection[str] = (),
+    splits: ArrayLike | None = None,
+) -> Division:
     """The fold in which each photo validates: a pure function of its arguments, not of the rows' order.
 
     Those to be divided are shuffled within each stratum, the strata laid one after the other, and all of it
@@ -45,67 +68,155 @@ def fold_of_rows(
     of an age band) and of the whole differ by at most one, and remainders rotate: with 7 and 8 people and
     5 folds, folds 0 and 1 get 2 of the seven, folds 2, 3 and 4 get 2 of the eight, and all have 3.
 
+    Strata are the combined values of all factors in which each person has one value and every value has
+    at least as many people as there are folds. They depend on the labels alone, not on what is trained:
+    recipes for different factors then see the same people, and can vote together and be scored out of fold.
+
     Args:
         scheme: who is divided, and how.
         keys: [n] a name for each photo, each once.
         persons: [n] keys of people; the contest's folder, since its ids occur on two people.
-        classes: [n] 18-class codes.
+        photos: their labels, at least one known of each.
+        labels: the factors.
         folds: into how many parts, at least 2; holdout validates one part of so many. everything ignores it.
         seed: which of the many such divisions, 0 or more.
-
-    Returns:
-        [n] int64 fold of each photo in [0, folds), or -1 where it never validates.
+        told: factors that are to be trained; a value of one of them that is the person's, and that fewer
+            people have than there are folds, is an error.
+        splits: [n] values of the column `SPLIT`, for the schemes that follow it.
 
     Raises:
-        ValueError: fewer than 2 folds, a person of two genders or age bands, or fewer people of an age band,
-            or photos of scheme image, than folds.
+        ValueError: fewer than 2 folds, a person of two values of a factor that is one per person, too few
+            people of a value or photos of scheme image, or what `splits` do not allow.
     """
-    code = np.asarray(classes, np.int64)
     fold_numbers(scheme, folds)
+    names, people = np.asarray(keys), np.asarray(persons)
     if scheme == "everything":
-        return np.full(len(code), -1, np.int64)
+        return Division(fold=np.full(len(names), -1, np.int64))
+    if scheme in ("split", "split_folds"):
+        return _as_split(scheme, people, splits, folds)
     if scheme == "image":
-        return _deal_photos(np.asarray(keys), code, folds, seed)
-    factors = split_classes(code)
-    strata = factors["age"] * len(GENDERS) + factors["gender"]
-    people, first, person = np.unique(np.asarray(persons), return_index=True, return_inverse=True)
-    twice = np.unique(person[strata != strata[first][person]])
-    if len(twice):
+        codes = labels.encode(photos)
+        return Division(fold=_deal_photos(names, [*codes.values()], folds, seed), by=labels.names)
+    division = _deal_people(people, photos, labels, folds, seed, told, scheme == "age_group")
+    return division if scheme != "holdout" else _first_fold(division)
+
+
+def _first_fold(division: Division) -> Division:
+    fold = np.where(division.fold == 0, 0, -1)
+    return Division(fold=fold, by=division.by, not_by=division.not_by)
+
+
+def _deal_people(
+    persons: NDArray[Any],
+    photos: Photos,
+    labels: LabelSet,
+    folds: int,
+    seed: int,
+    told: Collection[str],
+    by_age: bool,
+) -> Division:
+    people, person = np.unique(persons, return_inverse=True)
+    # What is the person's first, and of these the last factor: age before gender, as the contest's people are.
+    factors = sorted(reversed(labels.factors), key=lambda factor: factor.per != "person")
+    if by_age:
+        if "age" not in labels.names:
+            raise ValueError("fold_scheme=age_group: these labels have no factor age; use person")
+        factors = [labels.factor("age")]
+    strata, not_by = {}, {}
+    for factor in factors:
+        codes, why = _of_people(people, person, factor, photos)
+        why = why or _too_few(factor, codes, folds, told)
+        if why:
+            not_by[factor.name] = why
+        else:
+            strata[factor.name] = codes
+    fold = _deal([*strata.values()], len(people), folds, seed)[person]
+    return Division(fold=fold, by=tuple(strata), not_by=not_by)
+
+
+def _of_people(
+    people: NDArray[Any], person: IntArray, factor: Factor, photos: Photos
+) -> tuple[IntArray, str]:
+    """[people] each one's code of a factor, `UNKNOWN` where no photo tells it; and why it has none, or ""."""
+    codes = factor.codes(photos[factor.name])
+    known = codes >= 0
+    highest, lowest = np.full((2, len(people)), -1, np.int64)
+    lowest[:] = len(factor.classes)
+    np.maximum.at(highest, person[known], codes[known])
+    np.minimum.at(lowest, person[known], codes[known])
+    twice = np.flatnonzero(lowest < highest)
+    if len(twice) and factor.per == "person":
+        first = twice[0]
+        both = f"{factor.classes[lowest[first]]} and {factor.classes[highest[first]]}"
         raise ValueError(
-            f"person {people[twice[0]]!s} has photos of two genders or age bands: the labels of one person "
-            f"must agree ({len(twice)} such people); correct the source's table, or add a corrections.csv"
+            f"person {people[first]!s} has photos of two values of {factor.name}, {both}: the labels of one "
+            f"person must agree ({len(twice)} such people); correct the source's table, add a "
+            f'corrections.csv, or declare {factor.name} with per = "photo" in a labels.toml'
         )
-    strata = strata[first]
-    _check_bands(strata // len(GENDERS), folds)
-    fold = _deal(strata // len(GENDERS) if scheme == "age_group" else strata, folds, seed)[person]
-    return np.where(fold == 0, 0, -1) if scheme == "holdout" else fold
+    if (highest < 0).all():
+        return highest, "no photo is labelled"
+    return highest, f"it differs among the photos of {len(twice)} people" if len(twice) else ""
 
 
-def _deal(strata: IntArray, folds: int, seed: int) -> IntArray:
-    """[n] folds of n people or photos that stand in the order of their names."""
+def _too_few(factor: Factor, codes: IntArray, folds: int, told: Collection[str]) -> str:
+    """Why people cannot be spread evenly over the values of a factor, or "".
+
+    Raises:
+        ValueError: it is to be trained, and some fold would have nobody of one of its values to validate.
+    """
+    counts = np.bincount(codes[codes >= 0], minlength=len(factor.classes))
+    for name, count in zip(factor.classes, counts, strict=True):
+        if 0 < count < folds:
+            rare = f"{name} has {count} people, fewer than folds={folds}"
+            if factor.name in told and factor.per == "person":
+                raise ValueError(
+                    f"{factor.name} {rare}: choose at most {max(2, count)} folds, add people, or train another task"
+                )
+            return rare
+    return ""
+
+
+def _deal(strata: Sequence[IntArray], count: int, folds: int, seed: int) -> IntArray:
+    """[n] folds of n people or photos that stand in the order of their names; the first stratum is the widest."""
     # scikit-learn's StratifiedKFold knows no neighbouring strata: the remainders of both genders of an age
     # band may meet in one fold. It also warns of a stratum smaller than the number of folds.
-    shuffled = np.random.default_rng(seed).permutation(len(strata))
-    fold = np.empty(len(strata), np.int64)
-    fold[np.lexsort((shuffled, strata))] = np.arange(len(strata)) % folds
+    shuffled = np.random.default_rng(seed).permutation(count)
+    fold = np.empty(count, np.int64)
+    fold[np.lexsort((shuffled, *reversed(strata)))] = np.arange(count) % folds
     return fold
 
 
-def _deal_photos(keys: NDArray[Any], classes: IntArray, folds: int, seed: int) -> IntArray:
+def _deal_photos(keys: NDArray[Any], strata: Sequence[IntArray], folds: int, seed: int) -> IntArray:
     if len(keys) < folds:
         raise ValueError(f"folds={folds}: there are only {len(keys)} photos to divide; choose fewer folds")
     by_key = np.argsort(keys)
     fold = np.empty(len(keys), np.int64)
-    fold[by_key] = _deal(classes[by_key], folds, seed)
+    fold[by_key] = _deal([codes[by_key] for codes in strata], len(keys), folds, seed)
     return fold
 
 
-def _check_bands(bands: IntArray, folds: int) -> None:
-    """Refuse folds that would have nobody of an age band to validate."""
-    counts = np.bincount(bands, minlength=len(AGE_BANDS))
-    for name, count in zip(AGE_BANDS, counts, strict=True):
-        if 0 < count < folds:
+def _as_split(scheme: FoldScheme, persons: NDArray[Any], splits: ArrayLike | None, folds: int) -> Division:
+    """Fold 0 validates val, or test where there is none; or fold k what is called fold<k>."""
+    parts = np.full(len(persons), "", object) if splits is None else np.asarray(splits, object)
+    there = {*parts} - {""}
+    wanted = (
+        ["val" if "val" in there else "test"] if scheme == "split" else [f"fold{k}" for k in range(folds)]
+    )
+    needed = [*wanted, *(["train"] if scheme == "split" else [])]
+    if missing := [name for name in needed if name not in there]:
+        raise ValueError(
+            f"fold_scheme={scheme}: no labelled photo came as {missing[0]!r}; the parts of these data are "
+            f"{', '.join(sorted(there)) or 'not named'}: use fold_scheme=person"
+        )
+    fold = np.full(len(parts), -1, np.int64)
+    for number, name in enumerate(wanted):
+        fold[parts == name] = number
+    unused = ~np.isin(parts, needed)
+    for number in {*fold} - {-1}:
+        both = np.intersect1d(persons[fold == number], persons[(fold != number) & ~unused])
+        if len(both):
             raise ValueError(
-                f"age band {name} has {count} people, fewer than folds={folds}: "
-                f"choose at most {max(2, count)} folds or add people"
+                f"fold_scheme={scheme}: person {both[0]!s} is in {wanted[number]!r} and in what it is trained on "
+                f"({len(both)} such people), so scores would be too good; use fold_scheme=person"
             )
+    return Division(fold=fold, unused=unused)

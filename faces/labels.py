@@ -1,182 +1,283 @@
-"""What a face photo is labelled with, and how tasks built on those labels compose.
+"""Sets of factors, and the tasks that follow from them.
 
-A photo carries three factors: mask wear, gender and age. The contest scores 18 classes,
-`class = mask * 6 + gender * 3 + age band`. A `Task` maps the factors to a class of its own; a set of tasks
-whose predictions together cover all three factors can be composed back to the 18 classes.
+The photos of a cache are labelled with a `LabelSet`. A `Task` maps a photo's labels to a class. Tasks are
+written as expressions over the factors:
+
+    glasses                    a factor
+    mask*gender                the product of several; its classes are all combinations
+    age[20, 30, 47, 55, 60]    a number, cut at other edges than its own
+    age>=30[60]                of photos at or above 30 alone: 30-59 as against 60 and more
+    mask*age[40]               all of it together
+
+`CONTEST` is the set that FaceFold began with: mask wear, gender and age, of which the contest scores 18
+classes, `class = mask * 6 + gender * 3 + age band`. Its tasks have names of their own, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-MASKS = ("wear", "incorrect", "normal")
-GENDERS = ("male", "female")
-AGE_EDGES = (30.0, 60.0)
-AGE_BANDS = ("<30", "30-59", ">=60")
-CLASS_COUNT = len(MASKS) * len(GENDERS) * len(AGE_BANDS)
-UNKNOWN = -1
-"""The mask or gender code, and the class of any task, of a photo whose label is not known."""
+from faces.command import nearest
+from faces.factors import (
+    UNKNOWN,
+    Categories,
+    Factor,
+    FloatArray,
+    IntArray,
+    Number,
+    band_codes,
+    band_names,
+    check_edges,
+)
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
+__all__ = ["UNKNOWN", "Categories", "Factor", "FloatArray", "IntArray", "Number"]
+Photos = Mapping[str, Any]
+"""Labels as they are stored: [n] of each factor by its name; a table's columns, for example."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a task tells of one factor."""
+
+    factor: Factor
+    edges: tuple[float, ...] = ()
+    """Where a number is cut; nothing for categories."""
+    least: float | None = None
+    """Photos of less are not the task's: they get `UNKNOWN` and are left out of training on it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the values that it tells apart."""
+        if isinstance(self.factor, Categories):
+            return self.factor.categories
+        return band_names(self.edges, self.least)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it tells the factor's own values, of all photos."""
+        return isinstance(self.factor, Categories) or (self.edges == self.factor.edges and self.least is None)
+
+    def encode(self, values: Any) -> IntArray:
+        """[n] int64 places in `classes` of [n] labels, `UNKNOWN` where not known or not the task's."""
+        if isinstance(self.factor, Categories):
+            return self.factor.codes(values)
+        numbers = np.asarray(values, np.float64)
+        codes = band_codes(numbers, self.edges)
+        return codes if self.least is None else np.where(numbers < self.least, UNKNOWN, codes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One classification problem over the three factors."""
+    """One classification problem over some factors."""
 
     name: str
-    classes: tuple[str, ...]
-    factors: tuple[str, ...]
-    """Which of `mask`, `gender` and `age` the task distinguishes, in the order of its mixed-radix class."""
-    edges: tuple[float, ...] = AGE_EDGES
-    """Lower ages, in years, of the second and later age classes."""
-    youngest: float = 0.0
-    """Photos of younger people are not this task's: they get `UNKNOWN` and are left out of training on it."""
+    parts: tuple[Part, ...]
+    """What it tells of each factor, in the order of its mixed-radix class."""
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of its classes: all combinations of the parts' values."""
+        names = [""]
+        for part in self.parts:
+            names = [f"{name} {value}".strip() for name in names for value in part.classes]
+        return tuple(names)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the factors that it tells."""
+        return tuple(part.factor.name for part in self.parts)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many values each of `factors` takes in this task."""
-        size = {"mask": len(MASKS), "gender": len(GENDERS), "age": len(self.edges) + 1}
-        return tuple(size[factor] for factor in self.factors)
+        """How many values it tells apart of each factor."""
+        return tuple(len(part.classes) for part in self.parts)
 
-    def encode(self, mask: ArrayLike, gender: ArrayLike, age: ArrayLike) -> IntArray:
-        """Classes of photos.
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of its probabilities in a table of answers: of the contest's 18 classes their
+        own names, of others `<task>:<class>`."""
+        plain = self.parts == TASKS["class18"].parts
+        return [*self.classes] if plain else [f"{self.name}:{name}" for name in self.classes]
 
-        Args:
-            mask: [n] codes into `MASKS`, or `UNKNOWN`.
-            gender: [n] codes into `GENDERS`, or `UNKNOWN`.
-            age: [n] years, or NaN where not known.
+    @property
+    def whole(self) -> bool:
+        """Whether it tells the own values of each of its factors, of all photos."""
+        return all(part.whole for part in self.parts)
 
-        Returns:
-            [n] int64 classes in [0, len(classes)), `UNKNOWN` where a needed factor is not known or
-            the person is younger than `youngest`.
-        """
-        years = np.asarray(age, np.float64)
-        band = np.where(np.isnan(years), UNKNOWN, np.digitize(years, self.edges)).astype(np.int64)
-        known = {"mask": np.asarray(mask, np.int64), "gender": np.asarray(gender, np.int64), "age": band}
-        code = np.zeros(len(years), np.int64)
-        valid = np.ones(len(years), bool)
-        for factor, size in zip(self.factors, self.sizes, strict=True):
-            code = code * size + known[factor]
-            valid &= known[factor] >= 0
-        if "age" in self.factors:
-            valid &= ~(years < self.youngest)
+    @property
+    def number(self) -> Part | None:
+        """Its only part, where that is a number: what can be ordinal, a distribution or a regression."""
+        [*others, last] = self.parts
+        return None if others or isinstance(last.factor, Categories) else last
+
+    def encode(self, photos: Photos) -> IntArray:
+        """[n] int64 classes of n photos, `UNKNOWN` where a label is not known or the photo not the task's."""
+        code: IntArray | None = None
+        valid = np.True_
+        for part, size in zip(self.parts, self.sizes, strict=True):
+            mine = part.encode(photos[part.factor.name])
+            code = mine if code is None else code * size + mine
+            valid = valid & (mine >= 0)
+        assert code is not None
         return np.where(valid, code, UNKNOWN)
 
-
-def _names(*factors: Sequence[str]) -> tuple[str, ...]:
-    names: list[str] = [""]
-    for values in factors:
-        names = [f"{name} {value}".strip() for name in names for value in values]
-    return tuple(names)
+    def known(self, photos: Photos) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """[n] whether all factors of the task are known, be the photo the task's or not."""
+        codes = [part.factor.codes(photos[part.factor.name]) for part in self.parts]
+        return np.asarray(np.min(codes, axis=0) >= 0)
 
 
-AGE6_EDGES = (20.0, 30.0, 47.0, 55.0, 60.0)
-AGE6_BANDS = ("<20", "20-29", "30-46", "47-54", "55-59", ">=60")
-CLASS_NAMES = _names(MASKS, GENDERS, AGE_BANDS)
+_CUT: Final = re.compile(
+    r"(?P<name>[^\[\]*<>=]+?)\s*(?:>=\s*(?P<least>[0-9.]+))?\s*(?:\[(?P<edges>[^\]]*)\])?"
+)
 
-TASKS: Mapping[str, Task] = {
-    task.name: task
-    for task in (
-        Task(name="class18", classes=CLASS_NAMES, factors=("mask", "gender", "age")),
-        Task(name="mask", classes=MASKS, factors=("mask",)),
-        Task(name="gender", classes=GENDERS, factors=("gender",)),
-        Task(name="age3", classes=AGE_BANDS, factors=("age",)),
-        Task(name="age6", classes=AGE6_BANDS, factors=("age",), edges=AGE6_EDGES),
-        Task(name="mask_gender", classes=_names(MASKS, GENDERS), factors=("mask", "gender")),
-        Task(name="senior", classes=("30-59", ">=60"), factors=("age",), edges=(60.0,), youngest=30.0),
-    )
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSet:
+    """The factors that the photos of a source are labelled with."""
+
+    name: str
+    """What people call the set; two sets of equal factors are alike, whatever their names."""
+    factors: tuple[Factor, ...]
+    named: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Tasks that have a name of their own, and the expression each stands for."""
+
+    def __post_init__(self) -> None:
+        names = [factor.name for factor in self.factors]
+        if not names:
+            raise ValueError("no factor; name at least one")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two factors are called {min(twice)!r}; rename one")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the factors: the columns of their labels."""
+        return tuple(factor.name for factor in self.factors)
+
+    @property
+    def headline(self) -> str:
+        """The named task that tells all factors, in which answers are scored where heads tell it, or ""."""
+        return next((name for name in self.named if {*self.task(name).factors} == {*self.names}), "")
+
+    def factor(self, name: str) -> Factor:
+        """The factor of this name.
+
+        Raises:
+            ValueError: there is none; the nearest is named.
+        """
+        for factor in self.factors:
+            if factor.name == name:
+                return factor
+        raise ValueError(f"no factor {name!r}: {nearest(name, self.names)}")
+
+    def task(self, expression: str) -> Task:
+        """The task of this name or expression.
+
+        Raises:
+            ValueError: it names no factor, the same twice, or edges that are none.
+        """
+        found = self._tasks.get(expression)
+        if found is None:
+            found = self._tasks[expression] = Task(name=expression, parts=tuple(self._parts(expression)))
+        return found
+
+    @cached_property
+    def _tasks(self) -> dict[str, Task]:
+        return {}
+
+    def _parts(self, expression: str) -> list[Part]:
+        parts: list[Part] = []
+        for text in self.named.get(expression, expression).split("*"):
+            text = text.strip()
+            parts += self._parts(text) if text in self.named else [self._part(text, expression)]
+        told = [part.factor.name for part in parts]
+        if twice := {name for name in told if told.count(name) > 1}:
+            raise ValueError(f"{expression!r} tells {min(twice)} twice; name each factor once")
+        return parts
+
+    def _part(self, text: str, expression: str) -> Part:
+        found = _CUT.fullmatch(text)
+        name = found["name"] if found else text
+        if name not in self.names:
+            known = (*self.named, *self.names)
+            raise ValueError(
+                f"{expression!r} is no task of these labels: {nearest(name, known)}; a task is a factor "
+                f"({', '.join(self.names)}), a product such as a*b, or a number cut elsewhere, age[20, 40]"
+            )
+        factor = self.factor(name)
+        assert found is not None
+        if isinstance(factor, Categories):
+            if found["edges"] is not None or found["least"] is not None:
+                raise ValueError(f"{expression!r}: {name} has categories, no edges; only numbers are cut")
+            return Part(factor=factor)
+        return _cut(factor, found["edges"], found["least"], expression)
+
+    def product(self, factors: Collection[str]) -> Task:
+        """The task that tells the whole of some factors, by its own name where it has one."""
+        wanted = [name for name in self.names if name in {*factors}]
+        for name in (*self.named, *self.names):
+            task = self.task(name)
+            if task.whole and task.factors == tuple(wanted):
+                return task
+        return self.task("*".join(wanted))
+
+    def encode(self, photos: Photos) -> dict[str, IntArray]:
+        """[n] int64 codes of n photos by factor, `UNKNOWN` where not known."""
+        return {factor.name: factor.codes(photos[factor.name]) for factor in self.factors}
+
+
+def _cut(factor: Number, edges: str | None, least: str | None, expression: str) -> Part:
+    try:
+        numbers = factor.edges if edges is None else tuple(float(edge) for edge in edges.split(","))
+        start = None if least is None else float(least)
+    except ValueError:
+        raise ValueError(f"{expression!r}: edges are numbers, such as {factor.name}[20, 40]") from None
+    check_edges(expression, numbers)
+    if start is not None and not start < numbers[0]:
+        raise ValueError(f"{expression!r}: its first edge, {numbers[0]:g}, must be above {start:g}")
+    return Part(factor=factor, edges=numbers, least=start)
+
+
+MASKS: Final = ("wear", "incorrect", "normal")
+GENDERS: Final = ("male", "female")
+AGE_EDGES: Final = (30.0, 60.0)
+AGE_BANDS: Final = band_names(AGE_EDGES)
+_MASK_WORDS: Final = (
+    "0 worn wearing mask masked with_mask withmask mask_worn correct correct_mask correctly_worn cmfd",
+    "1 incorrect_mask incorrectly_worn mask_incorrect mask_weared_incorrect wrong imfd",
+    "2 unmasked no_mask nomask without_mask withoutmask without not_worn",
+)
+CONTEST: Final = LabelSet(
+    name="contest",
+    factors=(
+        Categories(name="mask", categories=MASKS, words=tuple(tuple(w.split()) for w in _MASK_WORDS)),
+        Categories(
+            name="gender",
+            categories=GENDERS,
+            words=(("0", "m", "man", "men", "boy"), ("1", "f", "woman", "women", "girl")),
+            per="person",
+        ),
+        Number(name="age", edges=AGE_EDGES, unit="years", per="person"),
+    ),
+    named={
+        "class18": "mask*gender*age",
+        "age3": "age",
+        "age6": "age[20, 30, 47, 55, 60]",
+        "mask_gender": "mask*gender",
+        "senior": "age>=30[60]",
+    },
+)
+"""Mask wear, gender and age, as the contest has them."""
+TASKS: Final[Mapping[str, Task]] = {
+    name: CONTEST.task(name)
+    for name in ("class18", "mask", "gender", "age3", "age6", "mask_gender", "senior")
 }
-
-
-def covers_classes(tasks: Sequence[str]) -> bool:
-    """Whether the predictions of these tasks give mask, gender and age band of every photo."""
-    return covers(tasks, "class18")
-
-
-def _marginal(task: Task, probabilities: FloatArray, factor: str) -> FloatArray:
-    cube = probabilities.reshape(len(probabilities), *task.sizes)
-    axis = 1 + task.factors.index(factor)
-    other = tuple(a for a in range(1, cube.ndim) if a != axis)
-    marginal: FloatArray = cube.sum(other)
-    if factor != "age" or task.edges == AGE_EDGES:
-        return marginal
-    lower = (0.0, *task.edges)
-    bands = np.digitize(lower, AGE_EDGES)
-    folded = np.zeros((len(marginal), len(AGE_BANDS)), marginal.dtype)
-    for column, band in enumerate(bands):
-        folded[:, band] += marginal[:, column]
-    return folded
-
-
-def compose(predictions: Mapping[str, FloatArray]) -> FloatArray:
-    """The [n, 18] class probabilities that a model's heads give together: `project` to class18."""
-    return project(predictions, "class18")
-
-
-def covers(tasks: Sequence[str], space: str) -> bool:
-    """Whether heads of these tasks give the classes of the task `space`."""
-    wanted = TASKS[space]
-    if space in tasks:
-        return True
-    covered = {factor for name in tasks if TASKS[name].youngest == 0 for factor in TASKS[name].factors}
-    return covered >= set(wanted.factors) and (wanted.edges == AGE_EDGES or space == "senior")
-
-
-def project(predictions: Mapping[str, FloatArray], space: str) -> FloatArray:
-    """Probabilities of one task's classes, from all heads of a model.
-
-    A head of that very task is taken as it is, and of `class18` any other is a sum. Otherwise every factor's
-    marginal (age folded to the three scored bands) is averaged over the heads that have it, and the factors
-    are taken as independent given the photo: P(mask, gender, age) = P(mask) P(gender) P(age). `senior` is
-    P(>=60) as against P(30-59).
-
-    Args:
-        predictions: [n, classes of the task] probabilities by task name.
-        space: name of the task wanted.
-
-    Returns:
-        [n, classes of `space`] probabilities; rows sum to 1 where those of the heads do.
-
-    Raises:
-        ValueError: the heads do not cover it.
-    """
-    if space in predictions:
-        return predictions[space]
-    if not covers(tuple(predictions), space):
-        raise ValueError(
-            f"heads {', '.join(predictions)} do not say {space}, which tells "
-            f"{', '.join(TASKS[space].factors)} in {len(TASKS[space].classes)} classes: use models that do "
-            '(tasks = ["class18"], or ["mask", "gender", "age3"], say all of them)'
-        )
-    joint = _joint(predictions, TASKS[space].factors)
-    if space == "senior":
-        older = joint[:, 1:]
-        return np.asarray(older / np.maximum(older.sum(1, keepdims=True), np.finfo(older.dtype).tiny))
-    return joint
-
-
-def _joint(predictions: Mapping[str, FloatArray], factors: Sequence[str]) -> FloatArray:
-    """[n, product of the factors' scored values] joint probabilities of some factors."""
-    if "class18" in predictions:
-        cube = predictions["class18"].reshape(-1, len(MASKS), len(GENDERS), len(AGE_BANDS))
-        unwanted = tuple(1 + i for i, f in enumerate(TASKS["class18"].factors) if f not in factors)
-        return np.asarray(cube.sum(unwanted).reshape(len(cube), -1))
-    joint: FloatArray | None = None
-    for factor in factors:
-        heads = [n for n in predictions if factor in TASKS[n].factors and TASKS[n].youngest == 0]
-        part = np.asarray(np.mean([_marginal(TASKS[n], predictions[n], factor) for n in heads], axis=0))
-        joint = part if joint is None else (joint[:, :, None] * part[:, None, :]).reshape(len(part), -1)
-    assert joint is not None
-    return joint
-
-
-def split_classes(classes: ArrayLike) -> dict[str, IntArray]:
-    """Mask, gender and age-band codes of 18-class codes: 10 -> mask 1, gender 1, age 1."""
-    code = np.asarray(classes, np.int64)
-    return {"mask": code // 6, "gender": code // 3 % 2, "age": code % 3}
+"""The contest's tasks by their names."""
+CLASS_NAMES: Final = TASKS["class18"].classes
+CLASS_COUNT: Final = len(CLASS_NAMES)

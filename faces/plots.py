@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faces.labels import AGE_BANDS, CLASS_COUNT, CLASS_NAMES, GENDERS, MASKS, IntArray, split_classes
+from faces.labels import IntArray, Task
+from faces.projection import split_classes
 from faces.scores import confusion
 
 if TYPE_CHECKING:
@@ -41,20 +42,26 @@ def draw_confusion(axes: Axes, counts: IntArray, names: Sequence[str], *, title:
             axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
 
 
-def draw_confusions(figure: Figure | SubFigure, truth: IntArray, guess: IntArray) -> None:
-    """The 18-class confusion matrix, and beside it those of mask, gender and age band.
+def draw_confusions(figure: Figure | SubFigure, truth: IntArray, guess: IntArray, task: Task) -> None:
+    """The confusion matrix of a task's classes, and beside it those of its factors where it has several.
 
     Args:
         figure: at least about 14 x 8 inches.
-        truth: [n] 18-class codes.
-        guess: [n] 18-class codes.
+        truth: [n] classes of the task.
+        guess: [n] classes of the task.
+        task: which.
     """
+    counts, title = confusion(truth, guess, len(task.classes)), f"{len(task.classes)} classes"
+    if len(task.parts) == 1:
+        right = float((truth == guess).mean())
+        draw_confusion(figure.subplots(), counts, task.classes, title=f"{task.name}: accuracy {right:.3f}")
+        return
     grid = figure.add_gridspec(1, 2, width_ratios=(2.1, 1))
     wide, narrow = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    draw_confusion(wide.subplots(), confusion(truth, guess, CLASS_COUNT), CLASS_NAMES, title="18 classes")
-    true_factors, guessed_factors = split_classes(truth), split_classes(guess)
-    names = {"mask": MASKS, "gender": GENDERS, "age": AGE_BANDS}
-    for axes, (factor, values) in zip(narrow.subplots(3, 1), names.items(), strict=True):
+    draw_confusion(wide.subplots(), counts, task.classes, title=title)
+    true_factors, guessed_factors = split_classes(truth, task), split_classes(guess, task)
+    for axes, part in zip(narrow.subplots(len(task.parts), 1), task.parts, strict=True):
+        factor = part.factor.name
         right = float((true_factors[factor] == guessed_factors[factor]).mean())
-        counts = confusion(true_factors[factor], guessed_factors[factor], len(values))
-        draw_confusion(axes, counts, values, title=f"{factor}: accuracy {right:.3f}")
+        counts = confusion(true_factors[factor], guessed_factors[factor], len(part.classes))
+        draw_confusion(axes, counts, part.classes, title=f"{factor}: accuracy {right:.3f}")

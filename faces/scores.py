@@ -1,4 +1,4 @@
-"""Scores of 18-class predictions, overall and by factor, with the contest's macro F1 in front."""
+"""Scores of predicted classes, overall and by factor, with the contest's macro F1 in front."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from faces.labels import CLASS_COUNT, FloatArray, IntArray, split_classes
+from faces.labels import FloatArray, IntArray, Task
+from faces.projection import split_classes
 
 
 def macro_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> float:
@@ -39,21 +40,26 @@ def class_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> FloatArray
     return np.asarray(scores, np.float64)
 
 
-def class_scores(truth: ArrayLike, guess: ArrayLike) -> dict[str, float]:
-    """Macro F1 and accuracy over the 18 classes, and the accuracy of each factor.
+def class_scores(truth: ArrayLike, guess: ArrayLike, task: Task) -> dict[str, float]:
+    """Macro F1 and accuracy over the classes of a task, and the accuracy of each of its factors.
 
     Args:
-        truth: [n] 18-class codes.
-        guess: [n] 18-class codes.
+        truth: [n] classes of the task.
+        guess: [n] classes of the task.
+        task: which.
 
     Returns:
-        `macro_f1`, `accuracy`, `mask`, `gender` and `age`, each in [0, 1].
+        `macro_f1`, `accuracy` and, of a task of several factors, one by the name of each; all in [0, 1].
     """
-    true_factors, guessed_factors = split_classes(truth), split_classes(guess)
-    return {
-        "macro_f1": macro_f1(truth, guess, CLASS_COUNT),
+    scores = {
+        "macro_f1": macro_f1(truth, guess, len(task.classes)),
         "accuracy": float(accuracy_score(truth, guess)),
-        **{name: float(accuracy_score(true_factors[name], guessed_factors[name])) for name in true_factors},
+    }
+    if len(task.factors) == 1:
+        return scores
+    true_factors, guessed_factors = split_classes(truth, task), split_classes(guess, task)
+    return scores | {
+        name: float(accuracy_score(true_factors[name], guessed_factors[name])) for name in true_factors
     }
 
 

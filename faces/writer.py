@@ -16,21 +16,17 @@ from typing import Any
 import pandas as pd
 
 from faces.cache import FORMAT_VERSION, Cache, CacheError, extension_of, file_sha256
+from faces.label_file import differences, labels_stored, stored_labels
+from faces.labels import LabelSet
 from faces.tar import Sample, dali_index, pack
 
-REJECT_COLUMNS = (
-    "position",
-    "image_id",
-    "source",
-    "source_bytes",
-    "source_sha256",
-    "person",
-    "mask",
-    "gender",
-    "age",
-    "reason",
-)
 DETECTED, FALLBACK, REJECTED = "detected", "fallback", "rejected"
+
+
+def reject_columns(labels: LabelSet) -> list[str]:
+    """Columns of rejects.csv, and of a reject's fields."""
+    before = ("position", "image_id", "source", "source_bytes", "source_sha256", "person")
+    return [*before, *labels.names, "reason"]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -57,6 +53,7 @@ class CacheWriter:
     Args:
         folder: the cache; made if need be.
         settings: everything that decides the bytes of a crop; must hold `codec` and `size`.
+        labels: the factors that the photos are labelled with.
         source: what the photos are (folder, number, fingerprint).
         shard_count: shards the whole cache has.
 
@@ -66,15 +63,24 @@ class CacheWriter:
     """
 
     def __init__(
-        self, folder: Path, *, settings: Mapping[str, Any], source: Mapping[str, Any], shard_count: int
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, Any],
+        labels: LabelSet,
+        source: Mapping[str, Any],
+        shard_count: int,
     ) -> None:
         self.folder = folder
+        self.labels = labels
         self.shard_count = shard_count
         self.plan: dict[str, Any] = {
             "version": FORMAT_VERSION,
             "settings": dict(settings),
             "source": dict(source),
         }
+        if stored := stored_labels(labels):
+            self.plan["labels"] = stored
         self._adopt_folder()
 
     @property
@@ -170,7 +176,7 @@ class CacheWriter:
         # Beside the rejects, which have none of these, pandas holds them as floats.
         counted = {"shard", "offset", "length", "height", "width", "faces"} & {*index.columns}
         index = index.astype(dict.fromkeys(counted, "int64"))
-        rejects = rows[rejected].reindex(columns=list(REJECT_COLUMNS)).sort_values("position")
+        rejects = rows[rejected].reindex(columns=reject_columns(self.labels)).sort_values("position")
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False)
         tables = {"index.parquet": buffer.getvalue(), "rejects.csv": rejects.to_csv(index=False).encode()}
@@ -199,15 +205,17 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
             f"{path}: format version {found.get('version')}, this program writes {FORMAT_VERSION}"
         )
     wanted = json.loads(json.dumps(plan))
-    differences = [
+    differing = [
         f"{group}.{key}: {found[group].get(key)!r} there, {wanted[group].get(key)!r} now"
         for group in ("settings", "source")
         for key in sorted({*found[group], *wanted[group]})
         if found[group].get(key) != wanted[group].get(key)
     ]
-    if differences:
+    before, now = (labels_stored(group.get("labels"), path) for group in (found, wanted))
+    differing += [f"labels.{line}" for line in differences(now, before)]
+    if differing:
         raise CacheError(
-            f"{path.parent}: holds a cache made otherwise ({'; '.join(differences)}); "
+            f"{path.parent}: holds a cache made otherwise ({'; '.join(differing)}); "
             "choose another CACHE folder, or delete this one"
         )
 

@@ -143,7 +143,7 @@ def _write_labels(people: Sequence[Person], file: Path) -> None:
 def _write_answers(jobs: Sequence[PersonJob], folder: Path, seed: int) -> None:
     rows = [(file.name, mask, int(j.female), j.age, j.person) for j in jobs for _, mask, file in j.photos]
     table = pd.DataFrame(rows, columns=["ImageID", "mask", "gender", "age", "person"])
-    table.insert(1, "ans", TASKS["class18"].encode(table["mask"], table["gender"], table["age"]))
+    table.insert(1, "ans", TASKS["class18"].encode(table))
     table = table.iloc[np.random.default_rng((seed, 40_000)).permutation(len(table))]
     _write_table(table[["ImageID"]].assign(ans=0), folder / "info.csv")
     _write_table(table, folder / ".answers.csv")

@@ -17,6 +17,8 @@ from safetensors.torch import save
 from torch import nn
 
 from faces.command import from_table, to_table
+from faces.label_file import labels_stored, stored_labels
+from faces.labels import LabelSet
 from faces.writer import write_atomically
 from train.network.model import Network, Normalisation, build_model
 from train.recipe.recipe import Recipe
@@ -50,8 +52,11 @@ class RunCard:
     """Validation macro F1 of that epoch; NaN where nobody validated."""
     crop: Mapping[str, Any]
     """Settings the training crops were made with; photos to predict must be cropped alike."""
-    prior: tuple[float, ...]
-    """Shares of the 18 classes among the fold's training photos."""
+    labels: LabelSet
+    """The factors of the cache it was trained on."""
+    prior: Mapping[str, tuple[float, ...]]
+    """Shares of the classes among the fold's training photos: of the labels' headline task where photos are
+    labelled for it, else of each of the recipe's tasks, by name."""
 
 
 def save_best(network: nn.Module, card: RunCard, path: Path) -> None:
@@ -69,8 +74,11 @@ def save_best(network: nn.Module, card: RunCard, path: Path) -> None:
         "epoch": card.epoch,
         "macro_f1": card.score,
         "crop": dict(card.crop),
-        "prior": card.prior,
+        # Runs of before knew no other task, and equal runs are to be equal files.
+        "prior": card.prior["class18"] if {*card.prior} == {"class18"} else dict(card.prior),
     }
+    if stored := stored_labels(card.labels):
+        header["labels"] = stored
     # One key: safetensors writes several in an order of its own, and equal runs are to be equal files.
     write_atomically(path, save(state, metadata={_HEADER: json.dumps(header)}))
 
@@ -90,8 +98,11 @@ def read_card(path: Path) -> RunCard:
         raise RunError(f"{path}: not a whole safetensors file ({error}); train the fold again") from error
     if header.get("version") != RUN_VERSION:
         raise RunError(f"{path}: not a run of version {RUN_VERSION}; train the fold again with this program")
+    labels = labels_stored(header.get("labels"), path)
+    recipe = from_table(Recipe, header["recipe"], path)
+    prior = header["prior"]
     return RunCard(
-        recipe=from_table(Recipe, header["recipe"], path),
+        recipe=recipe,
         normalisation=Normalisation(**{k: tuple(v) for k, v in header["normalisation"].items()}),
         classes={task: tuple(names) for task, names in header["classes"].items()},
         fold=header["fold"],
@@ -101,14 +112,18 @@ def read_card(path: Path) -> RunCard:
         epoch=header["epoch"],
         score=header["macro_f1"],
         crop=header["crop"],
-        prior=tuple(header["prior"]),
+        labels=labels,
+        prior={
+            task: tuple(shares)
+            for task, shares in (prior if isinstance(prior, dict) else {"class18": prior}).items()
+        },
     )
 
 
 def load_best(path: Path) -> tuple[Network, RunCard]:
     """The trained network, in evaluation mode on the CPU, and its card."""
     card = read_card(path)
-    network = build_model(card.recipe, initialise=False)
+    network = build_model(card.recipe, card.labels, initialise=False)
     with safe_open(path, framework="pt") as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     network.load_state_dict(state)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache import Cache
-from faces.labels import TASKS, FloatArray, IntArray
+from faces.labels import FloatArray, IntArray, LabelSet, Task
 from faces.writer import write_atomically
 
 OOF_FILE: Final = "oof.parquet"
@@ -30,13 +30,13 @@ def oof_table(cache: Cache, rows: IntArray, predictions: Mapping[str, FloatArray
         fold: whose network gave them.
 
     Returns:
-        Columns position, image_id, person, mask, gender, age, fold and the probabilities.
+        Columns position, image_id, person, a label of each factor, fold and the probabilities.
     """
-    facts = cache.index.loc[rows, ["position", "image_id", "person", "mask", "gender", "age"]]
+    facts = cache.index.loc[rows, ["position", "image_id", "person", *cache.label_set.names]]
     columns = {
         name: values[:, place]
         for task, values in predictions.items()
-        for place, name in enumerate(columns_of(task))
+        for place, name in enumerate(columns_of(cache.label_set.task(task)))
     }
     return pd.concat([facts.assign(fold=fold).reset_index(drop=True), pd.DataFrame(columns)], axis=1)
 
@@ -58,9 +58,9 @@ def read_oof(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def columns_of(task: str) -> list[str]:
+def columns_of(task: Task) -> list[str]:
     """Names of the columns of a task's probabilities, in the order of its classes."""
-    return [f"{task}:{name}" for name in TASKS[task].classes]
+    return [f"{task.name}:{name}" for name in task.classes]
 
 
 def fact_columns(table: pd.DataFrame) -> list[str]:
@@ -68,7 +68,7 @@ def fact_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns if ":" not in name]
 
 
-def probabilities_of(table: pd.DataFrame, task: str) -> FloatArray:
+def probabilities_of(table: pd.DataFrame, task: Task) -> FloatArray:
     """float32 [n, classes] probabilities of a task.
 
     Raises:
@@ -80,11 +80,12 @@ def probabilities_of(table: pd.DataFrame, task: str) -> FloatArray:
     return table[columns].to_numpy(np.float32)
 
 
-def heads_of(table: pd.DataFrame) -> dict[str, FloatArray]:
+def heads_of(table: pd.DataFrame, labels: LabelSet) -> dict[str, FloatArray]:
     """float32 [n, classes] probabilities by task, in the order of the columns.
 
     Raises:
-        ValueError: a class of one of its tasks has no column; the message names it.
+        ValueError: a class of one of its tasks has no column, or a task is none of the labels'; the message
+            names it.
     """
     tasks = dict.fromkeys(name.split(":")[0] for name in table.columns if ":" in name)
-    return {task: probabilities_of(table, task) for task in tasks}
+    return {task: probabilities_of(table, labels.task(task)) for task in tasks}

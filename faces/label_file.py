@@ -1,0 +1,261 @@
+"""Label sets as TOML files and JSON tables.
+
+A `labels.toml` names each factor once:
+
+    glasses = ["yes", "no"]                      # ordered categories
+    gender = "contest"                           # a factor of the built-in set, with all its words
+
+    [mask]
+    categories = ["worn", "wrong", "none"]
+    words = { worn = ["1", "getragen"], none = ["0", "ohne"] }
+    column = "Wears mask"                        # in tables, where it is not called as the factor
+
+    [age]
+    edges = [18, 40, 65]                         # lower ends of the second and later bands
+    unit = "years"
+    range = [0, 110]
+    per = "person"                               # all photos of one person have the same; else "photo"
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from faces.command import check_keys, from_table, nearest
+from faces.factors import Categories, Factor, Number, Per
+from faces.labels import CONTEST, LabelSet
+
+FILE_NAME: Final = "labels.toml"
+"""Its name beside the photos."""
+RESERVED: Final = frozenset(
+    ["key", "position", "image_id", "source", "source_bytes", "source_sha256", "bytes", "problem", "reason", "person", "shard", "offset", "length", "height", "width", "codec", "box", "face_box", "crop_box", "crop_angle", "landmarks", "score", "faces", "detector", "status", "split", "extra", "fold", "row", "path", "contest"]
+)
+"""Names of other columns of a cache's tables."""
+
+_FIELDS: Final = frozenset(["categories", "words", "edges", "unit", "range", "per", "column"])
+"""Keys of a factor's table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CategoriesTable:
+    categories: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    per: Per = "photo"
+    column: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NumberTable:
+    edges: tuple[float, ...]
+    unit: str = ""
+    range: tuple[float, float] = (Number.least, Number.most)
+    per: Per = "photo"
+    column: str = ""
+
+
+def read_labels(path: Path) -> LabelSet:
+    """Read a label file.
+
+    Raises:
+        ValueError: no such file, not TOML, or what is no factor; file, value and cure are named.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; write one (docs/own-labels.md), or leave LABELS out")
+    try:
+        text = path.read_text()
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        twice = "" if isinstance(error, UnicodeDecodeError) else _named_twice(text)
+        raise ValueError(f"{path}: {twice or f'not TOML: {error}'}") from error
+    return from_factors(path.stem, table, path)
+
+
+def from_factors(name: str, table: Mapping[str, Any], source: Path | str) -> LabelSet:
+    """A label set from a table of factors.
+
+    Args:
+        name: of the set.
+        table: what each factor's name stands for.
+        source: the file, named in errors.
+
+    Raises:
+        ValueError: no factor, or what is none.
+    """
+    factors = tuple(_factor(key, value, source) for key, value in table.items())
+    return _named(source, lambda: label_set(name, factors))
+
+
+def label_set(name: str, factors: tuple[Factor, ...]) -> LabelSet:
+    """A set of some factors, with the contest's named tasks where all their factors are the contest's own."""
+    ours = {factor.name for factor in factors if factor in CONTEST.factors}
+    named = {
+        task: expression
+        for task, expression in CONTEST.named.items()
+        if {*CONTEST.task(task).factors} <= ours
+    }
+    order = {factor: place for place, factor in enumerate(CONTEST.factors)}
+    if {*factors} == {*order}:  # whatever the order in which they are named
+        factors = CONTEST.factors
+    return LabelSet(name=name, factors=factors, named=named)
+
+
+def factors_table(labels: LabelSet) -> dict[str, Any]:
+    """The factors of a set as `from_factors` reads them."""
+    return {factor.name: _plain(factor) for factor in labels.factors}
+
+
+def labels_text(labels: LabelSet) -> str:
+    """A set as the text of a label file."""
+    lines, tables = [], []
+    for name, value in factors_table(labels).items():
+        if isinstance(value, dict):
+            tables += ["", f"[{name}]", *(f"{key} = {_toml(each)}" for key, each in value.items())]
+        else:
+            lines.append(f"{name} = {_toml(value)}")
+    return "\n".join([*lines, *tables]).lstrip("\n") + "\n"
+
+
+def stored_labels(labels: LabelSet) -> dict[str, Any] | None:
+    """What a cache or a run keeps of its set: nothing of the built-in one, which needs no telling."""
+    if labels.factors == CONTEST.factors:
+        return None
+    return {"name": labels.name, "factors": factors_table(labels)}
+
+
+def labels_stored(kept: Mapping[str, Any] | None, source: Path | str) -> LabelSet:
+    """The set of which `stored_labels` is kept in a file.
+
+    Raises:
+        ValueError: the file is of another program's, or was edited.
+    """
+    if kept is None:
+        return CONTEST
+    return from_factors(kept["name"], kept["factors"], source)
+
+
+def differences(here: LabelSet, there: LabelSet) -> list[str]:
+    """What factors of two sets are not alike, in words; [] of equal sets."""
+    found = []
+    for name in dict.fromkeys((*here.names, *there.names)):
+        sides = [next((f for f in labels.factors if f.name == name), None) for labels in (there, here)]
+        if sides[0] != sides[1]:
+            before, now = (describe(side) if side else "none" for side in sides)
+            if before == now:
+                before, now = (str(_plain(side)) if side else "none" for side in sides)
+            found.append(f"{name}: {before} there, {now} here")
+    return found or (["order of the factors"] if here.names != there.names else [])
+
+
+def describe(factor: Factor) -> str:
+    """A factor in a few words: its values, or its bands."""
+    return ", ".join(factor.classes)
+
+
+def _factor(name: str, value: Any, source: Path | str) -> Factor:
+    if not name.isidentifier() or name in RESERVED:
+        raise ValueError(
+            f"{source}: {name!r} cannot be a factor's name, which is letters, digits and _, and none of the "
+            "columns that a cache has; rename it, and give the table's own name as column"
+        )
+    if isinstance(value, str):
+        if value != CONTEST.name or name not in CONTEST.names:
+            known = ", ".join(f'{each} = "{CONTEST.name}"' for each in CONTEST.names)
+            raise ValueError(
+                f"{source}: {name} = {value!r}: only {known} stand for built-in factors; list its values"
+            )
+        return CONTEST.factor(name)
+    if isinstance(value, list):
+        value = {"categories": value}
+    if not isinstance(value, dict) or len({"categories", "edges"} & {*value}) != 1:
+        raise ValueError(
+            f'{source}: {name}: give its values, {name} = ["yes", "no"], or a table [{name}] with categories, '
+            "or with edges for a number"
+        )
+    place = f"{source}: {name}"
+    if "edges" in value:
+        check_keys(_NumberTable, value, place)
+        number = from_table(_NumberTable, value, place)
+        least, most = number.range
+        return _named(
+            source,
+            lambda: Number(
+                name=name,
+                edges=number.edges,
+                unit=number.unit,
+                least=least,
+                most=most,
+                per=number.per,
+                column=number.column,
+            ),
+        )
+    check_keys(_CategoriesTable, value, place)
+    categories = from_table(_CategoriesTable, value, place)
+    words = categories.words
+    if strange := [word for word in words if word not in categories.categories]:
+        raise ValueError(f"{place}: words of {strange[0]!r}: {nearest(strange[0], categories.categories)}")
+    return _named(
+        source,
+        lambda: Categories(
+            name=name,
+            categories=categories.categories,
+            words=tuple(words.get(each, ()) for each in categories.categories) if words else (),
+            per=categories.per,
+            column=categories.column,
+        ),
+    )
+
+
+def _plain(factor: Factor) -> Any:
+    """A factor as TOML and JSON know it."""
+    if factor in CONTEST.factors:
+        return CONTEST.name
+    more = {
+        key: getattr(factor, key)
+        for key in ("per", "column")
+        if getattr(factor, key) != getattr(Categories, key)
+    }
+    if isinstance(factor, Number):
+        table: dict[str, Any] = {"edges": list(factor.edges)}
+        if factor.unit:
+            table["unit"] = factor.unit
+        if (factor.least, factor.most) != (Number.least, Number.most):
+            table["range"] = [factor.least, factor.most]
+        return {**table, **more}
+    categories = list(factor.categories)
+    words = {name: list(each) for name, each in zip(categories, factor.words, strict=False) if each}
+    if not words and not more:
+        return categories
+    return {"categories": categories, **({"words": words} if words else {}), **more}
+
+
+def _toml(value: Any) -> str:
+    """A value in one line; texts, numbers and lists of them are written in TOML as in JSON."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_toml(key)} = {_toml(each)}' for key, each in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _named_twice(text: str) -> str:
+    """The complaint about a factor that a file names twice, or ""."""
+    seen: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.match(r"\s*\[?\s*\"?(\w+)\"?\s*[\]=]", line)
+        before = seen.setdefault(found[1], number) if found and not line.startswith((" ", "\t")) else number
+        if found and before != number and found[1] not in _FIELDS:
+            return (
+                f"two factors are called {found[1]!r}, in lines {before} and {number}; rename or remove one"
+            )
+    return ""
+
+
+def _named(source: Path | str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
