@@ -98,9 +98,10 @@ class Cache:
     @cached_property
     def index(self) -> pd.DataFrame:
         """One row a sample: key, position (in the source's listing), image_id, source, source_bytes,
-        source_sha256, shard, offset, length (bytes), height, width, codec, person, a column of labels for each
-        factor of `label_set`, face_box, crop_box (xyxy, source pixels), crop_angle (degrees by which that box is turned clockwise),
-        landmarks (five x, y), score, faces (found in the photo), detector (step that found it), status.
+        source_sha256, shard, offset, length (bytes), height, width, codec, person, a column of labels for
+        each factor of `label_set`, face_box, crop_box (xyxy, source pixels), crop_angle (degrees by which
+        that box is turned clockwise), landmarks (five x, y), score, faces (found in the photo), detector
+        (step that found it), status.
 
         It takes 1.5 kB a row, so what needs few columns of many rows reads them with `columns`.
         """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +41,8 @@ class Categories:
     """Whether all photos of one person have the same value."""
     column: str = ""
     """What a table calls it, where not by its name."""
+    edges: ClassVar[tuple[float, ...]] = ()
+    """Only numbers are cut."""
 
     def __post_init__(self) -> None:
         if len(self.categories) < 2:
@@ -199,7 +202,7 @@ def check_edges(name: str, edges: Sequence[float]) -> None:
     """
     if not edges:
         raise ValueError(f"{name}: no edges; a number needs at least one, where its second band begins")
-    if any(not low < high for low, high in zip(edges, edges[1:], strict=False)):
+    if any(not low < high for low, high in itertools.pairwise(edges)):
         raise ValueError(f"{name}: edges {_numbers(edges)} must ascend, each once")
 
 
@@ -217,7 +220,7 @@ def band_names(edges: Sequence[float], least: float | None = None) -> tuple[str,
         else f"{low:g}"
         if whole
         else f"{low:g} to {high:g}"
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in itertools.pairwise(edges)
     )
     first = f"<{edges[0]:g}" if least is None else band_names((least, edges[0]))[1]
     return (first, *middle, f">={edges[-1]:g}")

@@ -14,9 +14,9 @@ from faces.labels import Factor, IntArray, LabelSet, Photos
 FoldScheme = Literal["person", "age_group", "holdout", "everything", "image", "split", "split_folds"]
 """person: people are dealt to the folds, evenly over the values of their factors. age_group: each band of the
 factor age alone is divided into equal parts. holdout: fold 0 of person and no other. everything: nobody
-validates. image: photos are dealt, evenly over all their labels, so that people stand on both sides and scores
-are too good. split: as the data came, train and val (test where there is no val). split_folds: as the data came,
-fold k validates what it calls fold<k>."""
+validates. image: photos are dealt, evenly over all their labels, so that people stand on both sides and
+scores are too good. split: as the data came, train and val (test where there is no val). split_folds: as the
+data came, fold k validates what it calls fold<k>."""
 EXTRA, EVERY_FOLD = "extra", "all"
 """Column of a cache's index that names the folds in which a photo beside the ordinary ones trains, and its
 value for all of them; `fold<k>` is fold k alone, "" an ordinary photo. Without it all are ordinary."""
@@ -116,8 +116,9 @@ def _deal_people(
     by_age: bool,
 ) -> Division:
     people, person = np.unique(persons, return_inverse=True)
-    # What is the person's first, and of these the last factor: age before gender, as the contest's people are.
-    factors = sorted(reversed(labels.factors), key=lambda factor: factor.per != "person")
+    # Factors of the person first, and of these the last first: age, gender, as the contest's people are dealt.
+    factors = [*reversed(labels.factors)]
+    factors.sort(key=lambda factor: factor.per != "person")
     if by_age:
         if "age" not in labels.names:
             raise ValueError("fold_scheme=age_group: these labels have no factor age; use person")
@@ -170,14 +171,15 @@ def _too_few(factor: Factor, codes: IntArray, folds: int, told: Collection[str])
             rare = f"{name} has {count} people, fewer than folds={folds}"
             if factor.name in told and factor.per == "person":
                 raise ValueError(
-                    f"{factor.name} {rare}: choose at most {max(2, count)} folds, add people, or train another task"
+                    f"{factor.name} {rare}: choose at most {max(2, count)} folds, add people, or train "
+                    "another task"
                 )
             return rare
     return ""
 
 
 def _deal(strata: Sequence[IntArray], count: int, folds: int, seed: int) -> IntArray:
-    """[n] folds of n people or photos that stand in the order of their names; the first stratum is the widest."""
+    """[n] folds of n people or photos that stand in the order of their names."""
     # scikit-learn's StratifiedKFold knows no neighbouring strata: the remainders of both genders of an age
     # band may meet in one fold. It also warns of a stratum smaller than the number of folds.
     shuffled = np.random.default_rng(seed).permutation(count)
@@ -216,7 +218,7 @@ def _as_split(scheme: FoldScheme, persons: NDArray[Any], splits: ArrayLike | Non
         both = np.intersect1d(persons[fold == number], persons[(fold != number) & ~unused])
         if len(both):
             raise ValueError(
-                f"fold_scheme={scheme}: person {both[0]!s} is in {wanted[number]!r} and in what it is trained on "
-                f"({len(both)} such people), so scores would be too good; use fold_scheme=person"
+                f"fold_scheme={scheme}: person {both[0]!s} is in {wanted[number]!r} and in what is trained "
+                f"on ({len(both)} such people), so scores would be too good; use fold_scheme=person"
             )
     return Division(fold=fold, unused=unused)

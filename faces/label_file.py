@@ -25,17 +25,21 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from faces.command import check_keys, from_table, nearest
 from faces.factors import Categories, Factor, Number, Per
 from faces.labels import CONTEST, LabelSet
 
+T = TypeVar("T")
 FILE_NAME: Final = "labels.toml"
 """Its name beside the photos."""
-RESERVED: Final = frozenset(
-    ["key", "position", "image_id", "source", "source_bytes", "source_sha256", "bytes", "problem", "reason", "person", "shard", "offset", "length", "height", "width", "codec", "box", "face_box", "crop_box", "crop_angle", "landmarks", "score", "faces", "detector", "status", "split", "extra", "fold", "row", "path", "contest"]
+_COLUMNS: Final = (
+    "key position image_id source source_bytes source_sha256 bytes problem reason person shard offset length "
+    "height width codec box face_box crop_box crop_angle landmarks score faces detector status split extra "
+    "fold row path truth contest"
 )
+RESERVED: Final = frozenset(_COLUMNS.split(" "))
 """Names of other columns of a cache's tables."""
 
 _FIELDS: Final = frozenset(["categories", "words", "edges", "unit", "range", "per", "column"])
@@ -174,8 +178,8 @@ def _factor(name: str, value: Any, source: Path | str) -> Factor:
         value = {"categories": value}
     if not isinstance(value, dict) or len({"categories", "edges"} & {*value}) != 1:
         raise ValueError(
-            f'{source}: {name}: give its values, {name} = ["yes", "no"], or a table [{name}] with categories, '
-            "or with edges for a number"
+            f'{source}: {name}: give its values, {name} = ["yes", "no"], or a table [{name}] with categories '
+            "or, for a number, with edges"
         )
     place = f"{source}: {name}"
     if "edges" in value:
@@ -254,7 +258,7 @@ def _named_twice(text: str) -> str:
     return ""
 
 
-def _named(source: Path | str, make: Callable[[], Any]) -> Any:
+def _named(source: Path | str, make: Callable[[], T]) -> T:
     try:
         return make()
     except ValueError as error:

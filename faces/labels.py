@@ -19,9 +19,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faces.command import nearest
 from faces.factors import (
@@ -37,8 +38,13 @@ from faces.factors import (
 )
 
 __all__ = ["UNKNOWN", "Categories", "Factor", "FloatArray", "IntArray", "Number"]
-Photos = Mapping[str, Any]
-"""Labels as they are stored: [n] of each factor by its name; a table's columns, for example."""
+
+
+class Photos(Protocol):
+    """Labels as they are stored: [n] of each factor by its name; a table, for example."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The labels of one factor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +125,7 @@ class Task:
     def encode(self, photos: Photos) -> IntArray:
         """[n] int64 classes of n photos, `UNKNOWN` where a label is not known or the photo not the task's."""
         code: IntArray | None = None
-        valid = np.True_
+        valid: NDArray[np.bool_] | np.bool_ = np.True_
         for part, size in zip(self.parts, self.sizes, strict=True):
             mine = part.encode(photos[part.factor.name])
             code = mine if code is None else code * size + mine
@@ -127,7 +133,7 @@ class Task:
         assert code is not None
         return np.where(valid, code, UNKNOWN)
 
-    def known(self, photos: Photos) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def known(self, photos: Photos) -> NDArray[np.bool_]:
         """[n] whether all factors of the task are known, be the photo the task's or not."""
         codes = [part.factor.codes(photos[part.factor.name]) for part in self.parts]
         return np.asarray(np.min(codes, axis=0) >= 0)

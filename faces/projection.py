@@ -26,14 +26,14 @@ def same_head(tasks: Iterable[Task], wanted: Task) -> str | None:
 
 
 def folds_whole(part: Part) -> bool:
-    """Whether a factor's own values follow from what is told of it: its own edges are all among those told."""
-    own = getattr(part.factor, "edges", ())
+    """Whether a factor's own values follow from what is told of it: all its edges are among those told."""
+    own = part.factor.edges
     return part.least is None and {*own} <= {*part.edges}
 
 
 def from_whole(part: Part) -> bool:
     """Whether what is told of a factor follows from its own values: each of its edges is one of them."""
-    own = {*getattr(part.factor, "edges", ())}
+    own = {*part.factor.edges}
     return {*part.edges} <= own and (part.least is None or part.least in own)
 
 
@@ -88,7 +88,7 @@ def marginal(probabilities: FloatArray, task: Task, factor: str) -> FloatArray:
     part = task.parts[axis - 1]
     if part.whole:
         return summed
-    own = getattr(part.factor, "edges", ())
+    own = part.factor.edges
     bands = np.digitize((-np.inf, *part.edges), own)
     folded = np.zeros((len(summed), len(own) + 1), summed.dtype)
     for column, band in enumerate(bands):
@@ -116,7 +116,7 @@ def _joint(predictions: Mapping[str, FloatArray], factors: Sequence[str], labels
 
 
 def _joint_head(heads: Sequence[Task], factors: Sequence[str]) -> Task | None:
-    """The head that alone has the joint probabilities of several factors' own values, or of all that is told."""
+    """The head that alone has the joint probabilities of some factors, or of all that any head tells."""
     told = {part.factor.name for task in heads for part in task.parts if folds_whole(part)}
     wanted = {*factors} if len(factors) > 1 else told
     telling = [task for task in heads if len(task.factors) > 1 and task.whole and wanted <= {*task.factors}]
