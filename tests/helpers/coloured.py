@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from faces.cache import Cache
+from faces.labels import CONTEST
 from faces.tar import Sample
 from faces.writer import CacheWriter
 
@@ -54,7 +55,11 @@ def write_coloured(
         fields = {**coloured_sample(position, 0, 0, labelled=labelled).fields}
         samples.insert(1, Sample(fields={**fields, "status": "rejected", "reason": "no JPEG"}, data=None))
     writer = CacheWriter(
-        folder, settings={**SETTINGS, **settings}, source={"photos": len(samples)}, shard_count=2
+        folder,
+        settings={**SETTINGS, **settings},
+        labels=CONTEST,
+        source={"photos": len(samples)},
+        shard_count=2,
     )
     for shard in writer.pending():
         writer.write(shard, samples[shard::2])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES
+from faces.labels import CLASS_NAMES, CONTEST
 from faces.tar import Sample
 from faces.writer import CacheWriter
 from preprocess.join_caches import join_caches
@@ -27,7 +27,11 @@ def write_extra(
                 fields["extra"] = folds[number]
             samples.append(Sample(fields=fields, data=sample.data))
     writer = CacheWriter(
-        folder, settings={**SETTINGS, **settings}, source={"photos": len(samples)}, shard_count=1
+        folder,
+        settings={**SETTINGS, **settings},
+        labels=CONTEST,
+        source={"photos": len(samples)},
+        shard_count=1,
     )
     writer.write(0, samples)
     return writer.finish()

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from faces.cache import Cache
-from faces.labels import TASKS
+from faces.label_file import stored_labels
 from infer.predict.heads import Panels
 from infer.predict.out_of_fold import plan_out_of_fold
 from train.data.rows import fold_rows
@@ -47,14 +47,15 @@ def write_runs(
 ) -> Path:
     """Folds of a recipe below `folder / name`; `changes` are fields of the card."""
     recipe = Recipe(tasks=tuple(tasks), backbone="test_resnet", image_size=32, precision="fp32")  # type: ignore[arg-type]
+    labels = cache.label_set
     torch.manual_seed(seed)
-    network = build_model(recipe, initialise=False)
+    network = build_model(recipe, labels, initialise=False)
     for fold in folds:
         rows = fold_rows(cache, recipe.tasks, fold=fold, folds=FOLDS, seed=0)
         card = RunCard(
             recipe=recipe,
             normalisation=Normalisation(mean=(0.5,) * 3, std=(0.25,) * 3),
-            classes={task: TASKS[task].classes for task in tasks},
+            classes={task: labels.task(task).classes for task in tasks},
             fold=fold,
             folds=FOLDS,
             fold_seed=0,
@@ -62,16 +63,18 @@ def write_runs(
             epoch=0,
             score=0.5,
             crop=cache.description["settings"],
+            labels=labels,
             prior=rows.prior,
         )
         run = folder / name / f"fold{fold}"
         run.mkdir(parents=True)
         save_best(network, dataclasses.replace(card, **changes), run / "best.safetensors")  # type: ignore[arg-type]
-        (run / "request.json").write_text(json.dumps({"cache": cache.identity, "fold": fold}))
+        request = {"cache": cache.identity, "labels": stored_labels(labels), "fold": fold}
+        (run / "request.json").write_text(json.dumps(request))
         probabilities = {
             task: guesses(
                 cache.labels(task)[rows.validation],
-                len(TASKS[task].classes),
+                len(labels.task(task).classes),
                 skill=skill,
                 seed=100 * seed + 10 * fold + place,
             )

@@ -1,13 +1,13 @@
 """Runs that nobody trained, whose answers differ from photo to photo all the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from faces.labels import CLASS_COUNT, TASKS
+from faces.labels import CONTEST, LabelSet
 from train.engine.checkpoint import RunCard, save_best
 from train.network.model import Normalisation, build_model
 from train.recipe.recipe import Recipe
@@ -27,12 +27,26 @@ CROP = {
 }
 
 
+def even_prior(tasks: Sequence[str], labels: LabelSet) -> dict[str, tuple[float, ...]]:
+    """The prior of a run's card, as if all classes were equally frequent."""
+    sizes = {
+        task: len(labels.task(task).classes) for task in ([labels.headline] if labels.headline else tasks)
+    }
+    return {task: (1 / size,) * size for task, size in sizes.items()}
+
+
 def write_run(
-    folder: Path, recipe: Recipe, *, fold: int = 0, crop: Mapping[str, Any] = CROP, seed: int = 0
+    folder: Path,
+    recipe: Recipe,
+    *,
+    fold: int = 0,
+    crop: Mapping[str, Any] = CROP,
+    seed: int = 0,
+    labels: LabelSet = CONTEST,
 ) -> Path:
     """`folder`/fold<k>/best.safetensors of random weights, the heads' so large that answers differ."""
     torch.manual_seed(seed + fold)
-    network = build_model(recipe, initialise=False)
+    network = build_model(recipe, labels, initialise=False)
     network.train()
     with torch.no_grad():
         images = torch.rand(16, 1, 1, 1) * torch.rand(16, 3, recipe.image_size, recipe.image_size)
@@ -48,7 +62,7 @@ def write_run(
     card = RunCard(
         recipe=recipe,
         normalisation=Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        classes={task: TASKS[task].classes for task in recipe.tasks},
+        classes={task: labels.task(task).classes for task in recipe.tasks},
         fold=fold,
         folds=5,
         fold_seed=0,
@@ -56,7 +70,8 @@ def write_run(
         epoch=0,
         score=0.5,
         crop=crop,
-        prior=(1 / CLASS_COUNT,) * CLASS_COUNT,
+        labels=labels,
+        prior=even_prior(recipe.tasks, labels),
     )
     save_best(network, card, path)
     return path
