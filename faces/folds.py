@@ -68,9 +68,9 @@ def divide_photos(
     of an age band) and of the whole differ by at most one, and remainders rotate: with 7 and 8 people and
     5 folds, folds 0 and 1 get 2 of the seven, folds 2, 3 and 4 get 2 of the eight, and all have 3.
 
-    Strata are the combined values of all factors in which each person has one value and every value has
-    at least as many people as there are folds. They depend on the labels alone, not on what is trained:
-    recipes for different factors then see the same people, and can vote together and be scored out of fold.
+    Strata are the combined values of all factors in which each person has one value. Where a value has fewer
+    people than there are folds, some folds have none of it. Strata depend on the labels alone, not on what is
+    trained: recipes for different factors then leave out the same people, and can be scored together.
 
     Args:
         scheme: who is divided, and how.
@@ -116,7 +116,7 @@ def _deal_people(
     by_age: bool,
 ) -> Division:
     people, person = np.unique(persons, return_inverse=True)
-    # Factors of the person first, and of these the last first: age, gender, as the contest's people are dealt.
+    # Factors of the person first, of these the last first: the contest's people by age, then gender.
     factors = [*reversed(labels.factors)]
     factors.sort(key=lambda factor: factor.per != "person")
     if by_age:
@@ -126,13 +126,13 @@ def _deal_people(
     strata, not_by = {}, {}
     for factor in factors:
         codes, why = _of_people(people, person, factor, photos)
-        why = why or _too_few(factor, codes, folds, told)
+        if not why:
+            strata[factor.name] = codes
+            why = _too_few(factor, codes, folds, told)
         if why:
             not_by[factor.name] = why
-        else:
-            strata[factor.name] = codes
     fold = _deal([*strata.values()], len(people), folds, seed)[person]
-    return Division(fold=fold, by=tuple(strata), not_by=not_by)
+    return Division(fold=fold, by=tuple(name for name in strata if name not in not_by), not_by=not_by)
 
 
 def _of_people(
@@ -174,7 +174,7 @@ def _too_few(factor: Factor, codes: IntArray, folds: int, told: Collection[str])
                     f"{factor.name} {rare}: choose at most {max(2, count)} folds, add people, or train "
                     "another task"
                 )
-            return rare
+            return f"{rare}, so some folds have none of them"
     return ""
 
 

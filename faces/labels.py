@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.command import nearest
+from faces.contest import AGE_BANDS, AGE_EDGES, FACTORS, GENDERS, MASKS, NAMED
 from faces.factors import (
     UNKNOWN,
     Categories,
@@ -37,7 +38,18 @@ from faces.factors import (
     check_edges,
 )
 
-__all__ = ["UNKNOWN", "Categories", "Factor", "FloatArray", "IntArray", "Number"]
+__all__ = [
+    "AGE_BANDS",
+    "AGE_EDGES",
+    "GENDERS",
+    "MASKS",
+    "UNKNOWN",
+    "Categories",
+    "Factor",
+    "FloatArray",
+    "IntArray",
+    "Number",
+]
 
 
 class Photos(Protocol):
@@ -250,35 +262,7 @@ def _cut(factor: Number, edges: str | None, least: str | None, expression: str) 
     return Part(factor=factor, edges=numbers, least=start)
 
 
-MASKS: Final = ("wear", "incorrect", "normal")
-GENDERS: Final = ("male", "female")
-AGE_EDGES: Final = (30.0, 60.0)
-AGE_BANDS: Final = band_names(AGE_EDGES)
-_MASK_WORDS: Final = (
-    "0 worn wearing mask masked with_mask withmask mask_worn correct correct_mask correctly_worn cmfd",
-    "1 incorrect_mask incorrectly_worn mask_incorrect mask_weared_incorrect wrong imfd",
-    "2 unmasked no_mask nomask without_mask withoutmask without not_worn",
-)
-CONTEST: Final = LabelSet(
-    name="contest",
-    factors=(
-        Categories(name="mask", categories=MASKS, words=tuple(tuple(w.split()) for w in _MASK_WORDS)),
-        Categories(
-            name="gender",
-            categories=GENDERS,
-            words=(("0", "m", "man", "men", "boy"), ("1", "f", "woman", "women", "girl")),
-            per="person",
-        ),
-        Number(name="age", edges=AGE_EDGES, unit="years", per="person"),
-    ),
-    named={
-        "class18": "mask*gender*age",
-        "age3": "age",
-        "age6": "age[20, 30, 47, 55, 60]",
-        "mask_gender": "mask*gender",
-        "senior": "age>=30[60]",
-    },
-)
+CONTEST: Final = LabelSet(name="contest", factors=FACTORS, named=NAMED)
 """Mask wear, gender and age, as the contest has them."""
 TASKS: Final[Mapping[str, Task]] = {
     name: CONTEST.task(name)

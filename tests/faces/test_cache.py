@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 import sys
 import tarfile
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from faces.cache import Cache, CacheError
+from faces.labels import CONTEST, Categories, LabelSet, Number
 from faces.tar import Sample
 from faces.writer import CacheWriter
 
@@ -41,7 +43,7 @@ def photo(position: int, *, rejected: bool = False) -> Sample:
 def write(
     folder: Path, shards: tuple[int, ...] = (0, 1), settings: dict[str, object] = SETTINGS
 ) -> CacheWriter:
-    writer = CacheWriter(folder, settings=settings, source=SOURCE, shard_count=2)
+    writer = CacheWriter(folder, settings=settings, labels=CONTEST, source=SOURCE, shard_count=2)
     for shard in shards:
         writer.write(shard, [photo(p, rejected=p == 7) for p in range(shard * 5, shard * 5 + 5)])
     return writer
@@ -153,7 +155,43 @@ def test_full_disk_leaves_the_shard_unwritten(tmp_path: Path, monkeypatch: pytes
 
 
 def test_all_rejected_is_an_error_with_the_reasons(tmp_path: Path) -> None:
-    writer = CacheWriter(tmp_path / "cache", settings=SETTINGS, source=SOURCE, shard_count=1)
+    writer = CacheWriter(tmp_path / "cache", settings=SETTINGS, labels=CONTEST, source=SOURCE, shard_count=1)
     writer.write(0, [photo(p, rejected=True) for p in range(3)])
     with pytest.raises(CacheError, match=r"none of 3 photos could be used.*broken, badly"):
         writer.finish()
+
+
+def test_own_factors_are_stored_with_the_cache_and_give_its_tasks(tmp_path: Path) -> None:
+    helmet = Categories(name="helmet", categories=("on", "off"), words=(("si",), ("no",)))
+    tall = Number(name="tall", edges=(160.0,), unit="cm", most=250.0, per="person")
+    labels = LabelSet(name="site", factors=(helmet, tall))
+    writer = CacheWriter(tmp_path, settings=SETTINGS, labels=labels, source=SOURCE, shard_count=1)
+    own = [{"helmet": 1, "tall": 171.5}, {"helmet": -1, "tall": 150.0}, {"helmet": 0, "tall": math.nan}]
+    samples = [photo(position, rejected=position == 2) for position in range(3)]
+    kept = [{k: v for k, v in s.fields.items() if k not in ("mask", "gender", "age")} for s in samples]
+    writer.write(
+        0, [Sample(fields={**k, **o}, data=s.data) for k, o, s in zip(kept, own, samples, strict=True)]
+    )
+    cache = Cache.open(writer.finish().folder)
+    assert cache.label_set == labels
+    assert cache.labels("helmet*tall").tolist() == [3, -1]
+    assert cache.known("tall").tolist() == [True, True] and cache.known("helmet").tolist() == [True, False]
+    assert cache.labels("tall>=140[150, 165]").tolist() == [2, 1]
+    [reject] = cache.rejects.to_dict("records")
+    assert reject["helmet"] == 0 and math.isnan(reject["tall"]) and "mask" not in reject
+
+
+def test_a_cache_of_other_factors_is_not_continued(tmp_path: Path) -> None:
+    for name, values in (("one", ("yes", "no")), ("two", ("no", "yes"))):
+        labels = LabelSet(name=name, factors=(Categories(name="glasses", categories=values),))
+        if name == "one":
+            CacheWriter(tmp_path, settings=SETTINGS, labels=labels, source=SOURCE, shard_count=1)
+    with pytest.raises(
+        CacheError, match=r"labels\.glasses: yes, no there, no, yes here.*choose another CACHE"
+    ):
+        CacheWriter(tmp_path, settings=SETTINGS, labels=labels, source=SOURCE, shard_count=1)
+
+
+def test_a_contest_cache_says_nothing_of_its_factors(cache: Cache) -> None:
+    assert "labels" not in cache.description
+    assert cache.label_set is CONTEST

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faces.folds import FoldScheme, fold_numbers, fold_of_rows
-from faces.labels import IntArray
+from faces.folds import Division, FoldScheme, divide_photos, fold_numbers
+from faces.labels import CONTEST, Categories, IntArray, LabelSet
 
 SHARES = (0.47, 0.46, 0.07)
 OF_PEOPLE: tuple[FoldScheme, ...] = ("person", "age_group", "holdout")
@@ -33,13 +33,27 @@ class People:
     def folds(
         self, scheme: FoldScheme, folds: int, seed: int, rows: IntArray | slice = slice(None)
     ) -> IntArray:
-        return fold_of_rows(
+        return self.division(scheme, folds, seed, rows).fold
+
+    def division(
+        self,
+        scheme: FoldScheme,
+        folds: int,
+        seed: int,
+        rows: IntArray | slice = slice(None),
+        told: tuple[str, ...] = ("age",),
+    ) -> Division:
+        years = np.array([20.0, 40.0, 70.0])[self.classes % 3]
+        photos = {"mask": self.classes // 6, "gender": self.classes // 3 % 2, "age": years}
+        return divide_photos(
             scheme,
             keys=self.keys[rows],
             persons=self.persons[rows],
-            classes=self.classes[rows],
+            photos={name: values[rows] for name, values in photos.items()},
+            labels=CONTEST,
             folds=folds,
             seed=seed,
+            told=told,
         )
 
     def each(self, values: np.ndarray) -> np.ndarray:
@@ -110,7 +124,7 @@ def test_shares_of_a_contest_sized_data_set_stay_within_half_a_point() -> None:
 @given(people=crowds(), folds=fold_counts, seed=seeds, shuffle=seeds)
 def test_the_order_of_rows_does_not_count(people: People, folds: int, seed: int, shuffle: int) -> None:
     order = np.random.default_rng(shuffle).permutation(len(people.keys))
-    for scheme in get_args(FoldScheme):
+    for scheme in [s for s in get_args(FoldScheme) if not s.startswith("split")]:
         fold = people.folds(scheme, folds, seed)
         np.testing.assert_array_equal(people.folds(scheme, folds, seed, order), fold[order])
 
@@ -150,9 +164,7 @@ def test_people_that_cannot_be_divided_are_refused() -> None:
     with pytest.raises(ValueError, match="folds=1"):
         people.folds("person", 1, 0)
     for scheme in OF_PEOPLE:
-        with pytest.raises(
-            ValueError, match=r"age band >=60 has 2 people, fewer than folds=3: .* at most 2 "
-        ):
+        with pytest.raises(ValueError, match=r"age >=60 has 2 people, fewer than folds=3: .* at most 2 "):
             people.folds(scheme, 3, 0)
     with pytest.raises(ValueError, match="only 2 photos"):
         people.folds("image", 3, 0, slice(2))
@@ -163,6 +175,85 @@ def test_a_person_of_two_genders_or_age_bands_is_named(change: int) -> None:
     people = People(np.array([[3, 0], [3, 0], [3, 0]]), 0)
     photo = np.flatnonzero(people.band == 0)[0]
     people.classes[photo] += change
-    with pytest.raises(ValueError, match=rf"person {people.persons[photo]} has .*\(1 such people\)"):
+    with pytest.raises(
+        ValueError, match=rf"person {people.persons[photo]} has .*\(1 such people\).*per = .photo"
+    ):
         people.folds("person", 3, 0)
     assert len(people.folds("image", 3, 0)) == len(people.keys)
+
+
+def test_a_rare_value_of_what_is_not_trained_stops_nothing_and_is_named() -> None:
+    people = People(np.array([[9, 9], [9, 9], [1, 1]]), 0)
+    division = people.division("person", 3, 0, told=("mask",))
+    assert division.by == ("gender",)
+    assert division.not_by["age"].startswith(">=60 has 2 people, fewer than folds=3")
+    assert "differs among the photos of 38 people" in division.not_by["mask"]
+    gender = people.each(people.gender)
+    assert all(spread(3, people.each(division.fold)[gender == g]) <= 1 for g in (0, 1))
+
+
+def test_what_is_trained_does_not_decide_who_validates() -> None:
+    people = People(np.full((3, 2), 8), 0)
+    folds = [people.division("person", 4, 0, told=told).fold for told in ((), ("mask",), ("age", "gender"))]
+    assert all((fold == folds[0]).all() for fold in folds)
+
+
+def own_photos(count: int, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {"glasses": rng.integers(-1, 2, count), "mood": rng.integers(0, 3, count)}
+
+
+OWN = LabelSet(
+    name="own",
+    factors=(
+        Categories(name="glasses", categories=("yes", "no")),
+        Categories(name="mood", categories=("a", "b", "c")),
+    ),
+)
+
+
+def divide(
+    scheme: FoldScheme, persons: np.ndarray, photos: dict[str, np.ndarray], **more: object
+) -> Division:
+    given: dict[str, object] = {"labels": OWN, "folds": 4, "seed": 2, **more}
+    return divide_photos(scheme, keys=np.arange(len(persons)), persons=persons, photos=photos, **given)  # type: ignore[arg-type]
+
+
+def test_people_of_own_factors_are_spread_evenly_over_all_their_values_known_or_not() -> None:
+    photos = own_photos(200, 1)
+    division = divide("person", np.arange(200), photos)
+    assert division.by == ("mood", "glasses") and not division.not_by
+    for mood in range(3):
+        for glasses in (-1, 0, 1):
+            mine = (photos["mood"] == mood) & (photos["glasses"] == glasses)
+            assert spread(4, division.fold[mine]) <= 1
+
+
+def test_age_groups_need_a_factor_age() -> None:
+    with pytest.raises(ValueError, match="no factor age; use person"):
+        divide("age_group", np.arange(40), own_photos(40, 0))
+
+
+def test_the_datas_own_split_is_followed_and_test_photos_take_no_part() -> None:
+    splits = np.array(["train"] * 5 + ["val"] * 3 + ["test"] * 2)
+    division = divide("split", np.arange(10), own_photos(10, 0), splits=splits)
+    assert division.fold.tolist() == [-1] * 5 + [0] * 3 + [-1] * 2
+    assert division.unused is not None and division.unused.tolist() == [False] * 8 + [True] * 2
+    without_val = divide("split", np.arange(7), own_photos(7, 0), splits=np.delete(splits, [5, 6, 7]))
+    assert without_val.fold.tolist() == [-1] * 5 + [0] * 2
+    own = np.array([f"fold{k % 4}" for k in range(12)])
+    assert (
+        divide("split_folds", np.arange(12), own_photos(12, 0), splits=own).fold.tolist() == [0, 1, 2, 3] * 3
+    )
+
+
+def test_a_split_that_is_none_or_divides_a_person_is_refused() -> None:
+    photos = own_photos(4, 0)
+    with pytest.raises(
+        ValueError, match=r"no labelled photo came as 'test'.*not named: use fold_scheme=person"
+    ):
+        divide("split", np.arange(4), photos)
+    with pytest.raises(ValueError, match="'fold2'"):
+        divide("split_folds", np.arange(4), photos, splits=np.array(["fold0", "fold1", "fold3", "fold3"]))
+    with pytest.raises(ValueError, match=r"person 1 is in 'val' and in what is trained on \(1 such"):
+        divide("split", np.array([0, 1, 1, 2]), photos, splits=np.array(["train", "train", "val", "val"]))

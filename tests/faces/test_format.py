@@ -13,6 +13,7 @@ from nvidia.dali import fn, pipeline_def, types
 from PIL import Image
 
 from faces.cache import Cache, extension_of
+from faces.labels import CONTEST
 from faces.tar import Sample
 from faces.writer import CacheWriter
 from pipeline.loader import Loader
@@ -34,7 +35,11 @@ def write(folder: Path, codec: str, **settings: str) -> Cache:
     """Photos 0 to 10 in two shards, in shuffled order, the fifth of them rejected."""
     channels = 4 if settings else 3
     writer = CacheWriter(
-        folder, settings={"codec": codec, "size": SIZE, **settings}, source={"photos": COUNT}, shard_count=2
+        folder,
+        settings={"codec": codec, "size": SIZE, **settings},
+        labels=CONTEST,
+        source={"photos": COUNT},
+        shard_count=2,
     )
     order = np.random.default_rng(0).permutation(COUNT).tolist()
     for shard in writer.pending():
@@ -145,7 +150,9 @@ def test_the_pipeline_gives_the_same_pixels_from_png_as_from_raw(
 
 def test_a_damaged_png_is_named_by_the_pipeline(tmp_path: Path) -> None:
     fields = {"key": "broken", "position": 0, "height": SIZE, "width": SIZE, "status": "detected"}
-    writer = CacheWriter(tmp_path, settings={"codec": "png", "size": SIZE}, source={}, shard_count=1)
+    writer = CacheWriter(
+        tmp_path, settings={"codec": "png", "size": SIZE}, labels=CONTEST, source={}, shard_count=1
+    )
     writer.write(0, [Sample(fields=fields, data=encode(crop(0), "png", 95)[:200])])
     cache = writer.finish()
     with pytest.raises(ValueError, match="cannot decode key broken"):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from faces.labels import CLASS_NAMES, TASKS, compose, covers_classes, split_classes
+from faces.labels import CLASS_NAMES, CONTEST, TASKS, Categories, LabelSet, Number
 
 
 def every_photo() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -12,7 +12,10 @@ def every_photo() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_class18_is_the_contests_formula() -> None:
     mask, gender, age = every_photo()
     band = np.select([age < 30, age < 60], [0, 1], 2)
-    assert TASKS["class18"].encode(mask, gender, age).tolist() == (mask * 6 + gender * 3 + band).tolist()
+    assert (
+        TASKS["class18"].encode({"mask": mask, "gender": gender, "age": age}).tolist()
+        == (mask * 6 + gender * 3 + band).tolist()
+    )
     assert CLASS_NAMES[0] == "wear male <30"
     assert CLASS_NAMES[17] == "normal female >=60"
     assert [len(task.classes) for task in TASKS.values()] == [18, 3, 2, 3, 6, 6, 2]
@@ -21,42 +24,70 @@ def test_class18_is_the_contests_formula() -> None:
 def test_age_edges_and_people_who_are_not_the_tasks() -> None:
     ages = [19.0, 20, 29, 30, 46, 47, 54, 55, 59, 60, np.nan]
     unknown = np.full(len(ages), -1)
-    assert TASKS["age6"].encode(unknown, unknown, ages).tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, -1]
-    assert TASKS["senior"].encode(unknown, unknown, ages).tolist() == [-1, -1, -1, 0, 0, 0, 0, 0, 0, 1, -1]
-    assert TASKS["class18"].encode(unknown, unknown, ages).tolist() == [-1] * len(ages)
+    photos = {"mask": unknown, "gender": unknown, "age": ages}
+    assert TASKS["age6"].encode(photos).tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, -1]
+    assert TASKS["senior"].encode(photos).tolist() == [-1, -1, -1, 0, 0, 0, 0, 0, 0, 1, -1]
+    assert TASKS["class18"].encode(photos).tolist() == [-1] * len(ages)
+
+
+HEIGHT = Number(name="height", edges=(160.0, 180.0), unit="cm", most=250.0)
+GLASSES = Categories(name="glasses", categories=("yes", "no"))
+OWN = LabelSet(name="own", factors=(GLASSES, HEIGHT))
+
+
+def test_tasks_are_expressions_over_the_factors() -> None:
+    photos = {"glasses": [0, 1, -1, 0], "height": [150.0, 185.0, 170.0, np.nan]}
+    assert OWN.task("glasses").encode(photos).tolist() == [0, 1, -1, 0]
+    assert OWN.task("height").classes == ("<160", "160-179", ">=180")
+    assert OWN.task("height").encode(photos).tolist() == [0, 2, 1, -1]
+    assert OWN.task("height*glasses").encode(photos).tolist() == [0, 5, -1, -1]
+    assert OWN.task("height*glasses").classes[5] == ">=180 no"
+    assert OWN.task("glasses*height[170]").encode(photos).tolist() == [0, 3, -1, -1]
+    grown = OWN.task("height>=160[175]")
+    assert grown.classes == ("160-174", ">=175") and grown.encode(photos).tolist() == [-1, 1, 0, -1]
+    assert grown.known(photos).tolist() == [True, True, True, False]
+    assert not grown.whole and grown.number is not None and OWN.task("height*glasses").number is None
+
+
+def test_the_contests_names_stand_for_expressions() -> None:
+    for name, expression in CONTEST.named.items():
+        assert CONTEST.task(name).parts == CONTEST.task(expression).parts
+    assert CONTEST.task("mask*age6").classes[:2] == ("wear <20", "wear 20-29")
+    assert CONTEST.headline == "class18" and OWN.headline == ""
+    products = [("age", "gender", "mask"), ("gender", "mask"), ("age",), ("mask",), ("age", "mask")]
+    assert [CONTEST.product(names).name for names in products] == [
+        "class18",
+        "mask_gender",
+        "age3",
+        "mask",
+        "mask*age",
+    ]
 
 
 @pytest.mark.parametrize(
-    "tasks",
-    [("class18",), ("mask", "gender", "age3"), ("mask_gender", "age6"), ("mask", "mask_gender", "age3")],
+    ("expression", "complaint"),
+    [
+        ("glases", "did you mean 'glasses'"),
+        ("glasses*glasses", "tells glasses twice"),
+        ("glasses[3]", "has categories, no edges"),
+        ("height[180, 160]", "must ascend"),
+        ("height[tall]", "edges are numbers"),
+        ("height[", "is no task"),
+        ("", "is no task"),
+        ("height>=180[160]", "must be above 180"),
+        ("class18", "is no task of these labels: known are glasses, height"),
+    ],
 )
-def test_composed_one_hot_heads_give_exactly_the_class(tasks: tuple[str, ...]) -> None:
-    mask, gender, age = every_photo()
-    heads = {t: np.eye(len(TASKS[t].classes))[TASKS[t].encode(mask, gender, age)] for t in tasks}
-    if tasks[0] == "mask":
-        heads["mask"] = np.eye(3)[mask]
-    expected = np.eye(18)[TASKS["class18"].encode(mask, gender, age)]
-    np.testing.assert_allclose(compose(heads), expected)
+def test_what_is_no_task_is_named_with_the_cure(expression: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint.replace("[", r"\[")):
+        OWN.task(expression)
 
 
-def test_composed_probabilities_are_products_of_marginals() -> None:
-    heads = {
-        "mask_gender": np.array([[0.1, 0.2, 0.0, 0.3, 0.15, 0.25]]),
-        "age6": np.array([[0.1, 0.2, 0.3, 0.1, 0.1, 0.2]]),
-    }
-    joint = compose(heads)
-    np.testing.assert_allclose(joint.sum(), 1)
-    # wear .3, female .75, under 30 .3 (two of the six age classes)
-    np.testing.assert_allclose(joint[0, 3], 0.3 * 0.75 * 0.3)
+def test_only_the_eighteen_classes_have_columns_without_their_task() -> None:
+    assert TASKS["class18"].columns == [*CLASS_NAMES]
+    assert OWN.task("glasses").columns == ["glasses:yes", "glasses:no"]
 
 
-def test_heads_that_leave_a_factor_open_are_refused() -> None:
-    assert not covers_classes(("mask", "age3"))
-    assert not covers_classes(("mask_gender", "senior"))
-    with pytest.raises(ValueError, match="do not say class18"):
-        compose({"mask_gender": np.ones((1, 6)) / 6, "senior": np.ones((1, 2)) / 2})
-
-
-def test_split_classes_inverts_the_code() -> None:
-    parts = split_classes(np.arange(18))
-    assert (parts["mask"] * 6 + parts["gender"] * 3 + parts["age"]).tolist() == [*range(18)]
+def test_two_factors_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two factors are called 'glasses'"):
+        LabelSet(name="own", factors=(GLASSES, GLASSES))

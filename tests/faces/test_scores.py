@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from faces.labels import TASKS
 from faces.scores import class_f1, class_scores, confusion, macro_f1
 
 
@@ -12,9 +13,14 @@ def test_macro_f1_closed_form() -> None:
 
 
 def test_scores_of_factors() -> None:
-    scores = class_scores([0, 4, 11, 17], [0, 4, 9, 5])
+    scores = class_scores([0, 4, 11, 17], [0, 4, 9, 5], TASKS["class18"])
     assert scores["accuracy"] == 0.5
     assert (scores["mask"], scores["gender"], scores["age"]) == (0.75, 1.0, 0.75)
+
+
+def test_one_factor_alone_has_the_scores_of_its_classes_only() -> None:
+    scores = class_scores([0, 0, 1, 1], [0, 0, 0, 1], TASKS["gender"])
+    assert scores == {"macro_f1": pytest.approx((0.8 + 2 / 3) / 2), "accuracy": 0.75}
 
 
 def test_confusion_rows_are_the_truth() -> None:
