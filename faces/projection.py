@@ -98,7 +98,7 @@ def marginal(probabilities: FloatArray, task: Task, factor: str) -> FloatArray:
 
 def _joint(predictions: Mapping[str, FloatArray], factors: Sequence[str], labels: LabelSet) -> FloatArray:
     """[n, product of the factors' own values] joint probabilities of some factors, in their order."""
-    whole = _joint_head([labels.task(name) for name in predictions], factors)
+    whole = joint_head([labels.task(name) for name in predictions], factors)
     if whole is not None:
         cube = predictions[whole.name].reshape(-1, *whole.sizes)
         kept = [factor for factor in whole.factors if factor in factors]
@@ -107,7 +107,7 @@ def _joint(predictions: Mapping[str, FloatArray], factors: Sequence[str], labels
         return np.asarray(ordered.reshape(len(cube), -1))
     joint: FloatArray | None = None
     for factor in factors:
-        heads = [name for name in predictions if _tells(labels.task(name), factor)]
+        heads = [name for name in predictions if tells(labels.task(name), factor)]
         marginals = [marginal(predictions[name], labels.task(name), factor) for name in heads]
         part = np.asarray(np.mean(marginals, axis=0))
         joint = part if joint is None else (joint[:, :, None] * part[:, None, :]).reshape(len(part), -1)
@@ -115,7 +115,7 @@ def _joint(predictions: Mapping[str, FloatArray], factors: Sequence[str], labels
     return joint
 
 
-def _joint_head(heads: Sequence[Task], factors: Sequence[str]) -> Task | None:
+def joint_head(heads: Sequence[Task], factors: Sequence[str]) -> Task | None:
     """The head that alone has the joint probabilities of some factors, or of all that any head tells."""
     told = {part.factor.name for task in heads for part in task.parts if folds_whole(part)}
     wanted = {*factors} if len(factors) > 1 else told
@@ -123,7 +123,8 @@ def _joint_head(heads: Sequence[Task], factors: Sequence[str]) -> Task | None:
     return max(telling, key=lambda task: len(task.factors), default=None)
 
 
-def _tells(task: Task, factor: str) -> bool:
+def tells(task: Task, factor: str) -> bool:
+    """Whether a factor's own values follow from what a task tells."""
     return any(part.factor.name == factor and folds_whole(part) for part in task.parts)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from faces import labels
+from faces import projection
+from faces.labels import LabelSet
 
 Array = TypeVar("Array", bound=Any)
 """numpy's `NDArray[Any]` or torch's `Tensor`."""
@@ -22,8 +23,8 @@ Array = TypeVar("Array", bound=Any)
 class Arrays(Protocol[Array]):
     """Operations on the arrays of one library."""
 
-    def project(self, heads: Mapping[str, Array], space: str) -> Array:
-        """[n, classes of `space`] probabilities: `faces.labels.project`."""
+    def project(self, heads: Mapping[str, Array], space: str, labels: LabelSet) -> Array:
+        """[n, classes of `space`] probabilities: `faces.projection.project`."""
 
     def stack(self, arrays: Sequence[Array]) -> Array:
         """Equal shapes along a new first axis."""
@@ -68,8 +69,8 @@ def arrays_of(array: Array) -> Arrays[Array]:
 
 
 class _NumpyArrays:
-    def project(self, heads: Mapping[str, NDArray[Any]], space: str) -> NDArray[Any]:
-        return labels.project(heads, space)
+    def project(self, heads: Mapping[str, NDArray[Any]], space: str, labels: LabelSet) -> NDArray[Any]:
+        return projection.project(heads, space, labels)
 
     def stack(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
         return np.stack(arrays)

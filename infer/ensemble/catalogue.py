@@ -64,7 +64,8 @@ def _drawing(file: Path, runs: Path) -> Tree:
     title = f"[bold]{escape(ensemble.name)}[/bold]: {escape(ensemble.about)}"
     missing = sum(not count for count in counts.values())
     state = f"{missing} of {len(counts)} members not trained" if missing else "ready"
-    tree = Tree(f"{title}\n[dim]views {' + '.join(ensemble.views)}; {state}[/dim]")
+    answers = f"answers {escape(ensemble.task)}; " if ensemble.task else ""
+    tree = Tree(f"{title}\n[dim]{answers}views {' + '.join(ensemble.views)}; {state}[/dim]")
     add_node(tree, ensemble.root, lambda recipe: _folds(counts[recipe]))
     return tree
 
@@ -93,15 +94,15 @@ def add_node(tree: Tree, node: Node, note: Callable[[str], str], label: str = ""
             for number, member in enumerate(node.members):
                 add_node(branch, member, note, f"{node.weights[number]:g} x " if node.weights else "")
         case Compose():
-            branch = tree.add(f"{escape(label)}[cyan]compose[/cyan] 18 classes, fold by fold, of")
+            branch = tree.add(f"{escape(label)}[cyan]compose[/cyan], fold by fold, of")
             for task, part in node.parts:
                 add_node(branch, part, note, f"{task}: ")
         case Override():
             only = " and ".join(f"{factor} is {' or '.join(values)}" for factor, values in node.where)
             guard = f", where {only}" if only else ""
             branch = tree.add(
-                f"{escape(label)}[cyan]override[/cyan]: {node.factor} becomes {escape(node.category)} "
-                f"where that has more than {node.above:g}{escape(guard)}"
+                f"{escape(label)}[cyan]override[/cyan]: becomes {escape(node.category)} where "
+                f"{escape(node.task)} gives that more than {node.above:g}{escape(guard)}"
             )
             add_node(branch, node.base, note, "base: ")
             add_node(branch, node.by, note, "by: ")

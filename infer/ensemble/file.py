@@ -22,6 +22,7 @@ class _Head:
 
     about: str = ""
     views: tuple[str, ...] = Ensemble.views
+    task: str = Ensemble.task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,21 +73,23 @@ def read_ensemble(path: Path) -> Ensemble:
     A node is a recipe's name, or a table with one of the keys `vote` (list of nodes, beside it rule, weights,
     temperature), `compose` (table from task to node), `override` (table with base, by, task, category, above,
     where), or `ensemble` (the tree of another file beside this one, by its name). The file is itself such a
-    table, with `about` and `views`.
+    table, with `about`, `views` and `task`. Which tasks, factors and categories there are is not looked at:
+    the labels of its runs say that.
 
     Raises:
         ValueError: not TOML, an unknown key, or a value that does not fit; file and place are named.
     """
     head, root = _read_parts(path, (path.stem,))
     return _checked(
-        str(path), lambda: Ensemble(name=path.stem, about=head.about, views=head.views, root=root)
+        str(path),
+        lambda: Ensemble(name=path.stem, about=head.about, views=head.views, task=head.task, root=root),
     )
 
 
 def _read_parts(path: Path, seen: tuple[str, ...]) -> tuple[_Head, Node]:
     """What a file has beside its tree, and the tree; `seen` are the files on the way to it, itself last."""
     table = load_toml(path)
-    head: dict[str, Any] = {key: table.pop(key) for key in ("about", "views") if key in table}
+    head: dict[str, Any] = {key: table.pop(key) for key in ("about", "views", "task") if key in table}
     return from_table(_Head, head, path), _node(table, str(path), path, seen)
 
 
@@ -187,7 +190,8 @@ def ensemble_table(ensemble: Ensemble) -> dict[str, Any]:
     """An ensemble as a TOML and JSON table, included files written out."""
     root = node_table(ensemble.root)
     root = {"vote": [root]} if isinstance(root, str) else root
-    return {"about": ensemble.about, "views": list(ensemble.views), **root}
+    task = {"task": ensemble.task} if ensemble.task else {}
+    return {"about": ensemble.about, "views": list(ensemble.views), **task, **root}
 
 
 def write_ensemble(ensemble: Ensemble, path: Path) -> None:

@@ -11,16 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, get_args
 
-from faces.labels import TASKS, Task
+from faces.labels import LabelSet, Task
 from infer.ensemble.arrays import Array, arrays_of
-from infer.ensemble.tree import FACTORS, Compose, Leaf, Node, Override, Rule, Vote
+from infer.ensemble.space import task_of_base, task_of_parts
+from infer.ensemble.tree import Compose, Leaf, Node, Override, Rule, Vote
+
+Panels = Mapping[str, Sequence[Mapping[str, Array]]]
+"""By recipe, for each of its voters: the [n, classes] probabilities of n photos by head task."""
 
 NEARLY = 1e-9
 """Sums in another order of members differ in their last bits, which must decide nothing: numbers that differ
 by no more than this are equal."""
 LEAST = 1e-12
 """Least probability of which a logarithm is taken."""
-_CLASS18 = TASKS["class18"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +51,23 @@ class Poll(Generic[Array]):
     result: Ballot[Array]
 
 
-def poll(
-    root: Node, panels: Mapping[str, Sequence[Mapping[str, Array]]], space: str = "class18"
-) -> Poll[Array]:
+def poll(root: Node, panels: Panels[Array], space: str, labels: LabelSet) -> Poll[Array]:
     """Let a tree vote on photos.
 
     Args:
         root: whose recipes all are in `panels`. If it is no vote, its folds are heard as in a soft one, those
             of an override, whose choices are not its largest probabilities, as in a hard one.
-        panels: by recipe, for each of its voters: the [n, classes] probabilities of the same n photos by head
-            task.
-        space: the task voted on.
+        panels: every voter's answers to the same n photos.
+        space: the task voted on (`infer.ensemble.space.space_of`).
+        labels: of the recipes' runs.
 
     Raises:
         ValueError: a recipe's heads do not tell the task that it votes on, members of a composition or an
             override have different numbers of folds, or tensors are to vote by rank.
     """
     if isinstance(root, Vote):
-        return _polled(root, panels, space)
-    ballots = _ballots(root, panels, space)
+        return _polled(root, panels, space, labels)
+    ballots = _ballots(root, panels, space, labels)
     weights = _equal(ballots)
     rule: Rule = "hard" if isinstance(root, Override) else "soft"
     result = ballots[0] if len(ballots) == 1 else take_vote(ballots, weights, rule)
@@ -110,12 +111,12 @@ def _equal(ballots: Sequence[Ballot[Array]]) -> list[float]:
     return [1 / len(ballots)] * len(ballots)
 
 
-def _polled(vote: Vote, panels: Mapping[str, Sequence[Mapping[str, Array]]], space: str) -> Poll[Array]:
+def _polled(vote: Vote, panels: Panels[Array], space: str, labels: LabelSet) -> Poll[Array]:
     """A member's weight is shared equally by its voters."""
     ballots: list[Ballot[Array]] = []
     weights: list[float] = []
     for member, share in zip(vote.members, vote.shares, strict=True):
-        mine = _ballots(member, panels, space)
+        mine = _ballots(member, panels, space, labels)
         ballots += mine
         weights += [share / len(mine)] * len(mine)
     result = take_vote(ballots, weights, vote.rule)
@@ -126,25 +127,28 @@ def _polled(vote: Vote, panels: Mapping[str, Sequence[Mapping[str, Array]]], spa
     return Poll(ballots=ballots, weights=weights, result=result)
 
 
-def _ballots(
-    node: Node, panels: Mapping[str, Sequence[Mapping[str, Array]]], space: str
-) -> list[Ballot[Array]]:
+def _ballots(node: Node, panels: Panels[Array], space: str, labels: LabelSet) -> list[Ballot[Array]]:
     match node:
         case Leaf():
             voters = panels[node.recipe]
-            return [Ballot.of(_projected(heads, space)) for heads in voters]
+            return [Ballot.of(_projected(heads, space, labels)) for heads in voters]
         case Vote():
-            return [_polled(node, panels, space).result]
+            return [_polled(node, panels, space, labels).result]
         case Compose():
-            tasks = [task for task, _ in node.parts]
-            parts = [_ballots(part, panels, task) for task, part in node.parts]
-            return [_in_space(_composed(tasks, row), space) for row in _fold_by_fold(parts)]
+            tasks = [labels.task(task) for task, _ in node.parts]
+            parts = [_ballots(part, panels, task, labels) for task, part in node.parts]
+            own = task_of_parts(node, labels)
+            joined = [_composed(tasks, row, own, labels) for row in _fold_by_fold(parts)]
+            return [_in_space(ballot, own, space, labels) for ballot in joined]
         case Override():
-            bases, bys = _ballots(node.base, panels, "class18"), _ballots(node.by, panels, node.task)
+            heads = {recipe: [*voters[0]] for recipe, voters in panels.items()}
+            own = task_of_base(node, heads, space, labels)
+            bases = _ballots(node.base, panels, own.name, labels)
+            bys = _ballots(node.by, panels, node.task, labels)
             if len(bases) == 1:  # a single voice is overridden once, by what all folds think
                 bys = [take_vote(bys, _equal(bys), "soft")]
-            rows = _fold_by_fold([bases, bys])
-            return [_in_space(_overridden(node, base, by), space) for base, by in rows]
+            changed = [_overridden(node, base, by, own, labels) for base, by in _fold_by_fold([bases, bys])]
+            return [_in_space(ballot, own, space, labels) for ballot in changed]
 
 
 def _fold_by_fold(members: Sequence[Sequence[Ballot[Array]]]) -> list[tuple[Ballot[Array], ...]]:
@@ -158,49 +162,57 @@ def _fold_by_fold(members: Sequence[Sequence[Ballot[Array]]]) -> list[tuple[Ball
     return list(zip(*(list(b) * (count if len(b) == 1 else 1) for b in members), strict=True))
 
 
-def _composed(tasks: Sequence[str], ballots: Sequence[Ballot[Array]]) -> Ballot[Array]:
-    heads = {task: ballot.probabilities for task, ballot in zip(tasks, ballots, strict=True)}
+def _composed(
+    tasks: Sequence[Task], ballots: Sequence[Ballot[Array]], own: Task, labels: LabelSet
+) -> Ballot[Array]:
+    heads = {task.name: ballot.probabilities for task, ballot in zip(tasks, ballots, strict=True)}
     chosen: dict[str, Array] = {}
     for task, ballot in zip(tasks, ballots, strict=True):
-        chosen |= _split(ballot.choices, TASKS[task])
-    return Ballot(probabilities=_projected(heads, "class18"), choices=_join(chosen, _CLASS18))
+        chosen |= _split(ballot.choices, task)
+    return Ballot(probabilities=_projected(heads, own.name, labels), choices=_join(chosen, own))
 
 
-def _overridden(node: Override, base: Ballot[Array], by: Ballot[Array]) -> Ballot[Array]:
-    """The base with the factor set where the other is sure enough; the mass of the value that it had goes to
-    the new one."""
+def _overridden(
+    node: Override, base: Ballot[Array], by: Ballot[Array], own: Task, labels: LabelSet
+) -> Ballot[Array]:
+    """The base, which votes on `own`, with the factor set where the other is sure enough; the mass of the
+    value that it had goes to the new one."""
     arrays = arrays_of(base.probabilities)
-    chosen = _split(base.choices, _CLASS18)
-    sure = by.probabilities[:, TASKS[node.task].classes.index(node.category)] > node.above
-    for factor, values in node.where:
-        sure = sure & _is_any(chosen[factor], (FACTORS[factor].index(value) for value in values))
-    before = chosen[node.factor]
-    after = arrays.where(sure, FACTORS[node.factor].index(node.category), before)
-    axis = 1 + list(FACTORS).index(node.factor)
-    size = _CLASS18.sizes[axis - 1]
-    along = [-1, *(size if place == axis else 1 for place in (1, 2, 3))]
+    task = labels.task(node.task)
+    [factor] = task.factors
+    chosen = _split(base.choices, own)
+    sure = by.probabilities[:, task.classes.index(node.category)] > node.above
+    for guard, values in node.where:
+        known = labels.factor(guard).classes
+        sure = sure & _is_any(chosen[guard], (known.index(value) for value in values))
+    before = chosen[factor]
+    after = arrays.where(sure, labels.factor(factor).classes.index(node.category), before)
+    axis = 1 + own.factors.index(factor)
+    size = own.sizes[axis - 1]
+    along = [-1, *(size if place == axis else 1 for place in range(1, 1 + len(own.sizes)))]
     left, entered = (arrays.one_hot(codes, size).reshape(along) for codes in (before, after))
-    cube = base.probabilities.reshape(-1, *_CLASS18.sizes)
+    cube = base.probabilities.reshape(-1, *own.sizes)
     moved = (cube * left).sum(axis, keepdims=True)
     changed = cube * ~left + moved * entered
     return Ballot(
         probabilities=changed.reshape(base.probabilities.shape),
-        choices=_join({**chosen, node.factor: after}, _CLASS18),
+        choices=_join({**chosen, factor: after}, own),
     )
 
 
-def _in_space(ballot: Ballot[Array], space: str) -> Ballot[Array]:
-    """A ballot on the 18 classes as one on another task."""
-    if space == "class18":
+def _in_space(ballot: Ballot[Array], own: Task, space: str, labels: LabelSet) -> Ballot[Array]:
+    """A ballot on one task as one on another."""
+    wanted = labels.task(space)
+    if wanted.parts == own.parts:
         return ballot
-    probabilities = _projected({"class18": ballot.probabilities}, space)
-    if space == "senior":  # the choice may be younger than its classes
+    probabilities = _projected({own.name: ballot.probabilities}, space, labels)
+    if not wanted.whole:  # the choice may be none of its classes: younger than `senior`
         return Ballot.of(probabilities)
-    return Ballot(probabilities=probabilities, choices=_join(_split(ballot.choices, _CLASS18), TASKS[space]))
+    return Ballot(probabilities=probabilities, choices=_join(_split(ballot.choices, own), wanted))
 
 
-def _projected(heads: Mapping[str, Array], space: str) -> Array:
-    return arrays_of(next(iter(heads.values()))).project(heads, space)
+def _projected(heads: Mapping[str, Array], space: str, labels: LabelSet) -> Array:
+    return arrays_of(next(iter(heads.values()))).project(heads, space, labels)
 
 
 def _split(classes: Array, task: Task) -> dict[str, Array]:

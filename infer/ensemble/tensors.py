@@ -8,25 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faces import labels
-from faces.labels import TASKS
-
-FACTOR_TASKS = {"mask": "mask", "gender": "gender", "age": "age3"}
-"""The task that tells one factor and no more."""
+from faces.labels import LabelSet, Task
+from faces.projection import joint_head, marginal, project, same_head, tells
 
 
 class Tensors:
     """`infer.ensemble.arrays.Arrays` of torch."""
 
-    def project(self, heads: Mapping[str, Tensor], space: str) -> Tensor:
-        """`faces.labels.project`; the heads are taken to tell the task."""
-        if space in heads:
-            return heads[space]
-        joint = _joint(heads, space)
-        if space != "senior":
+    def project(self, heads: Mapping[str, Tensor], space: str, labels: LabelSet) -> Tensor:
+        """`faces.projection.project`; the heads are taken to tell the task."""
+        wanted = labels.task(space)
+        same = same_head(map(labels.task, heads), wanted)
+        if same is not None:
+            return heads[same]
+        joint = _joint(heads, wanted.factors, labels)
+        if wanted.whole:
             return joint
-        older = joint[:, 1:]
-        return older / older.sum(1, keepdim=True).clamp(min=torch.finfo(older.dtype).tiny)
+        narrow = joint @ _sums(labels.task("*".join(wanted.factors)), wanted, labels)
+        if all(part.least is None for part in wanted.parts):
+            return narrow
+        return narrow / narrow.sum(1, keepdim=True).clamp(min=torch.finfo(narrow.dtype).tiny)
 
     def stack(self, arrays: Sequence[Tensor]) -> Tensor:
         """Equal shapes along a new first axis."""
@@ -72,26 +73,25 @@ class Tensors:
         return codes[..., None] == torch.arange(count)
 
 
-def _joint(heads: Mapping[str, Tensor], space: str) -> Tensor:
-    """[n, product of values] joint probabilities of the factors of a task, ages in three bands."""
-    factors = TASKS[space].factors
-    if "class18" in heads:
-        return heads["class18"] @ _sums("class18", "age3" if space == "senior" else space)
-    parts = [_marginal(heads, factor) for factor in factors]
-    joint = parts[0]
-    for part in parts[1:]:
+def _joint(heads: Mapping[str, Tensor], factors: Sequence[str], labels: LabelSet) -> Tensor:
+    """[n, product of the factors' own values] joint probabilities of some factors, in their order."""
+    tasks = [labels.task(name) for name in heads]
+    whole = joint_head(tasks, factors)
+    if whole is not None:
+        return heads[whole.name] @ _sums(whole, labels.task("*".join(factors)), labels)
+    joint, *parts = (_marginal(heads, tasks, factor) for factor in factors)
+    for part in parts:
         joint = (joint[:, :, None] * part[:, None, :]).flatten(1)
     return joint
 
 
-def _marginal(heads: Mapping[str, Tensor], factor: str) -> Tensor:
+def _marginal(heads: Mapping[str, Tensor], tasks: Sequence[Task], factor: str) -> Tensor:
     """Mean over the heads that tell a factor."""
-    telling = [name for name in heads if factor in TASKS[name].factors and TASKS[name].youngest == 0]
-    marginals = [heads[name] @ _sums(name, FACTOR_TASKS[factor]) for name in telling]
-    return torch.stack(marginals).mean(0)
+    telling = [task for task in tasks if tells(task, factor)]
+    certain = [torch.tensor(marginal(np.eye(len(task.classes)), task, factor)) for task in telling]
+    return torch.stack([heads[task.name] @ sums for task, sums in zip(telling, certain, strict=True)]).mean(0)
 
 
-def _sums(task: str, space: str) -> Tensor:
-    """float64 [classes of `task`, classes of `space`] of 0 and 1: which classes are summed to which."""
-    certain = np.eye(len(TASKS[task].classes))
-    return torch.tensor(labels.project({task: certain}, space))
+def _sums(task: Task, wanted: Task, labels: LabelSet) -> Tensor:
+    """float64 [classes of `task`, classes of `wanted`] of 0 and 1: which classes are summed to which."""
+    return torch.tensor(project({task.name: np.eye(len(task.classes))}, wanted.name, labels))

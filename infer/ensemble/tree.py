@@ -1,24 +1,22 @@
 """An ensemble: a tree of votes over trained recipes, and the views of a photo that they are shown.
 
-A recipe's trained folds each have a voice. `Vote` makes one voice of many, `Compose` makes a voice on the 18
-classes of voices on their factors, fold by fold, and `Override` lets one voice change a factor of another.
+A recipe's trained folds each have a voice. `Vote` makes one voice of many, `Compose` makes a voice on several
+factors together of voices on each, fold by fold, and `Override` lets one voice change a factor of another.
 All nest freely; each node votes on the classes of one task, onto which its members' answers are projected.
+
+A tree names tasks, factors and categories, but what these are the labels of the trained runs say:
+`infer.ensemble.space` checks one against the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from faces.command import nearest
-from faces.labels import AGE_BANDS, GENDERS, MASKS, TASKS, covers
 from infer.predict.views import looks_of
 
 Rule = Literal["soft", "log", "hard", "rank"]
-FACTORS = {"mask": MASKS, "gender": GENDERS, "age": AGE_BANDS}
-PARTS = ("mask", "gender", "age3", "mask_gender")
-"""Tasks that tell whole factors, of which 18 classes can be composed."""
 
 
 @dataclass(frozen=True)
@@ -69,23 +67,14 @@ class Vote:
 
 @dataclass(frozen=True, kw_only=True)
 class Compose:
-    """A voice on the 18 classes from voices on mask, gender and age, fold by fold."""
+    """A voice on several factors together, taken as independent, from voices on each, fold by fold."""
 
     parts: tuple[tuple[str, Node], ...]
-    """Tasks of `PARTS`, together each factor once, and the voice of each."""
+    """Tasks that tell whole factors, together each factor once, and the voice of each."""
 
     def __post_init__(self) -> None:
-        for task, _ in self.parts:
-            if task not in PARTS:
-                raise ValueError(f"compose: {task!r} is no whole factor: {nearest(task, PARTS)}")
-        factors = [factor for task, _ in self.parts for factor in TASKS[task].factors]
-        for factor in FACTORS:
-            if factors.count(factor) != 1:
-                raise ValueError(
-                    f"compose of {', '.join(task for task, _ in self.parts) or 'nothing'}: {factor} is said "
-                    f"{factors.count(factor)} times; say mask, gender and age once each, by mask, gender and "
-                    "age3 or by mask_gender and age3"
-                )
+        if not self.parts:
+            raise ValueError('compose of nothing: name a voice for each task, mask = "...", glasses = "..."')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,36 +85,18 @@ class Override:
     base: Node
     by: Node
     task: str
-    """Task that `by` votes on: `senior`, `mask`, `gender` or `age3`."""
+    """Task that `by` votes on, of one factor: `mask`, `age`, or a part of the people as in `age>=30[60]`."""
     category: str
-    """The class of that task which is set where `by` gives it a probability above `above`."""
+    """The class of that task, a value of the factor, which is set where `by` gives it a probability above
+    `above`."""
     above: float
     """In [0, 1)."""
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Only where the base's choice has one of these values of a factor: age 30-59 or >=60, for example."""
+    """Only where the base's choice has one of these values of a factor that it tells: age 30-59 or >=60."""
 
     def __post_init__(self) -> None:
-        single = [name for name, task in TASKS.items() if len(task.factors) == 1 and name != "age6"]
-        if self.task not in single:
-            raise ValueError(f"override.task={self.task!r}: {nearest(self.task, single)}")
-        if self.category not in TASKS[self.task].classes:
-            raise ValueError(
-                f"override.category={self.category!r}: task {self.task} has "
-                f"{nearest(self.category, TASKS[self.task].classes)}"
-            )
         if not 0 <= self.above < 1:
             raise ValueError(f"override.above={self.above}: a probability in [0, 1)")
-        for factor, values in self.where:
-            if factor not in FACTORS:
-                raise ValueError(f"override.where: {factor!r}: {nearest(factor, [*FACTORS])}")
-            for value in values:
-                if value not in FACTORS[factor]:
-                    raise ValueError(f"override.where.{factor}: {value!r}: {nearest(value, FACTORS[factor])}")
-
-    @property
-    def factor(self) -> str:
-        """The factor that is changed."""
-        return TASKS[self.task].factors[0]
 
 
 Node = Leaf | Vote | Compose | Override
@@ -141,51 +112,29 @@ class Ensemble:
     """One line on what the ensemble is and when to use it."""
     views: tuple[str, ...] = ("original", "flip")
     """Test-time augmentation: the views of a photo over which each run's probabilities are averaged."""
+    task: str = ""
+    """The task that it answers; left out, what follows from its members' heads (`infer.ensemble.space`)."""
     root: Node
 
     def __post_init__(self) -> None:
         looks_of(self.views)
 
 
-def children(node: Node) -> Iterator[tuple[str, Node]]:
-    """The nodes below a node, each with the task that it votes on; "" where that is the node's own."""
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes below a node."""
     match node:
         case Leaf():
-            return
+            return ()
         case Vote():
-            yield from (("", member) for member in node.members)
+            return node.members
         case Compose():
-            yield from node.parts
+            return tuple(part for _, part in node.parts)
         case Override():
-            yield "class18", node.base
-            yield node.task, node.by
+            return node.base, node.by
 
 
 def recipes_of(node: Node) -> tuple[str, ...]:
     """The recipes of a tree, each once, in the order in which they are read."""
     if isinstance(node, Leaf):
         return (node.recipe,)
-    return tuple(dict.fromkeys(name for _, child in children(node) for name in recipes_of(child)))
-
-
-def check_tasks(node: Node, tasks: Mapping[str, Sequence[str]], space: str = "class18") -> None:
-    """Refuse a tree in which a recipe must answer what its heads do not tell.
-
-    Args:
-        node: the root, or a part of it.
-        tasks: heads of each recipe in it.
-        space: the task that the node votes on.
-
-    Raises:
-        ValueError: naming the recipe, its heads and the task.
-    """
-    if isinstance(node, Leaf):
-        if not covers(tasks[node.recipe], space):
-            raise ValueError(
-                f"member {node.recipe!r} was trained on {', '.join(tasks[node.recipe])}, but is asked for "
-                f"{space}: put it where it can answer, or use a recipe that tells "
-                f"{', '.join(TASKS[space].factors)}"
-            )
-        return
-    for own, child in children(node):
-        check_tasks(child, tasks, own or space)
+    return tuple(dict.fromkeys(name for child in children(node) for name in recipes_of(child)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faces.labels import FloatArray, IntArray
+from faces.labels import FloatArray, IntArray, LabelSet
 from infer.ensemble import rules
 from infer.ensemble.tree import Node
 from infer.predict.heads import Panels
@@ -29,19 +29,20 @@ class Verdict:
     """[n] weight of the voters, in [0, 1], whose own choice is the class voted for."""
 
 
-def count_votes(root: Node, panels: Panels, space: str = "class18") -> Verdict:
+def count_votes(root: Node, panels: Panels, space: str, labels: LabelSet) -> Verdict:
     """Let a tree vote on photos: `rules.poll`, and how many voters agree with the result.
 
     Args:
         root: whose recipes all are in `panels`.
         panels: every voter's answers to the same n photos.
-        space: the task voted on.
+        space: the task voted on (`infer.ensemble.space.space_of`).
+        labels: of the recipes' runs.
 
     Raises:
         ValueError: a recipe's heads do not tell the task that it votes on, or members of a composition or an
             override have different numbers of folds.
     """
-    poll: rules.Poll[NDArray[Any]] = rules.poll(root, panels, space)
+    poll: rules.Poll[NDArray[Any]] = rules.poll(root, panels, space, labels)
     agreed = np.stack([ballot.choices == poll.result.choices for ballot in poll.ballots])
     return Verdict(
         classes=poll.result.choices,

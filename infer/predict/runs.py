@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from faces.command import nearest
+from faces.factors import Factor
+from faces.label_file import describe
+from faces.labels import LabelSet
 from train.engine.checkpoint import RunCard, read_card
 
 CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
@@ -44,6 +47,52 @@ def _folds_of(recipe: str, runs: Path) -> list[Run]:
             f"train it with `make train-all RECIPE=recipes/{recipe}.toml CACHE=... RUNS={runs}`"
         )
     return sorted(found, key=lambda run: run.card.fold)
+
+
+def labels_of_runs(runs: Sequence[Run]) -> LabelSet:
+    """The factors of runs that vote together: the set of the first that has all that their heads tell.
+
+    What else the runs' photos are labelled with may differ, and so may the words of tables.
+
+    Raises:
+        ValueError: heads tell a factor of other values, or no run has all that they tell; two runs, the
+            factor and both sides are named.
+    """
+    told: dict[str, tuple[Run, Factor]] = {}
+    for run in runs:
+        for name in _told(run):
+            factor = run.card.labels.factor(name)
+            first, known = told.setdefault(name, (run, factor))
+            if _values(factor) != _values(known):
+                raise ValueError(
+                    f"runs {first.name} and {run.name} cannot vote together: {name} is {describe(known)} in "
+                    f"the first, {describe(factor)} in the second; train both on caches of the same labels"
+                )
+    lacking = [next((name for name in told if not _has(run, told[name][1])), "") for run in runs]
+    if "" in lacking:
+        return runs[lacking.index("")].card.labels
+    first, (other, factor) = runs[0], told[lacking[0]]
+    mine = [describe(own) for own in first.card.labels.factors if own.name == factor.name]
+    raise ValueError(
+        f"runs {first.name} and {other.name} cannot vote together: {factor.name} is "
+        f"{mine[0] if mine else 'not labelled'} in the first, {describe(factor)} in the second; train both on "
+        f"caches labelled with {', '.join(told)}"
+    )
+
+
+def _has(run: Run, factor: Factor) -> bool:
+    return any(own.name == factor.name and _values(own) == _values(factor) for own in run.card.labels.factors)
+
+
+def _told(run: Run) -> list[str]:
+    """Names of the factors that a run's heads tell."""
+    tasks = [run.card.labels.task(task) for task in run.card.recipe.tasks]
+    return [*dict.fromkeys(factor for task in tasks for factor in task.factors)]
+
+
+def _values(factor: Factor) -> tuple[object, ...]:
+    """What must be alike of factors for answers on them to be."""
+    return type(factor), factor.classes, getattr(factor, "edges", ())
 
 
 def check_crops(runs: Sequence[Run], crop: Mapping[str, Any], cache: Path) -> None:
