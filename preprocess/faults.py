@@ -19,9 +19,11 @@ from faces.cache import (
     check_shard,
     check_table,
     extension_of,
+    labels_of,
     read_description,
     read_rejects,
 )
+from faces.labels import UNKNOWN, Categories, LabelSet
 from faces.writer import REJECTED
 from preprocess.join_caches import as_written
 
@@ -63,7 +65,12 @@ def _wrong_content(folder: Path, description: Mapping[str, Any], show: Show) -> 
     """Where tables, shards and cache.json contradict each other."""
     path = folder / "index.parquet"
     try:
-        index, rejects = pd.read_parquet(path), read_rejects(folder)
+        labels = labels_of(description, folder)
+    except (ValueError, LookupError, TypeError) as error:
+        yield f"{folder / 'cache.json'}: labels are not readable ({error})"
+        return
+    try:
+        index, rejects = pd.read_parquet(path), read_rejects(folder, labels)
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these
         yield f"{folder}: a table is not readable ({error})"
         return
@@ -71,7 +78,7 @@ def _wrong_content(folder: Path, description: Mapping[str, Any], show: Show) -> 
     if lacking:
         yield f"{path}: has no column {', '.join(sorted(lacking))}"
         return
-    for complaint in _wrong_counts(description, index, rejects):
+    for complaint in (*_wrong_counts(description, index, rejects), *_wrong_labels(index, labels)):
         yield f"{path}: {complaint}"
     done = 0
     for number, shard in enumerate(description["shards"]):
@@ -128,6 +135,19 @@ def _wrong_counts(
     last = len(description["shards"]) - 1
     if not index["shard"].is_monotonic_increasing or not index["shard"].between(0, last).all():
         yield f"shards are not 0 to {last} in order"
+
+
+def _wrong_labels(index: pd.DataFrame, labels: LabelSet) -> Iterator[str]:
+    """Labels that their factors do not have."""
+    for factor in labels.factors:
+        values = index[factor.name] if factor.name in index else pd.Series(dtype=factor.dtype)
+        if isinstance(factor, Categories):
+            strange = values[~values.isin(range(UNKNOWN, len(factor.categories)))]
+        else:
+            strange = values[(values < factor.least) | (values > factor.most)]
+        if len(strange):
+            sample = index["key"][strange.index[0]]
+            yield f"{factor.name} {strange.iloc[0]} of sample {sample} is no label of that factor"
 
 
 def _wrong_shard(path: Path, rows: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[str | None]:

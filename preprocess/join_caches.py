@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from faces.cache import Cache
-from faces.folds import EVERY_FOLD, EXTRA
-from faces.labels import UNKNOWN
+from faces.folds import EVERY_FOLD, EXTRA, SPLIT
+from faces.label_file import differences
+from faces.labels import Categories
 from faces.terminal import photo_progress
 from faces.writer import REJECTED, CacheWriter, exclusive, write_atomically
 from preprocess.look.sheet import write_sheet
@@ -24,12 +25,11 @@ from preprocess.look.sheet import write_sheet
 FREE = ("seed", "shard_size", "quality", "max_megapixels")
 """Settings that do not change how a face is cut."""
 EMPTY: Mapping[str, Any] = {
-    "mask": UNKNOWN,
-    "gender": UNKNOWN,
     "faces": 0,
-    **dict.fromkeys(("person", "image_id", "source", "source_sha256", "detector"), ""),
+    **dict.fromkeys(("person", "image_id", "source", "source_sha256", "detector", SPLIT), ""),
 }
-"""What stands in columns that a cache lacks and another has; in all others nothing (null)."""
+"""What stands in columns that a cache lacks and another has. Labels are then not known; in all others stands
+nothing (null)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def join_caches(caches: Sequence[Path], folder: Path, extra_caches: Sequence[Pat
         extra_caches: folders of caches of photos that only train.
 
     Raises:
-        ValueError: the caches were cropped differently, one cannot be used, or the folder holds another one.
+        ValueError: the caches were cropped or labelled differently, one cannot be used, or the folder holds
+            another one.
         OSError: not writable.
     """
     opened = [Cache.open(place) for place in (*caches, *extra_caches)]
@@ -84,6 +85,7 @@ def join_caches(caches: Sequence[Path], folder: Path, extra_caches: Sequence[Pat
         writer = CacheWriter(
             folder,
             settings=opened[0].description["settings"],
+            labels=opened[0].label_set,
             source=_description(sources),
             shard_count=sum(len(cache.description["shards"]) for cache in opened),
         )
@@ -131,6 +133,12 @@ def _check_alike(one: Cache, other: Cache) -> None:
         raise ValueError(
             f"{other.folder}: cropped differently from {one.folder} ({'; '.join(differing)}); preprocess its "
             "photos again with the settings of the other"
+        )
+    differing = differences(other.label_set, one.label_set)
+    if differing:
+        raise ValueError(
+            f"{other.folder}: labelled with other factors than {one.folder} ({'; '.join(differing)}); "
+            "preprocess the photos of one again with LABELS= the label file of the other"
         )
 
 
@@ -192,7 +200,9 @@ def _moved(source: _Source, table: pd.DataFrame) -> pd.DataFrame:
     moved = table.assign(position=table["position"] + source.shift)
     if "key" in moved:
         moved["key"] = source.prefix + moved["key"]
-        filled = {**EMPTY, EXTRA: EVERY_FOLD if source.extra else ""}
+        factors = source.cache.label_set.factors
+        unknown = {factor.name: factor.missing for factor in factors if isinstance(factor, Categories)}
+        filled = {**EMPTY, **unknown, EXTRA: EVERY_FOLD if source.extra else ""}
         moved = moved.assign(**{name: filled[name] for name in source.lacks if name in filled})
     return moved
 

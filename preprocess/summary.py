@@ -12,9 +12,11 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.labels import MASKS
-from faces.writer import DETECTED, FALLBACK, REJECT_COLUMNS, REJECTED, write_atomically
+from faces.labels import CONTEST, LabelSet
+from faces.writer import DETECTED, FALLBACK, REJECTED, reject_columns, write_atomically
+from preprocess.look.rates import detection_rates
 from preprocess.look.sheet import SHEET
+from preprocess.next_step import next_lines
 
 
 class Budget:
@@ -25,10 +27,14 @@ class Budget:
         photos: in the whole data set.
         share: of them that may be rejected, 0 to 1.
         lost: fields of the rejects of earlier runs.
+        labels: the factors of the photos.
     """
 
-    def __init__(self, folder: Path, photos: int, share: float, lost: list[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, folder: Path, photos: int, share: float, lost: list[Mapping[str, Any]], labels: LabelSet
+    ) -> None:
         self._folder = folder
+        self._labels = labels
         self._photos = photos
         self._share = share
         self._lost = list(lost)
@@ -43,7 +49,7 @@ class Budget:
         self._lost += rejects
         if not rejects or len(self._lost) <= self._share * self._photos:
             return
-        table = pd.DataFrame(self._lost).reindex(columns=list(REJECT_COLUMNS)).sort_values("position")
+        table = pd.DataFrame(self._lost).reindex(columns=reject_columns(self._labels)).sort_values("position")
         write_atomically(self._folder / "rejects.csv", table.to_csv(index=False).encode())
         raise ValueError(
             f"{self._folder}: stopped, {len(self._lost)} of {self._photos} photos are rejected already, more "
@@ -89,7 +95,7 @@ def summarise(cache: Cache, console: Console, work: Work) -> None:
         console.print(
             f"  {work.known:6d} {work.known / total:6.1%}  searched before: their faces are taken over"
         )
-    console.print(f"  {detected:6d} {detected / total:6.1%}  with a face{by_mask(cache.index)}")
+    console.print(f"  {detected:6d} {detected / total:6.1%}  with a face{by_value(cache)}")
     for step, count in cache.index.detector[cache.index.status == DETECTED].value_counts().items():
         console.print(f"         {count:6d} by {step}")
     console.print(f"  {fallback:6d} {fallback / total:6.1%}  without: cropped at the centre")
@@ -102,17 +108,17 @@ def summarise(cache: Cache, console: Console, work: Work) -> None:
     size = sum(path.stat().st_size for path in cache.folder.rglob("*") if path.is_file())
     console.print(f"{cache.folder}: {len(cache)} crops, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}")
     console.print(f"or at everything: make look CACHE={cache.folder}")
-    labelled = (cache.index["mask"] >= 0).any()
-    step = "train-all RECIPE=recipes/small.toml" if labelled else "infer ENSEMBLE=ensembles/small.toml"
-    console.print(f"next: make {step} CACHE={cache.folder}")
+    for line in next_lines(cache):
+        console.print(line, markup=False)
 
 
-def by_mask(index: pd.DataFrame) -> str:
-    """How many labelled photos had a face, by mask wear: masked faces are what detectors lose."""
-    found = index["status"] == DETECTED
-    parts = []
-    for code, name in enumerate(MASKS):
-        mine = found[index["mask"] == code]
-        if len(mine):
-            parts.append(f"{name} {mine.sum()}/{len(mine)} = {mine.mean():.1%}")
-    return f" ({', '.join(parts)})" if parts else ""
+def by_value(cache: Cache) -> str:
+    """How many labelled photos had a face, by the values of the first labelled factor that differs among one
+    person's photos: masked faces, say, are what detectors lose."""
+    rates = detection_rates(cache.index["status"] == DETECTED, cache.photos(), cache.label_set)
+    factor = next((name for name, each in rates.items() if each), "")
+    parts = [f"{rate.value} {rate.found}/{rate.photos} = {rate.share:.1%}" for rate in rates.get(factor, [])]
+    if not parts:
+        return ""
+    plain = cache.label_set.factor(factor) in CONTEST.factors
+    return f" ({'' if plain else f'{factor}: '}{', '.join(parts)})"

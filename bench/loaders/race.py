@@ -17,6 +17,7 @@ from bench.loaders.table import BASE, RivalLoader
 from bench.loaders.task import Task
 from bench.measure import Rival, Row, measure
 from faces.cache import Cache, Codec
+from faces.labels import CONTEST
 from faces.tar import Sample
 from faces.writer import DETECTED, CacheWriter
 
@@ -32,7 +33,7 @@ def stored_as(cache: Cache, codec: Codec, folder: Path, images: int, shards: int
         shards: into which they are divided.
     """
     settings = {"codec": codec, "size": cache.size}
-    writer = CacheWriter(folder, settings=settings, source={}, shard_count=shards)
+    writer = CacheWriter(folder, settings=settings, labels=CONTEST, source={}, shard_count=shards)
     for shard, numbers in enumerate(np.array_split(np.arange(images), shards)):
         samples = []
         for number in numbers.tolist():

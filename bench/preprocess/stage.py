@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bench.preprocess.detect import MIN_FACES, RIVAL
 from bench.preprocess.facenet import facenet_stage
+from faces.labels import CONTEST
 from faces.terminal import step_progress
 from faces.writer import CacheWriter
 from preprocess.pool import run_shards
@@ -48,7 +49,11 @@ def run_stage(photos: Sequence[Photo], folder: Path, settings: PreprocessSetting
     times = [(0.0, 0)]
     with tempfile.TemporaryDirectory() as place:
         writer = CacheWriter(
-            Path(place, "cache"), settings=settings.crop_settings(), source={}, shard_count=len(shards)
+            Path(place, "cache"),
+            settings=settings.crop_settings(),
+            labels=CONTEST,
+            source={},
+            shard_count=len(shards),
         )
         spent = run_shards(
             shards,

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench.scale.probe import SAMPLERS, draws_memory, in_fresh_process, memory, order_bytes, start_up
 from faces.cache import Cache
+from faces.labels import CONTEST
 from faces.tar import Sample
 from faces.terminal import step_progress, track
 from faces.writer import DETECTED, CacheWriter
@@ -76,7 +77,8 @@ def write_cache(folder: Path, rows: int, shards: int, advance: Callable[[int], o
         buffer = io.BytesIO()
         Image.fromarray(random.integers(0, 256, (CROP, CROP, 3), np.uint8)).save(buffer, "JPEG", quality=80)
         crops.append(buffer.getvalue())
-    writer = CacheWriter(folder, settings={"codec": "jpeg", "size": CROP}, source={}, shard_count=shards)
+    settings = {"codec": "jpeg", "size": CROP}
+    writer = CacheWriter(folder, settings=settings, labels=CONTEST, source={}, shard_count=shards)
     for shard, part in enumerate(np.array_split(np.arange(rows), shards)):
         writer.write(shard, [Sample(fields=_fields(int(row)), data=crops[row % DISTINCT]) for row in part])
         advance(len(part))

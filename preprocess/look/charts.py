@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from faces.labels import AGE_EDGES
+from faces.labels import Number
 
 WIDTH, HEIGHT, BASE, TOP = 480, 170, 142, 18
 """Size of a histogram's drawing, and where its bars stand and how high they may rise."""
 BINS, TICKS = 24, 8
-AGE_STEP = 5
 MOST_SIZES = 10
 
 
@@ -83,27 +82,35 @@ def photo_sizes(crops: pd.DataFrame) -> list[Bar]:
     return bars(counts, names)
 
 
-def ages(values: ArrayLike) -> Histogram:
-    """Ages in steps of five years, with the edges of the scored bands marked."""
+def number(factor: Number, values: ArrayLike) -> Histogram:
+    """Labels that are numbers, over about `BINS` columns from the least there can be, with the edges of the
+    factor's bands marked."""
     known = _known(values)
-    last = max(known.max(initial=0) + 1, AGE_EDGES[-1] + 10)
-    edges = np.arange(0, AGE_STEP * np.ceil(last / AGE_STEP) + AGE_STEP, AGE_STEP)
-    # The contest clips ages at 60, so most of the oldest band may stand just right of its mark.
-    return _drawn("Age, years", known, edges, edges[::4], marks=AGE_EDGES)
+    low = min(known.min(initial=factor.edges[0]), factor.edges[0])
+    # Many data sets clip ages at 60, so most of the last band may stand just right of its mark.
+    high = max(known.max(initial=low), factor.edges[-1] + (factor.edges[-1] - factor.least) / 6)
+    if low - factor.least <= high - low:
+        low = factor.least
+    edges = _round_edges(low, high, BINS)
+    if known.max(initial=low) >= edges[-1]:  # the last column holds its upper end, too
+        edges = np.append(edges, 2 * edges[-1] - edges[-2])
+    title = f"{in_title(factor.name)}, {factor.unit}" if factor.unit else in_title(factor.name)
+    return _drawn(title, known, edges, edges[::4], marks=factor.edges)
+
+
+def in_title(name: str) -> str:
+    """The name of a factor as a title begins with it: face_shield is Face shield."""
+    spaced = name.replace("_", " ")
+    return spaced[:1].upper() + spaced[1:]
 
 
 def spread(title: str, values: ArrayLike, *, unit: str = "") -> Histogram:
     """A histogram over about `BINS` columns with round edges; NaN is left out."""
-    from matplotlib.ticker import MaxNLocator
-
     known = _known(values)
     low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    edges, ticks = (
-        np.asarray(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), np.float64)
-        for count in (BINS, TICKS)
-    )
+    edges, ticks = (_round_edges(low, high, count) for count in (BINS, TICKS))
     inside = (ticks >= edges[0]) & (ticks <= edges[-1])
     return _drawn(title, known, edges, ticks[inside], unit=unit)
 
@@ -115,6 +122,13 @@ def doublings(title: str, values: ArrayLike) -> Histogram:
     powers = np.arange(np.floor(low), np.floor(high) + 1.25, 0.5)
     edges = 2**powers
     return _drawn(title, known, edges, edges[::2], logarithmic=True)
+
+
+def _round_edges(low: float, high: float, most: int) -> NDArray[np.float64]:
+    """Equally far apart round numbers, at most so many steps, from `low` or below to `high` or above."""
+    from matplotlib.ticker import MaxNLocator
+
+    return np.asarray(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), np.float64)
 
 
 def _known(values: ArrayLike) -> NDArray[np.float64]:

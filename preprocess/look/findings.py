@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from faces.labels import CLASS_NAMES, MASKS
+from faces.labels import UNKNOWN, IntArray, LabelSet, Task
 from preprocess.look.duplicates import Alike
+from preprocess.look.rates import Level, detection_rates, level_of
 from preprocess.look.survey import Survey
-
-Level = Literal["plain", "good", "warn", "bad"]
 
 LOST = (0.02, 0.10)
 """Shares of fallback crops from which it is worth a look, and bad: 3.5 % of masked and unmasked portraits
 are usual for MTCNN alone."""
 REJECTED = (0.0, 0.05)
 """Shares of rejected photos: any is worth a look, and from 5 % on preprocessing itself stops by default."""
-FOUND = (0.97, 0.90)
-"""Detection rates of a mask class under which it is worth a look, and bad."""
 GAP = 0.05
-"""Difference of two mask classes' detection rates from which a model may learn the mask by the framing."""
+"""Difference of two values' detection rates from which a model may learn the value by the framing."""
 TINY_SIDE = 40
 """Pixels of the photo: a face of fewer a side is blown up in any usual crop."""
 DARK, BRIGHT = 40, 215
@@ -51,33 +48,15 @@ class Finding:
     text: str
 
 
-@dataclass(frozen=True)
-class MaskRate:
-    """How many photos of one mask class have a face."""
-
-    mask: str
-    photos: int
-    found: int
-
-    @property
-    def share(self) -> float:
-        """0 to 1."""
-        return self.found / self.photos
-
-    @property
-    def level(self) -> Level:
-        """Whether that is enough."""
-        return _level(1 - self.share, (1 - FOUND[0], 1 - FOUND[1]))
+def headline_task(labels: LabelSet) -> Task | None:
+    """The named task that tells all factors, where there are several, or None."""
+    task = labels.task(labels.headline) if labels.headline else None
+    return task if task and len(task.parts) > 1 else None
 
 
-def mask_rates(crops: pd.DataFrame) -> list[MaskRate]:
-    """Detection rates by mask class; classes without a photo are left out."""
-    rates = []
-    for code, mask in enumerate(MASKS):
-        mine = crops["detected"][crops["mask"] == code]
-        if len(mine):
-            rates.append(MaskRate(mask, len(mine), int(mine.sum())))
-    return rates
+def listed(names: Sequence[str]) -> str:
+    """mask, gender and age."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def people(crops: pd.DataFrame) -> pd.Series:
@@ -100,7 +79,7 @@ def headline(survey: Survey) -> list[Number]:
             "rejected",
             f"{rejected:,}",
             _percent(rejected, photos),
-            _level(rejected / photos, REJECTED),
+            level_of(rejected / photos, REJECTED),
         ),
         Number("fallbacks", "without a face", f"{lost:,}", _percent(lost, len(crops)), _lost_level(crops)),
         Number("face", "face side", "–" if np.isnan(side) else f"{side:.0f} px", "median", "plain"),
@@ -116,7 +95,7 @@ def findings(survey: Survey, exact: list[list[int]], near: Alike, corrections: i
         near: pairs of people's crops that look alike.
         corrections: number of labels that were corrected.
     """
-    found = [*_losses(survey), *_classes(survey), *_crops(survey.crops)]
+    found = [*_losses(survey), *_labels(survey), *_crops(survey.crops)]
     if exact:
         text = f"{_count(len(exact), 'file stands', 'files stand')} under more than one person."
         found.append(Finding("bad", "same-files", text))
@@ -135,37 +114,62 @@ def _losses(survey: Survey) -> list[Finding]:
     found = []
     if rejects:
         text = f"{_count(rejects, 'photo was', 'photos were')} rejected ({_percent(rejects, survey.photos)})."
-        found.append(Finding(_level(rejects / survey.photos, REJECTED), "rejects", text))
+        found.append(Finding(level_of(rejects / survey.photos, REJECTED), "rejects", text))
     lost = int((~crops["detected"]).sum())
     level = _lost_level(crops)
     if level in ("warn", "bad"):
         text = f"{_count(lost, 'crop was', 'crops were')} cut at the centre ({_percent(lost, len(crops))})."
         found.append(Finding(level, "fallbacks", text))
-    rates = sorted(mask_rates(crops), key=lambda rate: rate.share)
-    if rates and rates[-1].share - rates[0].share > GAP:
-        worst, best = rates[0], rates[-1]
-        text = (
-            f"Faces are found in {worst.share * 100:.1f} % of {worst.mask} but in {best.share * 100:.1f} % "
-            f"of {best.mask}: a model may learn the framing instead of the mask."
-        )
-        found.append(Finding("warn", "overview", text))
+    rates_of = detection_rates(crops["detected"], crops, survey.cache.label_set)
+    for factor, each in rates_of.items():
+        rates = sorted(each, key=lambda rate: rate.share)
+        if rates and rates[-1].share - rates[0].share > GAP:
+            worst, best = rates[0], rates[-1]
+            text = (
+                f"Faces are found in {worst.share * 100:.1f} % of {factor} {worst.value} but in "
+                f"{best.share * 100:.1f} % of {factor} {best.value}: a model may learn the framing instead "
+                f"of the {factor}."
+            )
+            found.append(Finding("warn", "overview", text))
     return found
 
 
-def _classes(survey: Survey) -> list[Finding]:
-    codes = survey.cache.labels("class18")
-    labelled = int((codes >= 0).sum())
-    if not labelled:
-        return [Finding("plain", "classes", "No photo is labelled with mask, gender and age.")]
+def _labels(survey: Survey) -> list[Finding]:
+    """Of the classes of all factors together, where they have a name and a crop has one; else by factor."""
+    labels = survey.cache.label_set
+    task, codes = headline_task(labels), labels.encode(survey.crops)
+    if task and (classes := task.encode(survey.crops)).max(initial=UNKNOWN) != UNKNOWN:
+        return _values(classes, task.classes, "classes", ("class", "classes"))
     found = []
-    if labelled < len(codes):
-        text = f"{_count(len(codes) - labelled, 'crop lacks', 'crops lack')} a label."
-        found.append(Finding("plain", "classes", text))
-    empty = [name for code, name in enumerate(CLASS_NAMES) if not (codes == code).any()]
+    nothing = all((each < 0).all() for each in codes.values())
+    if task or nothing:
+        none = f"No photo is labelled with {listed(labels.names)}."
+        found.append(Finding("plain", "classes" if task else "counts", none))
+    for factor in labels.factors:
+        anchor, mine = f"factor-{factor.name}", codes[factor.name]
+        if nothing:
+            continue
+        if (mine >= 0).any():
+            found += _values(mine, factor.classes, anchor, ("value", "values"), f"{factor.name}: ")
+        else:
+            found.append(Finding("plain", anchor, f"No photo is labelled with {factor.name}."))
+    return found
+
+
+def _values(
+    codes: IntArray, names: Sequence[str], anchor: str, words: tuple[str, str], of: str = ""
+) -> list[Finding]:
+    """Crops without a label, and values without a crop."""
+    found = []
+    lacking = int((codes < 0).sum())
+    if lacking:
+        text = f"{of}{_count(lacking, 'crop lacks', 'crops lack')} a label."
+        found.append(Finding("plain", anchor, text))
+    empty = [name for code, name in enumerate(names) if not (codes == code).any()]
     if empty:
-        names = ", ".join(empty[:3]) + (" …" if len(empty) > 3 else "")
-        text = f"{_count(len(empty), 'class', 'classes')} of 18 without a crop: {names}."
-        found.append(Finding("warn", "classes", text))
+        first = ", ".join(empty[:3]) + (" …" if len(empty) > 3 else "")
+        text = f"{of}{_count(len(empty), *words)} of {len(names)} without a crop: {first}."
+        found.append(Finding("warn", anchor, text))
     return found
 
 
@@ -185,13 +189,7 @@ def _crops(crops: pd.DataFrame) -> list[Finding]:
 
 
 def _lost_level(crops: pd.DataFrame) -> Level:
-    return _level(float((~crops["detected"]).mean()), LOST)
-
-
-def _level(share: float, limits: tuple[float, float]) -> Level:
-    """Good up to the first limit, bad from above the second."""
-    warn, bad = limits
-    return "bad" if share > bad else "warn" if share > warn else "good"
+    return level_of(float((~crops["detected"]).mean()), LOST)
 
 
 def _percent(count: int, total: int) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from faces.cache import Cache
-from faces.labels import GENDERS, MASKS
+from faces.labels import CONTEST, LabelSet
 from preprocess.look.survey import Survey, face_corners, landmarks
 
 THUMBNAIL, QUALITY = 144, 78
@@ -102,11 +102,14 @@ def galleries(survey: Survey, seed: int) -> list[Gallery]:
     ]
 
 
-def labels_of(crop: pd.Series) -> str:
-    """Mask wear, gender and age in words, as far as they are known."""
-    parts = [names[int(crop[factor])] for factor, names in _FACTORS if crop[factor] >= 0]
-    if not np.isnan(crop["age"]):
-        parts.append(f"{crop['age']:g}")
+def labels_of(crop: pd.Series, labels: LabelSet) -> str:
+    """The labels of a crop in words, as far as they are known."""
+    parts = []
+    for factor in labels.factors:
+        if factor.codes([crop[factor.name]])[0] >= 0:
+            # Mask wear, gender and age speak for themselves; yes does not.
+            name = "" if factor in CONTEST.factors else f"{factor.name} "
+            parts.append(name + factor.say(crop[factor.name]))
     return " · ".join(parts)
 
 
@@ -124,7 +127,7 @@ def tile(survey: Survey, row: int, value: str = "") -> Tile:
         tag=(crop["detector"] or crop["status"]) + score,
         value=value,
         image_id=crop["image_id"],
-        labels=labels_of(crop),
+        labels=labels_of(crop, survey.cache.label_set),
     )
 
 
@@ -137,7 +140,6 @@ def thumbnail(cache: Cache, row: int) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-_FACTORS = (("mask", MASKS), ("gender", GENDERS))
 _TITLES = {
     "several": ("Several faces", "The outlined face was chosen. Is it the person whom the photo is about?"),
     "tiny": (

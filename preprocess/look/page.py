@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from faces.cache import Cache
-from faces.labels import AGE_BANDS, CLASS_NAMES, GENDERS, MASKS, TASKS
+from faces.folds import SPLIT
+from faces.labels import Factor, Number
 from faces.writer import write_atomically
 from preprocess.look import charts
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
-from preprocess.look.findings import findings, headline, mask_rates, people
+from preprocess.look.findings import findings, headline, headline_task, listed, people
 from preprocess.look.gallery import Tile, galleries, labels_of, random_sheets, tile
+from preprocess.look.rates import detection_rates
 from preprocess.look.survey import Survey, survey_crops
 
 PAGE = "look.html"
@@ -94,7 +96,7 @@ def _content(survey: Survey, seed: int) -> dict[str, Any]:
         "source": survey.cache.description["source"],
         "numbers": headline(survey),
         "findings": findings(survey, exact, near, lines),
-        "mask_rates": mask_rates(crops),
+        "rates": detection_rates(crops["detected"], crops, survey.cache.label_set),
         "settings": _settings(survey),
         **_counts(survey),
         "spreads": _spreads(crops),
@@ -112,29 +114,56 @@ def _content(survey: Survey, seed: int) -> dict[str, Any]:
 
 def _settings(survey: Survey) -> list[tuple[str, str]]:
     settings = survey.cache.description["settings"]
-    return [
+    lines = [
         (name, value if isinstance(value, str) else json.dumps(value)) for name, value in settings.items()
+    ]
+    return lines + [
+        (f"label {factor.name}", ", ".join(factor.classes)) for factor in survey.cache.label_set.factors
     ]
 
 
 def _counts(survey: Survey) -> dict[str, Any]:
     crops, known = survey.crops, people(survey.crops)
-    band = TASKS["age3"].encode(crops["mask"], crops["gender"], crops["age"])
-    codes = survey.cache.labels("class18")
     each = np.bincount(np.minimum(known.to_numpy(np.int64), MANY), minlength=MANY + 1)[1:]
     names = [str(number) for number in range(1, MANY)] + [f"{MANY} or more"]
     used = [(count, name) for count, name in zip(each.tolist(), names, strict=True) if count]
+    labels = survey.cache.label_set
     return {
-        "classes": charts.coded(codes, CLASS_NAMES),
-        "unlabelled": int((codes < 0).sum()),
+        "classes": _classes(survey),
+        "labelled_with": listed(labels.names),
         "factors": [
-            ("Mask", charts.coded(crops["mask"], MASKS)),
-            ("Gender", charts.coded(crops["gender"], GENDERS)),
-            ("Age band", charts.coded(band, AGE_BANDS)),
+            (factor.name, _title(factor), charts.coded(factor.codes(crops[factor.name]), factor.classes))
+            for factor in labels.factors
         ],
-        "ages": charts.ages(crops["age"]),
+        "parts": _parts(crops),
+        "number_charts": [
+            charts.number(factor, crops[factor.name])
+            for factor in labels.factors
+            if isinstance(factor, Number)
+        ],
         "per_person": charts.bars([count for count, _ in used], [name for _, name in used]),
     }
+
+
+def _classes(survey: Survey) -> dict[str, Any] | None:
+    """The classes of the named task of all factors, where there is one."""
+    task = headline_task(survey.cache.label_set)
+    if not task:
+        return None
+    codes = task.encode(survey.crops)
+    return {"bars": charts.coded(codes, task.classes), "unlabelled": int((codes < 0).sum())}
+
+
+def _title(factor: Factor) -> str:
+    return charts.in_title(factor.name) + (" band" if isinstance(factor, Number) else "")
+
+
+def _parts(crops: pd.DataFrame) -> list[charts.Bar]:
+    """Crops by the part of the data that they came in, by name; none where no part is named."""
+    if SPLIT not in crops:
+        return []
+    counts = crops[SPLIT].replace("", "not named").value_counts().sort_index()
+    return charts.bars(counts.tolist(), [str(name) for name in counts.index])
 
 
 def _spreads(crops: pd.DataFrame) -> list[charts.Histogram]:
@@ -185,7 +214,7 @@ def _look_alikes(survey: Survey, near: Alike) -> dict[str, Any]:
 
 def _cluster(survey: Survey, rows: list[int], title: str) -> Cluster:
     crops = survey.crops.iloc[rows]
-    labels = {labels_of(crop) for _, crop in crops.iterrows()}
+    labels = {labels_of(crop, survey.cache.label_set) for _, crop in crops.iterrows()}
     shown = rows[:MOST_IN_CLUSTER]
     names = survey.crops["person"].iloc[shown].replace("", "person not known")
     tiles = [tile(survey, row, name) for row, name in zip(shown, names, strict=True)]

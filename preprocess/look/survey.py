@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from faces.cache import Cache
+from faces.labels import LabelSet, Number
 from faces.terminal import photo_progress
 from faces.writer import DETECTED
 from preprocess.sources.photo import Pixels
@@ -24,7 +25,7 @@ HASHED_SIDE = 128
 """Crops of twice this many pixels a side and more are shrunk before they are hashed, which takes half the
 time; `preprocess.look.duplicates.NEAR` was measured at this size."""
 _TEXT = ("image_id", "source", "source_sha256", "person", "detector", "status")
-_NUMBERS = ("age", "score", "faces", "height", "width", "crop_angle")
+_NUMBERS = ("score", "faces", "height", "width", "crop_angle")
 _LISTS = ("face_box", "landmarks", "crop_box")
 _PLACES = ("face_box", "crop_box", "crop_angle")
 Crop = Mapping[Any, Any] | pd.Series
@@ -57,7 +58,7 @@ class Survey:
 
 def survey_crops(cache: Cache) -> Survey:
     """Decode every crop once and measure it."""
-    crops = _completed(cache.index)
+    crops = _completed(cache.index, cache.label_set)
     measured = np.empty((len(crops), 2))
     hashes = np.empty(len(crops), np.uint64)
     with photo_progress() as progress:
@@ -108,9 +109,14 @@ def landmarks(crop: Crop, size: int) -> Floats | None:
     return points_in_crop(points, crop["crop_box"], crop["crop_angle"], size)
 
 
-def _completed(index: pd.DataFrame) -> pd.DataFrame:
+def _completed(index: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """The index with every column that the page speaks of; caches of other versions lack some."""
     crops = index.copy()
+    for factor in labels.factors:
+        if factor.name not in crops:
+            crops[factor.name] = factor.missing
+        elif isinstance(factor, Number):
+            crops[factor.name] = pd.to_numeric(crops[factor.name]).astype(float)
     for name in _TEXT:
         crops[name] = crops[name].fillna("").astype(str) if name in crops else ""
     for name in _NUMBERS:

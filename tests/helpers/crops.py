@@ -12,6 +12,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from faces.cache import Cache
+from faces.labels import CONTEST
 from faces.tar import Sample
 from faces.writer import CacheWriter
 from pipeline.loader import Loader
@@ -37,7 +38,7 @@ def write_cache(folder: Path, codec: str, damaged: Collection[int] = ()) -> Cach
         fields = {"key": f"key-{i}", "position": i, "height": SIZE, "width": SIZE, "status": "detected"}
         samples.append(Sample(fields=fields, data=data))
     settings = {"codec": codec, "size": SIZE}
-    writer = CacheWriter(folder, settings=settings, source={}, shard_count=2)
+    writer = CacheWriter(folder, settings=settings, labels=CONTEST, source={}, shard_count=2)
     writer.write(0, samples[:20])
     writer.write(1, samples[20:])
     return writer.finish()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from faces.cache import Cache
+from faces.labels import CONTEST, LabelSet
 from faces.tar import Sample
 from faces.writer import CacheWriter
 from preprocess.look.page import PAGE, write_page
@@ -49,7 +50,10 @@ LOST = {"face_box": None, "landmarks": None, "score": float("nan"), "faces": 0} 
 
 
 def write(
-    folder: Path, rows: Sequence[dict[str, object]], crops: Sequence[np.ndarray] | None = None
+    folder: Path,
+    rows: Sequence[dict[str, object]],
+    crops: Sequence[np.ndarray] | None = None,
+    labels: LabelSet = CONTEST,
 ) -> Cache:
     """A cache of these rows; a row with a reason is a rejected photo."""
     pictures = crops or [picture(SIZE, SIZE, seed) for seed in range(len(rows))]
@@ -58,7 +62,8 @@ def write(
         for row, crop in zip(rows, pictures, strict=True)
     ]
     settings = {"codec": "raw", "size": SIZE, "margin": 0.25}
-    writer = CacheWriter(folder, settings=settings, source={"photos": len(rows)}, shard_count=1)
+    source = {"photos": len(rows)}
+    writer = CacheWriter(folder, settings=settings, labels=labels, source=source, shard_count=1)
     writer.write(0, samples)
     return writer.finish()
 
