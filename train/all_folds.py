@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from faces.labels import LabelSet
 from train.assemble import FoldPlan
 from train.engine.watch import BarWatch, Watch
 from train.fold import train_fold
@@ -45,10 +46,10 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
             if first:
                 draw_curves(plan.folder)
     if first:
-        _report(plans[0].folder.parent, scores)
+        _report(plans[0].folder.parent, scores, plans[0].cache.label_set)
 
 
-def _report(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> None:
+def _report(folder: Path, scores: Mapping[int, Mapping[str, float]], labels: LabelSet) -> None:
     """Print the best epoch of the folds trained, and the out-of-fold scores over all folds in the folder."""
     console = Console()
     console.print(_best_epochs(folder, scores))
@@ -56,12 +57,12 @@ def _report(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> None:
         console.print("nobody validated: the last epoch's weights are kept", highlight=False)
         return
     pooled = read_out_of_fold(folder)
-    values = {n: v for n, v in score_out_of_fold(pooled).items() if group_of(n) == "score"}
+    values = {n: v for n, v in score_out_of_fold(pooled, labels).items() if group_of(n) == "score"}
     line = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
     console.print(
         f"out of fold, {folds_in(pooled)}, {len(pooled):,} photos: {line}", highlight=False, soft_wrap=True
     )
-    console.print(f"picture: {draw_out_of_fold(pooled, folder)}", highlight=False, soft_wrap=True)
+    console.print(f"picture: {draw_out_of_fold(pooled, folder, labels)}", highlight=False, soft_wrap=True)
 
 
 def _best_epochs(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> Table:
@@ -69,12 +70,14 @@ def _best_epochs(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> Tab
     table = Table(
         title=f"{folder}: best epochs by validation macro F1", title_justify="left", box=SIMPLE_HEAD
     )
-    names = [n for n in next(iter(scores.values())) if n in _PLAIN_COLUMNS or group_of(n) == "score"]
+    there = dict.fromkeys(name for row in scores.values() for name in row)
+    names = [n for n in there if n in _PLAIN_COLUMNS or group_of(n) == "score"]
     table.add_column("fold")
     for name in names:
         table.add_column(name.replace("_per_", "/"), justify="right")
     for fold, row in scores.items():
-        shown = {**row, "epoch": row["epoch"] + 1}
+        # Where no photo of a fold is labelled for the headline, it is judged by other scores than the others.
+        shown = {**dict.fromkeys(names, float("nan")), **row, "epoch": row["epoch"] + 1}
         texts = [f"{shown[n]:,.0f}" if n in _PLAIN_COLUMNS else f"{shown[n]:.3f}" for n in names]
         table.add_row(str(fold), *texts)
     return table

@@ -28,8 +28,16 @@ _GIVEN = {"senior": "F1 60+"}
 
 
 def table_groups(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines of a table each: those judged by the 18 classes, then those judged by their own tasks."""
-    return [list(group) for _, group in groupby(lines, lambda line: line.scores.tasks == ("class18",))]
+    """Lines of a table each: those judged by one headline (the contest's 18 classes), then all others."""
+    return [
+        list(group) for _, group in groupby(lines, lambda line: line.scores.headline and line.scores.judged)
+    ]
+
+
+def _classes_text(group: Sequence[Line]) -> str:
+    """`18 classes`: of the headline that a table's lines are judged by; "" of other lines."""
+    scores = group[0].scores
+    return f"{len(scores.labels.task(scores.labels.headline).classes)} classes" if scores.headline else ""
 
 
 def cells(line: Line) -> dict[str, str]:
@@ -39,7 +47,7 @@ def cells(line: Line) -> dict[str, str]:
     if line.gain:
         against = line.gain.signed
     spread = f"{np.mean(folds):.3f}" + (f" ± {np.std(folds, ddof=1):.3f}" if len(folds) > 1 else "")
-    whole = scores.tasks == ("class18",)
+    whole = scores.headline
     tasks = {} if whole else {"heads": ", ".join(f"{k} {v:.3f}" for k, v in scores.details.items())}
     return {
         "recipe": scores.name + ("" if line.comparable else f" {_MARK}"),
@@ -81,8 +89,7 @@ def _parameters(scores: RecipeScores) -> str:
 def print_tables(lines: Sequence[Line], notes: Sequence[str], console: Console) -> None:
     """Print the tables and what must be known to read them."""
     for group in table_groups(lines):
-        whole = group[0].scores.tasks == ("class18",)
-        title = "18 classes" if whole else "heads that do not say the 18 classes: macro F1 of their own tasks"
+        title = _classes_text(group) or "heads judged one by one: mean macro F1 of their own tasks"
         table = Table(title=f"out of fold, {title}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         rows = [cells(line) for line in group]
         for name in rows[0]:
@@ -164,8 +171,7 @@ def _draw_group(axes: Axes, group: Sequence[Line]) -> None:
     axes.set_yticks(places, names)
     axes.set_ylim(-0.7, len(group) - 0.3)
     axes.grid(axis="x", alpha=0.3)
-    whole = group[0].scores.tasks == ("class18",)
-    axes.set_xlabel("macro F1, " + ("18 classes" if whole else "own tasks"))
+    axes.set_xlabel("macro F1, " + (_classes_text(group) or "own tasks"))
     marked = "" if all(line.comparable for line in group) else f"; {_MARK} other folds, not comparable"
     axes.set_title(
         f"out of fold, 95 % interval over people; small dots are folds{marked}", fontsize=9, loc="left"

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from faces.command import nearest
 from faces.intervals import Estimate, gain
+from faces.label_file import differences
 from faces.terminal import track
-from train.results.recipe_scores import RecipeScores, count_people, people_of, remarks, score_recipe
+from train.results.recipe_scores import (
+    RecipeScores,
+    count_people,
+    people_of,
+    remarks,
+    score_recipe,
+    tasks_of,
+)
 from train.results.trained_folds import TrainedFold, find_recipes, group_seeds, read_folds
 
 
@@ -59,7 +68,7 @@ def paired_gain(one: RecipeScores, other: RecipeScores) -> tuple[Estimate, int] 
         The gain and the number of those photos' people; None where there is no such photo or the two are not
         judged by the same tasks.
     """
-    if one.tasks != other.tasks:
+    if one.judged != other.judged:
         return None
     tables = [*one.answers, *other.answers]
     common = tables[0].index
@@ -69,8 +78,12 @@ def paired_gain(one: RecipeScores, other: RecipeScores) -> tuple[Estimate, int] 
     if not len(common):
         return None
     tables = [table[table.index.isin(common)] for table in tables]
-    people, seeds = people_of(tables), len(one.seeds)
-    return gain(count_people(tables[:seeds], people), count_people(tables[seeds:], people)), len(people)
+    people, tasks = people_of(tables), tasks_of(tables)
+    if not tasks:
+        return None
+    counts = [count_people([table], people, tasks, one.labels) for table in tables]
+    mine, others = counts[: len(one.seeds)], counts[len(one.seeds) :]
+    return gain([*chain(*mine)], [*chain(*others)]), len(people)
 
 
 def compare(recipes: Sequence[RecipeScores], baseline: str = "") -> list[Line]:
@@ -83,7 +96,7 @@ def compare(recipes: Sequence[RecipeScores], baseline: str = "") -> list[Line]:
     Raises:
         ValueError: a baseline that is not among them.
     """
-    ordered = sorted(recipes, key=lambda s: (s.tasks != ("class18",), s.tasks, -s.macro_f1.value, s.name))
+    ordered = sorted(recipes, key=lambda s: (not s.headline, [*s.judged.items()], -s.macro_f1.value, s.name))
     named = [s for s in ordered if baseline in (s.name, s.name.split(" (")[0])]
     if baseline and not named:
         names = [scores.name for scores in ordered]
@@ -93,14 +106,27 @@ def compare(recipes: Sequence[RecipeScores], baseline: str = "") -> list[Line]:
     reference = dict(divisions.most_common(1)[0][0])
     lines = []
     for scores in ordered:
-        alike = [s for s in ordered if s.tasks == scores.tasks]
+        alike = [s for s in ordered if s.judged == scores.judged]
         comparable = [s for s in alike if remarks(s, reference)[0]] or alike
         base = next((s for s in named[:1] if baseline and s in alike), comparable[0])
-        lines.append(_line(scores, base, reference))
+        lines.append(_line(scores, base, reference, _apart_notes(scores, ordered)))
     return lines
 
 
-def _line(scores: RecipeScores, base: RecipeScores, reference: dict[str, object]) -> Line:
+def _apart_notes(scores: RecipeScores, others: Sequence[RecipeScores]) -> list[str]:
+    """From whom it is judged apart though tasks of both are called the same, and why: one line at most."""
+    mine = scores.judged
+    for other in others:
+        theirs = other.judged
+        if any(mine[task] != theirs[task] for task in {*mine} & {*theirs}):
+            differing = "; ".join(differences(scores.labels, other.labels))
+            return [f"judged apart from {other.name}, whose labels are others: {differing}"]
+    return []
+
+
+def _line(
+    scores: RecipeScores, base: RecipeScores, reference: dict[str, object], apart: Sequence[str]
+) -> Line:
     comparable, notes = remarks(scores, reference)
     paired = paired_gain(scores, base) if comparable and scores is not base else None
     difference, people = paired or (None, 0)
@@ -110,7 +136,7 @@ def _line(scores: RecipeScores, base: RecipeScores, reference: dict[str, object]
         baseline=base.name,
         gain=difference,
         people=people,
-        notes=(*notes, *_pair_notes(scores, base, people)),
+        notes=(*notes, *apart, *_pair_notes(scores, base, people)),
     )
 
 

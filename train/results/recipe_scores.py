@@ -11,12 +11,12 @@ import pandas as pd
 
 from faces.folds import fold_numbers
 from faces.intervals import Estimate, estimate, f1_of_counts, mean_f1, person_counts, pooled_f1
-from faces.labels import TASKS, UNKNOWN, FloatArray
+from faces.labels import TASKS, UNKNOWN, FloatArray, LabelSet
 from faces.scores import class_scores
-from train.results.trained_folds import TrainedFold
+from train.results.trained_folds import TrainedFold, answered_tasks
 
 _SENIOR_CLASSES = slice(2, None, 3)
-"""Those of the 18 classes whose people are 60 or older."""
+"""Those of the contest's 18 classes whose people are 60 or older."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +26,29 @@ class RecipeScores:
     name: str
     seeds: tuple[tuple[TrainedFold, ...], ...]
     """The folds of each seed."""
+    labels: LabelSet
+    """The factors of the photos it was trained on."""
     tasks: tuple[str, ...]
-    """What is judged: `class18` where the heads together say the 18 classes, otherwise each head alone."""
+    """What is judged: the labels' headline where the heads together say it, otherwise each head that photos
+    are labelled for, alone."""
     macro_f1: Estimate
     """Macro F1 of all folds' photos together, mean over tasks and seeds; its interval is over people."""
     fold_scores: tuple[float, ...]
     """Macro F1 of each fold of each seed."""
     details: Mapping[str, float]
-    """accuracy, mask, gender, age (accuracies) and senior (mean F1 of the six classes of 60 and older), or
-    the macro F1 of each task."""
+    """Of a headline accuracy, that of each of its factors, and in the contest's 18 classes senior (mean F1 of
+    the six of 60 and older); otherwise the macro F1 of each task."""
+
+    @property
+    def headline(self) -> bool:
+        """Whether the labels' headline is judged."""
+        return self.tasks == (self.labels.headline,)
+
+    @property
+    def judged(self) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Factors and classes of each judged task by its name: recipes of equal ones can be compared."""
+        tasks = map(self.labels.task, self.tasks)
+        return {task.name: (task.factors, task.classes) for task in tasks}
 
     @property
     def folds(self) -> tuple[TrainedFold, ...]:
@@ -53,20 +67,26 @@ class RecipeScores:
         return max(int((table[columns] != UNKNOWN).any(axis=1).sum()) for table in self.answers)
 
 
-def tasks_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """Judged tasks of a table of answers."""
-    return tuple(column.removesuffix(" true") for column in table.columns if column.endswith(" true"))
+def tasks_of(tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:
+    """The tasks of some tables of answers that a photo is labelled for."""
+    return tuple(
+        task
+        for task in answered_tasks(tables[0])
+        if any((table[f"{task} true"] != UNKNOWN).any() for table in tables)
+    )
 
 
-def count_people(tables: Sequence[pd.DataFrame], people: pd.Index) -> list[FloatArray]:
-    """Counts for `faces.intervals` of each judged task in each table of answers, over the same people."""
+def count_people(
+    tables: Sequence[pd.DataFrame], people: pd.Index, tasks: Sequence[str], labels: LabelSet
+) -> list[FloatArray]:
+    """Counts for `faces.intervals` of each of some tasks in each table of answers, over the same people."""
     parts = []
     for table in tables:
         person = people.get_indexer(table.index.get_level_values("person"))
-        for task in tasks_of(table):
+        for task in tasks:
             true, guess = (table[f"{task} {kind}"].to_numpy(np.int64) for kind in ("true", "guess"))
             mine = true != UNKNOWN
-            size = len(TASKS[task].classes)
+            size = len(labels.task(task).classes)
             parts.append(person_counts(person[mine], true[mine], guess[mine], len(people), size))
     return parts
 
@@ -85,27 +105,36 @@ def score_recipe(name: str, seeds: Sequence[tuple[TrainedFold, ...]]) -> RecipeS
         name: of the recipe.
         seeds: the folds of each seed; all with the same heads.
     """
+    labels = seeds[0][0].labels
     tables = [pd.concat([fold.answers for fold in folds]) for folds in seeds]
-    parts = count_people(tables, people_of(tables))
-    each = [[fold.answers] for folds in seeds for fold in folds if len(fold.answers)]
+    tasks = tasks_of(tables)
+    parts = count_people(tables, people_of(tables), tasks, labels)
+    each = [[fold.answers] for folds in seeds for fold in folds if tasks_of([fold.answers])]
     return RecipeScores(
         name=name,
         seeds=tuple(seeds),
-        tasks=tasks_of(tables[0]),
+        labels=labels,
+        tasks=tasks,
         macro_f1=estimate(parts),
-        fold_scores=tuple(pooled_f1(count_people(table, people_of(table))) for table in each),
-        details=_details(tables, parts),
+        fold_scores=tuple(
+            pooled_f1(count_people(table, people_of(table), tasks_of(table), labels)) for table in each
+        ),
+        details=_details(tables, parts, tasks, labels),
     )
 
 
-def _details(tables: Sequence[pd.DataFrame], parts: Sequence[FloatArray]) -> dict[str, float]:
-    tasks = tasks_of(tables[0])
-    if tasks != ("class18",):
+def _details(
+    tables: Sequence[pd.DataFrame], parts: Sequence[FloatArray], tasks: Sequence[str], labels: LabelSet
+) -> dict[str, float]:
+    if [*tasks] != [labels.headline]:
         f1 = np.reshape([mean_f1(part.sum(0)) for part in parts], (len(tables), len(tasks))).mean(0)
         return dict(zip(tasks, map(float, f1), strict=True))
-    known = [table[table["class18 true"] != UNKNOWN] for table in tables]
-    rows = [class_scores(table["class18 true"], table["class18 guess"]) for table in known]
-    means = {key: float(np.mean([row[key] for row in rows])) for key in ("accuracy", "mask", "gender", "age")}
+    task = labels.task(labels.headline)
+    known = [table[table[f"{task.name} true"] != UNKNOWN] for table in tables]
+    rows = [class_scores(table[f"{task.name} true"], table[f"{task.name} guess"], task) for table in known]
+    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "macro_f1"}
+    if task != TASKS["class18"]:
+        return means
     senior = [np.nanmean(f1_of_counts(part.sum(0))[_SENIOR_CLASSES]) for part in parts]
     return {**means, "senior": float(np.mean(senior))}
 
@@ -127,6 +156,8 @@ def remarks(scores: RecipeScores, reference: Mapping[str, Any]) -> tuple[bool, l
         Whether its folds are comparable with those, and sentences without their end.
     """
     notes = []
+    if silent := [task for task in answered_tasks(scores.folds[0].answers) if task not in scores.tasks]:
+        notes.append(f"its score is without {', '.join(silent)}: no validated photo is labelled for it")
     divisions = [fold.division for fold in scores.folds]
     differing = {k: v for d in divisions for k, v in d.items() if v != reference[k]}
     if differing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,16 +10,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from faces.labels import TASKS, UNKNOWN, FloatArray, IntArray, compose, covers_classes
+from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.plots import draw_confusion, draw_confusions
 from faces.scores import confusion
-from train.results.head_scores import CLASS_PREFIX, score_heads
+from train.results.head_scores import CLASS_PREFIX, judged_heads, score_heads
 from train.results.oof import OOF_FILE, heads_of, read_oof
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _OF_TRAINING = ("lr", "loss", "images_per_s", "seconds")
+_MATRICES, _NARROW = 4, 6
+"""How many confusion matrices stand in a row where none has more classes than the second number."""
 
 
 def group_of(column: str) -> Literal["train", "score", "class_f1"]:
@@ -44,31 +47,28 @@ def read_out_of_fold(folder: Path) -> pd.DataFrame:
     return pd.concat([read_oof(path.parent) for path in paths], ignore_index=True)
 
 
-def scored_heads(table: pd.DataFrame) -> dict[str, FloatArray]:
-    """[n, classes] probabilities by task of what a table is scored by: the 18 classes where its heads say
-    them together, otherwise each head."""
-    heads = heads_of(table)
-    return {"class18": compose(heads)} if covers_classes(tuple(heads)) else heads
+def scored_heads(table: pd.DataFrame, labels: LabelSet) -> dict[str, FloatArray]:
+    """[n, classes] probabilities by task of what a table is scored by; see `judged_heads`."""
+    return judged_heads(table, heads_of(table, labels), labels)
 
 
-def true_classes(table: pd.DataFrame, task: str) -> IntArray:
-    """[n] true classes of a table's photos in a task, `UNKNOWN` where they have none."""
-    return TASKS[task].encode(table["mask"], table["gender"], table["age"])
-
-
-def score_out_of_fold(table: pd.DataFrame) -> dict[str, float]:
+def score_out_of_fold(table: pd.DataFrame, labels: LabelSet) -> dict[str, float]:
     """Scores of an out-of-fold table: each photo predicted by the fold that did not see its person.
+
+    Args:
+        table: of `train.results.oof.oof_table`, of one fold or several.
+        labels: that its photos have.
 
     Raises:
         ValueError: the table has no photos, or no probabilities.
     """
-    heads = heads_of(table)
+    heads = heads_of(table, labels)
     if table.empty or not heads:
         raise ValueError(
             f"an out-of-fold table of {len(table)} photos and {len(heads)} heads cannot be scored: "
             "train a fold that keeps photos for validation"
         )
-    return score_heads(table, heads)
+    return score_heads(table, heads, labels)
 
 
 def folds_in(table: pd.DataFrame) -> str:
@@ -76,36 +76,47 @@ def folds_in(table: pd.DataFrame) -> str:
     return "folds " + ", ".join(str(fold) for fold in sorted(table["fold"].unique()))
 
 
-def confusion_figure(table: pd.DataFrame, title: str) -> Figure:
-    """The confusion matrices of an out-of-fold table: of the 18 classes and the factors, or of each task if
-    its heads do not say the 18 classes. Photos without a class in the task are left out."""
-    scored = scored_heads(table)
-    size = (16, 10) if "class18" in scored else (1 + 4.5 * len(scored), 5)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title)
-    known = {}
-    for task, probabilities in scored.items():
-        truth = true_classes(table, task)
+def confusion_figure(table: pd.DataFrame, title: str, labels: LabelSet) -> Figure:
+    """The confusion matrices of an out-of-fold table: of the labels' headline and its factors where that is
+    judged, otherwise of each head. Photos without a class in the task are left out."""
+    known: dict[str, tuple[IntArray, IntArray]] = {}
+    for name, probabilities in scored_heads(table, labels).items():
+        truth = labels.task(name).encode(table)
         mine = truth != UNKNOWN
-        known[task] = truth[mine], probabilities[mine].argmax(1)
-    if "class18" in known:
-        draw_confusions(figure, *known["class18"])
-        return figure
-    for axes, (task, (truth, guess)) in zip(
-        figure.subplots(1, len(known), squeeze=False).flat, known.items(), strict=True
-    ):
-        names = TASKS[task].classes
-        right = float((truth == guess).mean()) if len(truth) else float("nan")
-        draw_confusion(
-            axes, confusion(truth, guess, len(names)), names, title=f"{task}: accuracy {right:.3f}"
-        )
+        known[name] = truth[mine], probabilities[mine].argmax(1)
+    tasks = [labels.task(name) for name in known]
+    if [*known] == [labels.headline] and len(tasks[0].parts) > 1:
+        figure = Figure(figsize=(16, 10), layout="constrained")
+        draw_confusions(figure, *known[labels.headline], tasks[0])
+    else:
+        figure = _matrices(tasks, known)
+    figure.suptitle(title)
     return figure
 
 
-def draw_out_of_fold(table: pd.DataFrame, folder: Path) -> Path:
+def _matrices(tasks: Sequence[Task], known: Mapping[str, tuple[IntArray, IntArray]]) -> Figure:
+    """A confusion matrix a task, some in a row, so large that the words of the widest have room."""
+    most = max(len(task.classes) for task in tasks)
+    columns = min(len(tasks), _MATRICES if most <= _NARROW else 2)
+    rows = -(-len(tasks) // columns)
+    side = max(4.5, 2.5 + 0.32 * most)
+    figure = Figure(figsize=(1 + side * columns, (side + 0.5) * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, task in zip(grid, tasks, strict=False):
+        truth, guess = known[task.name]
+        right = f"accuracy {(truth == guess).mean():.3f}" if len(truth) else "no photo is labelled"
+        counts = confusion(truth, guess, len(task.classes))
+        draw_confusion(axes, counts, task.classes, title=f"{task.name}: {right}")
+    for axes in grid[len(tasks) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def draw_out_of_fold(table: pd.DataFrame, folder: Path, labels: LabelSet) -> Path:
     """Write out_of_fold.png, the confusion matrices of an out-of-fold table."""
-    score = score_out_of_fold(table)["macro_f1"]
-    figure = confusion_figure(table, f"{folder.name}, {folds_in(table)} out of fold: macro F1 {score:.3f}")
+    score = score_out_of_fold(table, labels)["macro_f1"]
+    title = f"{folder.name}, {folds_in(table)} out of fold: macro F1 {score:.3f}"
+    figure = confusion_figure(table, title, labels)
     path = folder / "out_of_fold.png"
     figure.savefig(path, dpi=100)
     return path
@@ -121,7 +132,8 @@ def draw_curves(folder: Path) -> Path:
     scores = [name for name in names if group_of(name) == "score"]
     classes = [name for name in names if group_of(name) == "class_f1"]
     widths = [1.0, *([1.0] if scores else []), 1.0, *([1.5] if classes else [])]
-    figure = Figure(figsize=(4 * sum(widths), 4.2 if classes else 3.6), layout="constrained")
+    height = max(4.2, 1 + 0.16 * len(classes)) if classes else 3.6
+    figure = Figure(figsize=(4 * sum(widths), height), layout="constrained")
     panels = iter(figure.subplots(1, len(widths), width_ratios=widths))
     epochs = history.epoch.astype(int) + 1
     _draw_line(next(panels), epochs, history.loss, "training loss", "tab:red")
@@ -143,8 +155,9 @@ def _draw_line(axes: Axes, epochs: pd.Series[int], values: pd.Series[float], tit
 def _draw_scores(axes: Axes, epochs: pd.Series[int], scores: pd.DataFrame) -> None:
     for name in scores.columns:
         axes.plot(epochs, scores[name], label=name, linewidth=2.5 if name == "macro_f1" else 1)
-    best = int(scores["macro_f1"].to_numpy().argmax())
-    axes.axvline(epochs[best], color="grey", linestyle=":", label=f"best: epoch {epochs[best]}")
+    if scores["macro_f1"].notna().any():
+        best = int(np.nanargmax(scores["macro_f1"]))
+        axes.axvline(epochs[best], color="grey", linestyle=":", label=f"best: epoch {epochs[best]}")
     axes.set(title="validation", xlabel="epoch", ylim=(0, 1.02))
     axes.legend(fontsize=8)
 

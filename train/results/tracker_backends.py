@@ -171,8 +171,15 @@ class MLflow:
 
 
 def _mlflow_name(name: str) -> str:
-    """A metric's name without the signs that MLflow refuses: `class_f1/wear male >=60` ends in `from 60`."""
-    return re.sub(r"[^\w\-. :/]", "_", name.replace(">=", "from ").replace("<", "under "))
+    """A metric's name without the signs that MLflow refuses: `class_f1/wear male >=60` ends in `from 60`.
+
+    Other signs become their numbers, so that no two classes share a name.
+    """
+
+    def plain(sign: re.Match[str]) -> str:
+        return "_" if sign[0] in "[],*" else f"_{ord(sign[0]):x}"
+
+    return re.sub(r"[^\w\-. :/]", plain, name.replace(">=", "from ").replace("<", "under "))
 
 
 def _known_ids(folder: Path) -> dict[str, str]:

@@ -96,7 +96,7 @@ class Tracker:
         begun = time.perf_counter()
         (table, cache, epoch), self._waiting = self._waiting, None
         pictures = {
-            "confusion": confusion_figure(table, f"validation, epoch {epoch + 1}"),
+            "confusion": confusion_figure(table, f"validation, epoch {epoch + 1}", cache.label_set),
             "worst": draw_worst(cache, table),
         }
         for name, figure in pictures.items():

@@ -13,8 +13,11 @@ import numpy as np
 import pandas as pd
 
 from faces.command import flat_table, from_table, to_table
-from faces.labels import TASKS, compose, covers_classes
+from faces.label_file import differences, labels_stored
+from faces.labels import UNKNOWN, LabelSet
+from faces.projection import project
 from train.recipe.recipe import Recipe
+from train.results.head_scores import judges_headline
 from train.results.oof import OOF_FILE, heads_of, read_oof
 
 _SEEDED = re.compile(r"(.+)_seed\d+")
@@ -27,6 +30,8 @@ class TrainedFold:
 
     request: Mapping[str, Any]
     """The fold's request.json: recipe, cache and how people are divided."""
+    labels: LabelSet
+    """The factors of the photos it was trained on."""
     answers: pd.DataFrame
     """One row a validation photo, by (person, image_id): `<task> true` and `<task> guess` of each judged
     task, `UNKNOWN` true where the photo is not the task's."""
@@ -68,41 +73,76 @@ def read_folds(folder: Path) -> tuple[TrainedFold, ...]:
     """The folds of a recipe that have scores, in their order.
 
     Raises:
-        ValueError: none has, or a photo is validated twice.
+        ValueError: none has, a photo is validated twice, or their photos do not have the same factors.
     """
     there = [p for p in folder.glob("fold*") if all((p / n).is_file() for n in (OOF_FILE, "metrics.csv"))]
-    folds = sorted((_read_fold(path) for path in there), key=lambda fold: int(fold.request["fold"]))
-    if not any(len(fold.answers) for fold in folds):
+    requests = {path: json.loads((path / "request.json").read_text()) for path in there}
+    paths = sorted(there, key=lambda path: int(requests[path]["fold"]))
+    tables = {path: read_oof(path) for path in paths}
+    if not any(map(len, tables.values())):
         raise ValueError("no fold has validated a photo yet")
-    tables = pd.concat([fold.answers for fold in folds])
-    twice = tables.index[tables.index.duplicated()]
+    labels = _common_labels({path: requests[path].get("labels") for path in paths})
+    photos = pd.concat([table[[*labels.names]] for table in tables.values()])
+    headline = judges_headline(photos, heads_of(tables[paths[0]], labels), labels)
+    folds = tuple(_read_fold(path, requests[path], tables[path], labels, headline) for path in paths)
+    _check_answers(folds)
+    return folds
+
+
+def _common_labels(stored: Mapping[Path, Any]) -> LabelSet:
+    """The set of factors that all folds were trained with, of what each one's request keeps of its own."""
+    sets = {path: labels_stored(kept, path / "request.json") for path, kept in stored.items()}
+    (first, labels), *others = sets.items()
+    for path, other in others:
+        if differing := differences(other, labels):
+            raise ValueError(
+                f"{path.name} was trained on photos of other labels than {first.name}, which is there: "
+                f"{'; '.join(differing)}; train all folds on one cache"
+            )
+    return labels
+
+
+def _check_answers(folds: Sequence[TrainedFold]) -> None:
+    """Refuse photos that two folds validate, and those of which no head's label is known."""
+    answers = pd.concat([fold.answers for fold in folds])
+    twice = answers.index[answers.index.duplicated()]
     if len(twice):
         divisions = "; ".join(dict.fromkeys(_division_text(fold.division) for fold in folds))
         raise ValueError(
             f"{len(twice)} photos are validated twice, {twice[0][1]!r} is one; folds come from {divisions}"
         )
-    return tuple(folds)
+    tasks = answered_tasks(answers)
+    if not any((answers[f"{task} true"] != UNKNOWN).any() for task in tasks):
+        raise ValueError(f"none of its {len(answers)} validated photos is labelled for {', '.join(tasks)}")
 
 
-def _read_fold(folder: Path) -> TrainedFold:
+def _read_fold(
+    folder: Path, request: Mapping[str, Any], table: pd.DataFrame, labels: LabelSet, headline: bool
+) -> TrainedFold:
     return TrainedFold(
-        request=json.loads((folder / "request.json").read_text()),
-        answers=_answers(read_oof(folder)),
+        request=request,
+        labels=labels,
+        answers=_answers(table, labels, headline),
         history=pd.read_csv(folder / "metrics.csv"),
         parameters=count_parameters(folder / "best.safetensors"),
     )
 
 
-def _answers(table: pd.DataFrame) -> pd.DataFrame:
-    """True and guessed classes of an out-of-fold table."""
-    heads = heads_of(table)
-    if covers_classes(tuple(heads)):
-        heads = {"class18": compose(heads)}
+def _answers(table: pd.DataFrame, labels: LabelSet, headline: bool) -> pd.DataFrame:
+    """True and guessed classes of an out-of-fold table: of the labels' headline, or of each head by name."""
+    heads = heads_of(table, labels)
+    if headline:
+        heads = {labels.headline: project(heads, labels.headline, labels)}
     answers = pd.DataFrame(index=pd.MultiIndex.from_frame(table[["person", "image_id"]]))
-    for name in [task for task in TASKS if task in heads]:
-        answers[f"{name} true"] = TASKS[name].encode(table["mask"], table["gender"], table["age"])
+    for name in sorted(heads):
+        answers[f"{name} true"] = labels.task(name).encode(table)
         answers[f"{name} guess"] = heads[name].argmax(1)
     return answers
+
+
+def answered_tasks(answers: pd.DataFrame) -> list[str]:
+    """The tasks of a table of answers."""
+    return [str(name).removesuffix(" true") for name in answers.columns if str(name).endswith(" true")]
 
 
 def count_parameters(path: Path) -> int | None:
@@ -140,6 +180,8 @@ def group_seeds(
         tables = [_recipe_table(recipes[name][0].request["recipe"]) for name in names]
         keys = sorted({key for table in tables for key in table} - {"about", "seed"})
         differing = [key for key in keys if any(table.get(key) != tables[0].get(key) for table in tables)]
+        sets = [recipes[name][0].labels for name in names]
+        differing += [each for labels in sets[1:] for each in differences(labels, sets[0])][:1]
         if differing:
             notes.append(f"{', '.join(names)}: not joined as seeds, they differ in {', '.join(differing)}")
         if differing or len(names) == 1:

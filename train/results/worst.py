@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from faces.cache import Cache
-from faces.labels import TASKS, UNKNOWN
+from faces.labels import UNKNOWN, LabelSet
 from train.results.oof import fact_columns
-from train.results.report import scored_heads, true_classes
+from train.results.report import scored_heads
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,14 +25,15 @@ _CAPTION = 0.5
 """Height of the words below a crop, in inches."""
 
 
-def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
+def worst_errors(table: pd.DataFrame, labels: LabelSet, count: int = 24) -> pd.DataFrame:
     """The wrong predictions of an out-of-fold table, the most confident first.
 
-    Where the heads say the 18 classes together, these are looked at; otherwise each head by itself, so that a
+    Where the labels' headline is judged, its classes are looked at; otherwise each head by itself, so that a
     photo may come once for each task. Equal ones stay in the order of the table.
 
     Args:
         table: of `train.results.oof.oof_table`, of one fold or several.
+        labels: that its photos have.
         count: greatest number of rows.
 
     Returns:
@@ -42,10 +43,10 @@ def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
     """
     facts = table[fact_columns(table)]
     parts = []
-    for task, probabilities in scored_heads(table).items():
-        truth, guess = true_classes(table, task), probabilities.argmax(1)
+    for task, probabilities in scored_heads(table, labels).items():
+        truth, guess = labels.task(task).encode(table), probabilities.argmax(1)
         wrong = np.flatnonzero((truth != UNKNOWN) & (truth != guess))
-        names = np.array(TASKS[task].classes, object)
+        names = np.array(labels.task(task).classes, object)
         confidence = probabilities[wrong, guess[wrong]].astype(np.float64)
         part = facts.iloc[wrong].assign(task=task, true=names[truth[wrong]], guessed=names[guess[wrong]])
         parts.append(
@@ -57,7 +58,7 @@ def worst_errors(table: pd.DataFrame, count: int = 24) -> pd.DataFrame:
 
 def draw_worst(cache: Cache, table: pd.DataFrame, count: int = 24) -> Figure:
     """The crops of `worst_errors`, eight a row, each with its label, what was guessed, and how surely."""
-    errors = worst_errors(table, count)
+    errors = worst_errors(table, cache.label_set, count)
     if errors.empty:
         figure = Figure(figsize=(8, 1))
         figure.text(0.5, 0.5, f"none of {len(table):,} photos is predicted wrongly", ha="center", va="center")
@@ -76,13 +77,13 @@ def draw_worst(cache: Cache, table: pd.DataFrame, count: int = 24) -> Figure:
         axes.axis("off")
     for axes, error in zip(grid.flat, errors.to_dict("records"), strict=False):
         axes.imshow(cache.image(int(row_of[error["position"]])))
-        _caption(axes, error)
+        _caption(axes, error, cache.label_set.headline)
     return figure
 
 
-def _caption(axes: Axes, error: dict[Hashable, Any]) -> None:
+def _caption(axes: Axes, error: dict[Hashable, Any], headline: str) -> None:
     low: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center"}
-    task = "" if error["task"] == "class18" else f"{error['task']}: "
+    task = "" if error["task"] == headline else f"{error['task']}: "
     guess = f"→ {error['guessed']}  {error['confidence']:.0%}"
     axes.annotate(task + error["true"], (0.5, 0), (0, -11), fontsize=7.5, **low)
     axes.annotate(guess, (0.5, 0), (0, -22), fontsize=7.5, color="tab:red", **low)

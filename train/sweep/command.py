@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import tyro
 
-from faces.cache import Cache
+from faces.cache import Cache, labels_of, read_description
 from faces.command import run_command, to_table
 from faces.folds import FoldScheme, fold_numbers
+from faces.label_file import stored_labels
 from faces.writer import exclusive
 from train.engine.compute import Compute
 from train.recipe.file import read_recipe
@@ -53,12 +55,13 @@ def run(settings: SweepSettings) -> None:
     """Check everything, search, and report.
 
     Raises:
-        ValueError: a sweep file that does not fit the recipe or the folds, or that has been changed since
+        ValueError: a sweep file that does not fit recipe, labels or folds, or that has been changed since
             its search began.
     """
     sweep = read_sweep(settings.sweep)
     recipe = read_recipe(sweep.plan.recipe)
-    check_sweep(sweep, recipe, settings.sweep)
+    labels = labels_of(read_description(settings.cache), settings.cache)
+    check_sweep(sweep, recipe, labels, settings.sweep)
     numbers = fold_numbers(settings.fold_scheme, settings.folds)
     if settings.fold_scheme == "everything" or not set(sweep.plan.folds) <= set(numbers):
         raise ValueError(
@@ -101,7 +104,13 @@ def _search(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache,
                 threads=threads,
             )
             watch.name = f"trial {number}, fold {fold}"
-            return train_fold(plan, watch)["macro_f1"]
+            found = train_fold(plan, watch)["macro_f1"]
+            if math.isnan(found):
+                raise ValueError(
+                    f"{settings.sweep}: fold {fold} cannot score {', '.join(plan.recipe.tasks)}: no photo "
+                    f"that validates is labelled for it; name other folds than {list(sweep.plan.folds)}"
+                )
+            return found
 
         run_trials(study, sweep, score, watch.say)
     report(study, sweep, recipe, folder, settings.sweep)
@@ -109,6 +118,7 @@ def _search(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache,
 
 def _request(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache) -> dict[str, Any]:
     """All that the scores of trials depend on, and which trials are made."""
+    labels = stored_labels(cache.label_set)
     return {
         "sweep": {
             FIELDS: {name: to_table(field) for name, field in sweep.fields.items()},
@@ -120,6 +130,7 @@ def _request(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache
         "folds": settings.folds,
         "fold_scheme": settings.fold_scheme,
         "fold_seed": settings.fold_seed,
+        **({"labels": labels["factors"]} if labels else {}),
     }
 
 

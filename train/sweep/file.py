@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from faces.command import from_table, load_toml, nearest, to_table
+from faces.labels import LabelSet
 from faces.typed import convert
 from pipeline.augment import policy_named
+from train.recipe.fit import check_fit
 from train.recipe.recipe import Recipe
 from train.sweep.fields import FIELDS, Choices, Span, read_field
 
@@ -75,8 +77,8 @@ def read_sweep(path: Path) -> Sweep:
     return Sweep(plan=from_table(Plan, table, path), fields=parsed)
 
 
-def check_sweep(sweep: Sweep, recipe: Recipe, path: Path) -> None:
-    """Refuse values that a recipe refuses, before anything is trained.
+def check_sweep(sweep: Sweep, recipe: Recipe, labels: LabelSet, path: Path) -> None:
+    """Refuse values that a recipe or the photos' labels refuse, before anything is trained.
 
     Every combination of choices and ends of spans is tried, since some values exclude each other.
 
@@ -93,7 +95,7 @@ def check_sweep(sweep: Sweep, recipe: Recipe, path: Path) -> None:
     for combination in itertools.product(*values):
         chosen = dict(zip(sweep.fields, combination, strict=True))
         try:
-            with_values(recipe, chosen)
+            check_fit(with_values(recipe, chosen), labels)
         except ValueError as error:
             text = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
             raise ValueError(f"{path}: a trial could have {text}, which no recipe may: {error}") from error

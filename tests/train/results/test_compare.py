@@ -46,7 +46,7 @@ def write_run(
     table, answers = photos(), []
     random = np.random.default_rng(answers_seed)
     for task in tasks:
-        truth = TASKS[task].encode(table["mask"], table["gender"], table["age"])
+        truth = TASKS[task].encode(table)
         size = len(TASKS[task].classes)
         wrong = random.random(len(table)) >= right
         guess = np.where(wrong, random.integers(0, size, len(table)), truth)
@@ -67,7 +67,7 @@ def write_run(
 
 def truth18() -> IntArray:
     table = photos()
-    return TASKS["class18"].encode(table["mask"], table["gender"], table["age"])
+    return TASKS["class18"].encode(table)
 
 
 def lines_of(*roots: Path, baseline: str = "") -> dict[str, Line]:
@@ -178,7 +178,7 @@ def test_heads_without_the_18_classes_are_judged_by_their_own_tasks(tmp_path: Pa
     write_run(tmp_path, "all", right=0.8)
     line = lines_of(tmp_path)["old"]
     table = photos()
-    truth = TASKS["senior"].encode(table["mask"], table["gender"], table["age"])
+    truth = TASKS["senior"].encode(table)
     mine = truth >= 0
     expected = f1_score(truth[mine], guess[mine], average="macro")
     assert line.scores.macro_f1.value == line.scores.details["senior"] == pytest.approx(expected)

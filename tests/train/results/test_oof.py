@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from faces.cache import Cache
-from faces.labels import TASKS
+from faces.labels import CONTEST, TASKS
+from tests.helpers.own_labels import OWN, write_own
 from train.results.oof import (
     columns_of,
     fact_columns,
@@ -29,11 +30,11 @@ def test_what_is_written_is_read_back_to_the_bit(coloured: Cache, tmp_path: Path
     }
     write_oof(oof_table(coloured, rows, predictions, fold=1), tmp_path)
     table = read_oof(tmp_path)
-    assert [*table.columns] == [*FACTS, *columns_of("mask"), *columns_of("age3")]
+    assert [*table.columns] == [*FACTS, *columns_of(TASKS["mask"]), *columns_of(TASKS["age3"])]
     assert fact_columns(table) == FACTS
     assert [*table["image_id"]] == [*coloured.columns("image_id")["image_id"].iloc[rows]]
     assert (table["fold"] == 1).all()
-    heads = heads_of(table)
+    heads = heads_of(table, CONTEST)
     assert [*heads] == ["mask", "age3"]
     for task, values in predictions.items():
         assert heads[task].dtype == np.float32
@@ -41,7 +42,7 @@ def test_what_is_written_is_read_back_to_the_bit(coloured: Cache, tmp_path: Path
 
 
 def test_columns_are_named_by_task_and_class() -> None:
-    assert columns_of("mask") == ["mask:wear", "mask:incorrect", "mask:normal"]
+    assert columns_of(TASKS["mask"]) == ["mask:wear", "mask:incorrect", "mask:normal"]
 
 
 def test_a_missing_table_is_named_with_the_cure(tmp_path: Path) -> None:
@@ -52,6 +53,23 @@ def test_a_missing_table_is_named_with_the_cure(tmp_path: Path) -> None:
 def test_a_missing_column_is_named() -> None:
     table = pd.DataFrame({"mask:wear": [0.5], "mask:normal": [0.5]})
     with pytest.raises(ValueError, match="no column 'mask:incorrect'"):
-        probabilities_of(table, "mask")
+        probabilities_of(table, TASKS["mask"])
     with pytest.raises(ValueError, match="no column 'mask:incorrect'"):
-        heads_of(table)
+        heads_of(table, CONTEST)
+
+
+def test_tasks_of_own_labels_are_told_by_their_expressions(tmp_path: Path) -> None:
+    cache = write_own(tmp_path / "cache")
+    random = np.random.default_rng(0)
+    predictions = {
+        name: random.random((2, len(OWN.task(name).classes)), np.float32)
+        for name in ("glasses*helmet", "years[20, 40]", "helmet")
+    }
+    table = oof_table(cache, np.array([4, 0]), predictions, fold=0)
+    assert fact_columns(table) == ["position", "image_id", "person", *OWN.names, "fold"]
+    assert columns_of(OWN.task("years[20, 40]"))[0] == "years[20, 40]:<20"
+    heads = heads_of(table, OWN)
+    assert [*heads] == [*predictions]
+    assert all(np.array_equal(heads[name], predictions[name]) for name in heads)
+    with pytest.raises(ValueError, match=r"'helmet' is no task of these labels"):
+        heads_of(table[columns_of(OWN.task("helmet"))], CONTEST)

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from faces.cache import Cache
-from faces.labels import TASKS
+from faces.labels import CONTEST, TASKS
 from train.results.report import (
     confusion_figure,
     draw_curves,
@@ -45,7 +45,7 @@ def test_worst_errors_come_by_confidence_and_right_answers_not_at_all(coloured: 
     probabilities = right_answers(coloured, "class18", 30)
     for row, wrong in ((4, 0.7), (11, 0.95), (20, 0.6), (25, 0.45)):
         mislead(probabilities, row, wrong)
-    errors = worst_errors(table_of(coloured, {"class18": probabilities}))
+    errors = worst_errors(table_of(coloured, {"class18": probabilities}), CONTEST)
     # Row 25 is unsure but right.
     assert [*errors["position"]] == [*coloured.index["position"][[11, 4, 20]]]
     np.testing.assert_allclose(errors["confidence"], [0.95, 0.7, 0.6], rtol=1e-6)
@@ -60,7 +60,7 @@ def test_no_more_errors_than_asked_for(coloured: Cache) -> None:
     probabilities = right_answers(coloured, "class18", 30)
     for row in range(10):
         mislead(probabilities, row, 0.6 + row / 100)
-    errors = worst_errors(table_of(coloured, {"class18": probabilities}), 3)
+    errors = worst_errors(table_of(coloured, {"class18": probabilities}), CONTEST, 3)
     assert [*errors["position"]] == [*coloured.index["position"][[9, 8, 7]]]
 
 
@@ -71,7 +71,7 @@ def test_heads_that_do_not_say_the_classes_are_judged_each_by_itself(coloured: C
     row = int(np.flatnonzero(coloured.labels("senior")[:40] == 0)[0])
     mislead(mask, row, 0.8)
     mislead(senior, row, 0.9)
-    errors = worst_errors(table_of(coloured, {"mask": mask, "senior": senior}))
+    errors = worst_errors(table_of(coloured, {"mask": mask, "senior": senior}), CONTEST)
     # Whoever is younger than 30 has no class in `senior`, and no guess about them is wrong.
     assert [*errors["task"]] == ["senior", "mask"]
     assert errors["guessed"][0] == ">=60"
@@ -81,7 +81,7 @@ def test_heads_that_do_not_say_the_classes_are_judged_each_by_itself(coloured: C
 def test_factor_heads_that_say_the_classes_together_are_judged_together(coloured: Cache) -> None:
     probabilities = {task: right_answers(coloured, task, 30) for task in ("mask", "gender", "age3")}
     mislead(probabilities["gender"], 7, 0.8)
-    [error] = worst_errors(table_of(coloured, probabilities)).to_dict("records")
+    [error] = worst_errors(table_of(coloured, probabilities), CONTEST).to_dict("records")
     assert error["task"] == "class18"
     assert {*error["true"].split()} ^ {*error["guessed"].split()} == {"male", "female"}
 
@@ -91,7 +91,7 @@ def test_the_picture_shows_the_crop_the_label_the_guess_and_the_confidence(colou
     for row, wrong in ((4, 0.7), (11, 0.95)):
         mislead(probabilities, row, wrong)
     table = table_of(coloured, {"class18": probabilities})
-    figure, [first, second] = draw_worst(coloured, table), worst_errors(table).to_dict("records")
+    figure, [first, second] = draw_worst(coloured, table), worst_errors(table, CONTEST).to_dict("records")
     assert words(figure) == [
         first["true"],
         f"→ {first['guessed']}  95%",
@@ -109,7 +109,7 @@ def test_without_errors_the_picture_says_so(coloured: Cache) -> None:
 
 def test_heads_that_do_not_say_the_classes_get_a_confusion_matrix_each(coloured: Cache) -> None:
     probabilities = {task: right_answers(coloured, task, 40) for task in ("age6", "senior")}
-    figure = confusion_figure(table_of(coloured, probabilities), "title")
+    figure = confusion_figure(table_of(coloured, probabilities), "title", CONTEST)
     assert [axes.get_title() for axes in figure.axes] == ["age6: accuracy 1.000", "senior: accuracy 1.000"]
     counts = [sum(int(text.get_text()) for text in axes.texts) for axes in figure.axes]
     assert counts == [40, int((coloured.labels("senior")[:40] >= 0).sum())]
@@ -118,7 +118,9 @@ def test_heads_that_do_not_say_the_classes_get_a_confusion_matrix_each(coloured:
 def test_confusion_of_the_classes_leaves_out_photos_without_labels(coloured: Cache) -> None:
     table = table_of(coloured, {"class18": right_answers(coloured, "class18", 40)})
     table.loc[:4, "age"] = np.nan
-    [first, *_] = [axes for axes in confusion_figure(table, "title").axes if axes.get_title() == "18 classes"]
+    [first, *_] = [
+        axes for axes in confusion_figure(table, "title", CONTEST).axes if axes.get_title() == "18 classes"
+    ]
     assert sum(int(text.get_text()) for text in first.texts) == 35
 
 
@@ -130,8 +132,8 @@ def test_out_of_fold_tables_of_all_folds_are_read_scored_and_drawn(coloured: Cac
         rows.assign(fold=fold).to_parquet(tmp_path / f"fold{fold}" / "oof.parquet", index=False)
     pooled = read_out_of_fold(tmp_path)
     assert len(pooled) == 40
-    assert score_out_of_fold(pooled)["macro_f1"] == 1
-    assert draw_out_of_fold(pooled, tmp_path).stat().st_size > 0
+    assert score_out_of_fold(pooled, CONTEST)["macro_f1"] == 1
+    assert draw_out_of_fold(pooled, tmp_path, CONTEST).stat().st_size > 0
 
 
 def test_a_recipe_without_any_out_of_fold_table_is_told_what_to_do(tmp_path: Path) -> None:
@@ -143,9 +145,9 @@ def test_a_recipe_without_any_out_of_fold_table_is_told_what_to_do(tmp_path: Pat
 def test_a_table_without_photos_or_without_heads_is_not_scored(coloured: Cache) -> None:
     table = table_of(coloured, {"class18": right_answers(coloured, "class18", 10)})
     with pytest.raises(ValueError, match="0 photos and 1 heads"):
-        score_out_of_fold(table[:0])
+        score_out_of_fold(table[:0], CONTEST)
     with pytest.raises(ValueError, match="10 photos and 0 heads"):
-        score_out_of_fold(table[["mask", "gender", "age", "fold"]])
+        score_out_of_fold(table[["mask", "gender", "age", "fold"]], CONTEST)
 
 
 def curves(folder: Path, monkeypatch: pytest.MonkeyPatch, **columns: list[float]) -> Figure:
