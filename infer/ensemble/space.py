@@ -191,7 +191,7 @@ def _check_heads(node: Node, heads: Heads, space: str, labels: LabelSet) -> None
                     'all members tell, task = "..."'
                 )
         case Compose():
-            _check_covers("composition", task_of_parts(node, labels), space, labels)
+            _check_covers("a composition", task_of_parts(node, labels), space, labels)
             for task, part in node.parts:
                 _check_heads(part, heads, task, labels)
         case Override():
@@ -204,7 +204,7 @@ def _check_heads(node: Node, heads: Heads, space: str, labels: LabelSet) -> None
                         f"override of {factor}: its base tells {', '.join(own.factors)} alone; use a base "
                         f"that tells {factor}"
                     )
-            _check_covers("override", own, space, labels)
+            _check_covers("an override", own, space, labels)
             _check_heads(node.base, heads, own.name, labels)
             _check_heads(node.by, heads, node.task, labels)
         case _:
@@ -215,6 +215,6 @@ def _check_heads(node: Node, heads: Heads, space: str, labels: LabelSet) -> None
 def _check_covers(kind: str, own: Task, space: str, labels: LabelSet) -> None:
     if not covers([own.name], space, labels):
         raise ValueError(
-            f"a {kind} of {', '.join(own.factors)} is asked for {space}, which tells "
+            f"{kind} of {', '.join(own.factors)} is asked for {space}, which tells "
             f"{', '.join(labels.task(space).factors)}: say each of them once, or put it where it can answer"
         )

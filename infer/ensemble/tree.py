@@ -67,7 +67,8 @@ class Vote:
 
 @dataclass(frozen=True, kw_only=True)
 class Compose:
-    """A voice on several factors together, taken as independent, from voices on each, fold by fold."""
+    """A voice on several factors together from voices on each, fold by fold; all factors are taken as
+    independent, also those that one part tells together."""
 
     parts: tuple[tuple[str, Node], ...]
     """Tasks that tell whole factors, together each factor once, and the voice of each."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from faces.cache import Cache
-from faces.labels import TASKS, FloatArray
+from faces.label_file import differences
+from faces.labels import FloatArray
 from infer.predict.runs import Run
 
 _SUMS_WITHIN = 0.02
@@ -56,18 +57,36 @@ def check_trained_on(run: Run, cache: Cache) -> None:
 
 
 def check_classes(run: Run) -> None:
-    """Refuse a run whose heads have other classes than this program.
+    """Refuse a run whose heads have other classes than its labels say.
 
     Raises:
-        ValueError: naming the head and both lists.
+        ValueError: naming the head and both lists, or a head that is no task of its labels.
     """
     for task, names in run.card.classes.items():
-        known = TASKS[task].classes if task in TASKS else ()
+        try:
+            known = run.card.labels.task(task).classes
+        except ValueError as error:
+            raise ValueError(f"{run.path}: {error}; train it again with this program") from error
         if tuple(names) != known:
             raise ValueError(
-                f"{run.path}: head {task} has the classes {', '.join(names)}, this program's are "
-                f"{', '.join(known) or 'none'}, in that order; train it again with this program"
+                f"{run.path}: head {task} has the classes {', '.join(names)}, by its labels they are "
+                f"{', '.join(known)}, in that order; train it again with this program"
             )
+
+
+def check_labels(run: Run, cache: Cache) -> None:
+    """Refuse a run whose heads tell factors that are others in the cache.
+
+    Raises:
+        ValueError: naming the run, and each such factor with both sides.
+    """
+    told = run.told
+    differing = [line for line in differences(run.card.labels, cache.label_set) if line.split(":")[0] in told]
+    if differing:
+        raise ValueError(
+            f"{cache.folder}: its labels (there) are not those that run {run.name} was trained on (here): "
+            f"{'; '.join(differing)}; give the cache it was trained on"
+        )
 
 
 def check_division(runs: Sequence[Run]) -> None:

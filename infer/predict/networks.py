@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from faces.cache import Cache
-from faces.labels import TASKS, IntArray
+from faces.labels import IntArray
 from infer.predict.heads import Heads
 from infer.predict.views import black_of, looks_of
 from pipeline.formats import InputFormat, MultiFormatLoader
@@ -60,7 +60,7 @@ def load_network(path: Path, device: str) -> LoadedNetwork:
     network, card = load_best(path)
     fabric = make_fabric(card.recipe.precision, device)
     model = fabric.setup(network.to(memory_format=torch.channels_last))
-    return LoadedNetwork(model=model, form=form_of(card), codings=codings_of(card.recipe))
+    return LoadedNetwork(model=model, form=form_of(card), codings=codings_of(card.recipe, card.labels))
 
 
 class NetworkGroup:
@@ -107,13 +107,7 @@ class NetworkGroup:
         Args:
             advance: called with the number of photos that one more network has seen in all views.
         """
-        sums = [
-            {
-                task: torch.zeros(self._rows, len(TASKS[task].classes), device=self._device)
-                for task in network.codings
-            }
-            for network in self._networks
-        ]
+        sums: list[dict[str, Tensor]] = [{} for _ in self._networks]
         place = 0
         for batch, rows in self._loader.batches():
             part = slice(place, place + len(rows))
@@ -126,7 +120,10 @@ class NetworkGroup:
                             continue
                         outputs = network.model(shown)
                         for task, coding in network.codings.items():
-                            summed[task][part] += coding.probabilities(outputs[task])
+                            mine = coding.probabilities(outputs[task])
+                            if task not in summed:
+                                summed[task] = torch.zeros(self._rows, mine.shape[1], device=self._device)
+                            summed[task][part] += mine
                         if number == len(self._looks):
                             advance(len(rows))
         return [

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from faces.cache import Cache
 from faces.folds import FoldScheme, fold_numbers
+from faces.labels import IntArray
 from infer.predict.checks import (
     check_classes,
     check_division,
+    check_labels,
     check_probabilities,
     check_scheme,
     check_trained_on,
@@ -37,10 +40,12 @@ class OutOfFold:
 
     cache: Cache
     photos: pd.DataFrame
-    """One row a photo, fold after fold: row (of the cache), key, image_id, person, fold, mask, gender, age
-    and class18."""
+    """One row a photo that every recipe may answer, fold after fold: key, image_id, person, a label of each
+    factor of the cache, row (of the cache) and fold."""
     runs: Mapping[str, Sequence[Run]]
     """By recipe: the run of each fold, in the folds' order."""
+    validated: Mapping[str, IntArray]
+    """By the name of a run: the rows of the cache that its fold validates, in their order."""
 
     @property
     def fold_count(self) -> int:
@@ -51,6 +56,10 @@ class OutOfFold:
     def photo_count(self) -> int:
         """Photos times recipes: the sum that `answered` advances to."""
         return len(self.photos) * len(self.runs)
+
+    def truth(self, space: str) -> IntArray:
+        """[photos] int64 true classes in a task, `UNKNOWN` where they are not known or not the task's."""
+        return self.cache.label_set.task(space).encode(self.photos)
 
     def answered(
         self,
@@ -92,31 +101,40 @@ class OutOfFold:
         Raises:
             ValueError: a table is missing, is of other photos, or holds what are no probabilities.
         """
-        return {recipe: [_joined([self._read(run) for run in runs])] for recipe, runs in self.runs.items()}
+        image_id = self.cache.columns("image_id")["image_id"].to_numpy(object)
+        return {
+            recipe: [_joined([self._read(run, image_id) for run in runs])]
+            for recipe, runs in self.runs.items()
+        }
 
     def _photos_of(self, run: Run) -> pd.DataFrame:
         return self.photos[self.photos["fold"] == run.card.fold]
 
-    def _read(self, run: Run) -> Heads:
+    def _read(self, run: Run, image_id: NDArray[np.object_]) -> Heads:
+        """A run's stored answers to the photos of its fold; `image_id` is of every row of the cache."""
         path = run.path.with_name(OOF_FILE)
-        table, photos = read_oof(path.parent), self._photos_of(run)
-        if [*table["image_id"]] != [*photos["image_id"]]:
+        table, rows = read_oof(path.parent), self.validated[run.name]
+        if [*table["image_id"]] != [*image_id[rows]]:
             raise ValueError(
-                f"{path}: its {len(table)} rows are not the {len(photos)} photos of fold {run.card.fold}; "
+                f"{path}: its {len(table)} rows are not the {len(rows)} photos of fold {run.card.fold}; "
                 "train the fold again"
             )
+        asked = np.isin(rows, self._photos_of(run)["row"])
         heads = {}
         for task in run.card.classes:
             try:
-                heads[task] = probabilities_of(table, task)
+                stored = probabilities_of(table, run.card.labels.task(task))
             except ValueError as error:
                 raise ValueError(f"{path}: {error}; train the fold again") from error
-            check_probabilities(heads[task], len(photos), f"{path}, head {task}")
+            check_probabilities(stored, len(rows), f"{path}, head {task}")
+            heads[task] = stored[asked]
         return heads
 
 
 def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfFold:
-    """Find each recipe's run of each fold, and the photos that it may answer.
+    """Find each recipe's run of each fold, and the photos that all of them may answer.
+
+    Recipes for different factors validate different photos where not all photos have all labels.
 
     Args:
         recipes: names of folders in `runs`, each once.
@@ -125,19 +143,24 @@ def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfF
 
     Raises:
         ValueError: a recipe not trained or a fold missing; runs of other folds than the rest, of a scheme
-            that leaves nobody out, on another cache, on rows of their own, with other crops or classes.
+            that leaves nobody out, on another cache, on rows of their own, with other crops, labels or
+            classes; or a fold in which two recipes validate no photo in common.
     """
     found = find_runs(recipes, runs)
     every = [run for folds in found.values() for run in folds]
     for run in every:
         check_scheme(run)
         check_trained_on(run, cache)
+        check_labels(run, cache)
         check_classes(run)
     check_division(every)
     check_crops(every, cache.description["settings"], cache.folder)
     ordered = {recipe: _in_order(recipe, folds, runs, cache) for recipe, folds in found.items()}
-    parts = [_photos(run, cache) for run in next(iter(ordered.values()))]
-    return OutOfFold(cache=cache, photos=pd.concat(parts, ignore_index=True), runs=ordered)
+    validated = _validated(every, cache)
+    photos = [_common(runs, validated, cache) for runs in zip(*ordered.values(), strict=True)]
+    return OutOfFold(
+        cache=cache, photos=pd.concat(photos, ignore_index=True), runs=ordered, validated=validated
+    )
 
 
 def _joined(folds: Sequence[Heads]) -> Heads:
@@ -164,21 +187,37 @@ def _in_order(recipe: str, runs: Sequence[Run], folder: Path, cache: Cache) -> l
     return [by_fold[k] for k in sorted(by_fold)]
 
 
-def _photos(run: Run, cache: Cache) -> pd.DataFrame:
-    card = run.card
-    rows = fold_rows(
-        cache,
-        card.recipe.tasks,
-        fold=card.fold,
-        folds=card.folds,
-        seed=card.fold_seed,
-        scheme=_scheme(card.scheme),
-        rows=card.recipe.rows,
-        senior_from=card.recipe.age.senior_from,
-    ).validation
-    known = cache.columns("key", "image_id", "person", "mask", "gender", "age").iloc[rows]
-    truth = cache.labels("class18")[rows]
-    return known.assign(row=rows, fold=card.fold, class18=truth).reset_index(drop=True)
+def _validated(runs: Sequence[Run], cache: Cache) -> dict[str, IntArray]:
+    """By name of a run, the rows that its fold validates."""
+    found: dict[tuple[tuple[str, ...], int], IntArray] = {}  # which depend on nothing else
+    for run in runs:
+        card = run.card
+        if (card.recipe.tasks, card.fold) not in found:
+            found[card.recipe.tasks, card.fold] = fold_rows(
+                cache,
+                card.recipe.tasks,
+                fold=card.fold,
+                folds=card.folds,
+                seed=card.fold_seed,
+                scheme=_scheme(card.scheme),
+                rows=card.recipe.rows,
+                senior_from=card.recipe.age.senior_from,
+            ).validation
+    return {run.name: found[run.card.recipe.tasks, run.card.fold] for run in runs}
+
+
+def _common(runs: Sequence[Run], validated: Mapping[str, IntArray], cache: Cache) -> pd.DataFrame:
+    """The photos that one fold's runs all validate."""
+    rows, first = validated[runs[0].name], runs[0]
+    for run in runs[1:]:
+        rows = rows[np.isin(rows, validated[run.name])]
+        if not len(rows):
+            raise ValueError(
+                f"runs {first.name} and {run.name} validate no photo in common, so nothing scores them "
+                f"together: {cache.folder} has no photos labelled for both; score them one by one"
+            )
+    known = cache.columns("key", "image_id", "person", *cache.label_set.names).iloc[rows]
+    return known.assign(row=rows, fold=first.card.fold).reset_index(drop=True)
 
 
 def _scheme(name: str) -> FoldScheme:

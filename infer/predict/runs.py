@@ -27,6 +27,12 @@ class Run:
     """Its best.safetensors."""
     card: RunCard
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Names of the factors that its heads tell, in whatever classes."""
+        tasks = [self.card.labels.task(task) for task in self.card.recipe.tasks]
+        return tuple(dict.fromkeys(factor for task in tasks for factor in task.factors))
+
 
 def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:
     """All trained folds of some recipes, in the order of their folds.
@@ -60,7 +66,7 @@ def labels_of_runs(runs: Sequence[Run]) -> LabelSet:
     """
     told: dict[str, tuple[Run, Factor]] = {}
     for run in runs:
-        for name in _told(run):
+        for name in run.told:
             factor = run.card.labels.factor(name)
             first, known = told.setdefault(name, (run, factor))
             if _values(factor) != _values(known):
@@ -75,19 +81,13 @@ def labels_of_runs(runs: Sequence[Run]) -> LabelSet:
     mine = [describe(own) for own in first.card.labels.factors if own.name == factor.name]
     raise ValueError(
         f"runs {first.name} and {other.name} cannot vote together: {factor.name} is "
-        f"{mine[0] if mine else 'not labelled'} in the first, {describe(factor)} in the second; train both on "
-        f"caches labelled with {', '.join(told)}"
+        f"{mine[0] if mine else 'not labelled'} in the first, {describe(factor)} in the second; train both "
+        f"on caches labelled with {', '.join(told)}"
     )
 
 
 def _has(run: Run, factor: Factor) -> bool:
     return any(own.name == factor.name and _values(own) == _values(factor) for own in run.card.labels.factors)
-
-
-def _told(run: Run) -> list[str]:
-    """Names of the factors that a run's heads tell."""
-    tasks = [run.card.labels.task(task) for task in run.card.recipe.tasks]
-    return [*dict.fromkeys(factor for task in tasks for factor in task.factors)]
 
 
 def _values(factor: Factor) -> tuple[object, ...]:

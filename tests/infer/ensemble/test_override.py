@@ -2,8 +2,16 @@
 
 import numpy as np
 
-from infer.ensemble.tree import Leaf, Override, Vote
-from infer.ensemble.vote import count_votes
+from faces.labels import CONTEST
+from infer.ensemble import vote
+from infer.ensemble.tree import Leaf, Node, Override, Vote
+from infer.ensemble.vote import Verdict
+from infer.predict.heads import Panels
+from tests.helpers.own_labels import OWN
+
+
+def count_votes(tree: Node, panels: Panels) -> Verdict:
+    return vote.count_votes(tree, panels, "class18", CONTEST)
 
 
 def test_hand_computed_override() -> None:
@@ -85,3 +93,42 @@ def test_an_override_moves_mass_to_the_last_bit_and_leaves_its_base_alone() -> N
             expected[:, 2] += expected[:, choice]
             expected[:, choice] = 0
         np.testing.assert_array_equal(probabilities, expected.ravel())
+
+
+def test_an_override_changes_a_number_of_its_own_edges_and_moves_its_mass() -> None:
+    # glasses x years: yes <40, yes >=40, no <40, no >=40.
+    base = np.array([[0.5, 0.1, 0.3, 0.1], [0.1, 0.1, 0.7, 0.1], [0.1, 0.1, 0.2, 0.6]])
+    older = np.array([[0.2, 0.8], [0.2, 0.8], [0.2, 0.8]])
+    tree = Override(
+        base=Leaf("both"),
+        by=Leaf("years"),
+        task="years",
+        category=">=40",
+        above=0.7,
+        where=(("glasses", ("no",)),),
+    )
+    panels = {"both": [{"glasses*years": base}], "years": [{"years": older}]}
+    verdict = vote.count_votes(tree, panels, "glasses*years", OWN)
+    np.testing.assert_array_equal(verdict.classes, [0, 3, 3])  # the first wears glasses
+    np.testing.assert_allclose(verdict.probabilities[1], [0, 0.2, 0, 0.8])
+    np.testing.assert_array_equal(verdict.probabilities[[0, 2]], base[[0, 2]])
+    # Seen from one factor, the choice stays what the override made of it.
+    years = vote.count_votes(tree, panels, "years", OWN)
+    np.testing.assert_array_equal(years.classes, [0, 1, 1])
+    np.testing.assert_allclose(years.probabilities, verdict.probabilities.reshape(3, 2, 2).sum(1))
+
+
+def test_the_base_of_an_override_votes_on_all_that_it_tells_and_others_see_a_part() -> None:
+    # The guard asks for a factor that the answer does not hold.
+    heads = {"glasses": np.array([[0.6, 0.4]] * 2), "helmet": np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])}
+    tree = Override(
+        base=Leaf("a"),
+        by=Leaf("b"),
+        task="glasses",
+        category="no",
+        above=0.5,
+        where=(("helmet", ("no", "unsure")),),
+    )
+    panels = {"a": [heads], "b": [{"glasses": np.array([[0.1, 0.9]] * 2)}]}
+    np.testing.assert_array_equal(vote.count_votes(tree, panels, "glasses", OWN).classes, [0, 1])
+    np.testing.assert_array_equal(vote.count_votes(tree, panels, "glasses*helmet", OWN).classes, [0, 4])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from faces.labels import TASKS, FloatArray
+from faces.labels import CONTEST, TASKS, FloatArray
 from infer.ensemble import rules, vote
 from infer.ensemble.rules import poll, take_vote
 from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
@@ -65,8 +65,8 @@ def trees() -> list[Node]:
 def test_votes_in_tensors_are_those_of_numpy(space: str) -> None:
     panels = random_panels()
     for tree in trees():
-        ours = poll(tree, in_torch(panels), space).result
-        theirs = vote.count_votes(tree, panels, space)
+        ours = poll(tree, in_torch(panels), space, CONTEST).result
+        theirs = vote.count_votes(tree, panels, space, CONTEST)
         np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-12)
         np.testing.assert_array_equal(ours.choices, theirs.classes)
 
@@ -78,8 +78,8 @@ def test_ties_go_to_the_larger_sum_and_then_to_the_lower_class(rule: str) -> Non
     eighths = rng.multinomial(8, np.full(18, 1 / 18), (4, 400)) / 8
     panels = {"one": [{"class18": member} for member in eighths]}
     tree = Vote(members=(Leaf("one"),), rule=rule)  # type: ignore[arg-type]
-    ours = poll(tree, in_torch(panels)).result
-    np.testing.assert_array_equal(ours.choices, vote.count_votes(tree, panels).classes)
+    ours = poll(tree, in_torch(panels), "class18", CONTEST).result
+    np.testing.assert_array_equal(ours.choices, vote.count_votes(tree, panels, "class18", CONTEST).classes)
     if rule == "soft":
         mean = eighths.mean(0)
         assert ((mean == mean.max(1, keepdims=True)).sum(1) > 1).sum() > 100

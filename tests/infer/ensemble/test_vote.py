@@ -5,12 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faces.labels import TASKS, compose
+from faces.labels import CONTEST, TASKS
+from faces.projection import project
+from infer.ensemble import vote
 from infer.ensemble.rules import take_vote
 from infer.ensemble.tree import Compose, Leaf, Node, Rule, Vote
-from infer.ensemble.vote import Ballot, Verdict, count_votes
+from infer.ensemble.vote import Ballot, Verdict
+from infer.predict.heads import Panels
+from tests.helpers.own_labels import OWN
 
 RULES: list[Rule] = ["soft", "log", "hard", "rank"]
+
+
+def count_votes(tree: Node, panels: Panels, space: str = "class18") -> Verdict:
+    return vote.count_votes(tree, panels, space, CONTEST)
+
+
+def composed(heads: dict[str, np.ndarray]) -> np.ndarray:
+    return project(heads, "class18", CONTEST)
 
 
 def random_members(count: int, seed: int, classes: int = 18) -> np.ndarray:
@@ -20,10 +32,10 @@ def random_members(count: int, seed: int, classes: int = 18) -> np.ndarray:
 def vote_of(members: np.ndarray | list, rule: Rule = "soft", weights: Sequence[float] = ()) -> Verdict:
     """Each member a recipe with a single fold, who vote on masks."""
     names = [f"m{number}" for number in range(len(members))]
-    vote = Vote(members=tuple(map(Leaf, names)), rule=rule, weights=tuple(weights))
+    tree = Vote(members=tuple(map(Leaf, names)), rule=rule, weights=tuple(weights))
     task = "mask" if np.shape(members)[-1] == 3 else "class18"
     panels = {name: [{task: np.asarray(member)}] for name, member in zip(names, members, strict=True)}
-    return count_votes(vote, panels, task)
+    return count_votes(tree, panels, task)
 
 
 def one_hot(task: str, codes: Sequence[int]) -> np.ndarray:
@@ -110,7 +122,7 @@ def test_a_composition_is_the_composed_heads_and_gives_the_factors_back() -> Non
     heads = {task: random.dirichlet(np.ones(k), 30) for task, k in (("mask", 3), ("gender", 2), ("age3", 3))}
     tree = Compose(parts=tuple((task, Leaf("x")) for task in heads))
     verdict = count_votes(tree, {"x": [heads]})
-    np.testing.assert_allclose(verdict.probabilities, compose(heads))
+    np.testing.assert_allclose(verdict.probabilities, composed(heads))
     for task, probabilities in heads.items():
         again = count_votes(tree, {"x": [heads]}, task)
         np.testing.assert_allclose(again.probabilities, probabilities)
@@ -128,7 +140,7 @@ def test_a_composition_is_made_fold_by_fold() -> None:
         "a": [{"age3": ages}],  # a single voter stands beside each fold of the others
     }
     folds = [
-        compose({"mask": masks[k], "gender": rest[k].reshape(9, 3, 2).sum(1), "age3": ages}) for k in (0, 1)
+        composed({"mask": masks[k], "gender": rest[k].reshape(9, 3, 2).sum(1), "age3": ages}) for k in (0, 1)
     ]
     np.testing.assert_allclose(
         count_votes(Compose(parts=parts), panels).probabilities, np.mean(folds, axis=0)
@@ -151,8 +163,8 @@ def test_a_hard_part_of_a_composition_keeps_its_choice() -> None:
 
 def test_temperature_is_the_power_of_probabilities_and_changes_no_choice() -> None:
     members = random_members(1, 5)
-    vote = Vote(members=(Leaf("x"),), temperature=2.0)
-    verdict = count_votes(vote, {"x": [{"class18": members[0]}]})
+    tree = Vote(members=(Leaf("x"),), temperature=2.0)
+    verdict = count_votes(tree, {"x": [{"class18": members[0]}]})
     roots = np.sqrt(members[0])
     np.testing.assert_allclose(verdict.probabilities, roots / roots.sum(1, keepdims=True))
     np.testing.assert_array_equal(verdict.classes, members[0].argmax(1))
@@ -170,3 +182,35 @@ def test_a_rule_that_is_not_known_is_refused() -> None:
     ballots = [Ballot.of(member) for member in random_members(2, 0)]
     with pytest.raises(ValueError, match="rule='median': known are soft, log, hard, rank"):
         take_vote(ballots, [0.5, 0.5], "median")  # type: ignore[arg-type]
+
+
+def test_a_vote_on_one_factor_of_own_labels_is_the_mean_of_its_heads() -> None:
+    random = np.random.default_rng(5)
+    one, other = random.dirichlet(np.ones(3), 20), random.dirichlet(np.ones(3), 20)
+    joint = random.dirichlet(np.ones(6), 20)  # glasses x helmet
+    panels = {
+        "a": [{"helmet": one, "glasses": joint[:, :2]}],
+        "b": [{"helmet": other}],
+        "c": [{"glasses*helmet": joint}],
+    }
+    tree = Vote(members=(Leaf("a"), Leaf("b"), Leaf("c")), weights=(2, 1, 1))
+    verdict = vote.count_votes(tree, panels, "helmet", OWN)
+    expected = one / 2 + other / 4 + joint.reshape(20, 2, 3).sum(1) / 4
+    np.testing.assert_allclose(verdict.probabilities, expected)
+    np.testing.assert_array_equal(verdict.classes, expected.argmax(1))
+
+
+def test_a_composition_of_two_own_factors_is_their_product_in_the_order_of_the_labels() -> None:
+    random = np.random.default_rng(6)
+    glasses, years = random.dirichlet(np.ones(2), 20), random.dirichlet(np.ones(2), 20)
+    bands = np.stack([0.25 * years[:, 0], 0.75 * years[:, 0], years[:, 1]], 1)  # <20, 20-39, >=40
+    tree = Compose(parts=(("years", Leaf("y")), ("glasses", Leaf("g"))))
+    panels = {"g": [{"glasses": glasses}], "y": [{"years[20, 40]": bands}]}
+    verdict = vote.count_votes(tree, panels, "glasses*years", OWN)
+    np.testing.assert_allclose(verdict.probabilities, (glasses[:, :, None] * years[:, None]).reshape(20, 4))
+    np.testing.assert_array_equal(verdict.classes, 2 * glasses.argmax(1) + years.argmax(1))
+    turned = vote.count_votes(tree, panels, "years*glasses", OWN)
+    np.testing.assert_allclose(turned.probabilities, (years[:, :, None] * glasses[:, None]).reshape(20, 4))
+    np.testing.assert_array_equal(turned.classes, 2 * years.argmax(1) + glasses.argmax(1))
+    alone = vote.count_votes(tree, panels, "glasses", OWN)
+    np.testing.assert_allclose(alone.probabilities, glasses)
