@@ -22,6 +22,8 @@ ROOMS = {
     "preprocess": (
         "preprocess.settings",
         "preprocess.sources",
+        "preprocess.sources.layouts",
+        "preprocess.sources.scan",
         "preprocess.detect.mtcnn",
         "preprocess.detect",
         "preprocess.crop",
@@ -39,6 +41,9 @@ ROOMS = {
     "train": (
         "train.recipe",
         "train.data",
+        "train.network.losses",
+        "train.network.coding",
+        "train.network.codings",
         "train.network",
         "train.engine",
         "train.results",

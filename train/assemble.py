@@ -15,11 +15,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from faces.cache import Cache
 from faces.folds import FoldScheme
+from faces.labels import LabelSet
 from pipeline.loader import Loader, OnDamage
 from train.data.mixing import rare_photos
 from train.data.rows import FoldRows
 from train.data.sampler import fold_sampler
-from train.data.targets import make_targets
 from train.engine.averaging import WeightAverage
 from train.engine.loop import FoldTraining
 from train.engine.optimiser import make_optimiser
@@ -27,9 +27,10 @@ from train.engine.precision import compile_network, make_fabric
 from train.engine.processes import Processes
 from train.engine.schedule import make_schedule, plateau_falls
 from train.engine.step import Step
-from train.network.codings import codings_of
+from train.network.kinds import codings_of
 from train.network.model import Network, build_model, normalisation
 from train.network.objective import Objective
+from train.network.targets import make_targets
 from train.recipe.recipe import Recipe
 from train.results.head_scores import score_heads
 from train.results.trackers import TrackerName
@@ -76,9 +77,9 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     Raises:
         ValueError: the recipe does not fit the data, the machine or the number of processes.
     """
-    recipe = plan.recipe
+    recipe, labels = plan.recipe, plan.cache.label_set
     torch.manual_seed(plan.seed)
-    network = build_model(recipe).to(memory_format=torch.channels_last)
+    network = build_model(recipe, labels).to(memory_format=torch.channels_last)
     scaling = normalisation(network)
     training, validation = _loaders(plan, rows, network)
     optimiser = make_optimiser(network, recipe.optimiser)
@@ -91,6 +92,9 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         partly=recipe.optimiser.frozen_epochs > 0,
     )
     targets = make_targets(recipe, plan.cache, rows.training)
+    codings = codings_of(recipe, labels)
+    for task, coding in codings.items():
+        coding.prepare(network.heads.layer(task), targets[task][rows.training])
     model, wrapped = fabric.setup(compile_network(network) if recipe.compile else network, optimiser)
     average = WeightAverage(recipe.averaging, network)
     step = Step(
@@ -101,9 +105,9 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         model=model,
         optimiser=wrapped,
         schedule=schedule,
-        objective=_objective(recipe, targets, rows).to(fabric.device),
+        objective=_objective(recipe, labels, targets, rows).to(fabric.device),
         targets={name: torch.from_numpy(values).to(fabric.device) for name, values in targets.items()},
-        rare=rare_photos(plan.cache, rows.training),
+        rare=rare_photos(plan.cache, rows.training, recipe.tasks),
         average=average,
         seed=training.seed,
         batches=len(training),
@@ -116,14 +120,14 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         processes=plan.processes,
         network=network,
         normalisation=scaling,
-        codings=codings_of(recipe),
+        codings=codings,
         optimiser=optimiser,
         schedule=schedule,
         average=average,
         step=step,
         training=training,
         validation=validation,
-        score=lambda predictions: score_heads(plan.cache.index.iloc[rows.validation], predictions),
+        score=lambda predictions: score_heads(plan.cache.photos().iloc[rows.validation], predictions, labels),
         history=history,
     )
 
@@ -141,13 +145,15 @@ def _schedule(
     )
 
 
-def _objective(recipe: Recipe, targets: Mapping[str, NDArray[np.float32]], rows: FoldRows) -> Objective:
+def _objective(
+    recipe: Recipe, labels: LabelSet, targets: Mapping[str, NDArray[np.float32]], rows: FoldRows
+) -> Objective:
     """The losses, with classes counted among the training rows."""
     # A class that the whole cache lacks counts as one photo, whose weight then never matters.
     counts = {
         name: torch.from_numpy(values[rows.training]).sum(0).clamp(min=1) for name, values in targets.items()
     }
-    return Objective(recipe, counts)
+    return Objective(recipe, labels, counts)
 
 
 def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, Loader | None]:

@@ -12,6 +12,7 @@ import tyro
 from faces.cache import Cache
 from faces.command import run_command
 from faces.folds import FoldScheme, fold_numbers
+from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class TrainSettings:
     """Train folds of a recipe on a cache of face crops.
 
-    Photos of one person never stand on both sides of a fold, unless --fold-scheme is image; age bands and
-    genders are spread evenly over the folds.
+    The recipe's tasks are told by the labels of the cache's photos; photos without some of them train and
+    validate the other tasks. Photos of one person never stand on both sides of a fold, unless --fold-scheme
+    is image; what people are labelled with is spread evenly over the folds.
     Run the same command again after an interruption: training goes on after the last batch that was saved, to
     the same bits.
     Each fold becomes runs/<recipe>/fold<k>/ with best.safetensors, metrics.csv, curves.png, oof.parquet and
@@ -42,10 +44,13 @@ class TrainSettings:
     """Number of folds the people are divided into."""
     fold_scheme: FoldScheme = "person"
     """Who validates.
-    person: people are dealt to the folds, evenly over age bands and genders.
+    person: people are dealt to the folds, evenly over the values of their factors, such as age and gender.
     age_group: each age band alone is divided into equal parts of people, whatever their gender.
     holdout: one division, in which one in `folds` people validates: fold 0 of person, and no other.
     everything: nobody validates and all train, into the one fold 0: for the last model, after all choices.
+    split: as the data came: the photos of train train, and those of val, or of test where there is no val,
+    validate the one fold 0.
+    split_folds: as the data came: fold k validates the photos of fold<k>.
     image: photos are dealt, so that people stand on both sides and scores are too good; `make leak-demo`
     shows by how much."""
     fold_seed: int = 0
@@ -74,9 +79,12 @@ def run(settings: TrainSettings) -> None:
     if settings.weights is not None:
         recipe = replace(recipe, weights=str(settings.weights), pretrained=False)
     cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)
+    recipe = fit_to_cache(recipe, cache, settings.recipe)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from train.all_folds import train_folds
+    from train.network.kinds import check_codings
 
+    check_codings(recipe, cache.label_set, settings.recipe)
     train_folds(_plans(settings, recipe, cache))
 
 

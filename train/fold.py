@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from faces.command import to_table
-from faces.labels import TASKS, FloatArray
+from faces.labels import UNKNOWN, FloatArray
 from faces.writer import write_atomically
 from train.assemble import FoldPlan, assemble
 from train.damage_notes import DamageNotes, without_damaged
@@ -43,13 +44,14 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
             loss is not finite, memory does not suffice, or last.pt is damaged.
     """
     rows = _planned_rows(plan, watch)
+    _say_rows(plan, rows, watch)
     plan = adopt_folder(plan, watch)
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":
         if plan.processes.world > 1:
             raise ValueError("on_damage=skip: processes would lose step of each other; train in one process")
         rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
-    with explain_exhaustion(plan.recipe, plan.device, plan.processes):
+    with explain_exhaustion(plan.recipe, plan.cache.label_set, plan.device, plan.processes):
         training = assemble(plan, rows)
         if absent := absent_classes(plan.cache, plan.recipe.tasks):
             watch.say(
@@ -82,6 +84,24 @@ def _planned_rows(plan: FoldPlan, watch: Watch) -> FoldRows:
         rows, note = with_taught(plan.recipe, plan.cache, rows)
         watch.say(f"fold {plan.fold}: {note}")
     return rows
+
+
+def _say_rows(plan: FoldPlan, rows: FoldRows, watch: Watch) -> None:
+    """Lines on how people were divided and how many photos each head has."""
+    name = f"fold {plan.fold}"
+    if rows.by or rows.not_by:
+        not_by = "; ".join(f"{factor}: {why}" for factor, why in rows.not_by.items())
+        evenly = f"spread evenly over {', '.join(rows.by)}" if rows.by else "spread at random"
+        watch.say(f"{name}: people {evenly}{f'; not over {not_by}' if not_by else ''}")
+    counts = []
+    for task in plan.recipe.tasks:
+        known = plan.cache.labels(task) != UNKNOWN
+        counts.append(f"{task} {known[rows.training].sum():,} / {known[rows.validation].sum():,}")
+    unknown = len(plan.cache) - np.any([plan.cache.known(task) for task in plan.recipe.tasks], axis=0).sum()
+    watch.say(
+        f"{name}: photos of each head, training / validation: {', '.join(counts)}"
+        f"{f'; {unknown:,} of {len(plan.cache):,} photos have a label for none' if unknown else ''}"
+    )
 
 
 def _check_scores(recipe: Recipe, rows: FoldRows) -> None:
@@ -134,13 +154,13 @@ def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: Sta
 def _keep_epoch(
     plan: FoldPlan, training: FoldTraining, predictions: Mapping[str, FloatArray], tracker: Tracker
 ) -> None:
-    row = training.history[-1]
+    row, labels = training.history[-1], plan.cache.label_set
     tracker.epoch(row)
     if training.best is row:
         card = RunCard(
             recipe=plan.recipe,
             normalisation=training.normalisation,
-            classes={task: TASKS[task].classes for task in plan.recipe.tasks},
+            classes={task: labels.task(task).classes for task in plan.recipe.tasks},
             fold=plan.fold,
             folds=plan.folds,
             fold_seed=plan.fold_seed,
@@ -148,6 +168,7 @@ def _keep_epoch(
             epoch=int(row["epoch"]),
             score=row.get("macro_f1", float("nan")),
             crop=plan.cache.description["settings"],
+            labels=labels,
             prior=training.rows.prior,
         )
         save_best(training.kept_network, card, plan.folder / "best.safetensors")

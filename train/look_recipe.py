@@ -8,6 +8,7 @@ from pathlib import Path
 from faces.cache import Cache
 from faces.command import run_command
 from pipeline.contact_sheet import augment_sheet
+from train.data.tasks import fit_to_cache
 from train.recipe.file import read_recipe
 from train.training_sheet import training_sheet
 
@@ -29,8 +30,8 @@ class LookRecipeSettings:
 
 def look(settings: LookRecipeSettings) -> None:
     """Draw the sheet."""
-    recipe = read_recipe(settings.recipe)
     cache = Cache.open(settings.cache)
+    recipe = fit_to_cache(read_recipe(settings.recipe), cache, settings.recipe)
     augment_sheet(
         cache,
         recipe.augment,

@@ -12,7 +12,7 @@ from faces.cache import file_sha256
 from faces.command import flat_table, from_table, read_toml, to_table, write_toml
 from faces.writer import write_atomically
 from train.assemble import FoldPlan
-from train.data.rows import extra_folds
+from train.data.beside import extra_folds
 from train.engine.precision import measure_compiled, measure_precisions
 from train.engine.watch import Watch
 from train.network.model import build_model
@@ -90,7 +90,7 @@ def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
     recipe = plan.recipe
     if recipe.precision != "auto":
         return recipe
-    network = build_model(recipe, initialise=False)
+    network = build_model(recipe, plan.cache.label_set, initialise=False)
     size = plan.processes.share(recipe.batch_size)
     # Both of SAM's gradients would need a loss scale.
     without: tuple[Precision, ...] = ("fp16",) if recipe.optimiser.sam else ()
@@ -102,7 +102,7 @@ def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
 
 
 def _say_gain(plan: FoldPlan, recipe: Recipe, watch: Watch) -> None:
-    network = build_model(recipe, initialise=False)
+    network = build_model(recipe, plan.cache.label_set, initialise=False)
     size = plan.processes.share(recipe.batch_size)
     gain, seconds = measure_compiled(network, size, recipe.image_size, plan.device, recipe.precision)
     watch.say(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,11 @@ import torch
 from matplotlib.figure import Figure
 
 from faces.cache import Cache
-from faces.labels import TASKS, UNKNOWN, FloatArray
+from faces.labels import UNKNOWN, FloatArray
 from pipeline.loader import Loader
 from train.data.mixing import mix, rare_photos
-from train.data.targets import make_targets
+from train.network.kinds import codings_of
+from train.network.targets import make_targets
 from train.recipe.recipe import Recipe
 
 ROWS, COLUMNS = 4, 6
@@ -50,26 +51,24 @@ def training_sheet(recipe: Recipe, cache: Cache, path: Path) -> None:
     targets = {
         name: torch.from_numpy(values)[chosen] for name, values in make_targets(recipe, cache, rows).items()
     }
-    rare = rare_photos(cache, rows)[chosen.numpy()]
+    rare = rare_photos(cache, rows, recipe.tasks)[chosen.numpy()]
     images, mixed = mix(images, targets, recipe.mixing, rare=rare, seed=recipe.seed, epoch=0, step=0)
     pixels = images[: ROWS * COLUMNS].permute(0, 2, 3, 1).clamp(0, 1).numpy()
-    _draw(pixels, {task: mixed[task].numpy() for task in recipe.tasks}, recipe, path)
+    codings = codings_of(recipe, cache.label_set)
+    said = [
+        [f"{task}: {coding.say(mixed[task][number].numpy())}" for task, coding in codings.items()]
+        for number in range(len(pixels))
+    ]
+    _draw(pixels, said, recipe, path)
 
 
-def _draw(pixels: FloatArray, soft: Mapping[str, FloatArray], recipe: Recipe, path: Path) -> None:
-    figure = Figure(figsize=(2.4 * COLUMNS, (2.1 + 0.2 * len(soft)) * ROWS), layout="constrained")
+def _draw(pixels: FloatArray, said: Sequence[Sequence[str]], recipe: Recipe, path: Path) -> None:
+    figure = Figure(figsize=(2.4 * COLUMNS, (2.1 + 0.2 * len(recipe.tasks)) * ROWS), layout="constrained")
     figure.suptitle(f"augmentation {recipe.policy_name}, mixing {recipe.mixing.name}")
     for number, axes in enumerate(figure.subplots(ROWS, COLUMNS).flat):
         axes.set_axis_off()
         if number < len(pixels):
             axes.imshow(pixels[number])
-            axes.set_title("\n".join(_label_text(task, soft[task][number]) for task in soft), fontsize=7)
+            axes.set_title("\n".join(said[number]), fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
-
-
-def _label_text(task: str, row: FloatArray) -> str:
-    """`mask: 0.50 wear, 0.50 normal`: the three largest shares."""
-    names = TASKS[task].classes if len(row) == len(TASKS[task].classes) else range(len(row))
-    largest = [k for k in np.argsort(-row, kind="stable")[:3] if row[k] >= 0.005]
-    return f"{task}: {', '.join(f'{row[k]:.2f} {names[k]}' for k in largest) or 'unknown'}"

@@ -12,7 +12,7 @@ epoch, step, rank), so resuming in mid-epoch and the device change nothing, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,7 @@ from faces.cache import Cache
 from faces.labels import UNKNOWN, IntArray
 from pipeline.order import generator
 from train.recipe.data import Mixing
+from train.recipe.fit import number_meant
 
 MIXING_STREAM: Final = 100
 """Keeps the numbers that mix a batch apart from those that order and augment its epoch."""
@@ -53,18 +54,22 @@ class Mix:
         )
 
 
-def rare_photos(cache: Cache, rows: IntArray) -> BoolArray:
-    """Which photos of a cache are of the age band that is rarest among some of its rows.
+def rare_photos(cache: Cache, rows: IntArray, tasks: Sequence[str]) -> BoolArray:
+    """Which photos of a cache are of the band of a number, such as age, that is rarest among some rows.
 
     Args:
         cache: labelled, wholly or in part.
-        rows: what is counted: the rows trained on. Of bands equally rare, the oldest counts as the rarest;
+        tasks: those trained, which say the number that is meant (`number_meant`).
+        rows: what is counted: the rows trained on. Of bands equally rare, the highest counts as the rarest;
             a band that none of them is in does not count.
 
     Returns:
-        [len(cache)] bool; all False where no age is known among the rows.
+        [len(cache)] bool; all False where no number is known among the rows, or the labels have none.
     """
-    bands = cache.labels("age3")
+    number = number_meant(tasks, cache.label_set)
+    if number is None:
+        return np.zeros(len(cache), bool)
+    bands = cache.labels(number.name)
     known = bands[rows][bands[rows] != UNKNOWN]
     if not len(known):
         return np.zeros(len(bands), bool)
@@ -81,7 +86,7 @@ def draw_mix(
 
     Args:
         mixing: the kind and its strengths; not "none".
-        rare: [n] which photos of the batch are of the rare age band (`rare_photos`).
+        rare: [n] which photos of the batch are of the rare band (`rare_photos`).
         size: height and width of the images, pixels.
         seed: 0 or more.
         epoch: 0 or more.
@@ -202,7 +207,7 @@ def mix(
         images: float [n, channels, size, size].
         targets: float32 [n, outcomes] by output, on the device of `images`.
         mixing: the recipe's.
-        rare: [n] which photos are of the rare age band, on the CPU.
+        rare: [n] which photos are of the rare band, on the CPU.
         seed: 0 or more.
         epoch: 0 or more.
         step: number of the batch in its epoch.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-from pyarrow import parquet
 
 from faces.cache import Cache
-from faces.folds import EXTRA, FoldScheme, fold_numbers, fold_of_rows
-from faces.labels import AGE_EDGES, CLASS_COUNT, TASKS, UNKNOWN, IntArray
-from train.recipe.data import Rows
+from faces.folds import Division, FoldScheme, divide_photos, fold_numbers
+from faces.labels import UNKNOWN, IntArray
+from train.data.beside import BoolArray, beside_rows, extra_folds, of_trained_splits, split_of_rows
+from train.data.soft_labels import trained_task
+from train.recipe.data import SENIOR, Rows
+from train.recipe.fit import number_meant
 
 _NO_ROWS = np.empty(0, np.int64)
 
@@ -25,36 +26,24 @@ class FoldRows:
     training: IntArray
     """Rows labelled for at least one of the tasks and kept by the recipe's `rows`, extra ones among them."""
     validation: IntArray
-    """Every labelled row of the fold's people, in the cache's order; none in scheme everything."""
-    prior: tuple[float, ...]
-    """Shares of the 18 classes among all of the training people's photos, the recipe's `rows` or not; extra
-    ones do not count."""
+    """The rows of the fold's people of which all factors of at least one task are known, in the cache's
+    order; none in scheme everything."""
+    prior: Mapping[str, tuple[float, ...]]
+    """Shares of the classes among all of the training people's photos, the recipe's `rows` or not: of the
+    labels' headline task where it is known of any, else of each of the tasks, among the photos of which it is
+    known. Extra ones do not count."""
     unlabelled: IntArray = field(default_factory=_NO_ROWS.copy)
-    """Rows on neither side, without all labels and of nobody who validates, that a teacher may label."""
+    """Rows that may train but of which no task is known, so that a teacher may label them."""
+    by: tuple[str, ...] = ()
+    """Factors over whose values the folds' people are spread evenly."""
+    not_by: Mapping[str, str] = field(default_factory=dict)
+    """Why, of each other factor."""
 
     @property
     def identity(self) -> str:
         """Hex sha256 over both sides' row numbers."""
         sides = [np.ascontiguousarray(side, "<i8").tobytes() for side in (self.training, self.validation)]
         return hashlib.sha256(b"|".join(sides)).hexdigest()
-
-
-def _validating(
-    cache: Cache, rows: IntArray, scheme: FoldScheme, fold: int, folds: int, seed: int
-) -> NDArray[np.bool_]:
-    """[n] which of the rows validate in a fold."""
-    names = cache.columns("key", "person").iloc[rows]
-    fold_of = fold_of_rows(
-        scheme,
-        keys=names["key"],
-        persons=names["person"],
-        classes=cache.labels("class18")[rows],
-        folds=folds,
-        seed=seed,
-    )
-    validates: NDArray[np.bool_] = fold_of == fold
-    assert scheme == "image" or not {*names["person"][validates]} & {*names["person"][~validates]}
-    return validates
 
 
 def fold_rows(
@@ -66,11 +55,13 @@ def fold_rows(
     seed: int,
     scheme: FoldScheme = "person",
     rows: Rows = Rows(),
-    senior_from: float = AGE_EDGES[1],
+    senior_from: float = SENIOR,
     without: IntArray | None = None,
 ) -> FoldRows:
-    """Divide the labelled rows of a cache; photos of unlabelled people take no part.
+    """Divide the people of a cache, all of whom any label is known, whatever the tasks.
 
+    So recipes of different tasks see the same people. Of those who do not validate the photos labelled for
+    at least one task train; of the others those of which at least one task is known validate.
     Extra photos (`EXTRA`) are never dealt to folds: the ordinary people are divided as if there were none.
     They never validate, and train in their folds but where their person validates.
 
@@ -82,7 +73,7 @@ def fold_rows(
         seed: which of the many such divisions.
         scheme: how they are divided.
         rows: which of the training rows to keep; validation rows are never left out.
-        senior_from: age in years from which training counts a photo as 60 or older.
+        senior_from: number from which training counts a photo as 60 or more.
         without: [m] rows that take no part either, kept apart for a test on neither side.
 
     Raises:
@@ -90,29 +81,55 @@ def fold_rows(
             row left, a class that the cache has without a training photo, or extra photos of no known fold.
     """
     _check_fold(fold, folds, scheme)
-    classes = cache.labels("class18")
     extra = extra_folds(cache, folds)
     held = np.zeros(len(cache), bool)
     held[_NO_ROWS if without is None else without] = True
-    labelled = np.flatnonzero((classes != UNKNOWN) & (extra == "") & ~held)
-    if not len(labelled):
+    labelled = np.any([cache.known(name) for name in cache.label_set.names], axis=0)
+    dealt = np.flatnonzero(labelled & (extra == "") & ~held)
+    if not len(dealt):
         raise ValueError(
-            f"{cache.folder}: no photo of this cache is labelled; "
-            "train on a cache of photos with mask, gender and age"
+            f"{cache.folder}: no photo of this cache is labelled; train on a cache of photos with "
+            f"{_listed(cache.label_set.names)}"
         )
-    validates = _validating(cache, labelled, scheme, fold, folds, seed)
-    training = labelled[~validates]
-    prior = np.bincount(classes[training], minlength=CLASS_COUNT) / len(training)
-    held[labelled[validates]] = True
-    beside = _beside(cache, extra, held, fold)
-    more = np.flatnonzero(beside & (classes != UNKNOWN))
-    kept = _keep(cache, np.sort(np.concatenate([training, more])), tasks, rows, fold)
-    _check_classes(cache, kept, tasks, rows, senior_from, fold, extra == "")
+    division = _divide(cache, dealt, tasks, scheme, folds, seed)
+    validates = division.fold == fold
+    unused = np.zeros(len(dealt), bool) if division.unused is None else division.unused
+    trains = dealt[~validates & ~unused]
+    held[dealt[validates | unused]] = True
+    beside = beside_rows(cache, (extra == "") & labelled, extra, held, fold)
+    beside &= of_trained_splits(cache, trains, scheme)
+    may_train = np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
+    known = np.any([cache.known(task) for task in tasks], axis=0)
+    kept = _keep(cache, may_train, tasks, rows, fold)
+    ordinary = extra == ""
+    ordinary[dealt[unused]] = False
+    _check_classes(cache, kept, tasks, rows, senior_from, fold, ordinary)
     return FoldRows(
         training=kept,
-        validation=labelled[validates],
-        prior=tuple(prior.tolist()),
-        unlabelled=np.flatnonzero(beside & (classes == UNKNOWN)),
+        validation=dealt[validates & known[dealt]],
+        prior=_prior(cache, trains, tasks),
+        unlabelled=may_train[~known[may_train]],
+        by=division.by,
+        not_by=division.not_by,
+    )
+
+
+def _divide(
+    cache: Cache, rows: IntArray, tasks: Sequence[str], scheme: FoldScheme, folds: int, seed: int
+) -> Division:
+    """The folds in which some rows validate."""
+    labels, names = cache.label_set, cache.columns("key", "person").iloc[rows]
+    splits = split_of_rows(cache)
+    return divide_photos(
+        scheme,
+        keys=names["key"],
+        persons=names["person"],
+        photos=cache.photos().iloc[rows],
+        labels=labels,
+        folds=folds,
+        seed=seed,
+        told={factor for task in tasks for factor in labels.task(task).factors},
+        splits=None if splits is None else splits.iloc[rows],
     )
 
 
@@ -123,60 +140,36 @@ def _check_fold(fold: int, folds: int, scheme: FoldScheme) -> None:
         raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {known}")
 
 
-def extra_folds(cache: Cache, folds: int) -> NDArray[np.object_]:
-    """[len(cache)] the cache's column `EXTRA`, "" where it has none.
-
-    Raises:
-        ValueError: it names something else than one of so many folds.
-    """
-    path = cache.folder / "index.parquet"
-    if EXTRA not in parquet.read_schema(path).names:
-        return np.full(len(cache), "", object)
-    extra = cache.columns(EXTRA)[EXTRA].to_numpy(object)
-    strange = {*extra} - {"", "all", *(f"fold{number}" for number in range(folds))}
-    if strange:
-        raise ValueError(
-            f"{path}: column {EXTRA!r} says {min(strange, key=str)!r}; with {folds} folds it may be empty, "
-            f"all, or fold0 to fold{folds - 1}: train as many folds as those photos were made for"
-        )
-    return extra
+def _prior(cache: Cache, training: IntArray, tasks: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """`FoldRows.prior` of some rows."""
+    headline = cache.label_set.headline
+    if headline and cache.known(headline)[training].any():
+        tasks = (headline,)
+    return {task: _shares(cache, training, task) for task in tasks}
 
 
-def _beside(
-    cache: Cache, extra: NDArray[np.object_], held: NDArray[np.bool_], fold: int
-) -> NDArray[np.bool_]:
-    """[len(cache)] whether a photo that was not dealt may train in a fold.
-
-    Args:
-        cache: with people.
-        extra: of `extra_folds`.
-        held: [len(cache)] rows that must not train, nor any photo of their people.
-        fold: the fold.
-    """
-    people = cache.columns("person")["person"]
-    known = people[held & (people != "")]
-    dealt = (extra == "") & (cache.labels("class18") != UNKNOWN)
-    mine = np.isin(extra, ["", "all", f"fold{fold}"]) & ~dealt
-    return np.asarray(mine & ~held & ~people.isin(known))
+def _shares(cache: Cache, rows: IntArray, task: str) -> tuple[float, ...]:
+    """How often each class of a task occurs among the rows that have one; all alike where none has."""
+    size, codes = len(cache.label_set.task(task).classes), cache.labels(task)[rows]
+    codes = codes[codes != UNKNOWN]
+    if not len(codes):
+        return (1 / size,) * size
+    return tuple((np.bincount(codes, minlength=size) / len(codes)).tolist())
 
 
-def training_classes(cache: Cache, task: str, senior_from: float = AGE_EDGES[1]) -> IntArray:
-    """Classes that training gives each row: as `Cache.labels`, but older people count as 60 earlier.
+def training_classes(cache: Cache, task: str, senior_from: float = SENIOR) -> IntArray:
+    """Classes that training gives each row: as `Cache.labels`, but an edge at 60 may lie lower.
 
     Args:
         cache: with labels.
         task: whose classes.
-        senior_from: age in years from which a photo is taken for one of age 60; at 60 nothing changes.
+        senior_from: number from which a photo is taken for one of 60; at 60 nothing changes.
 
     Returns:
         [len(cache)] int64, -1 where not labelled or not the task's.
     """
-    known = cache.columns("mask", "gender", "age")
-    return TASKS[task].encode(known["mask"], known["gender"], _aged(known["age"].to_numpy(), senior_from))
-
-
-def _aged(years: np.ndarray, senior_from: float) -> np.ndarray:
-    return np.where(years >= senior_from, np.maximum(years, AGE_EDGES[1]), years)
+    wanted = trained_task(cache.label_set.task(task), senior_from)
+    return wanted.encode(cache.columns(*wanted.factors))
 
 
 def _keep(cache: Cache, training: IntArray, tasks: Sequence[str], rows: Rows, fold: int) -> IntArray:
@@ -187,8 +180,11 @@ def _keep(cache: Cache, training: IntArray, tasks: Sequence[str], rows: Rows, fo
             f"fold {fold}: none of its {len(training)} training photos is labelled for {', '.join(tasks)}: "
             "train other tasks, or on a cache with photos of such people"
         )
-    years = np.floor(cache.columns("age")["age"].to_numpy(np.float64)[taught])
-    kept = taught[~np.isin(years, rows.drop_ages)]
+    kept = taught
+    number = number_meant(tasks, cache.label_set)
+    if rows.drop_ages and number is not None:
+        values = np.floor(cache.columns(number.name)[number.name].to_numpy(np.float64)[taught])
+        kept = taught[~np.isin(values, rows.drop_ages)]
     if rows.only:
         kept = kept[cache.labels(rows.only)[kept] != UNKNOWN]
     if not len(kept):
@@ -205,7 +201,7 @@ def absent_classes(cache: Cache, tasks: Sequence[str]) -> list[str]:
     return [
         f"{task}: {name}"
         for task in tasks
-        for code, name in enumerate(TASKS[task].classes)
+        for code, name in enumerate(cache.label_set.task(task).classes)
         if not (cache.labels(task) == code).any()
     ]
 
@@ -217,11 +213,11 @@ def _check_classes(
     rows: Rows,
     senior_from: float,
     fold: int,
-    ordinary: NDArray[np.bool_],
+    ordinary: BoolArray,
 ) -> None:
     """Refuse a fold in which a class that the cache's ordinary photos have would never be shown."""
     persons = cache.columns("person")["person"].to_numpy()
-    mine = (cache.labels(rows.only or "class18") != UNKNOWN) & ordinary
+    mine = ordinary & (cache.labels(rows.only) != UNKNOWN) if rows.only else ordinary
     for task in tasks:
         classes = training_classes(cache, task, senior_from)
         missing = np.setdiff1d(classes[mine & (classes != UNKNOWN)], classes[kept])
@@ -229,6 +225,11 @@ def _check_classes(
             people = np.unique(persons[mine & (classes == missing[0])])
             raise ValueError(
                 f"fold {fold}: none of its {len(kept)} training photos is of class "
-                f"{TASKS[task].classes[missing[0]]!r} of task {task}; {len(people)} people of the cache "
-                "are: choose fewer folds, train another task, add such people, or keep more in [rows]"
+                f"{cache.label_set.task(task).classes[missing[0]]!r} of task {task}; {len(people)} people of "
+                "the cache are: choose fewer folds, train another task, add such people, or keep more in "
+                "[rows]"
             )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 
 from faces.cache import Cache
 from faces.command import nearest
-from faces.labels import CLASS_COUNT, CLASS_NAMES, MASKS, UNKNOWN, IntArray
+from faces.labels import UNKNOWN, IntArray, LabelSet, Task
 
 BoolArray = NDArray[np.bool_]
 TOLERANCE = 1e-3
-"""By how much the 18 probabilities of a photo, stored as float32, may differ from a sum of 1."""
+"""By how much the probabilities of a photo, stored as float32, may differ from a sum of 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
     """A teacher's answers to the n photos of a cache."""
 
+    task: Task
+    """Of which it answers."""
     probabilities: NDArray[np.float64]
-    """[n, 18] summing to 1, or to 0 where it does not answer."""
+    """[n, classes] summing to 1, or to 0 where it does not answer."""
     choices: IntArray
     """[n] the class it answers with, `UNKNOWN` where it does not answer."""
 
@@ -42,9 +44,15 @@ def read_teacher(files: Sequence[str], cache: Cache) -> Answers:
         cache: whose photos are meant.
 
     Raises:
-        ValueError: as `read_predictions`, or two files answer the same photo.
+        ValueError: as `read_predictions`, files of different tasks, or two that answer the same photo.
     """
     parts = [read_predictions(Path(file), cache) for file in files]
+    for file, answers in zip(files, parts, strict=True):
+        if answers.task.parts != parts[0].task.parts:
+            raise ValueError(
+                f"{file}: answers of {answers.task.name}, {files[0]} of {parts[0].task.name}; name files of "
+                "one task in teacher.predictions"
+            )
     probabilities = parts[0].probabilities.copy()
     choices = parts[0].choices.copy()
     for file, answers in zip(files[1:], parts[1:], strict=True):
@@ -57,15 +65,16 @@ def read_teacher(files: Sequence[str], cache: Cache) -> Answers:
                 f"too, the first is {first!r}; name files of different photos"
             )
         probabilities[mine], choices[mine] = answers.probabilities[mine], answers.choices[mine]
-    return Answers(probabilities=probabilities, choices=choices)
+    return Answers(task=parts[0].task, probabilities=probabilities, choices=choices)
 
 
 def read_predictions(path: Path, cache: Cache) -> Answers:
     """Predictions of a file for the photos of a cache.
 
     Args:
-        path: Parquet with ans, the names of the 18 classes, and key or ImageID, by which photos are found; of
-            a file with both, the key decides and the ImageID must agree.
+        path: Parquet with ans, a column of probabilities for each class of one task (`Task.columns`), and key
+            or ImageID, by which photos are found; of a file with both, the key decides and the ImageID must
+            agree.
         cache: whose photos are meant; those that the file does not name get no answer.
 
     Raises:
@@ -74,9 +83,10 @@ def read_predictions(path: Path, cache: Cache) -> Answers:
     """
     table = _read(path)
     name = "key" if "key" in table else "ImageID"
-    _check_names(table, name, path)
-    probabilities = table[[*CLASS_NAMES]].to_numpy(np.float64)
-    choices = _checked(table, probabilities, name, path)
+    task = _task_of(table, cache.label_set, path)
+    _check_names(table, name, task, path)
+    probabilities = table[task.columns].to_numpy(np.float64)
+    choices = _checked(table, probabilities, name, task, path)
     known = cache.columns("key", "image_id")
     at = pd.Index(table[name]).get_indexer(pd.Index(known["key" if name == "key" else "image_id"]))
     found = at >= 0
@@ -95,7 +105,7 @@ def read_predictions(path: Path, cache: Cache) -> Answers:
     elif "ImageID" in table:
         _check_same_photos(known[found], table.iloc[at[found]], path, cache)
     answers = np.where(found[:, None], probabilities[at], 0.0)
-    return Answers(probabilities=answers, choices=np.where(found, choices[at], UNKNOWN))
+    return Answers(task=task, probabilities=answers, choices=np.where(found, choices[at], UNKNOWN))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -112,19 +122,40 @@ def _read(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def _check_names(table: pd.DataFrame, name: str, path: Path) -> None:
+def _task_of(table: pd.DataFrame, labels: LabelSet, path: Path) -> Task:
+    """The task whose probabilities a table holds: that before the colons in its columns' names, or without
+    any the headline, whose columns have no colons."""
+    named = [*dict.fromkeys(str(column).split(":")[0] for column in table.columns if ":" in str(column))]
+    if len(named) > 1 or not (named or labels.headline):
+        raise ValueError(
+            f"{path}: probabilities of {' and '.join(named) or 'no task'}; it must have those of one, as "
+            "predictions of `make infer` have"
+        )
+    try:
+        return labels.task(named[0] if named else labels.headline)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; name predictions of photos labelled like these") from error
+
+
+def _check_names(table: pd.DataFrame, name: str, task: Task, path: Path) -> None:
     """Refuse columns that are missing or of no known class, photos named twice, and a table of none."""
     columns = [str(column) for column in table.columns]
-    strange = [c for c in columns if c.partition(" ")[0] in MASKS and c not in CLASS_NAMES]
+    first = task.columns[0].split(":")[0] + ":" if ":" in task.columns[0] else ""
+    strange = [
+        column
+        for column in columns
+        if column not in task.columns
+        and (column.startswith(first) if first else column.partition(" ")[0] in task.parts[0].classes)
+    ]
     if strange:
         raise ValueError(
-            f"{path}: column {strange[0]!r} is no class: {nearest(strange[0], CLASS_NAMES)}; predict again"
+            f"{path}: column {strange[0]!r} is no class: {nearest(strange[0], task.columns)}; predict again"
         )
-    missing = [column for column in (name, "ans", *CLASS_NAMES) if column not in columns]
+    missing = [column for column in (name, "ans", *task.columns) if column not in columns]
     if missing:
         raise ValueError(
             f"{path}: no column {missing[0]!r} ({len(missing)} missing); it must have ImageID or key, ans, "
-            "and the 18 classes, as predictions of `make infer` have"
+            f"and the {len(task.classes)} classes of {task.name}, as predictions of `make infer` have"
         )
     if table.empty:
         raise ValueError(f"{path}: no rows; predict again")
@@ -136,27 +167,27 @@ def _check_names(table: pd.DataFrame, name: str, path: Path) -> None:
         )
 
 
-def _checked(table: pd.DataFrame, values: NDArray[np.float64], name: str, path: Path) -> IntArray:
+def _checked(table: pd.DataFrame, values: NDArray[np.float64], name: str, task: Task, path: Path) -> IntArray:
     """[rows of the file] classes answered with, after all values were looked at."""
     row, column = np.nonzero(~((values >= 0) & (values <= 1 + TOLERANCE)))  # NaN too
     if len(row):
         raise ValueError(
             f"{path}: {name} {table[name].iloc[row[0]]!r}: probability {values[row[0], column[0]]} of "
-            f"{CLASS_NAMES[column[0]]!r} ({len({*row})} such photos); it must be in 0 to 1: predict again, "
+            f"{task.classes[column[0]]!r} ({len({*row})} such photos); it must be in 0 to 1: predict again, "
             "or leave such photos out"
         )
     wrong = np.flatnonzero(np.abs(values.sum(1) - 1) > TOLERANCE)
     if len(wrong):
         raise ValueError(
-            f"{path}: {name} {table[name].iloc[wrong[0]]!r}: its 18 probabilities sum to "
+            f"{path}: {name} {table[name].iloc[wrong[0]]!r}: its {len(task.classes)} probabilities sum to "
             f"{values[wrong[0]].sum():.4g} ({len(wrong)} such photos); they must sum to 1: predict again"
         )
     answered = pd.to_numeric(table["ans"], errors="coerce").to_numpy(np.float64)
-    strange = np.flatnonzero(~np.isin(answered, np.arange(CLASS_COUNT)))
+    strange = np.flatnonzero(~np.isin(answered, np.arange(len(task.classes))))
     if len(strange):
         raise ValueError(
             f"{path}: {name} {table[name].iloc[strange[0]]!r}: ans {table['ans'].iloc[strange[0]]} "
-            f"({len(strange)} such photos) is no class from 0 to {CLASS_COUNT - 1}: predict again"
+            f"({len(strange)} such photos) is no class from 0 to {len(task.classes) - 1}: predict again"
         )
     return answered.astype(np.int64)
 

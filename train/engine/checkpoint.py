@@ -21,6 +21,7 @@ from faces.label_file import labels_stored, stored_labels
 from faces.labels import LabelSet
 from faces.writer import write_atomically
 from train.network.model import Network, Normalisation, build_model
+from train.recipe.fit import check_fit
 from train.recipe.recipe import Recipe
 
 RUN_VERSION = 2
@@ -100,6 +101,10 @@ def read_card(path: Path) -> RunCard:
         raise RunError(f"{path}: not a run of version {RUN_VERSION}; train the fold again with this program")
     labels = labels_stored(header.get("labels"), path)
     recipe = from_table(Recipe, header["recipe"], path)
+    try:
+        check_fit(recipe, labels)
+    except ValueError as error:
+        raise RunError(f"{path}: {error}; train the fold again with this program") from error
     prior = header["prior"]
     return RunCard(
         recipe=recipe,

@@ -25,7 +25,7 @@ from train.engine.processes import Processes
 from train.engine.schedule import renew_rates
 from train.engine.step import Step
 from train.engine.watch import Watch
-from train.network.codings import Coding
+from train.network.coding import Coding
 from train.network.model import Network, Normalisation
 from train.recipe.recipe import Recipe
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from faces.labels import LabelSet
 from train.engine.precision import make_fabric
 from train.engine.processes import Processes
 from train.network.model import Network, build_model
@@ -15,11 +16,12 @@ from train.recipe.recipe import Recipe
 
 
 @contextmanager
-def explain_exhaustion(recipe: Recipe, device: str, processes: Processes) -> Iterator[None]:
+def explain_exhaustion(recipe: Recipe, labels: LabelSet, device: str, processes: Processes) -> Iterator[None]:
     """Turn an error of exhausted memory into one that says the batch size that fits.
 
     Args:
         recipe: what is trained.
+        labels: that its tasks are of.
         device: `cpu` or `cuda`.
         processes: those that share a batch.
 
@@ -35,7 +37,7 @@ def explain_exhaustion(recipe: Recipe, device: str, processes: Processes) -> Ite
     else:
         return
     # Outside the handler: the error's trace holds on to the tensors that filled the memory.
-    fits = _largest_batch(recipe, device, processes)
+    fits = _largest_batch(recipe, labels, device, processes)
     size = recipe.batch_size
     cure = (
         f"a batch_size of {fits} fits; accumulate = {-(-size // fits)} makes a step see {size} again"
@@ -50,9 +52,9 @@ def exhausted(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _largest_batch(recipe: Recipe, device: str, processes: Processes) -> int:
+def _largest_batch(recipe: Recipe, labels: LabelSet, device: str, processes: Processes) -> int:
     """The largest of batch_size / 2, / 4, ... that passes forward and backward; 0 if none down to 2 does."""
-    network = build_model(recipe, initialise=False).train()
+    network = build_model(recipe, labels, initialise=False).train()
     size = processes.share(recipe.batch_size) // 2
     while size >= 2:
         gc.collect()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from faces.labels import FloatArray
 from pipeline.loader import Loader
-from train.network.codings import Coding
+from train.network.coding import Coding
 
 
 @torch.inference_mode()

@@ -40,7 +40,7 @@ class Step:
     targets: Mapping[str, Tensor]
     """float32 [rows of the cache, outcomes] by output, on the device."""
     rare: BoolArray
-    """[rows of the cache] which photos are of the rarest age band."""
+    """[rows of the cache] which photos are of the rarest band."""
     average: WeightAverage
     seed: int
     batches: int

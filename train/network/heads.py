@@ -9,8 +9,7 @@ from timm.layers import SelectAdaptivePool2d
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.data.targets import AGE_OUTPUT
-from train.network.codings import Coding
+from train.network.coding import Coding
 from train.recipe.network import Head
 
 
@@ -58,20 +57,22 @@ class Heads(nn.Module):
         features: width of the backbone's features.
         settings: of the recipe.
         codings: of each task, which make its layer.
-        regression: whether to guess the age, too.
+        regression: name of the output that guesses a number, too; "" for none.
     """
 
     def __init__(
-        self, features: int, settings: Head, codings: Mapping[str, Coding], *, regression: bool
+        self, features: int, settings: Head, codings: Mapping[str, Coding], *, regression: str = ""
     ) -> None:
         super().__init__()
         self.dropout, self.samples = settings.dropout, settings.samples
         width = settings.hidden or features
         hidden = [nn.Linear(features, width), nn.ReLU()] if settings.hidden else []
         self.hidden = nn.Sequential(*hidden)
-        self.layers = nn.ModuleDict({task: coding.layer(width) for task, coding in codings.items()})
+        layers = {task: coding.layer(width) for task, coding in codings.items()}
         if regression:
-            self.layers[AGE_OUTPUT] = nn.Linear(width, 1)
+            layers[regression] = nn.Linear(width, 1)
+        self.keys = {name: module_key(name) for name in layers}
+        self.layers = nn.ModuleDict({self.keys[name]: layer for name, layer in layers.items()})
         if settings.init != "default":
             self.apply(_INITIALISERS[settings.init])
 
@@ -84,7 +85,20 @@ class Heads(nn.Module):
         if self.training and self.samples > 1:
             features = features.repeat(self.samples, 1)
         features = functional.dropout(features, self.dropout, self.training)
-        return {name: layer(features) for name, layer in self.layers.items()}
+        return {name: self.layers[key](features) for name, key in self.keys.items()}
+
+    def layer(self, name: str) -> nn.Module:
+        """The last layer of the output of this name."""
+        return self.layers[self.keys[name]]
+
+
+def module_key(name: str) -> str:
+    """A name as torch takes it for a module: the same, or with % and two digits for what it does not take.
+
+    It takes no dots, nor names of its own, such as `items` and `type`.
+    """
+    key = name.replace("%", "%25").replace(".", "%2E")
+    return f"%{ord(key[0]):02X}{key[1:]}" if hasattr(nn.ModuleDict(), key) else key
 
 
 def _xavier(module: nn.Module) -> None:

@@ -16,8 +16,10 @@ from timm.models.efficientnet import _gen_mobilenet_v1
 from torch import Tensor, nn
 
 from faces.command import nearest
-from train.network.codings import codings_of
+from faces.labels import LabelSet
 from train.network.heads import Heads, pool_generalised
+from train.network.kinds import codings_of
+from train.network.targets import number_output
 from train.recipe.recipe import Recipe
 
 default_cfgs = generate_default_cfgs(
@@ -85,11 +87,12 @@ class Network(nn.Module):
         return outputs
 
 
-def build_model(recipe: Recipe, *, initialise: bool = True) -> Network:
+def build_model(recipe: Recipe, labels: LabelSet, *, initialise: bool = True) -> Network:
     """The recipe's network.
 
     Args:
         recipe: names backbone, tasks, input size, head and where weights come from.
+        labels: that the tasks are of.
         initialise: load the weights the recipe starts from; False when trained ones follow anyway.
 
     Raises:
@@ -110,7 +113,8 @@ def build_model(recipe: Recipe, *, initialise: bool = True) -> Network:
     if recipe.head.pool == "gem":
         pool_generalised(backbone, recipe.backbone)
     width = getattr(backbone, "head_hidden_size", None) or backbone.num_features
-    heads = Heads(width, recipe.head, codings_of(recipe), regression=recipe.age.regression > 0)  # type: ignore[arg-type]
+    regression = number_output(recipe.tasks) if recipe.age.regression else ""
+    heads = Heads(width, recipe.head, codings_of(recipe, labels), regression=regression)  # type: ignore[arg-type]
     return Network(backbone, heads)
 
 

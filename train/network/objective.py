@@ -7,25 +7,31 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from train.data.targets import AGE_OUTPUT
-from train.network.codings import Total, codings_of
+from faces.labels import LabelSet
+from train.network.coding import Total
+from train.network.heads import module_key
+from train.network.kinds import codings_of
+from train.network.targets import number_output
 from train.recipe.recipe import Recipe
 
 
 class Objective(nn.Module):
-    """The weighted sum of the heads' losses, and of the age regression's.
+    """The weighted sum of the heads' losses, and of the number regression's.
 
     Args:
         recipe: its tasks, `loss` and `age`.
+        labels: that the tasks are of.
         counts: [outcomes] of the fold's training photos by task, all above 0.
     """
 
-    def __init__(self, recipe: Recipe, counts: Mapping[str, Tensor]) -> None:
+    def __init__(self, recipe: Recipe, labels: LabelSet, counts: Mapping[str, Tensor]) -> None:
         super().__init__()
-        codings = codings_of(recipe)
-        self.heads = nn.ModuleDict({task: coding.loss(counts[task]) for task, coding in codings.items()})
+        codings = codings_of(recipe, labels)
+        self.heads = nn.ModuleDict(
+            {module_key(task): coding.loss(counts[task]) for task, coding in codings.items()}
+        )
         self.weights = dict(zip(recipe.tasks, recipe.loss.task_weights or [1.0] * len(codings), strict=True))
-        self.regression = recipe.age.regression
+        self.regression, self.number = recipe.age.regression, number_output(recipe.tasks)
 
     def forward(
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], *, epoch: int, total: Total
@@ -34,21 +40,21 @@ class Objective(nn.Module):
 
         Args:
             outputs: of the network.
-            targets: float32 [n, outcomes] by the outputs' names (train/data/targets.py).
+            targets: float32 [n, outcomes] by the outputs' names (train/network/targets.py).
             epoch: from 0, for losses that change with it.
             total: agrees on the mass of labels that a batch's loss is divided by.
         """
         parts = [
-            self.weights[task] * head(outputs[task], targets[task], epoch=epoch, total=total)
-            for task, head in self.heads.items()
+            weight * self.heads[module_key(task)](outputs[task], targets[task], epoch=epoch, total=total)
+            for task, weight in self.weights.items()
         ]
         if self.regression:
-            parts.append(self.regression * squared_error(outputs[AGE_OUTPUT], targets[AGE_OUTPUT], total))
+            parts.append(self.regression * squared_error(outputs[self.number], targets[self.number], total))
         return torch.stack(parts).sum()
 
 
 def squared_error(guess: Tensor, target: Tensor, total: Total) -> Tensor:
-    """Mean squared error of scaled ages.
+    """Mean squared error of scaled numbers.
 
     Args:
         guess: [n, 1].

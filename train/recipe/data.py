@@ -1,15 +1,23 @@
-"""The tables of a recipe that set what it trains on: rows, sampler, mixing, labels of ages, teacher."""
+"""The tables of a recipe that set what it trains on: rows, sampler, mixing, labels of numbers, teacher."""
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from faces.command import nearest
-from faces.labels import AGE_EDGES, TASKS
 
-LEAST_SENIOR = 57.0
-"""Least age that training may count as 60 or older."""
+SENIOR: Final = 60.0
+"""The edge between bands that training may put lower."""
+LEAST_SENIOR: Final = 57.0
+"""Least number that training may count as 60 or more."""
+# Listed, not imported: they need torch, for which nobody who only reads a recipe should wait.
+CODINGS: Final = tuple(
+    module.name for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "network" / "codings")])
+)
+"""How a head may tell a number: the names of the files in train/network/codings/."""
 
 SamplerName = Literal[
     "shuffle",
@@ -27,15 +35,14 @@ class Rows:
     """Which of a fold's training photos are trained on; every photo is validated all the same."""
 
     drop_ages: tuple[int, ...] = ()
-    """Ages in whole years left out, for example those next to the boundaries: 27, 28, 29, 57, 58, 59."""
+    """Whole numbers, such as ages in years, left out, for example those next to the boundaries: 27, 28, 29,
+    57, 58, 59. Of several numbers the first that the recipe's tasks tell is meant."""
     only: str = ""
-    """Train on the photos of this task's people only: `senior` leaves out those younger than 30."""
+    """Train on the photos of this task only: `senior`, or `age>=30[60]`, leaves out those younger than 30."""
 
     def __post_init__(self) -> None:
         if any(age < 0 for age in self.drop_ages):
             raise ValueError(f"rows.drop_ages={list(self.drop_ages)}: ages are 0 or more")
-        if self.only and self.only not in TASKS:
-            raise ValueError(f"rows.only: {self.only!r} is unknown: {nearest(self.only, list(TASKS))}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +66,6 @@ class Sampling:
     """The numeric column with custom's weights, of any scale; 0 leaves a photo out."""
 
     def __post_init__(self) -> None:
-        if self.task and self.task not in TASKS:
-            raise ValueError(f"sampler.task: {self.task!r} is unknown: {nearest(self.task, list(TASKS))}")
         if not 0 <= self.beta < 1:
             raise ValueError(f"sampler.beta={self.beta}: must be in [0, 1); 0.999 is usual")
 
@@ -81,8 +86,8 @@ class Mixing:
     """Least and greatest place of the cut, as a fraction of the width, for half_face; in (0, 1). The left of
     the cut is the photo's own share; 0.5 cuts a centred face through its middle."""
     partner: Literal["any", "rare_age"] = "any"
-    """Whom a photo is joined with: any other of its batch, or one of the age band rarest in training; a batch
-    without one of that band is joined as by any."""
+    """Whom a photo is joined with: any other of its batch, or one of the band of age (or another number, see
+    `rows.drop_ages`) rarest in training; a batch without one of that band is joined as by any."""
 
     def __post_init__(self) -> None:
         if not 0 < self.probability <= 1:
@@ -98,41 +103,36 @@ class Mixing:
 
 @dataclass(frozen=True, kw_only=True)
 class Age:
-    """What heads that predict age are taught, and how. Scores never depend on it."""
+    """What heads that tell a number, such as age, are taught, and how. Scores never depend on it."""
 
-    coding: Literal["classes", "ordinal", "years"] = "classes"
-    """Output of heads that predict age alone. classes: a softmax over the bands. ordinal: a threshold between
-    any two neighbouring bands on one common scale (CORAL). years: a distribution over years, summed to
-    bands."""
+    coding: str = "classes"
+    """Output of heads that tell one number alone. classes: a softmax over the bands. ordinal: a threshold
+    between any two neighbouring bands on one common scale (CORAL). years: a distribution over whole numbers,
+    summed to bands. regression: the number itself and how far it may be off, a normal distribution."""
     sigma: float = 0.0
-    """Standard deviation in years of the Gaussian by which a label is spread over ages, so that 59 and 60 are
-    neighbours and not opposites; 0 spreads nothing. coding = "years" needs more than 0; 2 to 5 is usual."""
+    """Standard deviation, in the number's unit, of the Gaussian by which a label is spread, so that 59 and 60
+    are neighbours and not opposites; 0 spreads nothing. coding = "years" needs it, 2 to 5 is usual."""
     clipped_at: float = 0.0
-    """Age at which the data's ages end, everyone older being recorded at it, as the contest's are at 60: such
-    a label is never spread to younger ages. 0 where ages do not end."""
-    senior_from: float = AGE_EDGES[1]
-    """Age from which a training photo counts as 60 or older, 57 to 60."""
+    """Number at which the data end, everything more being recorded at it, as the contest's ages are at 60:
+    such a label is never spread to lower numbers. 0 where they do not end."""
+    senior_from: float = SENIOR
+    """Number from which a training photo counts as 60 or more, 57 to 60; of bands with an edge at 60."""
     uncertain: tuple[int, ...] = ()
-    """Ages in whole years whose labels count less in heads that predict age, for example those next to the
+    """Whole numbers whose labels count less in heads that tell the number, for example those next to the
     boundaries: 27, 28, 29, 57, 58, 59. `rows.drop_ages` leaves such photos out altogether."""
     uncertain_weight: float = 0.5
-    """How much those count, in [0, 1); at 0 they teach mask and gender only."""
+    """How much those count, in [0, 1); at 0 they teach the other factors only."""
     regression: float = 0.0
-    """Weight of an auxiliary loss: the squared error of the age, guessed by an output of its own, in standard
-    deviations of the training ages; 0 is none."""
+    """Weight of an auxiliary loss: the squared error of the number, guessed by an output of its own, in
+    standard deviations of the training numbers; 0 is none. See `rows.drop_ages` for which of several."""
 
     def __post_init__(self) -> None:
+        if self.coding not in CODINGS:
+            raise ValueError(f"age.coding={self.coding!r} is unknown: {nearest(self.coding, CODINGS)}")
         if not self.sigma >= 0 or not self.regression >= 0:
             raise ValueError(f"age.sigma={self.sigma}, regression={self.regression}: must be 0 or more")
-        if self.coding == "years" and not self.sigma:
-            raise ValueError('age.sigma=0.0: coding = "years" spreads ages over years; 3.0 is usual')
-        if not LEAST_SENIOR <= self.senior_from <= AGE_EDGES[1]:
+        if not LEAST_SENIOR <= self.senior_from <= SENIOR:
             raise ValueError(f"age.senior_from={self.senior_from}: must be in 57 to 60")
-        if self.coding == "years" and self.senior_from != AGE_EDGES[1]:
-            raise ValueError(
-                f'age.senior_from={self.senior_from}: coding = "years" learns years, which have no boundary '
-                'to move; use coding = "classes" or leave it at 60'
-            )
         if self.clipped_at < 0 or any(age < 0 for age in self.uncertain):
             raise ValueError(
                 f"age.clipped_at={self.clipped_at}, uncertain={list(self.uncertain)}: ages are 0 or more"
@@ -146,9 +146,10 @@ class Teacher:
     """Predictions of trained models to learn from, beside or in place of labels (train/data/teacher.py)."""
 
     predictions: tuple[str, ...] = ()
-    """Parquet files of predictions with the 18 classes, at paths relative to the working folder, for example
-    predictions/<ensemble>/probabilities.parquet; none when left out. Photos are found by their column `key`,
-    or without one by ImageID. Answers out of fold and those to photos without labels are two files."""
+    """Parquet files of predictions of one task, which must tell all of the recipe's, at paths relative to the
+    working folder, for example predictions/<ensemble>/probabilities.parquet; none when left out. Photos are
+    found by their column `key`, or without one by ImageID. Answers out of fold and those to photos without
+    labels are two files."""
     share: float = 0.0
     """Part of a labelled photo's target that is the teacher's answer, where it has one, in [0, 1]: the target
     becomes (1 - share) label + share teacher (distillation, Hinton et al. 2015)."""

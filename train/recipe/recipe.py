@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from faces.command import nearest
-from faces.labels import TASKS, covers
 from pipeline.augment import LEAST_CENTRE, POLICIES, Policy, policy_named
 from train.recipe.data import Age, Mixing, Rows, Sampling, Teacher
 from train.recipe.network import Averaging, Head, Loss, Optimiser, Schedule
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+ALL: Final = "*"
+"""Stands for a head of each factor that the photos are labelled with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,9 @@ class Recipe:
     about: str = ""
     """One line on what it is and when to use it."""
     tasks: tuple[str, ...] = ("class18",)
-    """What is predicted, one head each on a shared backbone; their losses are summed."""
+    """What is predicted, one head each on a shared backbone; their losses are summed. A task is a factor of
+    the photos' labels, a product (mask*gender), or a number cut elsewhere (age[20, 40]); ["*"] is all factors
+    that they have labels of."""
     backbone: str = "resnet18"
     """Name of a timm model."""
     pretrained: bool = False
@@ -69,13 +72,12 @@ class Recipe:
     """Whose predictions are learned beside labels, or in their place."""
 
     def __post_init__(self) -> None:
-        for task in self.tasks:
-            if task not in TASKS:
-                raise ValueError(f"tasks: {task!r} is unknown: {nearest(task, list(TASKS))}")
         if isinstance(self.augment, str) and self.augment not in POLICIES:
             raise ValueError(f"augment: {self.augment!r} is unknown: {nearest(self.augment, list(POLICIES))}")
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"tasks={list(self.tasks)}: name at least one task, each once")
+        if ALL in self.tasks and len(self.tasks) > 1:
+            raise ValueError(f"tasks={list(self.tasks)}: '*' is all factors; name nothing beside it")
         if self.pretrained and self.weights:
             raise ValueError(f"pretrained=true and weights={self.weights!r}: choose one of them")
         if self.epochs < 1 or self.batch_size < 2:
@@ -87,7 +89,7 @@ class Recipe:
             raise ValueError(f"centre={self.centre}: must be in {LEAST_CENTRE} to 1; 1 keeps the whole crop")
         if self.stop_after < 0:
             raise ValueError(f"stop_after={self.stop_after}: must be 0 (never) or more")
-        check_fit(self)
+        _check_tables(self)
 
     @property
     def policy(self) -> Policy:
@@ -100,27 +102,17 @@ class Recipe:
         return self.augment if isinstance(self.augment, str) else "of its own"
 
 
-def age_alone(task: str) -> bool:
-    """Whether a task is about age and nothing else."""
-    return TASKS[task].factors == ("age",)
-
-
-def check_fit(recipe: Recipe) -> None:
-    """Refuse tables that do not fit the tasks or each other.
+def _check_tables(recipe: Recipe) -> None:
+    """Refuse tables that do not fit each other, whatever the labels.
 
     Raises:
         ValueError: naming both and the cure.
     """
     loss, tasks = recipe.loss, recipe.tasks
-    named = f"tasks={list(tasks)}"
-    if loss.task_weights and len(loss.task_weights) != len(tasks):
-        raise ValueError(f"loss.task_weights={list(loss.task_weights)}: give one for each of {named}")
-    if loss.custom and (len(tasks) > 1 or len(loss.custom) != len(TASKS[tasks[0]].classes)):
+    if loss.task_weights and len(loss.task_weights) != len(tasks) and tasks != (ALL,):
         raise ValueError(
-            f"loss.custom has {len(loss.custom)} weights, {named}: it weighs the classes of one task, "
-            f"{tasks[0]} has {len(TASKS[tasks[0]].classes)}"
+            f"loss.task_weights={list(loss.task_weights)}: give one for each of tasks={list(tasks)}"
         )
-    _check_age(recipe, named)
     if recipe.optimiser.sam and recipe.precision == "fp16":
         raise ValueError(
             f"optimiser.sam={recipe.optimiser.sam} with precision='fp16': its two gradients would need two "
@@ -136,39 +128,15 @@ def check_fit(recipe: Recipe) -> None:
             f"optimiser.layer_decay={recipe.optimiser.layer_decay}: with frozen_epochs="
             f"{recipe.optimiser.frozen_epochs} of {recipe.epochs} epochs no layer of the backbone is trained"
         )
-    if recipe.teacher.predictions:
-        _check_teacher(recipe)
-
-
-def _check_age(recipe: Recipe, named: str) -> None:
-    """Refuse a coding of ages that no head takes, or one that leaves no head for the table [loss]."""
-    if recipe.age.coding != "classes" and not any(age_alone(task) for task in recipe.tasks):
-        raise ValueError(
-            f"age.coding={recipe.age.coding!r}: none of {named} tells age alone; use age3, age6 or senior, "
-            "whose loss it replaces"
-        )
-    if recipe.age.coding != "classes" and all(age_alone(task) for task in recipe.tasks):
-        plain = Loss(task_weights=recipe.loss.task_weights)
-        if recipe.loss != plain:
-            raise ValueError(
-                f"age.coding={recipe.age.coding!r} has a loss of its own, and {named} have no other head: "
-                'leave the table [loss] out, or use age.coding = "classes"'
-            )
+    _check_teacher(recipe)
 
 
 def _check_teacher(recipe: Recipe) -> None:
-    """Refuse tasks that do not follow from 18 classes, and samplers that never draw photos without labels."""
-    named = f"teacher.predictions={[*recipe.teacher.predictions]}"
-    finer = [task for task in recipe.tasks if not covers(("class18",), task)]
-    if finer:
+    """Refuse a regression that no teacher tells, and samplers that never draw photos without labels."""
+    if recipe.teacher.predictions and recipe.age.regression:
         raise ValueError(
-            f"{named}, tasks={list(recipe.tasks)}: predictions of 18 classes do not tell {', '.join(finer)}; "
-            "use age3 or senior instead, or train without a teacher"
-        )
-    if recipe.age.coding == "years" or recipe.age.regression:
-        raise ValueError(
-            f"{named}, age.coding={recipe.age.coding!r}, regression={recipe.age.regression}: predictions of "
-            '18 classes tell no years; use coding = "classes" or "ordinal" and regression = 0'
+            f"teacher.predictions={[*recipe.teacher.predictions]}, age.regression={recipe.age.regression}: "
+            "predictions of classes tell no numbers; use regression = 0"
         )
     if recipe.teacher.weight and recipe.sampler.name in ("undersample", "person_balanced"):
         raise ValueError(

@@ -1,0 +1,63 @@
+"""What each head is taught of each photo: a row over its outcomes, whose sum or last column is its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faces.cache import Cache
+from faces.labels import FloatArray, IntArray
+from train.data.teacher import teach
+from train.data.teacher_file import read_teacher
+from train.network.kinds import codings_of
+from train.recipe.fit import number_meant
+from train.recipe.recipe import Recipe
+
+NUMBER_OUTPUT: Final = "age"
+"""Name of the output and the target of the auxiliary regression of a number, beside those of the tasks."""
+
+
+def number_output(tasks: Sequence[str]) -> str:
+    """`NUMBER_OUTPUT`, or what no task can be called where one is called like that."""
+    return f"{NUMBER_OUTPUT}:number" if NUMBER_OUTPUT in tasks else NUMBER_OUTPUT
+
+
+def regression_rows(numbers: FloatArray, training: IntArray) -> NDArray[np.float32]:
+    """float32 [n, 2]: the number in standard deviations of the training photos' from their mean, and weight
+    1; both 0 where it is unknown."""
+    known = numbers[training][~np.isnan(numbers[training])]
+    if not len(known):
+        raise ValueError("age.regression: no training photo has a known number; set it to 0")
+    scaled = (numbers - known.mean()) / max(float(known.std()), 1e-6)
+    weight = ~np.isnan(numbers)
+    return np.stack([np.where(weight, scaled, 0), weight], 1).astype(np.float32)
+
+
+def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, NDArray[np.float32]]:
+    """The targets of every row of a cache, by task, and `number_output` where the recipe regresses a number.
+
+    Args:
+        recipe: whose tasks and `age` are meant.
+        cache: with labels.
+        training: rows that train, which alone scale the regression.
+
+    Raises:
+        ValueError: regression without any known number, or predictions of a teacher that cannot be used.
+    """
+    photos, labels = cache.photos(), cache.label_set
+    targets = {name: coding.targets(photos) for name, coding in codings_of(recipe, labels).items()}
+    if recipe.teacher.predictions:
+        answers = read_teacher(recipe.teacher.predictions, cache)
+        targets = {
+            name: teach(rows, labels.task(name), cache.known(name), answers, recipe.teacher, labels)
+            for name, rows in targets.items()
+        }
+    if recipe.age.regression:
+        number = number_meant(recipe.tasks, labels)
+        assert number is not None
+        numbers = photos[number.name].to_numpy(np.float64)
+        targets[number_output(recipe.tasks)] = regression_rows(numbers, training)
+    return targets
