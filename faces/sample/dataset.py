@@ -1,9 +1,10 @@
 """The embedded sample data set: drawn people in the contest's layout. No download, no licence question.
 
 It holds `train/train.csv`, `train/images/<person>/<photo>`, `eval/info.csv`, `eval/images/<hash>` and what
-the contest kept to itself, `eval/.answers.csv`. Every byte is a pure function of people and seed. The
-oddities of the contest's data are there too: an id with a suffix, an id on two people, `.png` and
-`.jpeg` among the `.jpg`, and macOS `._*` files that are no images.
+the contest kept to itself, `eval/.answers.csv`. Beside the contest's, the tables have a column `glasses`.
+Every byte is a pure function of people and seed. The oddities of the contest's data are there too: an id
+with a suffix, an id on two people, `.png` and `.jpeg` among the `.jpg`, and macOS `._*` files that are no
+images.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.labels import AGE_BANDS, GENDERS, TASKS
-from faces.sample.people import INCORRECT, NORMAL, WORN
+from faces.sample.people import INCORRECT, NORMAL, WORN, person_look
 from faces.sample.portrait import PersonJob, draw_person, write_whole
 from faces.terminal import photo_progress
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same settings would give other bytes."""
 TRAIN_SHARE = 0.6
 GENDER_SHARES = (0.39, 0.61)
@@ -134,15 +135,26 @@ def _write_table(table: pd.DataFrame, file: Path) -> None:
     write_whole(file, table.to_csv(index=False, lineterminator="\n").encode())
 
 
-def _write_labels(people: Sequence[Person], file: Path) -> None:
-    rows = [(p.id, GENDERS[p.gender], "Asian", p.age, p.folder) for p in people]
-    table = pd.DataFrame(rows, columns=["id", "gender", "race", "age", "path"])
+def _glasses(job: PersonJob) -> str:
+    """Whether a person wears glasses, in all photos: yes or no."""
+    return "yes" if person_look(job.seed, job.person, job.female, job.age).glasses else "no"
+
+
+def _write_labels(people: Sequence[Person], jobs: Sequence[PersonJob], file: Path) -> None:
+    rows = [
+        (p.id, GENDERS[p.gender], "Asian", p.age, p.folder, _glasses(job))
+        for p, job in zip(people, jobs, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["id", "gender", "race", "age", "path", "glasses"])
     _write_table(table.sort_values("path"), file)
 
 
 def _write_answers(jobs: Sequence[PersonJob], folder: Path, seed: int) -> None:
-    rows = [(file.name, mask, int(j.female), j.age, j.person) for j in jobs for _, mask, file in j.photos]
-    table = pd.DataFrame(rows, columns=["ImageID", "mask", "gender", "age", "person"])
+    rows = []
+    for job in jobs:
+        person = (int(job.female), job.age, _glasses(job), job.person)
+        rows += [(file.name, mask, *person) for _, mask, file in job.photos]
+    table = pd.DataFrame(rows, columns=["ImageID", "mask", "gender", "age", "glasses", "person"])
     table.insert(1, "ans", TASKS["class18"].encode(table))
     table = table.iloc[np.random.default_rng((seed, 40_000)).permutation(len(table))]
     _write_table(table[["ImageID"]].assign(ans=0), folder / "info.csv")
@@ -196,9 +208,10 @@ def write_sample(data: Path, *, people: int, seed: int, workers: int) -> None:
     """
     marker = _claim(data, people, seed)
     train, unseen = plan_people(people, seed)
+    train_jobs = [_train_job(person, data, seed) for person in train]
     unseen_jobs = [_unseen_job(person, data, seed) for person in unseen]
-    jobs = [_train_job(person, data, seed) for person in train] + unseen_jobs
-    _write_labels(train, data / "train" / "train.csv")
+    jobs = train_jobs + unseen_jobs
+    _write_labels(train, train_jobs, data / "train" / "train.csv")
     _write_answers(unseen_jobs, data / "eval", seed)
     missing = [[file for _, _, file in job.photos if not file.exists()] for job in jobs]
     waiting = [job for job, files in zip(jobs, missing, strict=True) if files]

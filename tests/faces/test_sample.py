@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from facenet_pytorch import MTCNN
 
 from faces.labels import MASKS, TASKS
 from faces.sample.command import SampleSettings
-from faces.sample.dataset import PHOTOS, cell_counts, plan_people, write_sample
+from faces.sample.dataset import PHOTOS, VERSION, cell_counts, plan_people, write_sample
 from faces.sample.drawing import HEIGHT, WIDTH
 from faces.sample.people import INCORRECT, NORMAL, WORN, person_look, photo_shot
 from faces.sample.portrait import portrait
@@ -34,7 +35,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_layout_is_the_contests(sample: Path) -> None:
     labels = pd.read_csv(sample / "train" / "train.csv", dtype={"id": str})
-    assert list(labels.columns) == ["id", "gender", "race", "age", "path"]
+    assert list(labels.columns) == ["id", "gender", "race", "age", "path", "glasses"]
     assert len(labels) == 4
     assert labels.path.is_unique
     for row in labels.itertuples():
@@ -63,9 +64,35 @@ def test_hidden_answers_match_the_listed_photos(sample: Path) -> None:
     assert (info.ans == 0).all()
     assert list(info.ImageID) == list(answers.ImageID)
     assert all((sample / "eval" / "images" / name).is_file() for name in info.ImageID)
-    assert list(answers.ans) == list(TASKS["class18"].encode(answers["mask"], answers.gender, answers.age))
+    assert list(answers.ans) == list(TASKS["class18"].encode(answers))
     assert (answers.groupby("person")["mask"].value_counts().unstack() == [5, 1, 1]).all(axis=None)
     assert not answers.person.is_monotonic_increasing
+
+
+def test_the_tables_say_who_is_drawn_with_glasses(sample: Path) -> None:
+    train, unseen = plan_people(6, seed=3)
+    drawn = {p.number: person_look(3, p.number, p.gender == 1, p.age).glasses > 0 for p in train + unseen}
+    labels = pd.read_csv(sample / "train" / "train.csv", dtype=str).set_index("path")
+    for person in train:
+        assert (labels.glasses[person.folder] == "yes") == drawn[person.number]
+    answers = pd.read_csv(sample / "eval" / ".answers.csv")
+    assert {*answers.person} == {person.number for person in unseen}
+    assert [*(answers.glasses == "yes")] == [drawn[number] for number in answers.person]
+    assert {*labels.glasses} | {*answers.glasses} == {"yes", "no"}
+
+
+def test_about_a_quarter_wear_glasses() -> None:
+    train, unseen = plan_people(1000, seed=0)
+    worn = [person_look(0, p.number, p.gender == 1, p.age).glasses > 0 for p in train + unseen]
+    assert 0.2 < np.mean(worn) < 0.32
+
+
+@pytest.mark.parametrize("mask", [WORN, INCORRECT, NORMAL])
+@pytest.mark.parametrize("frame", [1, 2])
+def test_glasses_are_seen_whatever_the_mask(mask: int, frame: int) -> None:
+    look, shot = person_look(1, 2, True, 40), photo_shot(1, 2, 3, mask)
+    with_them, without = (portrait(replace(look, glasses=kind), shot).astype(int) for kind in (frame, 0))
+    assert (np.abs(with_them - without).max(2) > 30).sum() > 800
 
 
 def test_bytes_depend_on_the_seed_alone(sample: Path, tmp_path: Path) -> None:
@@ -95,10 +122,16 @@ def test_a_stopped_run_is_completed_and_what_is_there_is_kept(tmp_path: Path) ->
     ("marker", "change"), [("sample.json", {"seed": 4}), ("sample.partial.json", {"people": 3})]
 )
 def test_a_sample_of_other_settings_is_refused(tmp_path: Path, marker: str, change: dict[str, int]) -> None:
-    (tmp_path / marker).write_text('{"people": 2, "seed": 3, "version": 1}')
+    (tmp_path / marker).write_text(json.dumps({"people": 2, "seed": 3, "version": VERSION}))
     (key,) = change
     with pytest.raises(ValueError, match=rf"{key}=\d, not {change[key]}.*--data"):
         write_sample(tmp_path, **{"people": 2, "seed": 3, "workers": 1, **change})
+
+
+def test_a_sample_of_another_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sample.json").write_text(json.dumps({"people": 2, "seed": 3, "version": VERSION - 1}))
+    with pytest.raises(ValueError, match=rf"version={VERSION - 1}, not {VERSION}.*--data"):
+        write_sample(tmp_path, people=2, seed=3, workers=1)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
