@@ -97,8 +97,8 @@ def fold_rows(
     trains = dealt[~validates & ~unused]
     held[dealt[validates | unused]] = True
     beside = beside_rows(cache, (extra == "") & labelled, extra, held, fold)
-    beside &= of_trained_splits(cache, trains, scheme)
-    may_train = np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
+    beside = np.flatnonzero(beside & of_trained_splits(cache, trains, scheme))
+    may_train = np.sort(np.concatenate([trains, beside]))
     known = np.any([cache.known(task) for task in tasks], axis=0)
     kept = _keep(cache, may_train, tasks, rows, fold)
     ordinary = extra == ""
