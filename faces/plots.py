@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,26 +42,44 @@ def draw_confusion(axes: Axes, counts: IntArray, names: Sequence[str], *, title:
             axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
 
 
-def draw_confusions(figure: Figure | SubFigure, truth: IntArray, guess: IntArray, task: Task) -> None:
+def draw_confusions(
+    figure: Figure | SubFigure,
+    truth: IntArray,
+    guess: IntArray,
+    task: Task,
+    factors: Mapping[str, IntArray] | None = None,
+) -> None:
     """The confusion matrix of a task's classes, and beside it those of its factors where it has several.
 
     Args:
         figure: at least about 14 x 8 inches.
-        truth: [n] classes of the task.
+        truth: [n] classes of the task; photos of which it is `UNKNOWN` are left out.
         guess: [n] classes of the task.
         task: which.
+        factors: [n] true codes by factor, left out where `UNKNOWN`; those of `truth` if None.
     """
-    counts, title = confusion(truth, guess, len(task.classes)), f"{len(task.classes)} classes"
     if len(task.parts) == 1:
-        right = float((truth == guess).mean())
-        draw_confusion(figure.subplots(), counts, task.classes, title=f"{task.name}: accuracy {right:.3f}")
+        _draw_known(figure.subplots(), truth, guess, task.classes, task.name)
         return
     grid = figure.add_gridspec(1, 2, width_ratios=(2.1, 1))
     wide, narrow = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    draw_confusion(wide.subplots(), counts, task.classes, title=title)
-    true_factors, guessed_factors = split_classes(truth, task), split_classes(guess, task)
+    counts = _known_counts(truth, guess, len(task.classes))
+    draw_confusion(wide.subplots(), counts, task.classes, title=f"{len(task.classes)} classes")
+    true_factors = split_classes(truth, task) if factors is None else factors
+    guessed_factors = split_classes(guess, task)
     for axes, part in zip(narrow.subplots(len(task.parts), 1), task.parts, strict=True):
-        factor = part.factor.name
-        right = float((true_factors[factor] == guessed_factors[factor]).mean())
-        counts = confusion(true_factors[factor], guessed_factors[factor], len(part.classes))
-        draw_confusion(axes, counts, part.classes, title=f"{factor}: accuracy {right:.3f}")
+        name = part.factor.name
+        _draw_known(axes, true_factors[name], guessed_factors[name], part.classes, name)
+
+
+def _draw_known(axes: Axes, truth: IntArray, guess: IntArray, names: Sequence[str], title: str) -> None:
+    """A confusion matrix of the photos whose class is known, and the share of right ones in its title."""
+    known = truth >= 0
+    right = f"accuracy {(truth == guess)[known].mean():.3f}" if known.any() else "not known of any photo"
+    counts = _known_counts(truth, guess, len(names))
+    draw_confusion(axes, counts, names, title=f"{title}: {right}")
+
+
+def _known_counts(truth: IntArray, guess: IntArray, size: int) -> IntArray:
+    known = truth >= 0
+    return confusion(truth[known], guess[known], size) if known.any() else np.zeros((size, size), np.int64)

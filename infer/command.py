@@ -16,12 +16,13 @@ from train.engine.compute import PredictCompute
 
 @dataclass(frozen=True, kw_only=True)
 class InferSettings:
-    """Predict every photo of a cache with an ensemble of trained runs.
+    """Predict every photo of a cache with an ensemble of trained runs: what their photos were labelled with.
 
-    Writes predictions/<ensemble>/submission.csv (ImageID and class 0-17, in the order of the source's
-    info.csv), probabilities.parquet and gallery.png. Every photo gets an answer: one without a detected
-    face from its fallback crop, one that could not be read from the shares of the training classes, with a
-    warning.
+    Writes predictions/<ensemble>/answers.csv (the face's box and each factor in words with its probability, a
+    row a photo in the order of the source), probabilities.parquet and gallery.png; where mask, gender and age
+    of the contest are answered also submission.csv (ImageID and class 0-17). Every photo gets an answer: one
+    without a detected face from its fallback crop, one that could not be read from the shares of the training
+    classes, with a warning.
     """
 
     ensemble: Path
@@ -29,7 +30,7 @@ class InferSettings:
     cache: Path
     """Finished cache of the photos to predict, cropped with the settings of training."""
     info: Path | None = None
-    """The info.csv with the requested photos, which are checked before and after predicting."""
+    """The contest's info.csv with the requested photos, which are checked before and after predicting."""
     runs: Path = Path("runs")
     """Folder of all runs."""
     predictions: Path = Path("predictions")

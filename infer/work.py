@@ -13,14 +13,26 @@ from faces.cache import Cache, file_sha256
 from faces.labels import FloatArray
 from faces.terminal import photo_progress
 from infer.answers.photo_sheet import draw_photo_sheet
+from infer.answers.prior import training_shares
 from infer.answers.shares import shares_table
-from infer.answers.submission import PRIOR, answer_table, networks_table, read_kept_answers, write_answers
-from infer.answers.submission_checks import check_submission
+from infer.answers.submission import (
+    PRIOR,
+    WORDS,
+    answer_table,
+    is_submitted,
+    networks_table,
+    read_kept_answers,
+    write_answers,
+)
+from infer.answers.submission_checks import SUBMISSION, check_submission
+from infer.answers.words import words_table
+from infer.answers.written import Basis
 from infer.ensemble.file import ensemble_table
-from infer.ensemble.tree import Ensemble, check_tasks, recipes_of
+from infer.ensemble.space import space_of
+from infer.ensemble.tree import Ensemble, recipes_of
 from infer.ensemble.vote import count_votes
 from infer.predict.heads import Panels
-from infer.predict.runs import Run, check_crops, find_runs
+from infer.predict.runs import Run, check_crops, find_runs, labels_of_runs
 from infer.predict.store import load_or_predict
 from train.engine.compute import PredictCompute
 
@@ -36,63 +48,87 @@ def answer_cache(
 ) -> None:
     """Predict with every run, vote, write, and print what came out; answers already there are kept.
 
+    What is answered are the factors that the runs were trained on, whatever the cache is labelled with.
+
     Args:
         ensemble: who votes.
         cache: the photos to answer.
-        info: the info.csv whose photos and order the written answers must have; None checks nothing.
+        info: the info.csv whose photos and order the written answers must have, of the contest's 18 classes
+            alone; None checks nothing.
         runs: folder of all runs.
         predictions: folder of all predictions; files go to `<ensemble>` in it.
         compute: where to predict.
 
     Raises:
         ValueError: a recipe without a trained fold or in a place of the tree that its heads cannot answer,
-            photos cropped differently from those of training, or answers that do not fit `info`.
+            runs of different factors, photos cropped differently from those of training, or answers that do
+            not fit `info`.
     """
     console = Console()
     members = find_runs(recipes_of(ensemble.root), runs)
-    check_tasks(ensemble.root, {name: folds[0].card.recipe.tasks for name, folds in members.items()})
     every = [run for folds in members.values() for run in folds]
+    basis = _basis_of(ensemble, members, cache)
+    task, folder = basis.task, predictions / ensemble.name
+    if info and not is_submitted(task):
+        raise ValueError(
+            f"{info}: asks for the contest's classes of mask, gender and age, and ensemble {ensemble.name} "
+            f"answers {task.name} ({', '.join(task.factors)}): leave INFO out; the answers are written to "
+            f"{folder / WORDS}"
+        )
     check_crops(every, cache.description["settings"], cache.folder)
-    prior = np.mean([run.card.prior for run in every], axis=0)
-    folder = predictions / ensemble.name
-    table = _kept_or_new(ensemble, members, cache, prior, folder, compute, console)
+    prior = training_shares([run.card.prior for run in every], task.name, basis.labels)
+    table = _kept_or_new(ensemble, members, cache, basis, prior, folder, compute, console)
     if info:
-        check_submission(folder / "submission.csv", info)
-    console.print(shares_table(table, prior))
+        check_submission(folder / SUBMISSION, info)
+    console.print(shares_table(table, prior, task))
     _warn_of_guesses(table, cache, console)
     voters = (
         f"{len(every)} runs of {len(members)} recipe{'s' * (len(members) > 1)}, "
         f"views {' + '.join(ensemble.views)}"
     )
-    lines = (
-        f"{len(table):,} answers ({voters}): {folder / 'submission.csv'}\npicture: {folder / 'gallery.png'}"
+    lines = [f"{len(table):,} answers ({voters}): {folder / WORDS}"]
+    lines += [f"submission: {folder / SUBMISSION}"] * is_submitted(task)
+    lines += [f"picture: {folder / 'gallery.png'}"]
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _basis_of(ensemble: Ensemble, members: Mapping[str, Sequence[Run]], cache: Cache) -> Basis:
+    """What the runs of an ensemble answer together, and what their answers follow from."""
+    every = [run for folds in members.values() for run in folds]
+    labels = labels_of_runs(every)
+    heads = {recipe: folds[0].card.recipe.tasks for recipe, folds in members.items()}
+    return Basis(
+        task=labels.task(space_of(ensemble, heads, labels)),
+        labels=labels,
+        follows={
+            "ensemble": ensemble_table(ensemble),
+            "cache": cache.identity,
+            "runs": {run.name: file_sha256(run.path) for run in every},
+        },
     )
-    console.print(lines, highlight=False, soft_wrap=True)
 
 
 def _kept_or_new(
     ensemble: Ensemble,
     members: Mapping[str, Sequence[Run]],
     cache: Cache,
+    basis: Basis,
     prior: FloatArray,
     folder: Path,
     compute: PredictCompute,
     console: Console,
 ) -> pd.DataFrame:
     """The `answer_table` in a folder, written anew unless it follows from the same runs and photos."""
-    basis = {
-        "ensemble": ensemble_table(ensemble),
-        "cache": cache.identity,
-        "runs": {run.name: file_sha256(run.path) for folds in members.values() for run in folds},
-    }
     table = read_kept_answers(folder, basis)
     if table is not None:
         console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
         return table
     panels = _predict_panels(ensemble, members, cache, compute, console)
-    table = answer_table(cache, count_votes(ensemble.root, panels), prior)
-    draw_photo_sheet(cache, table, folder / "gallery.png")
-    write_answers(table, networks_table(cache, panels), basis, folder)
+    task, labels = basis.task, basis.labels
+    table = answer_table(cache, count_votes(ensemble.root, panels, task.name, labels), prior, task)
+    draw_photo_sheet(cache, table, task, folder / "gallery.png")
+    networks = networks_table(cache, panels, task.name, labels)
+    write_answers(table, words_table(cache, table, task), networks, basis, folder)
     return table
 
 

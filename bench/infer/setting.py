@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from faces.cache import Cache
-from faces.labels import CLASS_COUNT, TASKS
+from faces.labels import CLASS_COUNT, CONTEST
 from faces.sample.people import person_look, photo_shot
 from faces.sample.portrait import portrait
 from faces.writer import CacheWriter
@@ -110,8 +110,11 @@ def crop_photos(tools: Tools, cache: Path) -> Cache:
     Raises:
         ValueError: no photo there, or none that can be used.
     """
-    rows: list[Any] = scan(tools.folder).photos.to_dict("records")
-    writer = CacheWriter(cache, settings=tools.settings.crop_settings(), source={}, shard_count=1)
+    listing = scan(tools.folder)
+    rows: list[Any] = listing.photos.to_dict("records")
+    writer = CacheWriter(
+        cache, settings=tools.settings.crop_settings(), source={}, labels=listing.labels, shard_count=1
+    )
     run_shards({0: rows}, tools, writer, 1, lambda *_: None)
     return writer.finish()
 
@@ -134,11 +137,11 @@ def random_run(recipe: Recipe, seed: int, path: Path) -> RunCard:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_model(recipe)
+        network = build_model(recipe, CONTEST)
     card = RunCard(
         recipe=recipe,
         normalisation=normalisation(network),
-        classes={task: TASKS[task].classes for task in recipe.tasks},
+        classes={task: CONTEST.task(task).classes for task in recipe.tasks},
         fold=seed,
         folds=seed + 1,
         fold_seed=0,
@@ -146,7 +149,8 @@ def random_run(recipe: Recipe, seed: int, path: Path) -> RunCard:
         epoch=0,
         score=float("nan"),
         crop={},
-        prior=(1 / CLASS_COUNT,) * CLASS_COUNT,
+        labels=CONTEST,
+        prior={CONTEST.headline: (1 / CLASS_COUNT,) * CLASS_COUNT},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     save_best(network, card, path)

@@ -16,6 +16,7 @@ from torch import Tensor
 from bench.infer.loop import one_by_one
 from bench.infer.setting import FOLDS, Job, Turn, crop_photos
 from faces.cache import Cache
+from faces.labels import CONTEST
 from infer.ensemble.tree import Leaf
 from infer.predict.networks import LoadedNetwork, NetworkGroup, load_network
 from infer.predict.runs import Run
@@ -129,7 +130,7 @@ def exported(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     from infer.export.predict import open_session
 
     runs = [Run(f"run/fold{number}", path, read_card(path)) for number, path in enumerate(job.runs[:folds])]
-    model = Exported({"run": runs}, views, Leaf("run"))
+    model = Exported({"run": runs}, views, Leaf("run"), CONTEST.task(CONTEST.headline), CONTEST)
     [shown] = model.inputs
     path = job.files.with_name("model.onnx")
     path.write_bytes(to_onnx(to_program(model), [shown.name], model.outputs).SerializeToString())
@@ -137,13 +138,13 @@ def exported(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
 
     def answer(images: Tensor) -> dict[str, Tensor]:
         [probabilities] = session.run([PROBABILITIES], {shown.name: images.contiguous().numpy()})
-        return {"class18": torch.from_numpy(probabilities)}
+        return {CONTEST.headline: torch.from_numpy(probabilities)}
 
     # Pixels from 0 to 255: the file normalises them itself.
     form = InputFormat(
         image_size=shown.size, mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255), centre=shown.centre
     )
-    network = LoadedNetwork(model=answer, form=form, codings={"class18": Probabilities()})
+    network = LoadedNetwork(model=answer, form=form, codings={CONTEST.headline: Probabilities()})
     return through_group(job, [network], ONCE)
 
 

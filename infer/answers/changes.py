@@ -1,4 +1,4 @@
-"""What changed from one submission to another, photo by photo and counted."""
+"""What changed from one set of predictions to another, photo by photo and counted."""
 
 from __future__ import annotations
 
@@ -10,45 +10,79 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
-from faces.labels import CLASS_NAMES, FloatArray, IntArray, split_classes
+from faces.label_file import differences
+from faces.labels import CONTEST, IntArray, LabelSet, Task
+from faces.projection import split_classes
+from infer.answers.submission import is_submitted
 from infer.answers.submission_checks import read_submission, some
-from infer.ensemble.tree import FACTORS
+from infer.answers.written import TABLE, read_written
 
 
-def read_side(path: Path) -> pd.DataFrame:
-    """A submission with its probabilities, where there are any.
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of two predictions."""
+
+    name: str
+    table: pd.DataFrame
+    """ImageID, ans and, where there are any, probabilities in `task.columns`."""
+    task: Task
+    labels: LabelSet
+
+
+def read_side(path: Path) -> Side:
+    """Predictions to compare: of the contest's classes the answers of submission.csv, with the probabilities
+    beside it, if there are any.
 
     Args:
         path: a predictions folder, or a submission.csv.
 
-    Returns:
-        ImageID, ans of submission.csv, and of a folder with probabilities.parquet one column a class.
+    Raises:
+        ValueError: no predictions, or probabilities of other photos.
+    """
+    file = path / TABLE
+    if not file.is_file():
+        contest = CONTEST.task(CONTEST.headline)
+        return Side(name=str(path), table=read_submission(path), task=contest, labels=CONTEST)
+    written = read_written(path)
+    table = written.table[["ImageID", "ans", *written.task.columns]]
+    if is_submitted(written.task):
+        submission = read_submission(path)
+        if set(table.ImageID) != set(submission.ImageID):
+            raise ValueError(
+                f"{file}: of other photos than submission.csv beside it; predict again, or give the CSV alone"
+            )
+        table = submission.merge(table.drop(columns="ans"), on="ImageID")
+    return Side(name=str(path), table=table, task=written.task, labels=written.labels)
+
+
+def check_same_space(first: Side, second: Side) -> None:
+    """Refuse sides that answer different things.
 
     Raises:
-        ValueError: no submission, or probabilities of other photos.
+        ValueError: naming both sides, and what each answers.
     """
-    table = read_submission(path)
-    file = path / "probabilities.parquet"
-    if not file.is_file():
-        return table
-    probabilities = pd.read_parquet(file, columns=["ImageID", *CLASS_NAMES])
-    if set(probabilities.ImageID) != set(table.ImageID):
-        raise ValueError(
-            f"{file}: of other photos than submission.csv beside it; predict again, or give the CSV alone"
-        )
-    return table.merge(probabilities, on="ImageID")
+    if first.task.parts == second.task.parts:
+        return
+    alike = first.task.factors == second.task.factors and first.task.sizes == second.task.sizes
+    what = "; ".join(differences(second.labels, first.labels)) if alike else ""
+    raise ValueError(
+        f"{first.name} answers {first.task.name}, {second.name} {second.task.name}"
+        f"{f', whose factors are not alike ({what})' if what else ''}: only predictions of the same task of "
+        'the same labels can be compared; an ensemble\'s file names what it answers, task = "..."'
+    )
 
 
-def pair_up(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
+def pair_up(first: pd.DataFrame, second: pd.DataFrame, task: Task, names: tuple[str, str]) -> pd.DataFrame:
     """Both sides' answers to each photo.
 
     Args:
-        first: from `read_side`.
-        second: from `read_side`; its photos may be in another order.
+        first: of a `Side`.
+        second: of a `Side`; its photos may be in another order.
+        task: that both answer.
         names: the sides' names, for the message.
 
     Returns:
-        One row a photo in the first side's order: ImageID; first and second (18-class codes);
+        One row a photo in the first side's order: ImageID; first and second (classes of the task);
         first_probability and second_probability, which a side gives to its own answer; shift, the total
         variation distance of the two sides' probabilities in [0, 1] (half the sum of absolute differences);
         NaN where a side has no probabilities; and changed, the factors that differ: "", "age",
@@ -59,9 +93,9 @@ def pair_up(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -
     """
     _check_same_photos(first, second, names)
     second = second.set_index("ImageID").loc[first.ImageID].reset_index()
-    before, after = split_classes(first["ans"]), split_classes(second["ans"])
-    differs = np.stack([before[factor] != after[factor] for factor in FACTORS], 1)
-    one, other = _probabilities(first), _probabilities(second)
+    before, after = split_classes(first["ans"], task), split_classes(second["ans"], task)
+    differs = np.stack([before[factor] != after[factor] for factor in task.factors], 1)
+    one, other = (side.reindex(columns=task.columns).to_numpy(np.float64) for side in (first, second))
     rows = np.arange(len(first))
     return pd.DataFrame(
         {
@@ -71,7 +105,7 @@ def pair_up(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -
             "first_probability": one[rows, first["ans"]],
             "second_probability": other[rows, second["ans"]],
             "shift": np.abs(one - other).sum(1) / 2,
-            "changed": [", ".join(np.array([*FACTORS])[row]) for row in differs],
+            "changed": [", ".join(np.array(task.factors)[row]) for row in differs],
         }
     )
 
@@ -88,10 +122,6 @@ def _check_same_photos(first: pd.DataFrame, second: pd.DataFrame, names: tuple[s
         )
 
 
-def _probabilities(side: pd.DataFrame) -> FloatArray:
-    return side.reindex(columns=[*CLASS_NAMES]).to_numpy(np.float64)
-
-
 def changed_and_kappa(first: IntArray, second: IntArray, class_count: int) -> tuple[int, float]:
     """How many photos are answered differently, and Cohen's kappa (1960): NaN where both sides answer one and
     the same class throughout, since chance agrees just as well then."""
@@ -101,12 +131,12 @@ def changed_and_kappa(first: IntArray, second: IntArray, class_count: int) -> tu
     return changed, float(cohen_kappa_score(first, second, labels=np.arange(class_count)))
 
 
-def factor_changes(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Every change of mask, gender or age band in `pair_up`'s table: factor, before, after (names), count;
+def factor_changes(pairs: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Every change of a factor in `pair_up`'s table: factor, before, after (names), count;
     within a factor the most frequent first."""
-    before, after = split_classes(pairs["first"]), split_classes(pairs["second"])
+    before, after = split_classes(pairs["first"], task), split_classes(pairs["second"], task)
     parts = []
-    for factor, names in FACTORS.items():
+    for factor, names in zip(task.factors, (part.classes for part in task.parts), strict=True):
         ways = pd.DataFrame({"before": before[factor], "after": after[factor]})
         ways = _counted(ways[ways.before != ways.after])
         named = {side: [names[code] for code in ways[side]] for side in ("before", "after")}
@@ -150,8 +180,8 @@ def count_right(pairs: pd.DataFrame, truth: IntArray) -> RightCounts:
 
     Args:
         pairs: n photos.
-        truth: [n] 18-class codes.
+        truth: [n] classes, `UNKNOWN` where not known; such photos are left out.
     """
-    moved = (pairs["first"] != pairs["second"]).to_numpy()
+    moved = ((pairs["first"] != pairs["second"]) & (truth >= 0)).to_numpy()
     first, second = (pairs[side].to_numpy()[moved] == truth[moved] for side in ("first", "second"))
     return RightCounts(int(first.sum()), int(second.sum()), int((~first & ~second).sum()))

@@ -1,4 +1,4 @@
-"""`python -m infer.answers.diff`: what changed from one submission to another, in numbers and a picture."""
+"""`python -m infer.answers.diff`: what changed between two predictions, in numbers and a picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from faces.cache import Cache
 from faces.command import run_command
-from infer.answers.changes import count_right, pair_up, read_side
+from infer.answers.changes import check_same_space, count_right, pair_up, read_side
 from infer.answers.diff_sheet import check_held, draw_changes
 from infer.answers.diff_table import (
     agreement_table,
@@ -24,7 +24,7 @@ from infer.answers.known import Known, read_networks, read_people, read_truth
 
 @dataclass(frozen=True, kw_only=True)
 class DiffSettings:
-    """Say what changed from one submission to another.
+    """Say what changed from one set of predictions to another of the same task.
 
     Prints how many answers changed, which way by factor and by class, and Cohen's kappa; with the true
     answers also which side is right where they differ. With a cache, draws the changed photos.
@@ -37,17 +37,21 @@ class DiffSettings:
     cache: Path | None = None
     """The cache that was predicted, for the picture."""
     answers: Path | None = None
-    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are printed."""
+    """CSV with the column ImageID (or path) and, for each factor that was answered, a column of its name in
+    words, codes or numbers; or ans, the true class (the contest's 0-17). With person too, intervals are
+    printed."""
     picture: Path | None = None
-    """PNG file to write; left out, diff-<first>.png beside the second submission."""
+    """PNG file to write; left out, diff-<first>.png beside the second predictions."""
 
 
 def run(settings: DiffSettings) -> None:
     """Compare, print and draw."""
     names = str(settings.first), str(settings.second)
-    first, second = read_side(settings.first), read_side(settings.second)
-    pairs = pair_up(first, second, names)
-    truth = read_truth(settings.answers, pairs) if settings.answers else None
+    one, other = read_side(settings.first), read_side(settings.second)
+    check_same_space(one, other)
+    first, second, task = one.table, other.table, one.task
+    pairs = pair_up(first, second, task, names)
+    truth = read_truth(settings.answers, pairs, task, one.labels) if settings.answers else None
     cache = Cache.open(settings.cache) if settings.cache else None
     if cache:
         check_held(cache, pairs)
@@ -56,7 +60,7 @@ def run(settings: DiffSettings) -> None:
         warning = f"warning: {names[1]} has the photos in another order than {names[0]}; "
         cure = "`python -m infer.answers.check` tells which of them has that of info.csv"
         console.print(warning + cure, style="yellow", highlight=False, soft_wrap=True)
-    console.print(agreement_table(pairs, names))
+    console.print(agreement_table(pairs, task, names))
     if truth is not None and settings.answers:
         alone = read_networks(
             settings.second / "networks.parquet", pairs[["ImageID"]].assign(ans=pairs["second"])
@@ -68,10 +72,12 @@ def run(settings: DiffSettings) -> None:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not pairs.changed.any():
         return
-    console.print(factor_table(pairs), class_table(pairs), sep="\n")
+    console.print(
+        factor_table(pairs, task), *([class_table(pairs, task)] if len(task.parts) > 1 else []), sep="\n"
+    )
     if truth is not None:
-        console.print(right_table(pairs, truth))
-        p_value = count_right(pairs, truth).p_value
+        console.print(right_table(pairs, truth.classes))
+        p_value = count_right(pairs, truth.classes).p_value
         console.print(
             f"McNemar's exact test, photos taken as independent: p = {p_value:.3g}", highlight=False
         )
@@ -79,7 +85,9 @@ def run(settings: DiffSettings) -> None:
         console.print("no picture: give the cache that was predicted, --cache")
         return
     path = settings.picture or _beside(settings.second) / f"diff-{_stem(settings.first)}.png"
-    shown = draw_changes(cache, pairs if truth is None else pairs.assign(truth=truth), path, names)
+    shown = draw_changes(
+        cache, pairs if truth is None else pairs.assign(truth=truth.classes), task, path, names
+    )
     console.print(f"picture of {shown} changed photos: {path}", highlight=False, soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES
+from faces.labels import UNKNOWN, Task
 from infer.answers.changes import factor_changes
 from infer.answers.submission_checks import some
+from infer.answers.words import class_names
 
 MOST_DRAWN = 60
 """Largest number of photos in a picture."""
@@ -66,12 +68,14 @@ def choose_changed(pairs: pd.DataFrame, most: int = MOST_DRAWN) -> pd.DataFrame:
     return chosen.sort_values("place")[pairs.columns]
 
 
-def draw_changes(cache: Cache, pairs: pd.DataFrame, path: Path, names: tuple[str, str]) -> int:
+def draw_changes(cache: Cache, pairs: pd.DataFrame, task: Task, path: Path, names: tuple[str, str]) -> int:
     """Write a picture of changed photos: both answers, each with a bar as long as its probability.
 
     Args:
         cache: the predicted photos; one that it rejected is an empty frame.
-        pairs: from `pair_up`; with a column truth (18-class codes), the side that is right is ticked.
+        pairs: from `pair_up`; with a column truth (classes, `UNKNOWN` where not known) the side that is
+            right is ticked.
+        task: that both sides answer.
         path: a PNG file.
         names: the sides' names.
 
@@ -84,16 +88,17 @@ def draw_changes(cache: Cache, pairs: pd.DataFrame, path: Path, names: tuple[str
     height = _TOP + sum(_HEADING + cell * -(-len(part) // _COLUMNS) for _, part in groups) + _GAP
     sheet = _Sheet(_COLUMNS * (_CELL + _GAP) + _GAP, height)
     _draw_top(sheet, pairs, len(chosen), names)
+    words = class_names(task)
     row_of = dict(zip(cache.columns("image_id").image_id, range(len(cache)), strict=True))
     down = _TOP
     for changed, part in groups:
-        sheet.text(_GAP, down + _HEADING / 2, _heading(changed, pairs), size=11, weight="bold")
+        sheet.text(_GAP, down + _HEADING / 2, _heading(changed, pairs, task), size=11, weight="bold")
         down += _HEADING
         for place, (_, photo) in enumerate(part.iterrows()):
             left = _GAP + place % _COLUMNS * (_CELL + _GAP)
             row = row_of.get(photo["ImageID"])
             crop = None if row is None else cache.image(row)
-            _draw_photo(sheet, left, down + place // _COLUMNS * cell, crop, photo)
+            _draw_photo(sheet, left, down + place // _COLUMNS * cell, crop, photo, words)
         down += cell * -(-len(part) // _COLUMNS)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.figure.savefig(path, dpi=90)
@@ -135,18 +140,23 @@ def _draw_top(sheet: _Sheet, pairs: pd.DataFrame, shown: int, names: tuple[str, 
         sheet.text(sheet.width - _GAP, 0.55 + 0.22 * place, note, size=10, ha="right")
 
 
-def _heading(changed: str, pairs: pd.DataFrame) -> str:
+def _heading(changed: str, pairs: pd.DataFrame, task: Task) -> str:
     part = pairs[pairs.changed == changed]
     text = f"{changed} changed: {len(part):,} photo{'s' if len(part) > 1 else ''}"
     if "," in changed:
         return text
-    rows = factor_changes(part)[["before", "after", "count"]].to_numpy().tolist()
+    rows = factor_changes(part, task)[["before", "after", "count"]].to_numpy().tolist()
     ways = ", ".join(f"{before} → {after}: {count:,}" for before, after, count in rows)
     return f"{text}   ({ways})"
 
 
 def _draw_photo(
-    sheet: _Sheet, left: float, top: float, crop: np.ndarray | None, photo: pd.Series[Any]
+    sheet: _Sheet,
+    left: float,
+    top: float,
+    crop: np.ndarray | None,
+    photo: pd.Series[Any],
+    names: Sequence[str],
 ) -> None:
     right = [side for side in ("first", "second") if photo.get("truth") == photo[side]]
     frame = _INK[right[0]][0] if right else _PLAIN
@@ -159,13 +169,13 @@ def _draw_photo(
         axes.imshow(crop, aspect="auto")
     for place, side in enumerate(("first", "second")):
         tick = "✓ " if side in right else ""
-        words, share = f"{tick}{CLASS_NAMES[photo[side]]}", photo[f"{side}_probability"]
+        words, share = f"{tick}{names[photo[side]]}", photo[f"{side}_probability"]
         _draw_bar(
             sheet.axes(left, top + _CELL + 0.03 + place * _LINE, _CELL, _LINE - 0.03), words, share, side
         )
-    if "truth" in photo and not right:
+    if photo.get("truth", UNKNOWN) >= 0 and not right:
         middle = top + _CELL + 2.5 * _LINE
-        sheet.text(left, middle, f"is {CLASS_NAMES[photo['truth']]}", size=8, color=_WRONG)
+        sheet.text(left, middle, f"is {names[photo['truth']]}", size=8, color=_WRONG)
 
 
 def _draw_bar(axes: Axes, words: str, share: float, side: str) -> None:

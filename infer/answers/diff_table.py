@@ -9,24 +9,28 @@ import pandas as pd
 from rich.table import Table
 
 from faces.intervals import gain
-from faces.labels import CLASS_COUNT, CLASS_NAMES, IntArray, split_classes
-from faces.scores import class_scores
+from faces.labels import IntArray, Task
+from faces.projection import split_classes
 from infer.answers.changes import changed_and_kappa, class_changes, count_right, factor_changes
-from infer.answers.known import Known, mean_scores
-from infer.ensemble.tree import FACTORS
+from infer.answers.known import Known, Truth
+from infer.answers.words import class_names
 
 _COMMONEST = 12
 """Changes of class that are printed."""
 
 
-def agreement_table(pairs: pd.DataFrame, names: tuple[str, str]) -> Table:
+def agreement_table(pairs: pd.DataFrame, task: Task, names: tuple[str, str]) -> Table:
     """How many answers changed, and Cohen's kappa, of the class and of each factor."""
     shown = _table(
         f"from {names[0]} to {names[1]}: {len(pairs):,} photos", "", "changed", "same", "Cohen's kappa"
     )
-    before, after = split_classes(pairs["first"]), split_classes(pairs["second"])
-    sides = {"class": (pairs["first"].to_numpy(), pairs["second"].to_numpy(), CLASS_COUNT)}
-    sides |= {factor: (before[factor], after[factor], len(FACTORS[factor])) for factor in FACTORS}
+    before, after = split_classes(pairs["first"], task), split_classes(pairs["second"], task)
+    sides = {
+        factor: (before[factor], after[factor], len(part.classes))
+        for factor, part in zip(task.factors, task.parts, strict=True)
+    }
+    if len(task.parts) > 1:
+        sides = {"class": (pairs["first"].to_numpy(), pairs["second"].to_numpy(), len(task.classes)), **sides}
     for name, (one, other, count) in sides.items():
         changed, kappa = changed_and_kappa(one, other, count)
         text = "undefined" if np.isnan(kappa) else f"{kappa:.4f}"
@@ -35,17 +39,17 @@ def agreement_table(pairs: pd.DataFrame, names: tuple[str, str]) -> Table:
 
 
 def sides_table(
-    pairs: pd.DataFrame, truth: IntArray, names: tuple[str, str], alone: Sequence[IntArray]
+    pairs: pd.DataFrame, truth: Truth, names: tuple[str, str], alone: Sequence[IntArray]
 ) -> Table:
     """Macro F1 and accuracies of both sides, the second's less the first's, and those of one network of the
     second on average."""
-    scores = [class_scores(truth, pairs[side]) for side in ("first", "second")]
+    scores = [truth.scores(pairs[side].to_numpy(np.int64)) for side in ("first", "second")]
     shown = _table("against the answers", "", *scores[0])
     for name, row in zip(names, scores, strict=True):
         shown.add_row(name, *(f"{value:.4f}" for value in row.values()))
     shown.add_row("difference", *(f"{scores[1][key] - scores[0][key]:+.4f}" for key in scores[0]))
     if len(alone) > 1:
-        means = mean_scores(truth, alone)
+        means = truth.mean_scores(alone)
         shown.add_section()
         shown.add_row(f"one network, mean of {len(alone)}", *(f"{v:.4f}" for v in means.values()))
         shown.add_row("less the first", *(f"{means[key] - scores[0][key]:+.4f}" for key in means))
@@ -61,9 +65,9 @@ def difference_intervals(pairs: pd.DataFrame, alone: Sequence[IntArray], known: 
     return f"{line}: 95 % intervals over {known.people} people"
 
 
-def factor_table(pairs: pd.DataFrame) -> Table:
-    """Changes of mask, gender and age band, by from and to."""
-    ways = factor_changes(pairs)
+def factor_table(pairs: pd.DataFrame, task: Task) -> Table:
+    """Changes of each factor, by from and to."""
+    ways = factor_changes(pairs, task)
     shown = _table("changes by factor", "", "photos", "<from", "<to")
     for factor, part in ways.groupby("factor", sort=False):
         shown.add_section()
@@ -73,14 +77,14 @@ def factor_table(pairs: pd.DataFrame) -> Table:
     return shown
 
 
-def class_table(pairs: pd.DataFrame) -> Table:
+def class_table(pairs: pd.DataFrame, task: Task) -> Table:
     """The most frequent changes of class."""
     ways = class_changes(pairs)
-    few = ways.head(_COMMONEST)
+    few, names = ways.head(_COMMONEST), class_names(task)
     of = f"the {len(few)} most frequent of {len(ways)} " if len(few) < len(ways) else ""
     shown = _table(f"{of}changes of class", "<from", "<to", "photos")
     for before, after, count in few[["before", "after", "count"]].to_numpy(np.int64).tolist():
-        shown.add_row(CLASS_NAMES[before], CLASS_NAMES[after], f"{count:,}")
+        shown.add_row(names[before], names[after], f"{count:,}")
     return shown
 
 

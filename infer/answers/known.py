@@ -2,42 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from faces.labels import FloatArray, IntArray
+from faces.intervals import person_counts
+from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
+from faces.projection import split_classes
 from faces.scores import class_scores
-from infer.evaluate.scores import class_counts
+
+NAMES = ("ImageID", "path")
+"""Columns that name a photo, as the source calls it."""
 
 
-def read_truth(path: Path, table: pd.DataFrame) -> IntArray:
-    """[n] true 18-class codes in the order of the predictions.
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What is known of n photos."""
+
+    task: Task
+    classes: IntArray
+    """[n] classes of the task, `UNKNOWN` where a factor is not known."""
+    factors: Mapping[str, IntArray]
+    """[n] codes of each factor that the task tells, `UNKNOWN` where not known."""
+
+    @classmethod
+    def of(cls, factors: Mapping[str, IntArray], task: Task) -> Truth:
+        """The truth of a task whose every factor is given, in codes of its parts."""
+        codes = [factors[name] for name in task.factors]
+        known = np.min(codes, axis=0) >= 0
+        classes = np.ravel_multi_index([np.where(known, each, 0) for each in codes], task.sizes)
+        return cls(task=task, classes=np.where(known, classes, UNKNOWN).astype(np.int64), factors=factors)
+
+    def scores(self, answers: IntArray) -> dict[str, float]:
+        """`faces.scores.class_scores` of [n] answers, each over the photos on which it can be told; NaN where
+        there is none."""
+        known = self.classes >= 0
+        names = ["macro_f1", "accuracy", *(self.task.factors if len(self.task.factors) > 1 else ())]
+        scores = dict.fromkeys(names, float("nan"))
+        if known.any():
+            scores |= class_scores(self.classes[known], answers[known], self.task)
+        codes = split_classes(answers, self.task)
+        for name in names[2:]:
+            told = self.factors[name] >= 0
+            if told.any():
+                scores[name] = float((codes[name] == self.factors[name])[told].mean())
+        return scores
+
+    def mean_scores(self, answers: Sequence[IntArray]) -> dict[str, float]:
+        """`scores`, averaged over several answers to the same photos."""
+        every = [self.scores(each) for each in answers]
+        return {name: float(np.mean([one[name] for one in every])) for name in every[0]}
+
+    @property
+    def unknown(self) -> str:
+        """Of how many photos which factors are not known, for people; "" where all are."""
+        counts = {name: int((codes < 0).sum()) for name, codes in self.factors.items()}
+        return ", ".join(f"{name} of {count:,} photos" for name, count in counts.items() if count)
+
+
+def read_truth(path: Path, table: pd.DataFrame, task: Task, labels: LabelSet) -> Truth:
+    """What a file of answers knows of the predicted photos, in the order of the predictions.
 
     Args:
-        path: a CSV with the columns ImageID and ans.
+        path: a CSV with a column ImageID or path, and `ans`, the class, or a column for each factor of the
+            task: words, codes or numbers, as the factors read them. `ans` counts the classes of the labels'
+            headline task, the contest's 18, or where there is none those of the task. Empty is not known.
         table: the predictions; of it only ImageID is read.
+        task: that was predicted.
+        labels: whose factors it tells.
 
     Raises:
-        ValueError: no such file or column, or photos that only one side knows.
+        ValueError: no such file or column, photos that only one side knows, or what means no answer.
     """
+    answers = _answers_to(path, table)
+    coded = labels.task(labels.headline) if labels.headline else task
+    parts = dict(zip(coded.factors, coded.parts, strict=True))
+    counted = all(parts.get(part.factor.name) == part for part in task.parts)
+    if "ans" in answers and counted:
+        codes = _codes(answers["ans"], coded, path)
+        return Truth.of({name: codes[name] for name in task.factors}, task)
+    named = {name: labels.factor(name).column for name in task.factors}
+    columns = {name: name if name in answers else column for name, column in named.items()}
+    missing = [name for name, column in columns.items() if column not in answers]
+    if missing:
+        either = "'ans', nor " if counted else ""
+        raise ValueError(
+            f"{path}: no column {either}{', '.join(map(repr, missing))}; it has {', '.join(answers.columns)}"
+        )
+    read = {name: _read(answers[column], labels, name, path) for name, column in columns.items()}
+    return Truth.of({part.factor.name: part.encode(read[part.factor.name]) for part in task.parts}, task)
+
+
+def _answers_to(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a file of answers, all text, in the order of the predictions."""
     if not path.is_file():
         raise ValueError(f"{path}: no such answers file")
-    answers = pd.read_csv(path, dtype={"ImageID": str})
-    for column in ("ImageID", "ans"):
-        if column not in answers:
-            raise ValueError(f"{path}: no column {column!r}; it has {', '.join(answers.columns)}")
-    known, predicted = set(answers.ImageID), set(table.ImageID)
-    if known != predicted or answers.ImageID.duplicated().any():
+    try:
+        answers = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except ValueError as error:
+        raise ValueError(f"{path}: not readable as a UTF-8 CSV table: {error}") from error
+    name = next((name for name in NAMES if name in answers), None)
+    if name is None:
+        raise ValueError(
+            f"{path}: no column {NAMES[0]!r}, nor {NAMES[1]!r}; it has {', '.join(answers.columns)}"
+        )
+    known, predicted = set(answers[name]), set(table.ImageID)
+    if known != predicted or answers[name].duplicated().any():
         stray = sorted(known ^ predicted)[:3]
         raise ValueError(
             f"{path}: its {len(answers)} answers are not those of the {len(table)} predicted photos "
             f"(on one side only: {stray})"
         )
-    return answers.set_index("ImageID").ans.loc[table.ImageID].to_numpy(np.int64)
+    return answers.set_index(name).loc[table.ImageID]
+
+
+def _codes(answers: pd.Series[str], task: Task, path: Path) -> dict[str, IntArray]:
+    """Codes of each factor of the classes in a column `ans`; an empty one, or -1, is not known."""
+    known = [*map(str, range(len(task.classes)))]
+    # A column of whole numbers with gaps is often stored as 0.0, 1.0.
+    given = answers.str.strip().str.removesuffix(".0").replace("", "-1")
+    wrong = given[~given.isin([*known, "-1"])]
+    if len(wrong):
+        raise ValueError(
+            f"{path}: ans of {wrong.index[0]} is {wrong.iloc[0]!r}, and the classes of {task.name} are 0 to "
+            f"{known[-1]}; write one of them, or leave it empty where it is not known"
+        )
+    classes = given.to_numpy(np.int64)
+    parts = split_classes(np.maximum(classes, 0), task)
+    return {name: np.where(classes < 0, UNKNOWN, codes) for name, codes in parts.items()}
+
+
+def _read(values: pd.Series[str], labels: LabelSet, name: str, path: Path) -> FloatArray:
+    factor = labels.factor(name)
+    meaning: dict[str, float] = {}
+    for text in values.unique():
+        try:
+            meaning[text] = factor.read(text)
+        except ValueError as error:
+            raise ValueError(f"{path}: {values.index[values == text][0]}: {error}") from error
+    return values.map(meaning).to_numpy(factor.dtype)
 
 
 def read_people(path: Path, table: pd.DataFrame) -> IntArray | None:
@@ -50,21 +156,20 @@ def read_people(path: Path, table: pd.DataFrame) -> IntArray | None:
     Raises:
         ValueError: a photo without a person.
     """
-    answers = pd.read_csv(path, dtype={"ImageID": str, "person": str})
+    answers = _answers_to(path, table)
     if "person" not in answers:
         return None
-    person = answers.set_index("ImageID").person.loc[table.ImageID]
-    nameless = person.index[person.isna()]
+    nameless = answers.index[answers["person"] == ""]
     if len(nameless):
         raise ValueError(
             f"{path}: {len(nameless)} photos have no person, the first is {nameless[0]}; fill the column "
             "person, or leave it out"
         )
-    return pd.factorize(person)[0]
+    return pd.factorize(answers["person"])[0]
 
 
 def read_networks(path: Path, table: pd.DataFrame) -> list[IntArray]:
-    """The answers of each network alone, where its heads tell all 18 classes.
+    """The answers of each network alone, where its heads tell the task.
 
     Args:
         path: networks.parquet; predictions that are older than it have none.
@@ -93,8 +198,7 @@ def read_networks(path: Path, table: pd.DataFrame) -> list[IntArray]:
 class Known:
     """True classes of photos whose people are known, for intervals over people."""
 
-    truth: IntArray
-    """[n] 18-class codes."""
+    truth: Truth
     person: IntArray
     """[n] numbers of the photos' people from 0."""
 
@@ -107,15 +211,14 @@ class Known:
         """What `faces.intervals` estimates the macro F1 of answers from, the mean of several.
 
         Args:
-            answers: [n] 18-class codes each.
+            answers: [n] classes each.
 
         Returns:
-            float32 [people, 3, 18] of each.
+            float32 [people, 3, classes] of each, over the photos whose class is known.
         """
-        return [class_counts(self.person, self.truth, each) for each in answers]
-
-
-def mean_scores(truth: IntArray, answers: Sequence[IntArray]) -> dict[str, float]:
-    """`faces.scores.class_scores`, averaged over several answers to the same photos."""
-    scores = [class_scores(truth, each) for each in answers]
-    return {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+        classes, size = self.truth.classes, len(self.truth.task.classes)
+        known = classes >= 0
+        return [
+            person_counts(self.person[known], classes[known], each[known], self.people, size)
+            for each in answers
+        ]

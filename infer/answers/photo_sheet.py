@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES, split_classes
+from faces.labels import Task
+from faces.projection import split_classes
 from infer.answers.submission import PRIOR
-from infer.ensemble.tree import FACTORS
+from infer.answers.words import class_names, value_names
 
 _COLUMNS = 10
+_LETTERS = 27
+"""Letters of a caption's line."""
 
 
-def draw_photo_sheet(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 4) -> None:
+def draw_photo_sheet(cache: Cache, table: pd.DataFrame, task: Task, path: Path, rows: int = 4) -> None:
     """Write a picture of photos spread over the answers, each with its answer and the probability of that.
 
     Args:
         cache: the predicted photos.
         table: from `answer_table`.
+        task: what was answered.
         path: a PNG file.
         rows: rows of ten photos each.
     """
@@ -31,7 +36,7 @@ def draw_photo_sheet(cache: Cache, table: pd.DataFrame, path: Path, rows: int = 
     chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * _COLUMNS).sort_values("ans")
     figure = Figure(figsize=(1.6 * _COLUMNS, 2.05 * rows), layout="constrained")
     figure.suptitle("one photo of each predicted class in turn: the answer and its probability")
-    draw_photo_grid(figure, cache, chosen, rows)
+    draw_photo_grid(figure, cache, chosen, task, rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
 
@@ -40,6 +45,7 @@ def draw_photo_grid(
     figure: Figure | SubFigure,
     cache: Cache,
     photos: pd.DataFrame,
+    task: Task,
     rows: int,
     truth: dict[str, int] | None = None,
 ) -> None:
@@ -49,8 +55,9 @@ def draw_photo_grid(
         figure: where to draw.
         cache: holds the photos.
         photos: rows of `answer_table`.
+        task: what was answered.
         rows: rows of the grid.
-        truth: 18-class codes by ImageID.
+        truth: classes of the task by ImageID.
     """
     row_of = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])
     grid = figure.subplots(rows, _COLUMNS, squeeze=False)
@@ -59,21 +66,19 @@ def draw_photo_grid(
     for axes, photo in zip(grid.flat, photos.to_dict("records"), strict=False):
         axes.imshow(cache.image(int(row_of[photo["ImageID"]])))
         right = None if truth is None else truth[photo["ImageID"]]
-        _caption(axes, photo["ans"], photo[CLASS_NAMES[photo["ans"]]], right)
+        _caption(axes, task, photo["ans"], photo[task.columns[photo["ans"]]], right)
 
 
-def _caption(axes: Axes, answer: int, probability: float, truth: int | None) -> None:
-    lines = f"{CLASS_NAMES[answer]}\n{probability:.0%}"
+def _caption(axes: Axes, task: Task, answer: int, probability: float, truth: int | None) -> None:
+    lines = f"{textwrap.fill(class_names(task)[answer], _LETTERS)}\n{probability:.0%}"
     if truth is not None and truth != answer:
-        lines += f"  is {_difference(truth, answer)}"
+        lines += f"  is {_difference(truth, answer, task)}"
     colour = "black" if truth is None or truth == answer else "tab:red"
     axes.set_title(lines, fontsize=7.5, color=colour)
 
 
-def _factors(code: int) -> list[str]:
-    parts = split_classes([code])
-    return [names[int(parts[factor][0])] for factor, names in FACTORS.items()]
-
-
-def _difference(truth: int, answer: int) -> str:
-    return " ".join(a for a, b in zip(_factors(truth), _factors(answer), strict=True) if a != b)
+def _difference(truth: int, answer: int, task: Task) -> str:
+    """The true values that differ from those answered."""
+    codes = split_classes([truth, answer], task)
+    pairs = zip(codes.values(), value_names(task), strict=True)
+    return " ".join(names[true] for (true, given), names in pairs if true != given)

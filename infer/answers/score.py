@@ -17,36 +17,42 @@ from faces.command import run_command
 from faces.intervals import estimate, gain
 from faces.labels import IntArray
 from faces.plots import draw_confusions
-from faces.scores import class_scores
-from infer.answers.known import Known, mean_scores, read_networks, read_people, read_truth
+from infer.answers.known import Known, Truth, read_networks, read_people, read_truth
 from infer.answers.photo_sheet import draw_photo_grid
 from infer.answers.submission import PRIOR
+from infer.answers.written import read_written
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSettings:
     """Score predictions against known answers.
 
-    Prints macro F1 and accuracies, those of each network alone on average, where its heads tell all classes,
-    and writes score.png (confusion matrices, sample predictions) beside them.
+    Prints macro F1 and accuracy over the classes that were voted on, the accuracy of each factor, those of
+    each network alone on average, where its heads tell all classes, and writes score.png (confusion matrices,
+    sample predictions) beside them. Where not all factors of a photo are known, those that are count.
     """
 
     predictions: Path
     """Folder of the predictions: predictions/<ensemble>."""
     answers: Path
-    """CSV with the columns ImageID and ans (the true class, 0-17); with person too, intervals are printed."""
+    """CSV with the column ImageID (or path) and, for each factor that was answered, a column of its name in
+    words, codes or numbers; or ans, the true class (the contest's 0-17). With person too, intervals are
+    printed."""
     cache: Path
     """The cache that was predicted, for the pictures."""
 
 
 def run(settings: ScoreSettings) -> None:
     """Score, print and draw."""
-    table = pd.read_parquet(settings.predictions / "probabilities.parquet")
-    truth = read_truth(settings.answers, table)
+    written = read_written(settings.predictions)
+    table = written.table
+    truth = read_truth(settings.answers, table, written.task, written.labels)
     people = read_people(settings.answers, table)
     alone = read_networks(settings.predictions / "networks.parquet", table)
     console = Console()
     console.print(vote_table(f"{settings.predictions} against {len(table):,} answers", table, truth, alone))
+    if truth.unknown:
+        console.print(f"not known, and so not counted: {truth.unknown}", highlight=False, soft_wrap=True)
     if people is not None:
         line = vote_intervals(table["ans"].to_numpy(np.int64), alone, Known(truth, people))
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -54,17 +60,17 @@ def run(settings: ScoreSettings) -> None:
     console.print(f"picture: {path}", highlight=False, soft_wrap=True)
 
 
-def vote_table(title: str, table: pd.DataFrame, truth: IntArray, alone: Sequence[IntArray]) -> Table:
+def vote_table(title: str, table: pd.DataFrame, truth: Truth, alone: Sequence[IntArray]) -> Table:
     """Macro F1 and accuracies of the vote and, where there are several, of one network on average."""
-    scores = class_scores(truth, table["ans"])
+    scores = truth.scores(table["ans"].to_numpy(np.int64))
     shown = Table(title=title, title_justify="left")
     shown.add_column("")
     for name in scores:
         shown.add_column(name, justify="right")
-    shown.add_row("the vote", *(f"{value:.4f}" for value in scores.values()))
+    shown.add_row("the vote", *map(said, scores.values()))
     if len(alone) > 1:
-        means = mean_scores(truth, alone)
-        shown.add_row(f"one network, mean of {len(alone)}", *(f"{value:.4f}" for value in means.values()))
+        means = truth.mean_scores(alone)
+        shown.add_row(f"one network, mean of {len(alone)}", *map(said, means.values()))
     return shown
 
 
@@ -77,33 +83,41 @@ def vote_intervals(vote: IntArray, alone: Sequence[IntArray], known: Known) -> s
     return f"{line}: 95 % intervals over {known.people} people"
 
 
-def draw_score(table: pd.DataFrame, truth: IntArray, cache: Cache, folder: Path) -> Path:
+def draw_score(table: pd.DataFrame, truth: Truth, cache: Cache, folder: Path) -> Path:
     """Write score.png: confusion matrices, and two rows each of right and wrong answers.
 
     Args:
         table: `answer_table` as written.
-        truth: [n] 18-class codes in its order.
+        truth: in its order.
         cache: the predicted photos.
         folder: where to write, named in the heading.
 
     Returns:
         The file written.
     """
-    score = class_scores(truth, table["ans"])["macro_f1"]
+    answers = table["ans"].to_numpy(np.int64)
+    score = truth.scores(answers)["macro_f1"]
     figure = Figure(figsize=(17, 19), layout="constrained")
-    figure.suptitle(f"{folder.name}: macro F1 {score:.3f} over {len(table):,} photos", fontsize=15)
+    known = int((truth.classes >= 0).sum())
+    figure.suptitle(f"{folder.name}: macro F1 {said(score, 3)} over {known:,} photos", fontsize=15)
     grid = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
-    draw_confusions(figure.add_subfigure(grid[0]), truth, table["ans"].to_numpy(np.int64))
-    seen = table.answered_by != PRIOR
-    right = table[seen & (table.ans == truth)]
-    wrong = table[seen & (table.ans != truth)]
+    draw_confusions(figure.add_subfigure(grid[0]), truth.classes, answers, truth.task, truth.factors)
+    seen = (table.answered_by != PRIOR) & (truth.classes >= 0)
+    right = table[seen & (table.ans == truth.classes)]
+    wrong = table[seen & (table.ans != truth.classes)]
     samples = pd.concat([part.sample(min(20, len(part)), random_state=0) for part in (right, wrong)])
     photos = figure.add_subfigure(grid[1])
     photos.suptitle("right answers, and wrong ones (red, with what is right)")
-    draw_photo_grid(photos, cache, samples, 4, dict(zip(table.ImageID, truth.tolist(), strict=True)))
+    true = dict(zip(table.ImageID, truth.classes.tolist(), strict=True))
+    draw_photo_grid(photos, cache, samples, truth.task, 4, true)
     path = folder / "score.png"
     figure.savefig(path, dpi=80)
     return path
+
+
+def said(score: float, digits: int = 4) -> str:
+    """A score in digits; - of one that is not there."""
+    return "-" if np.isnan(score) else f"{score:.{digits}f}"
 
 
 def main() -> None:

@@ -9,19 +9,21 @@ import pandas as pd
 from rich.table import Table
 from scipy.stats import beta
 
-from faces.labels import CLASS_NAMES, FloatArray, IntArray, split_classes
-from infer.ensemble.tree import FACTORS
+from faces.labels import FloatArray, IntArray, Task
+from faces.projection import split_classes
+from infer.answers.words import headings, part_shares
 
 PHOTOS_A_PERSON = 7
-"""Photos of a person in the contest. They share gender and age, so that so many count as one draw."""
+"""Photos of a person in the contest. Photos of one person are much alike, so that so many count as one draw;
+who is on which photo is not known of new ones."""
 CONFIDENCE = 0.99
 """Confidence of each interval. A row must differ by `RATIO` too, so chance marks fewer than 1 row in 100."""
 RATIO = 2.0
 """Shares that differ by less are not marked, however sure the difference."""
 
 
-def class_shares(answers: IntArray, prior: FloatArray) -> pd.DataFrame:
-    """Counts and shares of every mask, gender, age band and class, beside the training photos' shares.
+def class_shares(answers: IntArray, prior: FloatArray, task: Task) -> pd.DataFrame:
+    """Counts and shares of every value of each factor and of every class, beside the training photos' shares.
 
     A share is unlike the training photos' if the two differ by more than a factor of `RATIO` and the latter
     lies outside the former's Clopper-Pearson interval (1934) with the number of photos divided by
@@ -29,13 +31,15 @@ def class_shares(answers: IntArray, prior: FloatArray) -> pd.DataFrame:
     7 of 70 photos count as 1 of 10.
 
     Args:
-        answers: [n] 18-class codes, n at least 1.
-        prior: [18] class shares of the training photos.
+        answers: [n] classes, n at least 1.
+        prior: [classes] shares of the training photos.
+        task: what was answered.
 
     Returns:
-        26 rows: group (mask, gender, age, class), name, count, share, training (shares in [0, 1]) and unlike.
+        Rows of each factor (26 of the contest's classes): group (the factor, or class of a task of several),
+        name, count, share, training (shares in [0, 1]) and unlike.
     """
-    rows = pd.DataFrame(_counts(answers, prior), columns=["group", "name", "count", "training"])
+    rows = pd.DataFrame(_counts(answers, prior, task), columns=["group", "name", "count", "training"])
     rows["share"] = rows["count"] / len(answers)
     draws, hits = len(answers) / PHOTOS_A_PERSON, rows["count"] / PHOTOS_A_PERSON
     tail = (1 - CONFIDENCE) / 2
@@ -47,23 +51,19 @@ def class_shares(answers: IntArray, prior: FloatArray) -> pd.DataFrame:
     return rows.assign(unlike=more | less)[["group", "name", "count", "share", "training", "unlike"]]
 
 
-def _counts(answers: IntArray, prior: FloatArray) -> Iterator[tuple[str, str, int, float]]:
-    given, classes = split_classes(answers), split_classes(np.arange(len(prior)))
-    for factor, names in FACTORS.items():
-        for code, name in enumerate(names):
-            yield (
-                factor,
-                name,
-                int((given[factor] == code).sum()),
-                float(prior[classes[factor] == code].sum()),
-            )
-    for code, name in enumerate(CLASS_NAMES):
-        yield "class", name, int((np.asarray(answers) == code).sum()), float(prior[code])
+def _counts(answers: IntArray, prior: FloatArray, task: Task) -> Iterator[tuple[str, str, int, float]]:
+    given, shares = split_classes(answers, task), part_shares(prior[None], task)
+    for heading, part, (known,) in zip(headings(task), task.parts, shares, strict=True):
+        for code, name in enumerate(part.classes):
+            yield heading, name, int((given[part.factor.name] == code).sum()), float(known[code])
+    if len(task.parts) > 1:
+        for code, name in enumerate(task.classes):
+            yield "class", name, int((np.asarray(answers) == code).sum()), float(prior[code])
 
 
-def shares_table(table: pd.DataFrame, prior: FloatArray) -> Table:
+def shares_table(table: pd.DataFrame, prior: FloatArray, task: Task) -> Table:
     """`class_shares` of a table of answers, for the terminal; unlike rows are marked with * and in yellow."""
-    rows = class_shares(table["ans"].to_numpy(np.int64), prior)
+    rows = class_shares(table["ans"].to_numpy(np.int64), prior, task)
     shown = Table(title=f"the {len(table):,} answers beside the training photos", title_justify="left")
     for column in ("", "", "photos", "share", "training", ""):
         shown.add_column(column, justify="right" if column else "left")
@@ -82,7 +82,7 @@ def shares_table(table: pd.DataFrame, prior: FloatArray) -> Table:
     if rows.unlike.any():
         shown.caption = (
             f"* unlike training by a factor of {RATIO:g} or more, and by more than chance explains even if "
-            f"the {PHOTOS_A_PERSON} photos of a person are always answered alike"
+            f"people have {PHOTOS_A_PERSON} photos each, always answered alike"
         )
         shown.caption_justify = "left"
     return shown

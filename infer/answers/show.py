@@ -12,8 +12,14 @@ import pandas as pd
 
 from faces.cache import Cache
 from faces.command import run_command
-from faces.labels import CLASS_NAMES, FloatArray, split_classes
-from infer.ensemble.tree import FACTORS
+from faces.labels import FloatArray, Task
+from faces.projection import split_classes
+from faces.writer import DETECTED
+from infer.answers.words import headings, part_shares
+from infer.answers.written import TABLE, read_written
+
+_LINE, _LEAST_LINES = 0.23, 12
+"""Inches of a bar in a picture's row, at least, and for how many bars there is room in any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +33,8 @@ class ShowSettings:
     data: Path
     """The photos that the cache was made from, as given to `make preprocess`."""
     photos: tuple[str, ...] = ()
-    """ImageIDs to draw; one of middling certainty of each mask state when left out."""
+    """ImageIDs to draw; one of middling certainty of each value of the first factor
+    when left out."""
     out: Path = Path("answers.png")
     """Picture to write."""
 
@@ -39,63 +46,56 @@ def show(settings: ShowSettings) -> None:
         ValueError: no predictions there or damaged ones, a photo that they or the cache do not hold, or one
             that is gone.
     """
-    path = settings.predictions / "probabilities.parquet"
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; predict first with `make infer`")
-    table = _read(path)
+    written = read_written(settings.predictions)
+    table, task = written.table.set_index("ImageID"), written.task
     cache = Cache.open(settings.cache)
     rows = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])
-    photos = settings.photos or typical(table.loc[table.index.isin(rows.index)])
+    photos = settings.photos or typical(table.loc[table.index.isin(rows.index)], task)
     for name in photos:
         if name not in table.index or name not in rows.index:
-            raise ValueError(f"photos={name!r}: not a photo of {settings.cache} that {path} answers")
+            answered = settings.predictions / TABLE
+            raise ValueError(f"photos={name!r}: not a photo of {settings.cache} that {answered} answers")
     # The table is in the order of the source; the cache's rows are in an order of their own.
-    draw_answers(
-        cache, [int(rows[name]) for name in photos], table.loc[list(photos)], settings.data, settings.out
-    )
+    chosen = [int(rows[name]) for name in photos]
+    draw_answers(cache, chosen, table.loc[list(photos)], task, settings.data, settings.out)
     print(f"picture: {settings.out}")
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """The predictions by ImageID."""
-    try:
-        return pd.read_parquet(path, columns=["ImageID", "ans", *CLASS_NAMES]).set_index("ImageID")
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
-        raise ValueError(
-            f"{path}: not readable as predictions ({error}); delete {path.parent} and predict again"
-        ) from error
-
-
-def typical(table: pd.DataFrame) -> list[str]:
-    """ImageIDs of the photos answered with middling certainty, one for each mask state that was answered."""
+def typical(table: pd.DataFrame, task: Task) -> list[str]:
+    """ImageIDs of the photos answered with middling certainty, one for each value of the first factor, such
+    as the mask, that was answered."""
     classes = table["ans"].to_numpy(np.int64)
-    certainty = table[[*CLASS_NAMES]].to_numpy()[np.arange(len(table)), classes]
+    certainty = table[task.columns].to_numpy()[np.arange(len(table)), classes]
     order = np.argsort(certainty, kind="stable")
-    masks = split_classes(classes)["mask"][order]
-    of_mask = [order[masks == mask] for mask in np.unique(masks)]
-    return [str(table.index[places[len(places) // 2]]) for places in of_mask]
+    values = split_classes(classes, task)[task.factors[0]][order]
+    of_value = [order[values == value] for value in np.unique(values)]
+    return [str(table.index[places[len(places) // 2]]) for places in of_value]
 
 
-def factor_shares(probabilities: FloatArray) -> dict[str, dict[str, float]]:
-    """Probability of each category of each factor.
+def factor_shares(probabilities: FloatArray, task: Task) -> dict[str, dict[str, float]]:
+    """Probability of each value of each factor.
 
     Args:
-        probabilities: [18] of the classes.
+        probabilities: [classes] of the task.
+        task: what was answered.
     """
-    codes = split_classes(np.arange(len(CLASS_NAMES)))
+    shares = part_shares(probabilities[None], task)
     return {
-        factor: {name: float(probabilities[codes[factor] == code].sum()) for code, name in enumerate(names)}
-        for factor, names in FACTORS.items()
+        heading: dict(zip(part.classes, share.tolist(), strict=True))
+        for heading, part, (share,) in zip(headings(task), task.parts, shares, strict=True)
     }
 
 
-def draw_answers(cache: Cache, rows: Sequence[int], answers: pd.DataFrame, data: Path, out: Path) -> None:
+def draw_answers(
+    cache: Cache, rows: Sequence[int], answers: pd.DataFrame, task: Task, data: Path, out: Path
+) -> None:
     """Write the picture: photo with the face's box, stored crop, and bars of the factors' probabilities.
 
     Args:
         cache: that was predicted.
         rows: of the cache.
         answers: of the same photos, with a column for each class.
+        task: what was answered.
         data: folder of the cache's photos.
         out: PNG file.
 
@@ -105,7 +105,8 @@ def draw_answers(cache: Cache, rows: Sequence[int], answers: pd.DataFrame, data:
     from matplotlib.figure import Figure
     from PIL import Image, ImageOps
 
-    figure = Figure(figsize=(9.6, 2.9 * len(rows)), layout="constrained")
+    height = max(2.9, _LINE * sum(len(part.classes) + 1.4 for part in task.parts))
+    figure = Figure(figsize=(9.6, height * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), 3, width_ratios=(0.8, 1, 1.5), squeeze=False)
     for (photo, crop, bars), row, (_, answer) in zip(grid, rows, answers.iterrows(), strict=True):
         fields = cache.index.iloc[row]
@@ -115,11 +116,11 @@ def draw_answers(cache: Cache, rows: Sequence[int], answers: pd.DataFrame, data:
                 f"{path}: no such photo; give the folder that the cache was made from with --data"
             )
         photo.imshow(np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB")))
-        if fields["status"] == "detected":
+        if fields["status"] == DETECTED:
             left, top, right, bottom = fields["face_box"]
             photo.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color="tab:orange")
         crop.imshow(cache.image(row))
-        draw_factors(bars, factor_shares(answer[[*CLASS_NAMES]].to_numpy(np.float64)))
+        draw_factors(bars, factor_shares(answer[task.columns].to_numpy(np.float64), task))
         photo.set_axis_off()
         crop.set_axis_off()
     for axes, title in zip(grid[0], ("photo in", "face crop", "answer out"), strict=True):
@@ -129,19 +130,21 @@ def draw_answers(cache: Cache, rows: Sequence[int], answers: pd.DataFrame, data:
 
 
 def draw_factors(axes: Any, shares: dict[str, dict[str, float]]) -> None:
-    """A bar for each category, the likeliest of each factor in bold."""
+    """A bar for each value under its factor's name, the likeliest of each factor in bold."""
     place = 0.0
-    for categories in shares.values():
-        likeliest = max(categories, key=lambda name: categories[name])
-        for name, share in categories.items():
+    for heading, values in shares.items():
+        axes.text(-0.03, place, heading, ha="right", va="center", color="gray", style="italic")
+        place += 1
+        likeliest = max(values, key=lambda name: values[name])
+        for name, share in values.items():
             best = name == likeliest
             axes.barh(place, share, color="tab:blue" if best else "lightsteelblue", height=0.8)
             axes.text(-0.03, place, name, ha="right", va="center", weight="bold" if best else "normal")
             axes.text(share + 0.02, place, f"{share:.0%}", va="center", weight="bold" if best else "normal")
             place += 1
-        place += 0.6
+        place += 0.4
     axes.set_xlim(-0.5, 1.2)
-    axes.invert_yaxis()
+    axes.set_ylim(max(place, _LEAST_LINES), -1)
     axes.set_axis_off()
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES, FloatArray, covers_classes, project
+from faces.labels import TASKS, FloatArray, LabelSet, Task
+from faces.projection import covers, project
 from faces.writer import DETECTED, write_atomically
-from infer.answers.submission_checks import SUBMISSION_COLUMNS, check_answers
+from infer.answers.submission_checks import SUBMISSION, SUBMISSION_COLUMNS, check_answers
+from infer.answers.written import BASIS, TABLE, Basis
 
 if TYPE_CHECKING:
     from infer.ensemble.vote import Verdict
@@ -21,23 +22,31 @@ if TYPE_CHECKING:
 
 FACE, FALLBACK, PRIOR = "face crop", "fallback crop", "training prior"
 """What an answer rests on: the values of column `answered_by`."""
+WORDS = "answers.csv"
+"""The file of the answers in words."""
 
 
-def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFrame:
+def is_submitted(task: Task) -> bool:
+    """Whether a task has the contest's 18 classes, which alone a submission.csv can say."""
+    return task.parts == TASKS["class18"].parts
+
+
+def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray, task: Task) -> pd.DataFrame:
     """All photos of the cache's source, rejected ones among them, in the source's order.
 
     Args:
         cache: the predicted photos.
         verdict: the ensemble's answers to every row of the cache.
-        prior: [18] class shares of the training photos: the answer where no crop could be had.
+        prior: [classes] shares of the training photos: the answer where no crop could be had.
+        task: what was voted on.
 
     Returns:
-        Columns ImageID, ans, answered_by, agreement, and one probability a class.
+        Columns ImageID, ans (class of the task), answered_by, agreement, and one probability a class.
 
     Raises:
         ValueError: the cache does not hold every photo of its source once.
     """
-    predicted = pd.DataFrame(verdict.probabilities, columns=CLASS_NAMES)
+    predicted = pd.DataFrame(verdict.probabilities, columns=task.columns)
     status = cache.index["status"].to_numpy()
     predicted = predicted.assign(
         ImageID=cache.index["image_id"].to_numpy(),
@@ -46,7 +55,7 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
         answered_by=np.where(status == DETECTED, FACE, FALLBACK),
         agreement=verdict.agreement,
     )
-    guessed = pd.DataFrame(np.tile(prior, (len(cache.rejects), 1)), columns=CLASS_NAMES)
+    guessed = pd.DataFrame(np.tile(prior, (len(cache.rejects), 1)), columns=task.columns)
     guessed = guessed.assign(
         ImageID=cache.rejects["image_id"].to_numpy(),
         position=cache.rejects["position"].to_numpy(),
@@ -62,55 +71,64 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray) -> pd.DataFr
             f"{cache.folder}: index.parquet and rejects.csv hold {len(table)} photos, which are not "
             f"the {photos} of its source, each once; delete {cache.folder} and preprocess again"
         )
-    return table[[*SUBMISSION_COLUMNS, "answered_by", "agreement", *CLASS_NAMES]]
+    return table[[*SUBMISSION_COLUMNS, "answered_by", "agreement", *task.columns]]
 
 
-def networks_table(cache: Cache, panels: Panels) -> pd.DataFrame:
-    """The answers of each network alone, where its heads tell all 18 classes.
+def networks_table(cache: Cache, panels: Panels, space: str, labels: LabelSet) -> pd.DataFrame:
+    """The answers of each network alone, where its heads tell the task.
 
     Args:
         cache: the predicted photos.
         panels: the networks' heads for every row of the cache.
+        space: the task voted on.
+        labels: that the heads' tasks are of.
 
     Returns:
-        Columns ImageID and `<recipe> <number among its folds>`, classes 0-17; a row for each row of the
-        cache.
+        Columns ImageID and `<recipe> <number among its folds>`, classes of the task; a row for each row of
+        the cache.
     """
     answers = {
-        f"{recipe} {number}": project(heads, "class18").argmax(1)
+        f"{recipe} {number}": project(heads, space, labels).argmax(1)
         for recipe, folds in panels.items()
         for number, heads in enumerate(folds)
-        if covers_classes(list(heads))
+        if covers(heads, space, labels)
     }
     return pd.DataFrame({"ImageID": cache.index["image_id"].to_numpy(), **answers})
 
 
 def write_answers(
-    table: pd.DataFrame, networks: pd.DataFrame, basis: Mapping[str, Any], folder: Path
+    table: pd.DataFrame, words: pd.DataFrame, networks: pd.DataFrame, basis: Basis, folder: Path
 ) -> None:
-    """Write submission.csv (ImageID, ans), probabilities.parquet, networks.parquet and, last, basis.json.
+    """Write answers.csv, probabilities.parquet, networks.parquet, of the contest's 18 classes submission.csv
+    (ImageID, ans), and, last, basis.json. A submission.csv of other predictions does not stay.
 
     Args:
         table: from `answer_table`.
+        words: from `words_table`.
         networks: from `networks_table`.
-        basis: what the answers follow from: ensemble, cache and the hashes of the runs.
+        basis: what the answers follow from.
         folder: made if need be.
 
     Raises:
         ValueError: a photo is answered twice, or with what is no class; nothing is written then.
     """
-    check_answers(table, f"answers for {folder}")
+    check_answers(table, f"answers for {folder}", len(basis.task.classes))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "basis.json").unlink(missing_ok=True)
-    write_atomically(folder / "probabilities.parquet", table.to_parquet(index=False))
+    (folder / BASIS).unlink(missing_ok=True)
+    if not is_submitted(basis.task):
+        (folder / SUBMISSION).unlink(missing_ok=True)
+    write_atomically(folder / TABLE, table.to_parquet(index=False))
     write_atomically(folder / "networks.parquet", networks.to_parquet(index=False))
-    write_atomically(folder / "submission.csv", table[SUBMISSION_COLUMNS].to_csv(index=False).encode())
-    write_atomically(folder / "basis.json", json.dumps(basis, indent=1).encode())
+    write_atomically(folder / WORDS, words.to_csv(index=False).encode())
+    if is_submitted(basis.task):
+        write_atomically(folder / SUBMISSION, table[SUBMISSION_COLUMNS].to_csv(index=False).encode())
+    write_atomically(folder / BASIS, json.dumps(basis.entries, indent=1).encode())
 
 
-def read_kept_answers(folder: Path, basis: Mapping[str, Any]) -> pd.DataFrame | None:
+def read_kept_answers(folder: Path, basis: Basis) -> pd.DataFrame | None:
     """The `answer_table` in a folder if it follows from just this basis, else None."""
-    path = folder / "basis.json"
-    if not path.is_file() or json.loads(path.read_text()) != basis:
+    if not all((folder / name).is_file() for name in (BASIS, TABLE, WORDS)):
         return None
-    return pd.read_parquet(folder / "probabilities.parquet")
+    if (folder / BASIS).read_text() != json.dumps(basis.entries, indent=1):
+        return None
+    return pd.read_parquet(folder / TABLE)

@@ -12,8 +12,10 @@ import pandas as pd
 from faces.cache import Cache
 from faces.labels import CLASS_COUNT
 
+SUBMISSION = "submission.csv"
+"""Name of the file."""
 SUBMISSION_COLUMNS = ["ImageID", "ans"]
-"""Columns of submission.csv."""
+"""Its columns."""
 
 
 def submission_file(path: Path) -> Path:
@@ -22,10 +24,13 @@ def submission_file(path: Path) -> Path:
     Raises:
         ValueError: there is none.
     """
-    file = path / "submission.csv" if path.is_dir() else path
+    file = path / SUBMISSION if path.is_dir() else path
     if not file.is_file():
         what = "no submission.csv in it" if path.is_dir() else "no such predictions folder or submission.csv"
-        raise ValueError(f"{path}: {what}; `make infer ENSEMBLE=... CACHE=...` writes one")
+        raise ValueError(
+            f"{path}: {what}; `make infer ENSEMBLE=... CACHE=...` writes one where it answers the contest's "
+            "18 classes"
+        )
     return file
 
 
@@ -43,27 +48,28 @@ def read_submission(path: Path) -> pd.DataFrame:
     """
     file = submission_file(path)
     table = _read_text(file, SUBMISSION_COLUMNS)
-    check_answers(table, str(file))
+    check_answers(table, str(file), CLASS_COUNT)
     return table[SUBMISSION_COLUMNS].astype({"ans": np.int64})
 
 
-def check_answers(table: pd.DataFrame, what: str) -> None:
+def check_answers(table: pd.DataFrame, what: str, classes: int) -> None:
     """Refuse answers that are wrong whatever photos were requested.
 
     Args:
         table: columns ImageID and ans, the latter integers or text.
         what: the file or thing to name in the message.
+        classes: how many there are.
 
     Raises:
-        ValueError: a photo twice, or an answer that is not an integer from 0 to 17.
+        ValueError: a photo twice, or an answer that is no class: an integer from 0.
     """
     twice = table.ImageID[table.ImageID.duplicated()].unique().tolist()
     if twice:
         raise ValueError(f"{what}: answers {some(twice)} more than once; each photo has one answer")
-    wrong = table[~table.ans.astype(str).isin([str(code) for code in range(CLASS_COUNT)])]
+    wrong = table[~table.ans.astype(str).isin([str(code) for code in range(classes)])]
     if len(wrong):
         raise ValueError(
-            f"{what}: ans must be a whole number from 0 to {CLASS_COUNT - 1}, but "
+            f"{what}: ans must be a whole number from 0 to {classes - 1}, but "
             f"{some(wrong.ImageID.tolist())} has {', '.join(repr(str(ans)) for ans in wrong.ans.head(3))}"
         )
 
@@ -83,7 +89,7 @@ def check_submission(submission: Path | pd.DataFrame, info: Path) -> None:
         table = read_submission(submission)
     else:
         what, table = "the answers", submission
-        check_answers(table, what)
+        check_answers(table, what, CLASS_COUNT)
     cure = f"make a cache of {info.parent} with `make preprocess`, and predict that with `make infer`"
     _check_same_photos(table.ImageID.tolist(), requested_photos(info), what, str(info), cure)
 

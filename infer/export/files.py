@@ -47,7 +47,7 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
     check_same_crops(runs)
     if predictor:
         check_predictor(runs[0])
-    model = Exported(subject.members, subject.views, subject.root)
+    model = Exported(subject.members, subject.views, subject.root, subject.task, subject.labels)
     folder.mkdir(parents=True, exist_ok=True)
     properties = {DESCRIPTION: describe(model, runs, subject.views, subject.table)}
     with console.status("torch.export"):

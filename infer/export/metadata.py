@@ -10,6 +10,7 @@ from typing import Any
 import tomli_w
 
 from faces.cache import file_sha256
+from faces.label_file import stored_labels
 from infer.export.network import Exported, described_outputs
 from infer.export.predict import FORMAT, RULES
 from infer.predict.runs import CROP_FREE, Run
@@ -28,12 +29,14 @@ def describe(
     """The JSON of the key `facefold`: `format`, and
 
     - `inputs`: in order, `name`, `size` (pixels) and `centre` (share of the crop's side that is shown);
-    - `outputs`: those of probabilities, `name`, `task` and `classes`; of the 18 classes also `choice`, the
-      output that holds the class voted for, and `factors`, the values of mask, gender and age in the order of
-      class = (mask * 2 + gender) * 3 + age;
+    - `outputs`: those of probabilities, `name`, `task`, `classes` and `factors`, the values of each factor of
+      the task by its name, in the order of class = (mask * 2 + gender) * 3 + age, so of any factors; of a
+      vote also `choice`, the output that holds the class voted for;
+    - `labels`: the factors that the runs were trained on, where they are not those of the contest;
     - `crop`: how the faces of training were cropped; `views`; `ensemble`: its TOML, "" of a single run;
     - `runs`: sha256 of each member's best.safetensors by `<recipe>/fold<k>`.
     """
+    labels = stored_labels(model.labels)
     return json.dumps(
         {
             "format": FORMAT,
@@ -41,6 +44,7 @@ def describe(
                 {"name": each.name, "size": each.size, "centre": each.centre} for each in model.inputs
             ],
             "outputs": described_outputs(model),
+            **({"labels": labels} if labels else {}),
             "crop": dict(runs[0].card.crop),
             "views": list(views),
             "ensemble": tomli_w.dumps(ensemble) if ensemble else "",

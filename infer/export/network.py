@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from faces.labels import TASKS
+from faces.labels import LabelSet, Task
+from infer.answers.words import headings
 from infer.ensemble.rules import poll
-from infer.ensemble.tree import FACTORS, Node
+from infer.ensemble.tree import Node
 from infer.predict.runs import Run
 from infer.predict.views import black_of, looks_of
 from train.engine.checkpoint import load_best
-from train.network.codings import codings_of
+from train.network.kinds import codings_of
 
 CHOICE, PROBABILITIES = "choice", "probabilities"
-"""Names of the outputs of a model that votes on the 18 classes."""
+"""Names of the outputs of a model that votes."""
 
 
 @dataclass(frozen=True, order=True)
@@ -60,7 +61,7 @@ class RunOnViews(nn.Module):
             network.backbone.requires_grad_(False),
             network.heads.requires_grad_(False),
         )
-        self.codings = codings_of(card.recipe)
+        self.codings = codings_of(card.recipe, card.labels)
         self.looks = looks_of(views)
         mean, std = card.normalisation.mean, card.normalisation.std
         self.register_buffer("mean", 255 * torch.tensor(mean)[:, None, None])
@@ -88,8 +89,9 @@ class Exported(nn.Module):
     Args:
         members: the runs of each recipe of the tree.
         views: names of test-time views.
-        root: a tree over the 18 classes that `check_rules` passes; None for a single run whose heads have an
-            output each.
+        root: a tree that `check_rules` passes; None for a single run whose heads have an output each.
+        task: that the root votes on; None where there is none.
+        labels: that the runs were trained on.
 
     Attributes:
         inputs: in the order of the arguments.
@@ -99,10 +101,17 @@ class Exported(nn.Module):
         ValueError: when called, folds that cannot be joined.
     """
 
-    def __init__(self, members: Mapping[str, Sequence[Run]], views: Sequence[str], root: Node | None) -> None:
+    def __init__(
+        self,
+        members: Mapping[str, Sequence[Run]],
+        views: Sequence[str],
+        root: Node | None,
+        task: Task | None,
+        labels: LabelSet,
+    ) -> None:
         super().__init__()
         runs = [run for folds in members.values() for run in folds]
-        self.root = root
+        self.root, self.task, self.labels = root, task, labels
         self.inputs = sorted({Input.of(run) for run in runs})
         self._recipes = [recipe for recipe, folds in members.items() for _ in folds]
         self._places = [self.inputs.index(Input.of(run)) for run in runs]
@@ -122,24 +131,33 @@ class Exported(nn.Module):
         panels: dict[str, list[dict[str, Tensor]]] = {}
         for recipe, place, member in zip(self._recipes, self._places, self.members, strict=True):
             panels.setdefault(recipe, []).append(member(photos[place]))
-        if self.root is None:
+        if self.root is None or self.task is None:
             [[heads]] = panels.values()
             return tuple(heads[task].float() for task in self.outputs)
-        ballot = poll(self.root, panels).result
+        ballot = poll(self.root, panels, self.task.name, self.labels).result
         return ballot.probabilities.float(), ballot.choices
 
 
 def described_outputs(model: Exported) -> list[dict[str, object]]:
     """The meaning of each output of probabilities, for the model's metadata."""
-    if model.root is None:
-        return [{"name": task, "task": task, "classes": TASKS[task].classes} for task in model.outputs]
-    task = TASKS["class18"]
+    if model.task is None:
+        heads = [model.labels.task(name) for name in model.outputs]
+        return [
+            {
+                "name": head.name,
+                "task": head.name,
+                "classes": head.classes,
+                "factors": {head.name: head.classes},
+            }
+            for head in heads
+        ]
+    values = [part.classes for part in model.task.parts]
     return [
         {
             "name": PROBABILITIES,
-            "task": task.name,
-            "classes": task.classes,
+            "task": model.task.name,
+            "classes": model.task.classes,
             "choice": CHOICE,
-            "factors": FACTORS,
+            "factors": dict(zip(headings(model.task), values, strict=True)),
         }
     ]

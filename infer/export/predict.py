@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Predict mask, gender and age band of the face in every photo, with a model that FaceFold exported.
+"""Predict what is to be told of the face in every photo, with a model that FaceFold exported.
 
 This file and the model are all that is needed, beside three packages:
 
@@ -33,6 +33,8 @@ FORMAT = 1
 """Version of the metadata of models that this program reads."""
 RULES = {"rules": 2, "detection_rules": 1}
 """Versions of FaceFold's own rules for crops and detection that this program follows."""
+EDGES = ("left", "top", "right", "bottom")
+"""Columns of the face's box."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FACTOR, CELL = 0.709, 12
 """Step of the pyramid, and side in pixels of the face that the first network looks for."""
@@ -336,9 +338,11 @@ class Predictor:
         self.detector = Detector(decoded, crop["min_face"], crop["detect_size"], threads)
         self.columns: list[str] = []
         for output in self._outputs:
-            task = output["task"]
-            whole = ["class", *output.get("factors", ()), "probability"]
-            self.columns += whole if "choice" in output else [task, f"{task}_probability"]
+            # Models of before named no factors of a single head.
+            output.setdefault("factors", {output["task"]: output["classes"]})
+            self.columns += [
+                name for factor in output["factors"] for name in (factor, f"{factor} probability")
+            ]
 
     def see(self, path: Path) -> tuple[Pixels, Box | None]:
         """The crop of a photo that the networks look at, [size, size, 3], and the face's box.
@@ -363,15 +367,11 @@ class Predictor:
     def _row(self, values: dict[str, NDArray[Any]], number: int) -> list[str]:
         row: list[str] = []
         for output in self._outputs:
-            chances = values[output["name"]][number]
-            choice = int(values[output["choice"]][number] if "choice" in output else chances.argmax())
-            if "choice" in output:
-                factors = list(output["factors"].values())
-                places = np.unravel_index(choice, [len(names) for names in factors])
-                row += [str(choice), *(names[place] for names, place in zip(factors, places, strict=True))]
-            else:
-                row.append(output["classes"][choice])
-            row.append(f"{chances[choice]:.4f}")
+            factors = list(output["factors"].values())
+            cube = values[output["name"]][number].reshape([len(names) for names in factors])
+            choice = values[output["choice"]][number] if "choice" in output else cube.argmax()
+            for axis, place in enumerate(np.unravel_index(choice, cube.shape)):
+                row += [factors[axis][place], f"{cube.take(place, axis).sum():.4f}"]
         return row
 
 
@@ -392,8 +392,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=(
-            "columns: file; class, mask, gender, age (of a model of some heads only, theirs); probability;\n"
-            "face (found, or centre crop where none was); box (left top right bottom, pixels).\n"
+            "columns: path; left, top, right, bottom of the face, empty where none was found; what the\n"
+            "model tells, such as mask, gender and age, each with its probability; status: detected, or\n"
+            "fallback, a photo without a face, which is answered by a centre crop.\n"
             "exit code: 0 all photos answered; 1 some were skipped, each named with the reason; 2 wrong use."
         ),
     )
@@ -426,10 +427,14 @@ def answer_photos(predictor: Predictor, paths: Sequence[Path]) -> tuple[list[lis
         boxes.append(box)
         seen.append(str(path))
     rows = [
-        [path, *answer, "found" if box else "centre crop", " ".join(f"{edge:.1f}" for edge in box or ())]
+        [path, *_edges(box), *answer, "detected" if box else "fallback"]
         for path, answer, box in zip(seen, predictor(crops) if crops else (), boxes, strict=True)
     ]
     return rows, boxes.count(None), len(paths) - len(seen)
+
+
+def _edges(box: Box | None) -> list[str]:
+    return [f"{edge:.1f}" for edge in box] if box else [""] * len(EDGES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -445,7 +450,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start, faceless, skipped = time.perf_counter(), 0, 0
     with out as file:
         table = csv.writer(file)
-        table.writerow(["file", *predictor.columns, "face", "box"])
+        table.writerow(["path", *EDGES, *predictor.columns, "status"])
         for first in range(0, len(paths), chosen.batch):
             rows, without, lost = answer_photos(predictor, paths[first : first + chosen.batch])
             table.writerows(rows)

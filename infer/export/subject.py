@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faces.labels import covers_classes
+from faces.labels import LabelSet, Task
 from infer.ensemble.file import ensemble_table
-from infer.ensemble.tree import Ensemble, Leaf, Node, Vote, check_tasks, children, recipes_of
-from infer.predict.runs import Run, find_runs
+from infer.ensemble.space import space_of
+from infer.ensemble.tree import Ensemble, Leaf, Node, Vote, children, recipes_of
+from infer.predict.runs import Run, find_runs, labels_of_runs
 from train.engine.checkpoint import read_card
 
 
@@ -23,7 +24,11 @@ class Subject:
     members: Mapping[str, Sequence[Run]]
     """The runs of each recipe."""
     root: Node | None
-    """Tree by which they vote on the 18 classes; None for a run whose heads do not tell all of them."""
+    """Tree by which they vote; None for a run whose heads form no task together."""
+    task: Task | None
+    """What is voted on; None where nothing is."""
+    labels: LabelSet
+    """The factors that the runs were trained on."""
     views: tuple[str, ...]
     table: Mapping[str, Any] | None
     """The ensemble as a TOML table; None for a run alone."""
@@ -42,16 +47,19 @@ def subject_of_ensemble(ensemble: Ensemble, runs: Path) -> Subject:
         runs: folder of all runs.
 
     Raises:
-        ValueError: a vote by rank, a recipe without a trained fold, or one whose heads do not tell the task
-            that it votes on.
+        ValueError: a vote by rank, a recipe without a trained fold, runs of different factors, or one whose
+            heads do not tell the task that it votes on.
     """
     check_rules(ensemble.root, ensemble.name)
     members = find_runs(recipes_of(ensemble.root), runs)
-    check_tasks(ensemble.root, {recipe: folds[0].card.recipe.tasks for recipe, folds in members.items()})
+    labels = labels_of_runs([run for folds in members.values() for run in folds])
+    heads = {recipe: folds[0].card.recipe.tasks for recipe, folds in members.items()}
     return Subject(
         name=ensemble.name,
         members=members,
         root=ensemble.root,
+        task=labels.task(space_of(ensemble, heads, labels)),
+        labels=labels,
         views=ensemble.views,
         table=ensemble_table(ensemble),
     )
@@ -70,14 +78,27 @@ def subject_of_run(folder: Path, views: Sequence[str]) -> Subject:
     path = folder / "best.safetensors"
     name = "/".join(folder.resolve().parts[-2:])
     run = Run(name, path, read_card(path))
-    whole = covers_classes(run.card.recipe.tasks)
+    task = _task_of(run)
     return Subject(
         name=name.replace("/", "-"),
         members={name: [run]},
-        root=Leaf(name) if whole else None,
+        root=Leaf(name) if task else None,
+        task=task,
+        labels=run.card.labels,
         views=tuple(views),
         table=None,
     )
+
+
+def _task_of(run: Run) -> Task | None:
+    """What an ensemble of a run alone answers; None where that is nothing, or not all that its heads tell."""
+    labels, tasks = run.card.labels, run.card.recipe.tasks
+    try:
+        task = labels.task(space_of(Ensemble(name=run.name, root=Leaf(run.name)), {run.name: tasks}, labels))
+    except ValueError:
+        return None
+    told = {factor for name in tasks for factor in labels.task(name).factors}
+    return task if {*task.factors} == told else None
 
 
 def check_rules(node: Node, ensemble: str) -> None:
@@ -96,5 +117,5 @@ def check_rules(node: Node, ensemble: str) -> None:
             "photos of the same prediction, which an exported model does not know; export the same members "
             'with rule = "soft", "log" or "hard"'
         )
-    for _, child in children(node):
+    for child in children(node):
         check_rules(child, ensemble)

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.metrics import cohen_kappa_score
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES
+from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from infer.answers import diff
 from infer.answers.changes import (
     RightCounts,
@@ -24,8 +24,11 @@ from infer.answers.changes import (
 )
 from infer.answers.diff_sheet import check_held, choose_changed, draw_changes
 from infer.answers.submission import FACE, write_answers
+from infer.answers.written import Basis
 
 NAMES = ("one", "other")
+TASK = TASKS["class18"]
+BASIS = Basis(task=TASK, labels=CONTEST, follows={})
 
 
 def side(answers: list[int], *, sure: float | None = None) -> pd.DataFrame:
@@ -45,7 +48,7 @@ def write_side(
     networks = pd.DataFrame(
         {"ImageID": table.ImageID, **{f"net {k}": classes for k, classes in enumerate(alone)}}
     )
-    write_answers(table, networks, {}, folder)
+    write_answers(table, table[["ImageID"]], networks, BASIS, folder)
     return folder
 
 
@@ -55,9 +58,9 @@ def changes(table: pd.DataFrame) -> list[list[object]]:
 
 def test_changes_are_counted_by_factor() -> None:
     # 0 wear male <30, 3 wear female <30, 4 wear female 30-59, 10 incorrect female 30-59
-    pairs = pair_up(side([0, 0, 0, 4, 4]), side([0, 3, 4, 10, 3]), NAMES)
+    pairs = pair_up(side([0, 0, 0, 4, 4]), side([0, 3, 4, 10, 3]), TASK, NAMES)
     assert pairs.changed.tolist() == ["", "gender", "gender, age", "mask", "age"]
-    assert changes(factor_changes(pairs)) == [
+    assert changes(factor_changes(pairs, TASK)) == [
         ["mask", "wear", "incorrect", 1],
         ["gender", "male", "female", 2],
         ["age", "<30", "30-59", 1],
@@ -66,7 +69,7 @@ def test_changes_are_counted_by_factor() -> None:
 
 
 def test_changes_of_class_are_counted_the_most_frequent_first() -> None:
-    pairs = pair_up(side([1, 1, 2, 2, 2, 5]), side([1, 0, 1, 1, 5, 5]), NAMES)
+    pairs = pair_up(side([1, 1, 2, 2, 2, 5]), side([1, 0, 1, 1, 5, 5]), TASK, NAMES)
     assert changes(class_changes(pairs)) == [[2, 1, 2], [1, 0, 1], [2, 5, 1]]
 
 
@@ -76,11 +79,11 @@ def test_every_changed_photo_is_counted_once_and_the_way_back_is_the_way_there(
     answers: list[tuple[int, int]],
 ) -> None:
     one, other = side([a for a, _ in answers]), side([b for _, b in answers])
-    there, back = pair_up(one, other, NAMES), pair_up(other, one, NAMES)
+    there, back = pair_up(one, other, TASK, NAMES), pair_up(other, one, TASK, NAMES)
     assert class_changes(there)["count"].sum() == (there.changed != "").sum()
     turned = class_changes(back)[["after", "before", "count"]]
     assert sorted(changes(class_changes(there))) == sorted(changes(turned))
-    factors = factor_changes(there).groupby("factor")["count"].sum()
+    factors = factor_changes(there, TASK).groupby("factor")["count"].sum()
     for factor in ("mask", "gender", "age"):
         assert factors.get(factor, 0) == there.changed.str.contains(factor).sum()
 
@@ -98,15 +101,15 @@ def test_kappa_is_agreement_beyond_chance() -> None:
 
 def test_the_shift_is_half_the_sum_of_differences() -> None:
     # 0.7 on a class against 0.7 on another: both move by 0.7 - 0.3 / 17.
-    pairs = pair_up(side([0, 3], sure=0.7), side([0, 4], sure=0.7), NAMES)
+    pairs = pair_up(side([0, 3], sure=0.7), side([0, 4], sure=0.7), TASK, NAMES)
     assert pairs["shift"].tolist() == [pytest.approx(0), pytest.approx(0.7 - 0.3 / 17)]
     assert pairs.first_probability.tolist() == [pytest.approx(0.7)] * 2
-    certain = pair_up(side([0], sure=1), side([1], sure=1), NAMES)
+    certain = pair_up(side([0], sure=1), side([1], sure=1), TASK, NAMES)
     assert certain["shift"].tolist() == [pytest.approx(1)]
 
 
 def test_probabilities_of_one_side_alone_give_no_shift() -> None:
-    pairs = pair_up(side([0, 3], sure=0.7), side([0, 4]), NAMES)
+    pairs = pair_up(side([0, 3], sure=0.7), side([0, 4]), TASK, NAMES)
     assert pairs.first_probability.notna().all()
     assert pairs.second_probability.isna().all()
     assert pairs["shift"].isna().all()
@@ -114,14 +117,14 @@ def test_probabilities_of_one_side_alone_give_no_shift() -> None:
 
 def test_the_order_of_a_side_changes_nothing() -> None:
     one, other = side([0, 3, 5, 9], sure=0.6), side([0, 4, 5, 8], sure=0.8)
-    pd.testing.assert_frame_equal(pair_up(one, other, NAMES), pair_up(one, other[::-1], NAMES))
+    pd.testing.assert_frame_equal(pair_up(one, other, TASK, NAMES), pair_up(one, other[::-1], TASK, NAMES))
 
 
 def test_other_photos_are_named() -> None:
     one = side([0] * 8)
     message = r"5 of 8 only in one \(0\.jpg, 1\.jpg, 2\.jpg, \.\.\.\) and 1 of 4 only in other \(new\.jpg\)"
     with pytest.raises(ValueError, match=message):
-        pair_up(one, pd.concat([one[5:], one[:1].assign(ImageID="new.jpg")]), NAMES)
+        pair_up(one, pd.concat([one[5:], one[:1].assign(ImageID="new.jpg")]), TASK, NAMES)
 
 
 def test_mcnemar_is_a_fair_coin_over_the_photos_one_side_has_right() -> None:
@@ -131,7 +134,7 @@ def test_mcnemar_is_a_fair_coin_over_the_photos_one_side_has_right() -> None:
 
 
 def test_who_is_right_is_counted_only_where_the_sides_differ() -> None:
-    pairs = pair_up(side([0, 1, 2, 3, 4, 5]), side([0, 1, 3, 4, 6, 6]), NAMES)
+    pairs = pair_up(side([0, 1, 2, 3, 4, 5]), side([0, 1, 3, 4, 6, 6]), TASK, NAMES)
     truth = np.array([0, 9, 2, 4, 4, 7])
     assert count_right(pairs, truth) == RightCounts(first=2, second=1, neither=1)
 
@@ -140,17 +143,17 @@ def test_answers_come_from_the_submission_and_probabilities_from_beside_it(tmp_p
     folder = write_side(tmp_path / "x", [0, 3, 4])
     edited = (folder / "submission.csv").read_text().replace("1.jpg,3", "1.jpg,8")
     (folder / "submission.csv").write_text(edited)
-    table = read_side(folder)
+    table = read_side(folder).table
     assert table.ans.tolist() == [0, 8, 4]
     assert table[CLASS_NAMES[3]].tolist() == pytest.approx([0.3 / 17, 0.7, 0.3 / 17])
-    assert [*read_side(folder / "submission.csv").columns] == ["ImageID", "ans"]
+    assert [*read_side(folder / "submission.csv").table.columns] == ["ImageID", "ans"]
     (folder / "submission.csv").write_text("ImageID,ans\n0.jpg,1\n")
     with pytest.raises(ValueError, match=r"probabilities\.parquet: of other photos than submission\.csv"):
         read_side(folder)
 
 
 def test_rare_changes_have_their_turn_and_large_shifts_come_first() -> None:
-    pairs = pair_up(side([0] * 100), side([1] * 80 + [3] * 15 + [6] * 5), NAMES)
+    pairs = pair_up(side([0] * 100), side([1] * 80 + [3] * 15 + [6] * 5), TASK, NAMES)
     shift = np.random.default_rng(0).random(100)
     chosen = choose_changed(pairs.assign(shift=shift), most=60)
     assert chosen.changed.value_counts(sort=False).to_dict() == {"age": 40, "gender": 15, "mask": 5}
@@ -159,24 +162,24 @@ def test_rare_changes_have_their_turn_and_large_shifts_come_first() -> None:
         assert part["shift"].tolist() == sorted(every, reverse=True)[: len(part)]
     few = choose_changed(pairs.assign(shift=shift), most=20)
     assert few.changed.value_counts(sort=False).to_dict() == {"age": 8, "gender": 8, "mask": 4}
-    assert not len(choose_changed(pair_up(side([0] * 3), side([0] * 3), NAMES)))
+    assert not len(choose_changed(pair_up(side([0] * 3), side([0] * 3), TASK, NAMES)))
 
 
 def test_the_picture_grows_with_the_changed_photos(unseen: Cache, tmp_path: Path) -> None:
     """Photos 12 and 13 are rejected ones, without a crop."""
     heights = []
     for changed in (1, 14):
-        pairs = pair_up(side([0] * 14, sure=0.9), side([1] * changed + [0] * (14 - changed)), NAMES)
+        pairs = pair_up(side([0] * 14, sure=0.9), side([1] * changed + [0] * (14 - changed)), TASK, NAMES)
         path = tmp_path / f"{changed}.png"
-        assert draw_changes(unseen, pairs, path, NAMES) == changed
+        assert draw_changes(unseen, pairs, TASK, path, NAMES) == changed
         heights.append(Image.open(path).height)
     assert heights[1] > 1.5 * heights[0]
 
 
 def test_a_crop_is_drawn_where_there_is_one(unseen: Cache, tmp_path: Path) -> None:
     def spread(photo: int) -> float:
-        pairs = pair_up(side([0] * 14), side([4 * (k == photo) for k in range(14)]), NAMES)
-        draw_changes(unseen, pairs, tmp_path / "x.png", NAMES)
+        pairs = pair_up(side([0] * 14), side([4 * (k == photo) for k in range(14)]), TASK, NAMES)
+        draw_changes(unseen, pairs, TASK, tmp_path / "x.png", NAMES)
         pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB"), np.float64)
         left, top = round(0.2 * 90), round(1.42 * 90)
         return float(pixels[top + 20 : top + 60, left + 20 : left + 60].std())
@@ -186,9 +189,9 @@ def test_a_crop_is_drawn_where_there_is_one(unseen: Cache, tmp_path: Path) -> No
 
 
 def test_a_cache_of_other_photos_is_refused(unseen: Cache) -> None:
-    check_held(unseen, pair_up(side([0] * 14), side([1] * 14), NAMES))
+    check_held(unseen, pair_up(side([0] * 14), side([1] * 14), TASK, NAMES))
     with pytest.raises(ValueError, match=r"does not hold 2 of the 16 photos compared \(14\.jpg, 15\.jpg\)"):
-        check_held(unseen, pair_up(side([0] * 16), side([1] * 16), NAMES))
+        check_held(unseen, pair_up(side([0] * 16), side([1] * 16), TASK, NAMES))
 
 
 def test_the_command_prints_all_and_draws_beside_the_second(

@@ -7,19 +7,22 @@ import pandas as pd
 import pytest
 
 from faces.intervals import DRAWS, drawn_f1, estimate, gain
-from faces.labels import CLASS_COUNT
+from faces.labels import CLASS_COUNT, TASKS
+from faces.projection import split_classes
 from faces.scores import class_scores
-from infer.answers.known import Known, mean_scores, read_people
+from infer.answers.known import Known, Truth, read_people
 
 RANDOM = np.random.default_rng(0)
 PEOPLE = np.repeat(np.arange(30), 7)
-TRUTH = RANDOM.integers(CLASS_COUNT, size=len(PEOPLE))
+CLASSES = RANDOM.integers(CLASS_COUNT, size=len(PEOPLE))
+TASK = TASKS["class18"]
+TRUTH = Truth.of(split_classes(CLASSES, TASK), TASK)
 
 
 def answered(share: float) -> np.ndarray:
     """The truth for a share of the photos, other classes for the rest."""
-    wrong = RANDOM.random(len(TRUTH)) >= share
-    return np.where(wrong, (TRUTH + 1) % CLASS_COUNT, TRUTH)
+    wrong = RANDOM.random(len(CLASSES)) >= share
+    return np.where(wrong, (CLASSES + 1) % CLASS_COUNT, CLASSES)
 
 
 def test_answers_against_themselves_differ_by_nothing_in_every_draw() -> None:
@@ -27,14 +30,17 @@ def test_answers_against_themselves_differ_by_nothing_in_every_draw() -> None:
     counts = known.counts([answers])
     assert known.people == 30 and drawn_f1(counts).shape == (DRAWS,)
     assert gain(known.counts([answers, answers]), counts).signed_interval == "[+0.000, +0.000]"
-    assert estimate(known.counts([TRUTH])).interval == "[1.000, 1.000]"
+    assert estimate(known.counts([CLASSES])).interval == "[1.000, 1.000]"
 
 
 def test_several_answers_score_their_mean_in_every_draw() -> None:
     known, one, other = Known(TRUTH, PEOPLE), answered(0.3), answered(0.7)
     both, first, second = (drawn_f1(known.counts(answers)) for answers in ([one, other], [one], [other]))
     np.testing.assert_allclose(both, (first + second) / 2)
-    means, alone = mean_scores(TRUTH, [one, other]), [class_scores(TRUTH, each) for each in (one, other)]
+    means, alone = (
+        TRUTH.mean_scores([one, other]),
+        [class_scores(CLASSES, each, TASK) for each in (one, other)],
+    )
     assert means == pytest.approx({name: (alone[0][name] + alone[1][name]) / 2 for name in means})
 
 

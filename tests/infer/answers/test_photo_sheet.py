@@ -6,7 +6,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES
+from faces.labels import CLASS_NAMES, TASKS
 from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.submission import FACE
 
@@ -22,5 +22,5 @@ def test_the_photo_sheet_shows_the_probability_of_the_answer_not_the_largest(
     table = pd.DataFrame(probabilities, columns=[*CLASS_NAMES]).assign(
         ImageID=photos, ans=3, answered_by=FACE, agreement=1.0
     )
-    draw_photo_sheet(unseen, table, tmp_path / "gallery.png")
+    draw_photo_sheet(unseen, table, TASKS["class18"], tmp_path / "gallery.png")
     assert titles == [f"{CLASS_NAMES[3]}\n2%"] * 12

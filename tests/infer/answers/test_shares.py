@@ -6,20 +6,21 @@ import pytest
 from rich.console import Console
 from scipy.stats import binom
 
-from faces.labels import CLASS_NAMES
+from faces.labels import CLASS_NAMES, TASKS
 from infer.answers.shares import PHOTOS_A_PERSON, class_shares, shares_table
 
+TASK = TASKS["class18"]
 UNIFORM = np.full(18, 1 / 18)
 
 
 def marked(answers: np.ndarray, prior: np.ndarray) -> set[tuple[str, str]]:
-    rows = class_shares(answers, prior)
+    rows = class_shares(answers, prior, TASK)
     return set(zip(rows.group[rows.unlike], rows.name[rows.unlike], strict=True))
 
 
 def test_counts_and_shares_of_every_factor_and_class() -> None:
     # mask 0 gender 0 age 0; mask 0 gender 1 age 2; mask 2 gender 1 age 2, twice
-    rows = class_shares(np.array([0, 5, 17, 17]), UNIFORM).set_index(["group", "name"])
+    rows = class_shares(np.array([0, 5, 17, 17]), UNIFORM, TASK).set_index(["group", "name"])
     assert len(rows) == 3 + 2 + 3 + 18
     assert rows.loc["mask", "count"].to_dict() == {"wear": 2, "incorrect": 0, "normal": 2}
     assert rows.loc["gender", "share"].to_dict() == {"male": 0.25, "female": 0.75}
@@ -76,7 +77,7 @@ def test_a_class_that_training_never_saw_is_marked_when_it_is_answered() -> None
 def test_the_table_marks_rows_and_says_what_the_mark_means() -> None:
     def printed(answers: np.ndarray) -> str:
         text = io.StringIO()
-        Console(file=text, width=100).print(shares_table(pd.DataFrame({"ans": answers}), UNIFORM))
+        Console(file=text, width=100).print(shares_table(pd.DataFrame({"ans": answers}), UNIFORM, TASK))
         return text.getvalue()
 
     skewed = printed(np.zeros(1400, np.int64))

@@ -1,5 +1,6 @@
 """Photos, their faces and the answers as a picture."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,20 @@ import pytest
 from PIL import Image
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES, split_classes
+from faces.labels import CLASS_NAMES, CONTEST, TASKS
+from faces.projection import split_classes
 from infer.answers.show import ShowSettings, factor_shares, show, typical
+from infer.answers.written import BASIS, Basis
+
+TASK = TASKS["class18"]
 
 
 def answers(cache: Cache, seed: int = 0) -> pd.DataFrame:
     values = np.random.default_rng(seed).dirichlet(np.ones(18), len(cache))
     names = cache.index["image_id"].to_numpy()
-    return pd.DataFrame(values, columns=[*CLASS_NAMES]).assign(ImageID=names, ans=values.argmax(1))
+    return pd.DataFrame(values, columns=[*CLASS_NAMES]).assign(
+        ImageID=names, ans=values.argmax(1), answered_by="face crop", agreement=1.0
+    )
 
 
 def write(cache: Cache, folder: Path) -> ShowSettings:
@@ -24,6 +31,8 @@ def write(cache: Cache, folder: Path) -> ShowSettings:
     predictions.mkdir()
     data.mkdir()
     answers(cache).to_parquet(predictions / "probabilities.parquet")
+    basis = Basis(task=TASK, labels=CONTEST, follows={})
+    (predictions / BASIS).write_text(json.dumps(basis.entries))
     for name in cache.index["source"]:
         Image.new("RGB", (90, 120), "green").save(data / name)
     return ShowSettings(predictions=predictions, cache=cache.folder, data=data, out=folder / "answers.png")
@@ -31,7 +40,7 @@ def write(cache: Cache, folder: Path) -> ShowSettings:
 
 def test_shares_of_a_factor_sum_the_classes_that_have_it() -> None:
     probabilities = np.random.default_rng(0).dirichlet(np.ones(18))
-    shares = factor_shares(probabilities)
+    shares = factor_shares(probabilities, TASK)
     assert {name: len(values) for name, values in shares.items()} == {"mask": 3, "gender": 2, "age": 3}
     for values in shares.values():
         assert sum(values.values()) == pytest.approx(1)
@@ -40,8 +49,8 @@ def test_shares_of_a_factor_sum_the_classes_that_have_it() -> None:
 
 def test_one_photo_of_each_mask_state_with_the_median_certainty(unseen: Cache) -> None:
     table = answers(unseen).set_index("ImageID")
-    masks = split_classes(table["ans"].to_numpy())["mask"]
-    chosen = typical(table)
+    masks = split_classes(table["ans"].to_numpy(), TASK)["mask"]
+    chosen = typical(table, TASK)
     assert len(chosen) == len(np.unique(masks))
     certainty = table[[*CLASS_NAMES]].max(axis=1)
     for name, mask in zip(chosen, np.unique(masks), strict=True):
@@ -56,7 +65,7 @@ def test_draws_a_row_a_photo(unseen: Cache, tmp_path: Path) -> None:
     first = str(unseen.index["image_id"].iloc[0])
     one = ShowSettings(**{**vars(settings), "photos": (first,)})
     show(one)
-    rows = len(typical(answers(unseen).set_index("ImageID")))
+    rows = len(typical(answers(unseen).set_index("ImageID"), TASK))
     assert rows > 1 and tall == pytest.approx(rows * Image.open(settings.out).height, abs=rows)
 
 

@@ -5,14 +5,17 @@ import pandas as pd
 import pytest
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES
+from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from infer.answers import check
 from infer.answers.known import read_networks
 from infer.answers.submission import PRIOR, answer_table, networks_table, read_kept_answers, write_answers
 from infer.answers.submission_checks import check_photos, check_submission, read_submission
+from infer.answers.words import words_table
+from infer.answers.written import Basis
 from infer.ensemble.vote import Verdict
 
 PRIOR_SHARES = np.eye(18)[4] * 0.5 + 0.5 / 18
+TASK = TASKS["class18"]
 REQUESTED = [f"{position}.jpg" for position in range(14)]
 
 
@@ -21,7 +24,20 @@ def answers_of(cache: Cache) -> pd.DataFrame:
     classes = cache.index["position"].to_numpy(np.int64)
     probabilities = np.eye(18)[classes]
     verdict = Verdict(classes=classes, probabilities=probabilities, agreement=np.ones(len(classes)))
-    return answer_table(cache, verdict, PRIOR_SHARES)
+    return answer_table(cache, verdict, PRIOR_SHARES, TASK)
+
+
+def basis_of(number: int) -> Basis:
+    return Basis(task=TASK, labels=CONTEST, follows={"of": number})
+
+
+def write(cache: Cache, table: pd.DataFrame, folder: Path, number: int = 1) -> None:
+    """The answers of no network at all."""
+    words, networks = (
+        words_table(cache, answers_of(cache), TASK),
+        networks_table(cache, {}, "class18", CONTEST),
+    )
+    write_answers(table, words, networks, basis_of(number), folder)
 
 
 def write_info(folder: Path, photos: list[str]) -> Path:
@@ -47,7 +63,7 @@ def test_answers_follow_the_source_whatever_the_order_of_the_cache(unseen: Cache
     assert table.ans.tolist() == [*range(12), 4, 4]
     assert (table.answered_by == PRIOR).tolist() == [False] * 12 + [True] * 2
     assert table[[*CLASS_NAMES]].to_numpy().argmax(1).tolist() == table.ans.tolist()
-    write_answers(table, networks_table(unseen, {}), {"of": 1}, tmp_path / "x")
+    write(unseen, table, tmp_path / "x")
     check_submission(tmp_path / "x", write_info(tmp_path, REQUESTED))
     check_submission(tmp_path / "x" / "submission.csv", tmp_path / "info.csv")
     check_submission(table, tmp_path / "info.csv")
@@ -65,12 +81,12 @@ def test_what_is_no_submission_is_never_written(
     unseen: Cache, tmp_path: Path, wrong: dict[str, object], message: str
 ) -> None:
     table = answers_of(unseen)
-    write_answers(table, networks_table(unseen, {}), {"of": 1}, tmp_path / "x")
+    write(unseen, table, tmp_path / "x")
     before = (tmp_path / "x" / "submission.csv").read_bytes()
     with pytest.raises(ValueError, match=message):
-        write_answers(table.assign(**wrong), networks_table(unseen, {}), {"of": 2}, tmp_path / "x")
+        write(unseen, table.assign(**wrong), tmp_path / "x", 2)
     assert (tmp_path / "x" / "submission.csv").read_bytes() == before
-    assert read_kept_answers(tmp_path / "x", {"of": 1}) is not None
+    assert read_kept_answers(tmp_path / "x", basis_of(1)) is not None
 
 
 def test_a_cache_that_lost_a_photo_of_its_source_is_refused(unseen: Cache) -> None:
@@ -159,8 +175,8 @@ def test_networks_whose_heads_tell_all_classes_are_scored_alone(unseen: Cache, t
     factors = {"mask_gender": np.eye(6, dtype=np.float32)[classes // 3], "age3": np.eye(3)[classes % 3]}
     blind = {"mask": np.eye(3, dtype=np.float32)[classes % 3]}
     panels = {"one": [{"class18": right}, {"class18": wrong}], "two": [factors], "mask_only": [blind]}
-    networks = networks_table(unseen, panels)
-    write_answers(table, networks, {}, tmp_path)
+    networks = networks_table(unseen, panels, "class18", CONTEST)
+    write_answers(table, words_table(unseen, table, TASK), networks, basis_of(1), tmp_path)
     first, second, both = read_networks(tmp_path / "networks.parquet", table)
     assert first.tolist() == both.tolist() == table.ans.tolist()
     # Photos that no network saw keep the answer of the table.
