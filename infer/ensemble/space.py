@@ -30,32 +30,17 @@ def space_of(ensemble: Ensemble, heads: Heads, labels: LabelSet) -> str:
         labels: of its runs.
 
     Raises:
-        ValueError: what `check_tasks` refuses, no such task, or one of more than `MOST_CLASSES` classes.
+        ValueError: as `check_tree`; somebody is asked what their heads do not tell, or the task is none of
+            the labels', or one of more than `MOST_CLASSES` classes.
     """
     try:
         check_tree(ensemble.root, labels)
         space = ensemble.task or _own_task(ensemble.root, heads, labels)
         _check_size(labels.task(space))
-        check_tasks(ensemble.root, heads, space, labels)
+        _check_heads(ensemble.root, heads, space, labels)
     except ValueError as error:
         raise ValueError(f"ensemble {ensemble.name}: {error}") from error
     return space
-
-
-def check_tasks(root: Node, heads: Heads, space: str, labels: LabelSet) -> None:
-    """Refuse a tree that does not fit the labels, or in which somebody must answer what they do not tell.
-
-    Args:
-        root: of the tree, or a part of it.
-        heads: tasks of each recipe in it.
-        space: the task that the root votes on.
-        labels: of the recipes' runs.
-
-    Raises:
-        ValueError: as `check_tree`; or naming the recipe, its heads and the task.
-    """
-    check_tree(root, labels)
-    _check_heads(root, heads, space, labels)
 
 
 def check_tree(root: Node, labels: LabelSet) -> None:

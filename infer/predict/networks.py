@@ -18,11 +18,11 @@ from pipeline.formats import InputFormat, MultiFormatLoader
 from train.engine.checkpoint import RunCard, load_best
 from train.engine.compute import PredictCompute
 from train.engine.precision import make_fabric
-from train.network.codings import codings_of
+from train.network.kinds import codings_of
 
 
 class OutputCoding(Protocol):
-    """The part of `train.network.codings.Coding` that answering needs."""
+    """The part of `train.network.coding.Coding` that answering needs."""
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Outputs [n, outputs] -> [n, classes]."""

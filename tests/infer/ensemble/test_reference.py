@@ -10,8 +10,8 @@ import torch
 
 from faces.labels import FloatArray
 from infer.ensemble.rules import LEAST, poll
-from infer.ensemble.space import check_tasks
-from infer.ensemble.tree import Compose, Leaf, Node, Override, Rule, Vote
+from infer.ensemble.space import space_of
+from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, Rule, Vote
 from infer.ensemble.vote import count_votes
 from tests.helpers.own_labels import OWN
 
@@ -193,7 +193,7 @@ def test_random_trees_vote_as_each_photo_reckoned_by_itself(seed: int) -> None:
         ["glasses*helmet*years", "glasses*helmet*years", "helmet*years", "years*glasses", "helmet"]
     )
     tree = random_tree(draw, 3, tuple(space.split("*")))
-    check_tasks(tree, RECIPES, space, OWN)
+    assert space_of(Ensemble(name="x", root=tree, task=space), RECIPES, OWN) == space
     panels, photos = random_photos(seed, 12)
     verdict = count_votes(tree, panels, space, OWN)
     wanted = tuple(space.split("*"))

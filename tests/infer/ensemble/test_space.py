@@ -7,7 +7,7 @@ import pytest
 
 from faces.factors import Categories, Number
 from faces.labels import CONTEST, LabelSet
-from infer.ensemble.space import check_tasks, space_of, task_of_base
+from infer.ensemble.space import space_of, task_of_base
 from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, Vote
 from tests.helpers.own_labels import OWN
 
@@ -152,12 +152,12 @@ def test_overrides_change_and_look_at_factors_that_their_base_tells() -> None:
 
 def test_whoever_must_answer_what_they_do_not_tell_is_named() -> None:
     with pytest.raises(ValueError, match=r"'m' was trained on mask, but is asked for class18"):
-        check_tasks(vote("m"), {"m": ("mask",)}, "class18", CONTEST)
+        space(vote("m"), {"m": ("mask",)}, CONTEST, "class18")
     parts = (("mask", Leaf("m")), ("gender", Leaf("m")), ("age3", Leaf("a")))
     with pytest.raises(ValueError, match=r"'m' .* asked for gender"):
-        check_tasks(Compose(parts=parts), {"m": ("mask",), "a": ("age6",)}, "class18", CONTEST)
+        space(Compose(parts=parts), {"m": ("mask",), "a": ("age6",)}, CONTEST, "class18")
     with pytest.raises(ValueError, match=re.escape("a composition of mask, gender is asked for class18")):
-        check_tasks(Compose(parts=parts[:2]), {"m": ("mask_gender",)}, "class18", CONTEST)
+        space(Compose(parts=parts[:2]), {"m": ("mask_gender",)}, CONTEST, "class18")
     masks = Override(base=Leaf("m"), by=Leaf("m"), task="mask", category="wear", above=0.5)
     with pytest.raises(ValueError, match="an override of mask is asked for class18"):
-        check_tasks(masks, {"m": ("mask",)}, "class18", CONTEST)
+        space(masks, {"m": ("mask",)}, CONTEST, "class18")

@@ -1,10 +1,12 @@
 """Answers out of fold: each photo by the run of its fold; runs that cannot be scored together are refused."""
 
+import dataclasses
 import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from faces.labels import CLASS_NAMES, TASKS
 from infer.predict.checks import check_probabilities
 from infer.predict.out_of_fold import plan_out_of_fold
 from tests.helpers.fold_runs import FOLDS, change_card, out_of_fold_panels, write_runs
+from tests.helpers.own_labels import OWN, write_own
 from train.assemble import FoldPlan
 from train.data.rows import fold_rows
 from train.engine.watch import Watch
@@ -54,7 +57,9 @@ def test_each_row_is_answered_by_the_run_of_its_fold(coloured: Cache, runs: Path
     index = coloured.index.iloc[photos["row"]].reset_index(drop=True)
     for column in ("key", "image_id", "person", "mask", "gender", "age"):
         pd.testing.assert_series_equal(photos[column], index[column])
-    assert photos["class18"].tolist() == coloured.labels("class18")[photos["row"]].tolist()
+    plan = plan_out_of_fold(["good", "fair"], runs, coloured)
+    for task in ("class18", "senior"):
+        assert plan.truth(task).tolist() == coloured.labels(task)[photos["row"]].tolist()
 
 
 def test_what_training_stored_is_what_the_network_predicts(coloured: Cache, tmp_path: Path) -> None:
@@ -156,3 +161,80 @@ def test_spoilt_probabilities_are_refused(coloured: Cache, copied: Path) -> None
         check_probabilities(np.full((2, 2), 0.5), 3, "x")
     with pytest.raises(ValueError, match=r"x: row 1 sums to 1\.500, not to 1"):
         check_probabilities(np.array([[0.5, 0.5], [1.0, 0.5]]), 2, "x")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    return write_own(tmp_path_factory.mktemp("caches") / "own")
+
+
+@pytest.fixture(scope="module")
+def own_runs(own: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recipes for glasses, which are known of two photos of three, for helmets, known of three people of
+    four, and for the age, known of all."""
+    folder = tmp_path_factory.mktemp("own_runs")
+    for seed, task in enumerate(("glasses", "helmet", "years", "glasses*years")):
+        write_runs(folder, own, task.replace("*", "_"), tasks=(task,), seed=seed)
+    return folder
+
+
+def test_recipes_of_different_factors_are_asked_of_photos_that_all_of_them_validate(
+    own: Cache, own_runs: Path
+) -> None:
+    glasses, helmet = own.known("glasses"), own.known("helmet")
+    alone = plan_out_of_fold(["glasses"], own_runs, own)
+    assert sorted(alone.photos["row"]) == np.flatnonzero(glasses).tolist()
+    plan = plan_out_of_fold(["years", "helmet", "glasses"], own_runs, own)
+    assert sorted(plan.photos["row"]) == np.flatnonzero(glasses & helmet).tolist()
+    assert 0 < len(plan.photos) < len(alone.photos)
+    panels = plan.stored()
+    for recipe in ("years", "helmet", "glasses"):
+        tables = [pd.read_parquet(own_runs / recipe / f"fold{fold}/oof.parquet") for fold in range(FOLDS)]
+        every = pd.concat(tables).set_index("image_id")
+        asked = every.loc[plan.photos["image_id"], [f"{recipe}:{c}" for c in OWN.task(recipe).classes]]
+        assert len(every) > len(asked)
+        np.testing.assert_array_equal(panels[recipe][0][recipe], asked.to_numpy())
+    index = own.index.iloc[plan.photos["row"]].reset_index(drop=True)
+    for factor in OWN.names:
+        pd.testing.assert_series_equal(plan.photos[factor], index[factor])
+
+
+def test_truth_is_unknown_where_a_photo_is_not_labelled_for_the_task(own: Cache, own_runs: Path) -> None:
+    plan = plan_out_of_fold(["years"], own_runs, own)
+    rows = plan.photos["row"]
+    assert len(rows) == len(own)
+    for task in ("years", "glasses", "glasses*helmet", "years>=40[60]"):
+        assert plan.truth(task).tolist() == own.labels(task)[rows].tolist()
+    assert (plan.truth("glasses") == -1).sum() == len(own) // 3
+    assert (plan.truth("years>=40[60]") == -1).sum() == len(own) // 2
+
+
+def test_runs_whose_factors_are_others_than_the_caches_are_refused(
+    own: Cache, own_runs: Path, tmp_path: Path
+) -> None:
+    runs = Path(shutil.copytree(own_runs, tmp_path / "runs"))
+    glasses, helmet, years = OWN.factors
+    renamed = dataclasses.replace(helmet, categories=("on", "off", "unsure"))
+    changed = dataclasses.replace(OWN, factors=(glasses, renamed, years))
+    for recipe in ("helmet", "years"):
+        for fold in range(FOLDS):
+            change_card(runs / recipe / f"fold{fold}", labels=changed)
+    message = (
+        r"own: its labels \(there\) .* run helmet/fold0 .*: helmet: yes, no, unsure there, on, off, unsure"
+    )
+    with pytest.raises(ValueError, match=message):
+        plan_out_of_fold(["helmet"], runs, own)
+    # What no head tells may differ.
+    assert len(plan_out_of_fold(["years"], runs, own).photos) == len(own)
+
+
+def test_recipes_that_validate_no_photo_in_common_are_refused(
+    own: Cache, own_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows_of(_: Cache, tasks: tuple[str, ...], **__: object) -> SimpleNamespace:
+        return SimpleNamespace(validation=np.arange(3) + 3 * (tasks == ("helmet",)))
+
+    monkeypatch.setattr("infer.predict.out_of_fold.fold_rows", rows_of)
+    message = r"glasses/fold0 and helmet/fold0 validate no photo in common.*no photos labelled for both"
+    with pytest.raises(ValueError, match=message):
+        plan_out_of_fold(["glasses", "helmet"], own_runs, own)

@@ -25,7 +25,7 @@ from pipeline.loader import Loader
 from tests.helpers.crops import COUNT, write_cache
 from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
-from train.network.codings import codings_of
+from train.network.kinds import codings_of
 from train.recipe.recipe import Age, Recipe
 
 ROWS = np.array([5, 0, 36, 17, 17, 8, 30])
@@ -66,7 +66,7 @@ def predict(
 def alone(run: Run, cache: Cache, views: tuple[str, ...]) -> Heads:
     """A run's answers by its own loader, photo by photo, in float32."""
     network, card = load_best(run.path)
-    form, codings = form_of(card), codings_of(card.recipe)
+    form, codings = form_of(card), codings_of(card.recipe, card.labels)
     loader = Loader(cache, ROWS, batch_size=1, **vars(form))
     black = black_of(form.mean, form.std)
     rows: dict[str, list[np.ndarray]] = {task: [] for task in codings}
