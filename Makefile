@@ -68,8 +68,11 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 sample: $(READY) ## draw a sample data set: [PEOPLE=60 SEED=0 DATA=data/sample]
 	$(call run,faces.sample,DATA,PEOPLE SEED)
 
-preprocess: $(READY) ## photos to face crops: DATA=folder CACHE=caches/name [ARGS="--margin 0.4"]
-	$(call run,preprocess,DATA CACHE)
+preprocess: $(READY) ## photos to face crops: DATA=folder CACHE=caches/name [LABELS=labels.toml ARGS="--margin 0.4"]
+	$(call run,preprocess,DATA CACHE,LABELS)
+
+labels: $(READY) ## what photos may be labelled with, as a label file to correct: DATA=folder [OUT=labels.toml]
+	$(call run,preprocess.labels,DATA,OUT)
 
 look: $(READY) ## a page on a cache: counts, crops, failures, near-duplicates: CACHE=caches/name
 	$(call run,preprocess.look,CACHE)

@@ -14,16 +14,19 @@ from rich.console import Console
 
 from faces.cache import Cache
 from faces.terminal import photo_progress
-from faces.writer import REJECT_COLUMNS, REJECTED, CacheWriter, exclusive, write_atomically
+from faces.writer import REJECTED, CacheWriter, exclusive, reject_columns, write_atomically
 from preprocess.crop.matte import weights_sha256
+from preprocess.detect.face import GIVEN
 from preprocess.detect.reuse import known_faces
 from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
-from preprocess.shard import Row, Tools
+from preprocess.shard import Tools, open_photo
 from preprocess.sources.corrections import apply
-from preprocess.sources.photo import BadPhoto, read_photo
-from preprocess.sources.scan import COLUMNS, Listing, scan, source_path
+from preprocess.sources.listing import BOX
+from preprocess.sources.persons import check_persons
+from preprocess.sources.photo import BadPhoto
+from preprocess.sources.scan import Listing, scan
 from preprocess.summary import Budget, Work, summarise
 
 
@@ -47,8 +50,14 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         OSError: the cache cannot be written, or a worker was killed.
     """
     console = Console(highlight=False, soft_wrap=True)
-    listing = scan(settings.data, settings.columns)
+    listing = scan(settings.data, settings.columns, settings.labels)
     listing, corrected = apply(listing, settings.corrections)
+    check_persons(listing)
+    if settings.align and BOX in listing.photos:
+        raise ValueError(
+            f"align: {listing.folder} gives faces by boxes, without the landmarks that are needed; leave "
+            "--align out"
+        )
     removed = settings.background != "keep"
     decisive = settings.crop_settings(weights_sha256(settings.matting_model) if removed else "")
     for note in listing.notes:
@@ -57,7 +66,11 @@ def preprocess(settings: PreprocessSettings) -> Cache:
     with exclusive(settings.cache):
         plan = plan_shards(len(listing.photos), settings.shard_size, settings.seed)
         writer = CacheWriter(
-            settings.cache, settings=decisive, source=_source(listing), shard_count=len(plan)
+            settings.cache,
+            settings=decisive,
+            labels=listing.labels,
+            source=_source(listing),
+            shard_count=len(plan),
         )
         if writer.finished:
             return _as_it_is(settings, listing, console)
@@ -96,13 +109,16 @@ def _process(
     started = time.perf_counter()
     known = known_faces(settings.cache, settings.face_settings())
     lost = _resume(writer, listing, settings)
-    rows: list[Row] = [dict(zip(COLUMNS, row, strict=True)) for row in listing.photos.itertuples(index=False)]
+    rows: list[Any] = listing.photos.to_dict("records")
     shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
     photos = sum(map(len, shards.values()))
     if not shards:
         return Work()
-    tools = Tools(settings, listing.folder, known)
-    budget = Budget(writer.folder, len(rows), settings.max_lost, lost)
+    given: Any = (
+        listing.photos.source[listing.photos[BOX].notna()].value_counts() if BOX in listing.photos else {}
+    )
+    tools = Tools(settings, listing.folder, known, dict(given))
+    budget = Budget(writer.folder, len(rows), settings.max_lost, lost, listing.labels)
     workers = settings.workers or len(os.sched_getaffinity(0))
     with photo_progress() as progress:
         bar = progress.add_task("faces", total=len(rows), completed=len(rows) - photos)
@@ -113,7 +129,10 @@ def _process(
 
         cpu = run_shards(shards, tools, writer, workers, report)
     done = [table for shard, table in writer.written() if shard in shards]
-    taken_over = sum(int(table.source_sha256.isin(known).sum()) for table in done)
+    found = [table.reindex(columns=["source_sha256", "detector"]) for table in done]  # rejects have neither
+    taken_over = sum(
+        int((table.source_sha256.isin(known) & (table.detector != GIVEN)).sum()) for table in found
+    )
     return Work(photos, taken_over, time.perf_counter() - started, cpu)
 
 
@@ -127,16 +146,15 @@ def _resume(writer: CacheWriter, listing: Listing, settings: PreprocessSettings)
         if changed or any(_readable(now.loc[p], listing.folder, settings) for p in rejects.position):
             writer.take_back(shard)
         else:
-            records: list[Any] = rejects.reindex(columns=REJECT_COLUMNS).to_dict("records")
+            columns = reject_columns(listing.labels)
+            records: list[Any] = rejects.reindex(columns=columns).to_dict("records")
             lost += records
     return lost
 
 
 def _readable(row: pd.Series, folder: Path, settings: PreprocessSettings) -> bool:
-    if row.problem:
-        return False
     try:
-        read_photo(folder / source_path(row.source), max_megapixels=settings.max_megapixels)
+        open_photo(dict(row), folder, settings.max_megapixels)
     except BadPhoto:
         return False
     return True

@@ -22,7 +22,8 @@ left out: its weights are for non-commercial use only."""
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """What the columns of a table of photos are called; a column that is not there is a label not known."""
+    """What the columns of a table of photos are called; a column that is not there is a label not known.
+    Columns of labels other than the built-in ones are named in the label file."""
 
     path: str = "path"
     """File of the photo, relative to the table's folder."""
@@ -34,6 +35,8 @@ class Columns:
     """male or female."""
     age: str = "age"
     """Years, or a range of years such as 30-39."""
+    split: str = "split"
+    """The part of the data that the photo belongs to: train, val, test, or fold0, fold1, ..."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +44,19 @@ class PreprocessSettings:
     """Detects the face in every photo of a folder and writes a cache of square face crops.
 
     Photos come from `train` or `eval` in the contest's layout, a CSV or Parquet table, a folder for each
-    class, or any folder of photos. A stopped run goes on where it stopped when the same command is given
-    again; faces that another cache beside this one holds already are not searched again.
+    class, a published set of photos as it was unpacked, or any folder of photos. A stopped run goes on where
+    it stopped when the same command is given again; faces that another cache beside this one holds already
+    are not searched again.
     """
 
     data: Path
-    """Folder of photos (contest layout, folder for each class, or any), or a .csv or .parquet table."""
+    """Folder of photos (contest layout, folder for each class, published set, or any), or a .csv or .parquet
+    table."""
     cache: Path
     """Folder to write, outside of `data`; made if need be."""
+    labels: Path | None = None
+    """TOML file that says what the photos are labelled with; labels.toml beside the photos is taken when this
+    is not given, and mask, gender and age where there is none."""
     columns: Columns = field(default_factory=Columns)
     """Names of the columns, where `data` is a table."""
     corrections: Path | None = None

@@ -16,18 +16,20 @@ from typing import Any
 from faces.tar import Sample
 from faces.writer import DETECTED, FALLBACK, REJECTED
 from preprocess.crop.render import Renderer
-from preprocess.detect.face import Face, reduce_photo
+from preprocess.detect.face import GIVEN, Face, reduce_photo
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings
+from preprocess.sources.listing import BOX
 from preprocess.sources.photo import BadPhoto, Photo, Pixels, read_photo
 from preprocess.sources.scan import source_path
 
 Row = Mapping[str, Any]
-"""One photo of `preprocess.sources.scan.Listing.photos`."""
+"""One row of `preprocess.sources.scan.Listing.photos`."""
 Report = Callable[[int, list[Mapping[str, Any]]], None]
 """Called with the number of photos done since the last call, and the fields of the rejects among them; may
 raise to stop the work."""
-LABELS = ("position", "image_id", "source", "person", "mask", "gender", "age")
+NOT_KEPT = ("bytes", "problem", BOX)
+"""What the cache keeps of a row under other names, or not."""
 HELD_BYTES = 200_000_000
 """Decoded photos of a worker that wait for others of their size; above it all are searched at once."""
 AHEAD = 4
@@ -43,6 +45,8 @@ class Tools:
     """What the listing's sources are relative to."""
     known: Mapping[str, Face | None] = field(default_factory=dict)
     """Faces found before, None where there was none, by the sha256 of the photo's bytes."""
+    given: Mapping[str, int] = field(default_factory=dict)
+    """How many faces the source gives the places of, by photo."""
     seconds: dict[str, float] = field(default_factory=dict)
     """CPU seconds so far by kind of work."""
 
@@ -101,6 +105,11 @@ def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Samp
         if isinstance(photo, BadPhoto):
             samples[row["position"]] = _reject(row, photo)
             report(1, [samples[row["position"]].fields])
+        elif row.get(BOX) is not None:
+            samples[row["position"]] = _sample(
+                row, photo, _given(row[BOX], tools.given[row["source"]]), tools
+            )
+            report(1, [])
         elif photo.sha256 in tools.known:
             samples[row["position"]] = _sample(row, photo, tools.known[photo.sha256], tools)
             report(1, [])
@@ -136,14 +145,39 @@ def _read_ahead(rows: Sequence[Row], tools: Tools) -> Iterator[tuple[Row, Photo 
 
 
 def _open(row: Row, tools: Tools) -> Photo | BadPhoto:
-    if row["problem"]:
-        return BadPhoto(row["problem"])
     try:
         with tools.timed("read and decode"):
-            path = tools.folder / source_path(row["source"])
-            return read_photo(path, max_megapixels=tools.settings.max_megapixels)
+            return open_photo(row, tools.folder, tools.settings.max_megapixels)
     except BadPhoto as bad:
         return bad
+
+
+def open_photo(row: Row, folder: Path, max_megapixels: int) -> Photo:
+    """The photo of a row.
+
+    Raises:
+        BadPhoto: it cannot be used, or its face is given at a place that is not in it.
+    """
+    if row["problem"]:
+        raise BadPhoto(row["problem"])
+    photo = read_photo(folder / source_path(row["source"]), max_megapixels=max_megapixels)
+    box = row.get(BOX)
+    if box is not None:
+        height, width = photo.pixels.shape[:2]
+        left, top, right, bottom = box
+        # A pixel more may come from counting from 1 instead of from 0.
+        if not (-1 <= left < right <= width + 1 and -1 <= top < bottom <= height + 1):
+            raise BadPhoto(
+                f"box outside of the picture: {row['image_id']} is from {left:g}, {top:g} to {right:g}, "
+                f"{bottom:g} in {width} x {height}",
+                photo.sha256,
+            )
+    return photo
+
+
+def _given(box: tuple[float, ...], faces: int) -> Face:
+    left, top, right, bottom = box
+    return Face((left, top, right, bottom), (), 1.0, faces=faces, detector=GIVEN)
 
 
 def _search(group: Sequence[_Waiting], tools: Tools) -> list[Face | None]:
@@ -169,7 +203,7 @@ def _sample(row: Row, photo: Photo, face: Face | None, tools: Tools) -> Sample:
         "face_box": list(face.box) if face else None,
         "crop_box": list(rendered.crop_box),
         "crop_angle": rendered.crop_angle,
-        "landmarks": list(face.landmarks) if face else None,
+        "landmarks": list(face.landmarks) if face and face.landmarks else None,
         "score": face.score if face else math.nan,
         "faces": face.faces if face else 0,
         "detector": face.detector if face else "centre",
@@ -183,7 +217,7 @@ def _reject(row: Row, bad: BadPhoto) -> Sample:
 
 
 def _labels(row: Row, sha256: str) -> dict[str, Any]:
-    labels = {name: row[name] for name in LABELS}
+    labels = {name: value for name, value in row.items() if name not in NOT_KEPT}
     return {
         "key": f"{row['position']:08d}",
         **labels,

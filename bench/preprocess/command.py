@@ -20,7 +20,7 @@ from faces.command import run_command
 from preprocess.detect.face import reduce_photo
 from preprocess.shard import Row as Photo
 from preprocess.sources.photo import Pixels, read_photo
-from preprocess.sources.scan import COLUMNS, scan, source_path
+from preprocess.sources.scan import scan, source_path
 
 PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "numpy", "pillow")
 Part = Literal["detectors", "boxes", "stage", "memory"]
@@ -126,7 +126,7 @@ def bench(settings: BenchPreprocessSettings) -> None:
     """
     listing = scan(settings.data)
     sound = listing.photos[listing.photos.problem == ""]
-    rows: list[Photo] = [dict(zip(COLUMNS, row, strict=True)) for row in sound.itertuples(index=False)]
+    rows: list[Photo] = sound.to_dict("records")
     files = [listing.folder / source_path(row["source"]) for row in rows]
     if {"detectors", "boxes"} & {*settings.parts}:
         every = max(1, len(files) // settings.boxes)

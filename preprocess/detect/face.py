@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from preprocess.sources.photo import Pixels
 
 Floats = NDArray[np.floating]
+GIVEN: Final = "given"
+"""`Face.detector` of a face whose place the source gave; nobody searched it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Face:
     box: tuple[float, float, float, float]
     """Left, top, right, bottom; may reach beyond the photo."""
     landmarks: tuple[float, ...]
-    """x, y of left eye, right eye (as seen), nose, left and right corner of the mouth."""
+    """x, y of left eye, right eye (as seen), nose, left and right corner of the mouth; () where not known."""
     score: float
     """The detector's probability, 0 to 1."""
     faces: int = 1

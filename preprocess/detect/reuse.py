@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from faces.writer import DETECTED, REJECTED
-from preprocess.detect.face import Face
+from preprocess.detect.face import GIVEN, Face
 
 COLUMNS = ["source_sha256", "status", "face_box", "landmarks", "score", "faces", "detector"]
 
@@ -26,7 +26,8 @@ def known_faces(cache: Path, decisive: Mapping[str, Any]) -> dict[str, Face | No
     Returns:
         By the sha256 of a photo's bytes its face, or None where the search found none. So a cache with
         another crop, background or codec takes seconds instead of a new search. Caches that cannot be read
-        are passed over: what they hold is found again.
+        are passed over: what they hold is found again. So are faces whose places the source gave: they were
+        not searched, and a photo may have several.
     """
     known: dict[str, Face | None] = {}
     for folder in sorted(path for path in cache.resolve().parent.iterdir() if path.is_dir()):
@@ -58,7 +59,7 @@ def _tables(folder: Path) -> Iterator[pd.DataFrame]:
 
 def _faces(table: pd.DataFrame) -> Iterator[tuple[str, Face | None]]:
     row: Any
-    for row in table[table.status != REJECTED].itertuples(index=False):
+    for row in table[(table.status != REJECTED) & (table.detector != GIVEN)].itertuples(index=False):
         face = None
         if row.status == DETECTED:
             box, landmarks = (tuple(np.asarray(values).tolist()) for values in (row.face_box, row.landmarks))

@@ -1,88 +1,109 @@
-"""Photos in a folder for each class: the folder's name is the label."""
+"""Photos in a folder for each class, and photos in any folder: a folder's name may be a label."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
 
-from faces.labels import AGE_BANDS, CLASS_NAMES, MASKS, split_classes
-from preprocess.sources.listing import photo_row, source_name
-from preprocess.sources.words import WORDS, plain_word, read_label
+import pandas as pd
 
-CLASS_WORDS = {plain_word(name): code for code, name in enumerate(CLASS_NAMES)}
-Labels = Mapping[str, float]
+from faces.factors import Categories
+from preprocess.sources.listing import photo_row
+from preprocess.sources.reading import class_texts, meanings, name_labels
+from preprocess.sources.source import Place, Source, listed, split_of
+
+LABEL = "label"
+"""What a factor is called that nobody has named: of folders, or of objects."""
 
 
-def _folder_labels(name: str) -> Labels | None:
-    """The labels that a folder's name gives its photos, or None where it is none of the known names.
+def folder_source(place: Place) -> Source:
+    """The photos below a folder, with the labels and parts of the data that its sub-folders are named as.
 
-    A mask or gender word, the name of one of the 18 classes, or its number. The age is the middle of the
-    band, or lies five years inside an open one: 25, 45 and 65.
+    Folders are read level by level. One that holds everything is passed over; a level of train, val and test
+    is the part of the data; a level of words for categories, or of the headline's classes, is labels, and so
+    may be the levels below it. What lies deeper means nothing.
+
+    Raises:
+        ValueError: some names of a level are labels and others not, or a label file is given and none is.
     """
-    word = plain_word(name)
-    code = int(word) if re.fullmatch(r"[0-9]{1,2}", word) else CLASS_WORDS.get(word)
-    if code is not None:
-        if code >= len(CLASS_NAMES):
-            return None
-        parts = split_classes(code)
-        age = read_label("age", AGE_BANDS[int(parts["age"])])
-        return {"mask": int(parts["mask"]), "gender": int(parts["gender"]), "age": age}
-    for column in ("mask", "gender"):
-        if word in WORDS[column]:
-            return {column: WORDS[column][word]}
-    return None
+    photos = [photo_row(place.data, path) for path in place.paths]
+    below = [PurePosixPath(path).parts[:-1] for path in place.paths]
+    texts: list[dict[str, str]] = [{} for _ in photos]
+    splits: list[str] | None = None
+    unnamed: list[str] = []
+    while any(below):
+        tops = [parts[0] if parts else "" for parts in below]
+        names = Counter(tops)
+        known = _known(names, place, first=not any(texts))
+        if splits is None and all(map(split_of, names)):
+            splits = [split_of(top) for top in tops]
+        elif not any(texts) and (known or len(names) > 1):
+            if not name_labels(names, known, place, "folders"):
+                unnamed = [] if "" in names else tops
+                break
+            texts = [dict(known[top]) for top in tops]
+        elif any(texts) and len(names) > 1:
+            told = {factor for each in known.values() for factor in each}
+            if len(known) < len(names) or told & {*texts[0]}:
+                break
+            for text, top in zip(texts, tops, strict=True):
+                text.update(known[top])
+        below = [parts[1:] for parts in below]
+    labelled = any(texts)
+    if labelled and splits:
+        for photo, split in zip(photos, splits, strict=True):
+            photo["split"] = split
+    _note_bands(texts, place)
+    return Source(
+        layout="classes" if labelled else "folder",
+        folder=place.data,
+        photos=photos,
+        cells=pd.DataFrame(texts).fillna("")
+        if labelled
+        else pd.DataFrame({LABEL: unnamed} if unnamed else {}),
+        where=lambda row: str(place.data / place.paths[row]),
+    )
 
 
-def class_labels(paths: Iterable[str], notes: list[str]) -> dict[str, Labels] | None:
-    """The labels of each sub-folder, or None where the sub-folders are no classes.
+def _known(names: Collection[str], place: Place, first: bool) -> Mapping[str, dict[str, str]]:
+    """The labels of those names that mean some."""
+    numbers = [name for name in names if name.isdecimal()]
+    others = [name for name in names if name and name not in numbers]
+    if not place.labels.headline:
+        return meanings([*numbers, *others], place.labels)
+    numbered = _numbered(numbers, place) if numbers and first else {}
+    return meanings(others, place.labels) | numbered
 
-    Every sub-folder with photos must have a known name, and no photo may lie beside them. Numbers are those
-    of the 18 classes; where there is none above 2 they could be those of masks or genders too, and are none.
 
-    Args:
-        paths: of the photos, relative to the data's folder.
-        notes: gets sentences on what was taken for granted, or nearly was.
+def _numbered(numbers: Collection[str], place: Place) -> dict[str, dict[str, str]]:
+    """Numbers as the classes of the headline.
+
+    Where there is none above those of a factor's values they could be these too, and are taken for none, as
+    are numbers beyond the classes.
     """
-    names = list(dict.fromkeys(_top(path) for path in paths))
-    labels = {name: _folder_labels(name) for name in names if name}
-    known = {name: found for name, found in labels.items() if found is not None}
-    numbers = [int(name) for name in known if name.isdecimal()]
-    if not known:
-        return None
-    if numbers and max(numbers) < len(MASKS):
-        notes.append(
-            f"folders {_list(known)}: numbers of masks, genders or classes; taken for none of them, so these "
-            f"photos are without labels. Name the folders in words, such as {', '.join(MASKS)}"
+    labels = place.labels
+    classes = labels.task(labels.headline).classes
+    values = max(len(factor.classes) for factor in labels.factors)
+    highest = max(map(int, numbers))
+    if highest < values:
+        place.notes.append(
+            f"folders {listed(numbers)}: numbers of {', '.join(labels.names)} or classes; taken for none of "
+            f"them, so these photos are without labels. Name the folders in words, such as "
+            f"{', '.join(labels.factors[0].classes)}"
         )
-        return None
-    if len(known) < len(names):
-        others = [name or "(photos beside the folders)" for name in names if name not in known]
-        notes.append(
-            f"folders {_list(known)} are named as classes are, but {_list(others)} not: all photos are taken "
-            "as without labels"
-        )
-        return None
-    if numbers:
-        notes.append(f"folder {min(numbers)} is class {CLASS_NAMES[min(numbers)]!r}, and so on to 17")
-    if any(not math.isnan(found.get("age", math.nan)) for found in known.values()):
-        notes.append("ages are known by their band only: 25, 45 and 65 stand for the three")
-    return known
+    if highest < values or highest >= len(classes):
+        return {}
+    lowest = min(map(int, numbers))
+    place.notes.append(f"folder {lowest} is class {classes[lowest]!r}, and so on to {len(classes) - 1}")
+    return {name: class_texts(int(name), labels) for name in numbers}
 
 
-def class_rows(data: Path, paths: Iterable[str], labels: Mapping[str, Labels]) -> Iterator[dict[str, Any]]:
-    """The photos of a folder for each class; `labels` are those of `class_labels`."""
-    for path in paths:
-        yield photo_row(data, path, **labels[_top(path)])
-
-
-def _top(path: str) -> str:
-    parts = PurePosixPath(path).parts
-    return parts[0] if len(parts) > 1 else ""
-
-
-def _list(names: Iterable[str]) -> str:
-    shown = [source_name(name) for name in names]
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+def _note_bands(texts: list[dict[str, str]], place: Place) -> None:
+    """Say which numbers stand for the bands that folders are named as."""
+    for factor in place.labels.factors:
+        if not isinstance(factor, Categories) and any(factor.name in text for text in texts):
+            numbers = [factor.say(factor.read(band)) for band in factor.classes]
+            place.notes.append(
+                f"{factor.name} is known by its band only: {', '.join(numbers)} stand for them"
+            )

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from faces.command import nearest
-from preprocess.sources.listing import LABELS, Listing, source_path
+from faces.factors import NOT_KNOWN
+from faces.labels import LabelSet
+from preprocess.sources.listing import Listing, source_path
 from preprocess.sources.table import read_table
-from preprocess.sources.words import NOT_KNOWN, read_label, say_label
 
 NAME = "corrections.csv"
 DONE = ("line", "path", "person", "column", "before", "after", "photos", "why")
-CORRECTED = (*LABELS, "person")
 
 
 class _Correction(NamedTuple):
@@ -28,17 +28,18 @@ class _Correction(NamedTuple):
     person: str
     column: str
     value: Any
-    """A code, years, or a person."""
+    """A code, a number, or a person."""
     why: str
 
 
 def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
     """Correct labels by a table.
 
-    Its columns are path or person (one of them in each row), column (mask, gender, age or person), value (in
-    the words of `read_label`; "unknown" takes a label away) and why. Paths and people are those of the
-    source, whatever other rows correct. Photos of `incorrect` and `normal` that were swapped are two rows
-    by path; a person's wrong gender is one row by person.
+    Its columns are path or person (one of them in each row), column (a factor or person), value (in the
+    factor's words; "unknown" takes a label away) and why. Paths and people are those of the source, whatever
+    other rows correct; of a photo with several faces the path is the one's image_id. Photos
+    of `incorrect` and `normal` that were swapped are two rows by path; a person's wrong gender is one row by
+    person.
 
     Args:
         listing: is not changed.
@@ -60,7 +61,7 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
     places = _places(photos)
     corrected: dict[tuple[int, str], _Correction] = {}
     done = []
-    for correction in _read(path):
+    for correction in _read(path, listing.labels):
         rows = _find(correction, places, path)
         for row in rows:
             first = corrected.setdefault((row, correction.column), correction)
@@ -69,11 +70,13 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
                     f"{path}: rows {first.line} and {correction.line} give {photos.source.iloc[row]} two "
                     f"values of {correction.column}; which one is meant? Remove the other"
                 )
-        done.append(_correct(photos, rows, correction))
+        done.append(_correct(photos, rows, correction, listing.labels))
     return dataclasses.replace(listing, photos=photos), pd.DataFrame(done, columns=list(DONE))
 
 
-def _correct(photos: pd.DataFrame, rows: list[int], correction: _Correction) -> dict[str, Any]:
+def _correct(
+    photos: pd.DataFrame, rows: list[int], correction: _Correction, labels: LabelSet
+) -> dict[str, Any]:
     """Change one label of some photos in place, and say what changed: a row of `DONE`."""
     column = correction.column
     before = photos[column].iloc[rows]
@@ -81,13 +84,14 @@ def _correct(photos: pd.DataFrame, rows: list[int], correction: _Correction) -> 
     photos.loc[changed, column] = correction.value
     return {
         **correction._asdict(),
-        "before": ", ".join(dict.fromkeys(_say(column, value) for value in before)),
-        "after": _say(column, correction.value),
+        "before": ", ".join(dict.fromkeys(_say(column, value, labels) for value in before)),
+        "after": _say(column, correction.value, labels),
         "photos": len(changed),
     }
 
 
-def _read(path: Path) -> Iterable[_Correction]:
+def _read(path: Path, labels: LabelSet) -> Iterable[_Correction]:
+    corrected = (*labels.names, "person")
     table = read_table(path, ("column", "value", "why"))
     if not {"path", "person"} & {*table.columns}:
         raise ValueError(f"{path}: no column path or person, so no row says whose label is wrong")
@@ -98,15 +102,15 @@ def _read(path: Path) -> Iterable[_Correction]:
         place = f"{path}, row {line}"
         if bool(cells["path"]) == bool(cells["person"]):
             raise ValueError(f"{place}: give a path or a person, one of them")
-        if cells["column"] not in CORRECTED:
-            raise ValueError(f"{place}: column {cells['column']!r}: {nearest(cells['column'], CORRECTED)}")
+        if cells["column"] not in corrected:
+            raise ValueError(f"{place}: column {cells['column']!r}: {nearest(cells['column'], corrected)}")
         if not cells["why"]:
             raise ValueError(f"{place}: no reason in column why; say how you know that the label is wrong")
-        cells["value"] = _value(cells["column"], cells["value"], place)
+        cells["value"] = _value(cells["column"], cells["value"], place, labels)
         yield _Correction(line=int(str(line)), **cells)
 
 
-def _value(column: str, text: str, place: str) -> Any:
+def _value(column: str, text: str, place: str, labels: LabelSet) -> Any:
     if not text:
         raise ValueError(f"{place}: no value; write unknown to take a label away")
     if column == "person":
@@ -114,16 +118,20 @@ def _value(column: str, text: str, place: str) -> Any:
             raise ValueError(f"{place}: person {text!r}; give a name that no one else has")
         return text
     try:
-        return read_label(column, text)  # type: ignore[arg-type]  # one of `LABELS`
+        return labels.factor(column).read(text)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
 
 
 def _places(photos: pd.DataFrame) -> dict[str, dict[str, list[int]]]:
-    """Rows by path, as written in `source` and as the file is called, and by person."""
+    """Rows by path, as written in `source` and as the file is called, and by person.
+
+    Of a photo with several faces each has a path of its own, its image_id.
+    """
     people = {str(person): [*rows] for person, rows in photos.groupby("person").indices.items() if person}
-    paths = {source_path(source): [row] for row, source in enumerate(photos.source)}
-    return {"path": paths | {source: [row] for row, source in enumerate(photos.source)}, "person": people}
+    names = photos.source.where(~photos.source.duplicated(keep=False), photos.image_id)
+    paths = {source_path(name): [row] for row, name in enumerate(names)}
+    return {"path": paths | {name: [row] for row, name in enumerate(names)}, "person": people}
 
 
 def _find(correction: _Correction, places: dict[str, dict[str, list[int]]], path: Path) -> list[int]:
@@ -143,5 +151,5 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other) or (one != one and other != other)  # NaN is not known, as NaN is
 
 
-def _say(column: str, value: Any) -> str:
-    return str(value) if column == "person" else say_label(column, float(value))  # type: ignore[arg-type]
+def _say(column: str, value: Any, labels: LabelSet) -> str:
+    return str(value) if column == "person" else labels.factor(column).say(float(value))

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import math
 import os
 import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Final
 
 import pandas as pd
 
-from faces.labels import UNKNOWN
+from faces.labels import LabelSet
 
-Layout = Literal["train", "eval", "table", "classes", "folder"]
 PHOTO_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
 )
 """Names of photos in a folder without a table; HEIC is not read, but listed, so that its loss is reported."""
-COLUMNS = ("position", "image_id", "source", "person", "mask", "gender", "age", "bytes", "problem")
-LABELS = ("mask", "gender", "age")
+BOX: Final = "box"
+"""Column of the places of faces, where the source gives them."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,17 @@ class Listing:
 
     folder: Path
     """The root of the photos: a photo is opened at `folder / source_path(source)`."""
-    layout: Layout
+    layout: str
+    """How the photos were given: train, eval, table, classes, folder, or a published set of photos."""
     photos: pd.DataFrame
-    """One row a photo, in the source's order. position: row number; image_id: what the source calls it;
+    """One row a face, in the source's order. position: row number; image_id: what the source calls it;
     source: escaped path relative to `folder` (see `source_path`); person: a key of its own for everyone, or
-    "" where nothing is labelled; mask, gender: codes or UNKNOWN; age: years or NaN; bytes: file size, -1
-    where there is no file; problem: why the photo cannot be used, or ""."""
+    "" where nothing is labelled; a column of labels for each factor of `labels`; bytes: file size, -1
+    where there is no file; problem: why the photo cannot be used, or "". Where the source tells them, also
+    split: the part of the data, train, val, test or fold<k>, or ""; box: left, top, right, bottom of the
+    face in pixels of the photo, or None."""
+    labels: LabelSet
+    """The factors that the photos are labelled with."""
     notes: tuple[str, ...] = ()
     """What was taken for granted about the source, in sentences for people."""
 
@@ -93,17 +96,16 @@ _KINDS = {
 
 
 def photo_row(data: Path, path: str, **fields: Any) -> dict[str, Any]:
-    """A row of `Listing.photos`, without its position.
+    """A row of `Listing.photos`, without its position and labels.
 
     Args:
         data: root of the photos.
         path: of the photo, relative to `data`.
-        fields: columns that are known; the others are read from the file, or unknown.
+        fields: columns that are known; the others are read from the file, or "".
     """
     size, problem = inspect_file(data / path)
     name = source_name(path)
-    unknown = {"person": "", "mask": UNKNOWN, "gender": UNKNOWN, "age": math.nan}
-    return {"image_id": name, "source": name, **unknown, "bytes": size, "problem": problem, **fields}
+    return {"image_id": name, "source": name, "person": "", "bytes": size, "problem": problem, **fields}
 
 
 def photos_below(data: Path) -> Iterator[str]:

@@ -1,71 +1,97 @@
-"""Lists the photos of a source with their labels, without opening a photo. There are five layouts:
+"""Lists the photos of a source with their labels, without opening a photo. How photos may lie:
 
 train    DIR/train.csv (id,gender,race,age,path) and DIR/images/<path>/{mask1..mask5,incorrect_mask,normal}.*
 eval     DIR/info.csv (ImageID,ans) and DIR/images/<ImageID>
 table    a .csv or .parquet file with a column of paths relative to its folder, and labels in others
-classes  DIR/<class>/..., where every sub-folder is named as a mask, a gender or one of the 18 classes is
+classes  a folder for each class, named as a category or one of the headline's classes is; also below train,
+         val and test
 folder   photos in DIR and its sub-folders, without labels
+
+and the published sets of photos of `LAYOUTS`, as they are unpacked.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from faces.labels import UNKNOWN
+from faces.folds import SPLIT
+from faces.labels import CONTEST, LabelSet
 from preprocess.settings import Columns
-from preprocess.sources.classes import class_labels, class_rows
-from preprocess.sources.contest import eval_rows, train_rows
-from preprocess.sources.listing import (
-    COLUMNS,
-    PHOTO_SUFFIXES,
-    Layout,
-    Listing,
-    photo_row,
-    photos_below,
-    source_path,
+from preprocess.sources.classes import folder_source
+from preprocess.sources.contest import eval_source, train_source
+from preprocess.sources.layouts import adience, afdb, celeba, fairface, maskedface, utkface, voc
+from preprocess.sources.listing import BOX, PHOTO_SUFFIXES, Listing, source_path
+from preprocess.sources.persons import name_persons
+from preprocess.sources.proposal import left_out, note_of, propose
+from preprocess.sources.reading import find_labels, read_texts
+from preprocess.sources.source import Layout, Place, Source
+from preprocess.sources.table import is_table, table_source
+
+__all__ = ["Listing", "propose_labels", "scan", "source_path"]
+_CONTEST: Final = {"train": "train.csv", "eval": "info.csv"}
+LAYOUTS: Final[tuple[Layout, ...]] = (
+    fairface.LAYOUT,
+    voc.LAYOUT,
+    adience.LAYOUT,
+    celeba.LAYOUT,
+    afdb.LAYOUT,
+    maskedface.LAYOUT,
+    utkface.LAYOUT,
 )
-from preprocess.sources.table import is_table, table_rows
-
-__all__ = ["COLUMNS", "Listing", "scan", "source_path"]
-_CONTEST = {"train": "train.csv", "eval": "info.csv"}
+"""Published sets of photos. The first that recognises its files reads them."""
 
 
-def scan(data: Path, columns: Columns = Columns()) -> Listing:  # noqa: B008  it is frozen
+def scan(data: Path, columns: Columns = Columns(), labels_file: Path | None = None) -> Listing:  # noqa: B008  it is frozen
     """List the photos of a source.
 
     Args:
         data: a folder, or a table named .csv or .parquet; the layout follows from what it holds.
         columns: names of the columns, where `data` is a table.
+        labels_file: what the photos are labelled with; None for labels.toml beside them, else the contest's.
 
     Raises:
-        ValueError: no such folder or table, no photo in it, a contest folder one level too high, or a table
+        ValueError: no such folder or table, no photo in it, a contest folder one level too high, or a source
             that cannot be trusted (column missing, photo or person twice, a label that is none).
     """
-    notes: list[str] = []
-    if is_table(data) and not data.is_dir():
-        return _listing(data, data.parent, "table", list(table_rows(data, columns, notes)), notes)
-    if not data.is_dir():
+    labels, declared = find_labels(data, labels_file)
+    place = Place(data=data, labels=labels, declared=declared, columns=columns)
+    return _listing(_source(place), place)
+
+
+def propose_labels(data: Path, columns: Columns = Columns()) -> tuple[LabelSet | None, list[str]]:  # noqa: B008
+    """A label set proposed for all that a source tells, and what is left out of it, in words.
+
+    Raises:
+        ValueError: as `scan`, but for labels that nobody knows.
+    """
+    place = Place(data=data, labels=CONTEST, declared=False, columns=columns, proposing=True)
+    source = _source(place)
+    proposed = propose(source, place)
+    return proposed, left_out(source, proposed)
+
+
+def _source(place: Place) -> Source:
+    data = place.data
+    table = is_table(data) and not data.is_dir()
+    if not table and not data.is_dir():
         raise ValueError(f"data={data}: no such folder, and no table named .csv or .parquet")
-    if columns != Columns():
+    if not table and place.columns != Columns():
         raise ValueError(
             f"data={data}: a folder has no columns; --columns goes with a .csv or .parquet table"
         )
-    layout = _contest_layout(data)
-    if layout is not None:
-        return _listing(
-            data, data, layout, list((train_rows if layout == "train" else eval_rows)(data)), notes
-        )
-    paths = list(photos_below(data))
-    labels = class_labels(paths, notes)
-    if labels is not None:
-        return _listing(data, data, "classes", list(class_rows(data, paths, labels)), notes)
-    return _listing(data, data, "folder", [photo_row(data, path) for path in paths], notes)
+    contest = None if table else _contest_layout(data)
+    if contest:
+        return (train_source if contest == "train" else eval_source)(place)
+    for recognises, read in LAYOUTS:
+        if recognises(place):
+            return read(place)
+    return table_source(place) if table else folder_source(place)
 
 
-def _contest_layout(data: Path) -> Layout | None:
+def _contest_layout(data: Path) -> str | None:
     tables = [name for name in _CONTEST.values() if (data / name).is_file()]
     if len(tables) == 2:
         raise ValueError(f"{data}: holds train.csv and info.csv; which one is meant? Move one elsewhere")
@@ -83,31 +109,36 @@ def _contest_layout(data: Path) -> Layout | None:
     return None
 
 
-def _listing(
-    data: Path, folder: Path, layout: Layout, rows: list[dict[str, Any]], notes: list[str]
-) -> Listing:
-    photos = pd.DataFrame(rows)
+def _listing(source: Source, place: Place) -> Listing:
+    photos = pd.DataFrame(source.photos)
     if photos.empty:
-        raise ValueError(f"data={data}: no photos in it ({', '.join(sorted(PHOTO_SUFFIXES))})")
+        raise ValueError(f"data={place.data}: no photos in it ({', '.join(sorted(PHOTO_SUFFIXES))})")
+    labels, columns = read_texts(source, place)
     if (photos.problem != "").all():
         raise ValueError(
-            f"data={data}: none of {len(photos)} photos can be read; the first, {photos.source.iloc[0]}: "
-            f"{photos.problem.iloc[0]}"
+            f"data={place.data}: none of {len(photos)} photos can be read; the first, "
+            f"{photos.source.iloc[0]}: {photos.problem.iloc[0]}"
         )
-    photos = photos.astype({"mask": "int64", "gender": "int64", "age": "float64"})
-    _name_persons(photos, notes)
-    photos.insert(0, "position", range(len(photos)))
-    return Listing(folder, layout, photos[list(COLUMNS)], tuple(notes))
+    names = ["position", "image_id", "source", "person", *place.labels.names, "bytes", "problem"]
+    names += [name for name in (SPLIT, BOX) if name in photos]
+    photos = photos.assign(position=range(len(photos)), **labels)[names]
+    _note_missing(source, place, columns)
+    name_persons(photos, place.labels, place.notes)
+    if note := note_of(source, place, {*columns.values()}):
+        place.notes.append(note)
+    return Listing(source.folder, source.layout, photos, place.labels, tuple(place.notes))
 
 
-def _name_persons(photos: pd.DataFrame, notes: list[str]) -> None:
-    """Make each labelled photo of nobody known a person of its own, since folds are dealt by person."""
-    labelled = (photos["mask"] != UNKNOWN) | (photos.gender != UNKNOWN) | photos.age.notna()
-    alone = labelled & (photos.person == "")
-    photos.loc[alone, "person"] = photos.source[alone]
-    if alone.any():
-        notes.append(
-            f"{alone.sum()} of {len(photos)} photos are of nobody named: each counts as a person of its own, "
-            "so photos of one person may be on both sides of a fold; name the people in a table's column, "
-            "--columns.person"
-        )
+def _note_missing(source: Source, place: Place, columns: dict[str, str]) -> None:
+    """Say which labels a table, or photos for which a label file is given, do not have."""
+    missing = [name for name in place.labels.names if name not in columns]
+    if not missing or not (source.is_table or place.declared):
+        return
+    if not source.is_table:
+        place.notes.append(f"not known of these photos: {', '.join(missing)}")
+        return
+    options: list[Any] = [f"--columns.{name}" for name in missing if hasattr(Columns, name)]
+    options += ["`column` in the label file"] if len(options) < len(missing) else []
+    others = [str(name) for name in source.cells.columns if name not in columns.values()]
+    there = f"; the table also has {', '.join(others)}" if others else ""
+    place.notes.append(f"no column {', '.join(missing)}: not known{there} ({' or '.join(options)})")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
-from faces.labels import GENDERS, MASKS
 from preprocess.settings import Columns
 from preprocess.sources.listing import is_inside, photo_row
-from preprocess.sources.words import Label, is_split, read_label
+from preprocess.sources.reading import match_column
+from preprocess.sources.source import Place, Source, split_of
 
 SUFFIXES = (".csv", ".parquet")
-VALUES: tuple[Label, ...] = ("mask", "gender", "age")
 
 
 def is_table(path: Path) -> bool:
@@ -24,12 +22,13 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, needed: Sequence[str], separator: str = ",") -> pd.DataFrame:
     """A table as text, "" in empty cells.
 
     Args:
         path: .csv in UTF-8, or .parquet.
         needed: columns that must be there.
+        separator: between the cells of a CSV.
 
     Returns:
         Indexed by row number, as errors name it: the header of a CSV is row 1, the first row of a Parquet
@@ -42,7 +41,7 @@ def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
         raise ValueError(f"{path}: no such file")
     is_csv = path.suffix.lower() != ".parquet"
     try:
-        table = _read_csv(path) if is_csv else _read_parquet(path)
+        table = _read_csv(path, separator) if is_csv else _read_parquet(path)
     except (ValueError, OSError, pd.errors.ParserWarning) as error:
         what = "UTF-8 CSV" if is_csv else "Parquet"
         raise ValueError(f"{path}: not readable as a {what} table: {error}") from error
@@ -52,12 +51,13 @@ def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     with warnings.catch_warnings():
         # Rows with a cell too many would lose it, or without `index_col` shift every label by one column.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         table = pd.read_csv(
             path,
+            sep=separator,
             dtype=str,
             keep_default_na=False,
             encoding="utf-8-sig",
@@ -89,10 +89,8 @@ def check_paths(table: pd.DataFrame, column: str, path: Path, root: str) -> None
     """
     if table.empty:
         raise ValueError(f"{path}: no rows")
-    outside = [(row, name) for row, name in table[column].items() if not is_inside(name)]
-    if outside:
-        row, name = outside[0]
-        raise ValueError(f"{path}, row {row}: {column} {name!r} names nothing inside {root}")
+    for row, name in table[column].items():
+        check_inside(name, f"{path}, row {row}: {column}", root)
     first: dict[PurePosixPath, Any] = {}
     for row, name in table[column].items():
         before = first.setdefault(PurePosixPath(name), row)
@@ -100,48 +98,73 @@ def check_paths(table: pd.DataFrame, column: str, path: Path, root: str) -> None
             raise ValueError(f"{path}: {column} {name!r} occurs twice, in rows {before} and {row}")
 
 
-def table_rows(path: Path, columns: Columns, notes: list[str]) -> Iterator[dict[str, Any]]:
-    """The photos of a table, in its order, at paths relative to its folder.
+def check_inside(name: str, where: str, root: str) -> None:
+    """Refuse a path that leads outside of what it is relative to.
 
-    Args:
-        path: of the table.
-        columns: what its columns are called. One that is not there is a label not known, unless its name was
-            changed: then somebody expects it.
-        notes: gets sentences on what was taken for granted.
+    Raises:
+        ValueError: with `where` it is written, and what `root` is.
+    """
+    if not is_inside(name):
+        raise ValueError(f"{where} {name!r} names nothing inside {root}")
+
+
+def table_source(place: Place) -> Source:
+    """The photos of a table, in its order, at paths relative to its folder.
 
     Raises:
         ValueError: the table cannot be trusted: a column expected and missing, a photo twice or outside of
-            the table's folder, a label that is none.
+            the table's folder.
     """
-    given = dataclasses.asdict(columns)
-    usual = dataclasses.asdict(Columns())
+    path, columns = place.data, place.columns
     table = read_table(path, ())
-    for field, name in given.items():
-        if name not in table.columns and (field == "path" or name != usual[field]):
-            raise ValueError(
-                f"{path}: no column {name}; there are {', '.join(table.columns)}: "
-                f"say which it is with --columns.{field} NAME"
-            )
-    table[given["path"]] = [_below(str(cell), path, row) for row, cell in table[given["path"]].items()]
-    check_paths(table, given["path"], path, "the table's folder")
-    known = {field: name for field, name in given.items() if name in table.columns}
-    _note_missing(given, known, table, notes)
-    _note_meanings(known, table, notes)
-    for row, cells in zip(table.index, table[[*known.values()]].to_dict("records"), strict=True):
-        yield _row(path, row, {field: str(cells[name]) for field, name in known.items()}, given)
-
-
-def _row(table: Path, row: int, cells: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
-    labels: dict[str, float] = {}
-    for field in VALUES:
-        try:
-            labels[field] = read_label(field, cells.get(field, ""))
-        except ValueError as error:
-            raise ValueError(f"{table}, row {row}, column {given[field]}: {error}") from error
-    place = str(PurePosixPath(cells["path"]))
-    return photo_row(
-        table.parent, place, image_id=cells["path"], person=cells.get("person", "").strip(), **labels
+    names = {
+        field: _column(field, getattr(columns, field), table, path) for field in ("path", "person", "split")
+    }
+    file = names["path"]
+    assert file is not None
+    table[file] = [_below(str(cell), path, row) for row, cell in table[file].items()]
+    check_paths(table, file, path, "the table's folder")
+    rows = [photo_row(path.parent, str(PurePosixPath(cell)), image_id=cell) for cell in map(str, table[file])]
+    if person := names["person"]:
+        for row, cell in zip(rows, table[person], strict=True):
+            row["person"] = str(cell).strip()
+    taken = {file, person}
+    splits = _splits(table, names["split"])
+    if splits is not None:
+        taken.add(names["split"])
+        for row, split in zip(rows, splits, strict=True):
+            row["split"] = split
+    numbers = [*table.index]
+    return Source(
+        layout="table",
+        folder=path.parent,
+        photos=rows,
+        cells=table.drop(columns=[name for name in taken if name]).reset_index(drop=True),
+        where=lambda row: f"{path}, row {numbers[row]}",
+        is_table=True,
     )
+
+
+def _column(field: str, name: str, table: pd.DataFrame, path: Path) -> str | None:
+    """The column for a path, person or part; one that is not there is an error where somebody expects it."""
+    found = match_column(name, table.columns, str(path))
+    if found is None and (field == "path" or name != getattr(Columns, field)):
+        raise ValueError(
+            f"{path}: no column {name}; there are {', '.join(table.columns)}: "
+            f"say which it is with --columns.{field} NAME"
+        )
+    return found
+
+
+def _splits(table: pd.DataFrame, column: str | None) -> list[str] | None:
+    """Parts of the data by row, or None where the column is not there or holds something else."""
+    if column is None:
+        return None
+    cells = [str(cell) for cell in table[column]]
+    splits = {cell: split_of(cell) for cell in {*cells}}
+    if any(cell.strip() and not split for cell, split in splits.items()) or not any(splits.values()):
+        return None
+    return [splits[cell] for cell in cells]
 
 
 def _below(cell: str, table: Path, row: Any) -> str:
@@ -155,32 +178,3 @@ def _below(cell: str, table: Path, row: Any) -> str:
         f"{table}, row {row}: {cell!r} lies outside of the table's folder {table.parent.absolute()}; move "
         "the table to a folder above its photos, or link the photos' folder beside it and give relative paths"
     )
-
-
-def _note_missing(
-    given: Mapping[str, str], known: Mapping[str, str], table: pd.DataFrame, notes: list[str]
-) -> None:
-    missing = [field for field in VALUES if field not in known]
-    if missing:
-        options = " or ".join(f"--columns.{field}" for field in missing)
-        others = [name for name in table.columns if name not in known.values()]
-        there = f"; the table also has {', '.join(others)}" if others else ""
-        notes.append(
-            f"no column {', '.join(given[field] for field in missing)}: not known{there} ({options})"
-        )
-
-
-def _note_meanings(known: Mapping[str, str], table: pd.DataFrame, notes: list[str]) -> None:
-    """Say what numbers and ranges were taken for: elsewhere 0 may mean another thing."""
-    for field, names in (("mask", MASKS), ("gender", GENDERS)):
-        cells = table[known[field]] if field in known else pd.Series(dtype=str)
-        if cells.str.fullmatch(r"\s*\d(\.0)?\s*").any():
-            meaning = ", ".join(f"{code} is {name}" for code, name in enumerate(names))
-            notes.append(f"numbers in column {known[field]}: {meaning}")
-    if "age" in known:
-        split = table[known["age"]][[is_split(cell) for cell in table[known["age"]]]]
-        if len(split):
-            notes.append(
-                f"{len(split)} photos have an age range such as {split.iloc[0]!r}, which lies in two age "
-                "bands: its middle decides"
-            )

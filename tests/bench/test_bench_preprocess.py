@@ -13,7 +13,7 @@ from bench.preprocess.detect import compare_boxes, overlap, time_detectors
 from bench.preprocess.facenet import facenet_stage
 from bench.preprocess.memory import run_program
 from bench.preprocess.stage import FACENET, Round, run_stage
-from preprocess.sources.scan import COLUMNS, scan
+from preprocess.sources.scan import scan
 from tests.helpers.pictures import save
 from tests.helpers.stage1 import small, small_photos
 
@@ -40,7 +40,7 @@ def test_every_detector_is_timed_as_often_as_asked() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_round_of_the_stage_gives_its_speed_and_split(tmp_path: Path, workers: int) -> None:
     data = small_photos(tmp_path / "data", 300)
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in scan(data).photos.itertuples(index=False)]
+    rows = scan(data).photos.to_dict("records")
     settings = replace(small(data, tmp_path / "cache"), workers=workers)
     own = run_stage(rows, data, settings)
     assert own.speed > 0

@@ -39,22 +39,34 @@ def test_a_folder_named_as_a_class_labels_its_photos(
 
 
 @pytest.mark.parametrize(
-    ("names", "note"),
+    ("names", "message"),
     [
-        (("wear/a.jpg", "beach/b.jpg"), "folders wear are named as classes are, but beach not"),
-        (("wear/a.jpg", "b.jpg"), "but .photos beside the folders. not"),
-        (("0/a.jpg", "1/a.jpg", "2/a.jpg"), "folders 0, 1, 2: numbers of masks, genders or classes"),
+        (
+            ("wear/a.jpg", "beach/b.jpg", "beach/c.jpg"),
+            r'beach mean no label; found: beach 2, wear 1.*label = \["beach", "wear"\]',
+        ),
+        (("wear/a.jpg", "b.jpg"), r"folders wear mean mask, but \(photos beside them\) mean no label"),
+        (("train/wear/a.jpg", "val/beach/b.jpg"), "folders wear mean mask, but beach mean no label"),
     ],
 )
-def test_folders_that_may_be_no_classes_are_without_labels_and_said(
-    tmp_path: Path, names: tuple[str, ...], note: str
+def test_folders_of_which_only_some_are_labels_are_an_error(
+    tmp_path: Path, names: tuple[str, ...], message: str
 ) -> None:
     for name in names:
         touch(tmp_path / name)
+    with pytest.raises(ValueError, match=message):
+        scan(tmp_path)
+
+
+def test_low_numbers_may_be_no_classes_so_photos_are_without_labels_and_it_is_said(tmp_path: Path) -> None:
+    for name in "012":
+        touch(tmp_path / name / "a.jpg")
     listing = scan(tmp_path)
     assert listing.layout == "folder" and (listing.photos["mask"] == -1).all()
-    [found] = listing.notes
-    assert re.search(note, found)
+    assert re.match(
+        "folders 0, 1, 2: numbers of mask, gender, age or classes; taken for none", listing.notes[0]
+    )
+    assert 'label = ["0", "1", "2"]' in listing.notes[1], "proposed, to be named by somebody who knows"
 
 
 def test_numbers_beyond_the_classes_are_only_names(tmp_path: Path) -> None:

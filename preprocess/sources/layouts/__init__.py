@@ -1,0 +1,4 @@
+"""Published sets of photos, each read as it is unpacked: one module a set.
+
+A module has a `LAYOUT`, which recognises the set and reads it, and a line in `preprocess.sources.scan`.
+"""
