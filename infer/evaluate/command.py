@@ -19,10 +19,10 @@ class EvaluateSettings:
 
     Out of fold one model of each recipe answers a photo, where on new photos all folds of it vote: scores of
     new photos are rather better. Each run's best epoch was picked by the photos it is scored on here, which
-    flatters it a little.
+    flatters it a little. It is scored in the task that it votes on, on the photos that are labelled for it.
 
     Writes predictions/<ensemble>/out_of_fold/: scores.json, out_of_fold.parquet (a row a photo, with the
-    probabilities of the 18 classes), evaluation.png and report.html.
+    probabilities of the classes), evaluation.png and report.html.
     """
 
     ensemble: Path

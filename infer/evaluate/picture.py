@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from faces.intervals import estimate
-from faces.labels import FloatArray, IntArray
+from faces.labels import FloatArray, IntArray, Task
 from faces.plots import draw_confusions
 from infer.ensemble.calibration import BINS, bin_of_photos, reliability
 from infer.evaluate.scores import Group, Scores, share_counts
@@ -30,6 +30,7 @@ def draw_evaluation(
     guess: IntArray,
     confidence: FloatArray,
     scores: Scores,
+    task: Task,
     path: Path,
 ) -> None:
     """Write a picture of confusions, reliability, and scores by class and by slice with their intervals.
@@ -37,25 +38,40 @@ def draw_evaluation(
     Args:
         title: what is shown, with its conditions.
         person: [n] numbers of people, from `scores.numbered`.
-        truth: [n] 18-class codes.
-        guess: [n] 18-class codes.
+        truth: [n] classes of the task.
+        guess: [n] classes of the task.
         confidence: [n] probability given to `guess`.
         scores: scores of these answers.
+        task: the task that they answer.
         path: a PNG file.
     """
-    figure = Figure(figsize=(17, 19.5))
+    several = len(task.parts) > 1
+    figure = Figure(figsize=(17, _height(task)))
     figure.set_layout_engine("constrained", w_pad=0.15)
     figure.suptitle(title, fontsize=14)
-    grid = figure.add_gridspec(2, 1, height_ratios=(1.25, 1))
-    draw_confusions(figure.add_subfigure(grid[0]), truth, guess)
-    classes, slices, reliable = figure.add_subfigure(grid[1]).subplots(1, 3, width_ratios=(1.1, 1, 1))
+    if several:
+        grid = figure.add_gridspec(2, 1, height_ratios=(1.25, 1))
+        confusions, beside = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
+        classes, slices, reliable = beside.subplots(1, 3, width_ratios=(1.1, 1, 1))
+        _draw_bars(slices, scores.slices, "macro_f1")
+        slices.set_title("macro F1 of the other factors\nwithin each slice")
+    else:
+        grid = figure.add_gridspec(1, 2, width_ratios=(1, 2.2))
+        confusions, beside = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
+        classes, reliable = beside.subplots(1, 2, width_ratios=(1.1, 1))
+    draw_confusions(confusions, truth, guess, task)
     _draw_bars(classes, {"": scores.classes}, "f1")
     classes.set_title(f"F1 of each class (grey: under {_FEW} people)")
-    _draw_bars(slices, scores.slices, "macro_f1")
-    slices.set_title("macro F1 of the two other factors\nwithin each slice")
     draw_reliability(reliable, person, confidence, truth == guess)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
+
+
+def _height(task: Task) -> float:
+    """Inches: a row of panels for a single factor, else confusions above all others, both as high as the
+    classes need."""
+    count = len(task.classes)
+    return max(6.0, 2 + 0.35 * count) if len(task.parts) == 1 else 9 + 10.5 * count / 18
 
 
 def _draw_bars(axes: Axes, groups: Mapping[str, Sequence[Group]], key: str) -> None:

@@ -20,9 +20,11 @@ from train.engine.compute import PredictCompute
 class StandingsSettings:
     """Compare ensembles that were trained on the same folds of one cache.
 
-    For each: macro F1 out of fold with its interval over people, the gain over its best member that tells
-    all 18 classes and over the original photo alone, F1 of people of 60 and older, how many networks answer
-    a new photo and how many images each sees of it, their parameters, and photos/s of all of them together.
+    For each: macro F1 out of fold with its interval over people, the gain over its best member that alone
+    tells the task voted on and over the original photo alone, F1 of the last band of a number (people of 60
+    and older, for example), how many networks answer a new photo and how many images each sees of it, their
+    parameters, and photos/s of all of them together. Ensembles that vote on different tasks stand in tables
+    of their own, as their scores cannot be compared.
     """
 
     ensembles: tuple[Path, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,14 @@ class Standing:
     """Scores and costs of one ensemble."""
 
     name: str
+    space: str
+    """The task that it votes on and is scored in; "" for the labels' headline."""
     macro_f1: Estimate
-    """Macro F1 over the 18 classes."""
-    senior_f1: Estimate
-    """F1 of the age band >=60."""
+    """Macro F1 over the task's classes."""
+    last_bands: Mapping[str, Estimate]
+    """F1 of the last band of each factor that is a number, by its short name: 60+."""
     best: str
-    """The member that scores best alone, of several that tell the 18 classes; "" of a single one or none."""
+    """The member that scores best alone, of several that tell the task; "" of a single one or none."""
     over_best: Estimate | None
     """The gain over that member; None where there is none."""
     over_original: Estimate | None
@@ -40,33 +42,49 @@ class Standing:
     """Photos/s of all networks and views; NaN where not measured."""
 
 
+def by_space(standings: Sequence[Standing]) -> dict[str, list[Standing]]:
+    """Those of each space, in their order: only these can be compared."""
+    return {
+        space: [standing for standing in standings if standing.space == space]
+        for space in dict.fromkeys(standing.space for standing in standings)
+    }
+
+
 def print_standings(standings: Sequence[Standing], cache: Path, console: Console) -> None:
-    """Print the table.
+    """Print a table for each space.
 
     Args:
         standings: at least one.
         cache: named in the heading.
         console: where to print.
     """
-    rows = [_cells(standing) for standing in standings]
-    table = Table(title=f"out of fold on {cache}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, justify="left" if name == "ensemble" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row.values())
-    print_whole(table, console)
+    for space, mine in by_space(standings).items():
+        rows = [_cells(standing) for standing in mine]
+        title = f"out of fold on {cache}{space and f', task {space}'}"
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for name in rows[0]:
+            table.add_column(name, justify="left" if name == "ensemble" else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row.values())
+        print_whole(table, console)
 
 
 def markdown_table(standings: Sequence[Standing]) -> str:
-    """The table in Markdown, with a line on its intervals.
+    """A table for each space in Markdown, and a line on their intervals.
 
     Args:
         standings: at least one.
     """
-    rows = [_cells(standing) for standing in standings]
-    lines = [list(rows[0]), ["---"] + ["---:"] * (len(rows[0]) - 1), *(list(row.values()) for row in rows)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\nIn brackets 95 % intervals over people, {DRAWS:,} draws. Made by `make standings`."
+    parts = []
+    for space, mine in by_space(standings).items():
+        rows = [_cells(standing) for standing in mine]
+        head = [list(rows[0]), ["---"] + ["---:"] * (len(rows[0]) - 1)]
+        lines = "\n".join(
+            f"| {' | '.join(line)} |" for line in [*head, *(list(row.values()) for row in rows)]
+        )
+        parts.append(f"Task `{space}`:\n\n{lines}" if space else lines)
+    note = f"In brackets 95 % intervals over people, {DRAWS:,} draws. Made by `make standings`."
+    return "\n\n".join([*parts, note])
 
 
 def _cells(standing: Standing) -> dict[str, str]:
@@ -74,7 +92,7 @@ def _cells(standing: Standing) -> dict[str, str]:
     return {
         "ensemble": standing.name,
         "macro F1": str(standing.macro_f1),
-        "F1 60+": f"{standing.senior_f1.value:.3f}",
+        **{f"F1 {band}": f"{f1.value:.3f}" for band, f1 in standing.last_bands.items()},
         "over its best member": over_best,
         "gain of its views": standing.over_original.signed if standing.over_original else "–",
         "networks x images": f"{standing.networks} x {standing.images}",

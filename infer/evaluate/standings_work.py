@@ -11,11 +11,9 @@ from rich.console import Console
 
 from faces.cache import Cache
 from faces.intervals import estimate, gain, pooled_f1
-from faces.labels import FloatArray, IntArray, covers_classes
 from infer.ensemble.tree import Ensemble, Leaf
-from infer.ensemble.vote import count_votes
-from infer.evaluate.panels import plan_of_ensemble, predict_out_of_fold
-from infer.evaluate.scores import class_counts, numbered, senior_counts
+from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
+from infer.evaluate.scores import band_counts, last_bands
 from infer.evaluate.standings_table import Standing
 from infer.predict.heads import Panels
 from infer.predict.networks import NetworkGroup, load_network
@@ -34,7 +32,7 @@ def compare_ensembles(
     photos: int,
     compute: PredictCompute,
 ) -> list[Standing]:
-    """Score ensembles out of fold, the best first.
+    """Score ensembles out of fold, each in the space that it votes on: spaces apart, the best of each first.
 
     Args:
         ensembles: the ensembles to compare.
@@ -50,28 +48,36 @@ def compare_ensembles(
     standings = []
     for ensemble in ensembles:
         console.print(f"{ensemble.name} ...", style="dim", highlight=False)
-        plan = plan_of_ensemble(ensemble, runs, cache)
-        panels = predict_out_of_fold(plan, ensemble.views, compute, console)
-        rate = _measure_rate(ensemble, plan, photos, compute) if photos else float("nan")
-        standings.append(_standing(ensemble, plan, panels, rate))
-    return sorted(standings, key=lambda standing: -standing.macro_f1.value)
+        scored = plan_of_ensemble(ensemble, runs, cache)
+        if scored.note:
+            console.print(f"{ensemble.name}: {scored.note}", style="dim", highlight=False, soft_wrap=True)
+        panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console)
+        rate = _measure_rate(ensemble, scored.plan, photos, compute) if photos else float("nan")
+        standings.append(_standing(ensemble, scored, panels, rate))
+    # The labels' headline first; only ensembles of one space can be compared.
+    return sorted(standings, key=lambda standing: (standing.space, -standing.macro_f1.value))
 
 
-def _standing(ensemble: Ensemble, plan: OutOfFold, panels: Panels, rate: float) -> Standing:
-    person, truth = numbered(plan.photos["person"]), plan.photos["class18"].to_numpy(np.int64)
-    guess = count_votes(ensemble.root, panels).classes
-    mine = class_counts(person, truth, guess)
-    alone = _alone(plan, panels, person, truth)
+def _standing(ensemble: Ensemble, scored: Scored, panels: Panels, rate: float) -> Standing:
+    guess = scored.answers(ensemble.root, panels)
+    mine = scored.counts(guess)
+    telling = scored.telling() if len(scored.plan.runs) > 1 else []
+    alone = {name: scored.counts(scored.answers(Leaf(name), panels)) for name in telling}
     best = max(alone, key=lambda name: pooled_f1([alone[name]]), default="")
     over_original = None
     if ensemble.views != ORIGINAL:
-        guessed = count_votes(ensemble.root, plan.stored()).classes
-        over_original = gain([mine], [class_counts(person, truth, guessed)])
-    every = [run for folds in plan.runs.values() for run in folds]
+        guessed = scored.answers(ensemble.root, scored.plan.stored())
+        over_original = gain([mine], [scored.counts(guessed)])
+    every = [run for folds in scored.plan.runs.values() for run in folds]
+    person, truth, task = scored.person, scored.truth, scored.task
     return Standing(
         name=ensemble.name,
+        space=task.name if scored.said else "",
         macro_f1=estimate([mine]),
-        senior_f1=estimate([senior_counts(person, truth, guess)["f1"]]),
+        last_bands={
+            band: estimate([band_counts(person, truth, guess, task, factor)["f1"]])
+            for factor, band in last_bands(task).items()
+        },
         best=best,
         over_best=gain([mine], [alone[best]]) if best else None,
         over_original=over_original,
@@ -80,15 +86,6 @@ def _standing(ensemble: Ensemble, plan: OutOfFold, panels: Panels, rate: float) 
         parameters=sum(count_parameters(run.path) or 0 for run in every),
         rate=rate,
     )
-
-
-def _alone(plan: OutOfFold, panels: Panels, person: IntArray, truth: IntArray) -> dict[str, FloatArray]:
-    """Counts of each recipe that tells the 18 classes, where there are several recipes."""
-    return {
-        name: class_counts(person, truth, count_votes(Leaf(name), panels).classes)
-        for name, runs in plan.runs.items()
-        if len(plan.runs) > 1 and covers_classes(runs[0].card.recipe.tasks)
-    }
 
 
 def _measure_rate(ensemble: Ensemble, plan: OutOfFold, photos: int, compute: PredictCompute) -> float:

@@ -10,7 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from faces.factors import Number
 from faces.intervals import DRAWS, Estimate
+from faces.labels import Task
 from faces.terminal import print_whole
 from infer.ensemble.calibration import BINS
 from infer.evaluate.scores import Group, Scores
@@ -18,7 +20,7 @@ from infer.evaluate.scores import Group, Scores
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """A recipe of the ensemble that tells the 18 classes alone."""
+    """A recipe of the ensemble that alone tells the task that is voted on."""
 
     recipe: str
     macro_f1: Estimate
@@ -53,7 +55,7 @@ class Evaluation:
     """Expected calibration error over `BINS` bins of equally many photos."""
     log_loss: float
     members: tuple[Member, ...]
-    """Recipes that tell the 18 classes, the best first; none where the ensemble has one recipe."""
+    """Recipes that alone tell the task voted on, the best first; none where the ensemble has one recipe."""
     views: Views | None
     """What its views gain; None where it has the original alone."""
 
@@ -68,19 +70,37 @@ class Section:
     note: str = ""
 
 
-def sections(evaluation: Evaluation) -> list[Section]:
-    """All tables of an evaluation, the most important first."""
+def sections(evaluation: Evaluation, task: Task) -> list[Section]:
+    """All tables of an evaluation, the most important first.
+
+    Args:
+        evaluation: what is shown.
+        task: the task that was voted on.
+    """
     scores = evaluation.scores
     found = [
         _whole(evaluation),
         *([_members(evaluation)] if evaluation.members else []),
         *([_views(evaluation.views)] if evaluation.views else []),
-        _groups("people of 60 and older", [scores.seniors]),
+        *(_groups(_last_band(task, factor), [group]) for factor, group in scores.last_bands.items()),
         _groups("classes", scores.classes),
+        *(_groups(f"photos by {factor}", groups) for factor, groups in scores.slices.items()),
     ]
-    found += [_groups(f"photos by {factor}", groups) for factor, groups in scores.slices.items()]
-    note = "macro_f1 of photos by a factor is over the classes of the two others: compare within a table only"
+    if not scores.slices:
+        return found
+    note = (
+        "macro_f1 of photos by a factor is over the classes of the other factors: compare within a table only"
+    )
     return [*found[:-1], dataclasses.replace(found[-1], note=note)]
+
+
+def _last_band(task: Task, factor: str) -> str:
+    """Heading of the scores of a number's last band."""
+    [part] = [part for part in task.parts if part.factor.name == factor]
+    assert isinstance(part.factor, Number)
+    edge = f"{part.edges[-1]:g}"
+    years = part.factor.unit == "years"
+    return f"people of {edge} and older" if years else f"photos with {factor} of {edge} and more"
 
 
 def _whole(evaluation: Evaluation) -> Section:
@@ -138,8 +158,13 @@ def print_sections(shown: Sequence[Section], console: Console) -> None:
             console.print(section.note, highlight=False, soft_wrap=True, style="dim")
 
 
-def render_page(evaluation: Evaluation) -> str:
-    """The page as HTML; it shows evaluation.png from beside it and loads nothing else."""
+def render_page(evaluation: Evaluation, task: Task) -> str:
+    """The page as HTML; it shows evaluation.png from beside it and loads nothing else.
+
+    Args:
+        evaluation: what is shown.
+        task: the task that was voted on.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -150,4 +175,4 @@ def render_page(evaluation: Evaluation) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("page.html.j2")
-    return template.render(evaluation=evaluation, sections=sections(evaluation))
+    return template.render(evaluation=evaluation, sections=sections(evaluation, task))

@@ -15,18 +15,18 @@ from rich.console import Console
 
 from faces.cache import Cache
 from faces.intervals import estimate, gain
-from faces.labels import CLASS_NAMES, FloatArray, IntArray, covers_classes
+from faces.labels import FloatArray
 from faces.terminal import step_progress
 from faces.writer import write_atomically
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Ensemble, Leaf
-from infer.ensemble.vote import Verdict, count_votes
-from infer.evaluate.panels import plan_of_ensemble, predict_out_of_fold
+from infer.ensemble.vote import Verdict
+from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
 from infer.evaluate.picture import draw_evaluation
-from infer.evaluate.scores import class_counts, confidence_of, count_groups, numbered, score, share_counts
+from infer.evaluate.scores import confidence_of, count_groups, score, share_counts
 from infer.evaluate.table import Evaluation, Member, Views, print_sections, render_page, sections
 from infer.predict.heads import Panels
-from infer.predict.out_of_fold import ORIGINAL, OutOfFold
+from infer.predict.out_of_fold import ORIGINAL
 from infer.predict.views import count_of
 from train.engine.compute import PredictCompute
 
@@ -47,33 +47,32 @@ def evaluate(
         ValueError: as `plan_of_ensemble`.
     """
     console = Console()
-    plan = plan_of_ensemble(ensemble, runs, cache)
-    panels = predict_out_of_fold(plan, ensemble.views, compute, console)
+    scored = plan_of_ensemble(ensemble, runs, cache)
+    panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console)
     with step_progress("groups", console=console, transient=True) as progress:
-        groups = count_groups(plan.photos["class18"].to_numpy(np.int64))
-        bar = progress.add_task("drawing people", total=groups)
-        verdict = count_votes(ensemble.root, panels)
-        evaluation = _evaluated(ensemble, plan, panels, verdict, lambda: progress.advance(bar))
+        bar = progress.add_task("drawing people", total=count_groups(scored.truth, scored.task))
+        verdict = scored.vote(ensemble.root, panels)
+        evaluation = _evaluated(ensemble, scored, panels, verdict, lambda: progress.advance(bar))
     folder = predictions / ensemble.name / "out_of_fold"
     folder.mkdir(parents=True, exist_ok=True)
-    _write(evaluation, plan, verdict, folder)
-    print_sections(sections(evaluation), console)
+    _write(evaluation, scored, verdict, folder)
+    print_sections(sections(evaluation, scored.task), console)
     for name, value in evaluation.conditions.items():
         console.print(f"{name}: {value}", highlight=False, soft_wrap=True, style="dim")
     files = "report.html, evaluation.png, scores.json, out_of_fold.parquet"
     console.print(f"written to {folder}: {files}", highlight=False, soft_wrap=True)
 
 
-def _out_of_fold_table(photos: pd.DataFrame, verdict: Verdict) -> pd.DataFrame:
-    """Columns key, ImageID, person, fold, mask, gender, age (true labels), ans, and a probability a class.
+def _out_of_fold_table(scored: Scored, verdict: Verdict) -> pd.DataFrame:
+    """Columns key, ImageID, person, fold, each factor's true labels, ans, and a probability a class.
 
     Args:
-        photos: `OutOfFold.photos`.
+        scored: the plan, all photos of which have a row, and the task.
         verdict: the ensemble's answers to them.
     """
-    known = photos[["key", "image_id", "person", "fold", "mask", "gender", "age"]]
-    table = known.rename(columns={"image_id": "ImageID"}).assign(ans=verdict.classes)
-    probabilities = pd.DataFrame(verdict.probabilities.astype(np.float32), columns=CLASS_NAMES)
+    facts = ["key", "image_id", "person", "fold", *scored.labels.names]
+    table = scored.plan.photos[facts].rename(columns={"image_id": "ImageID"}).assign(ans=verdict.classes)
+    probabilities = pd.DataFrame(verdict.probabilities.astype(np.float32), columns=scored.task.columns)
     return pd.concat([table, probabilities], axis=1)
 
 
@@ -88,12 +87,26 @@ def _plain_numbers(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _conditions(ensemble: Ensemble, plan: OutOfFold) -> dict[str, str]:
+def _scores_table(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON can hold it."""
+    table: dict[str, Any] = _plain_numbers(evaluation)
+    scores = table["scores"]
+    # A task's only number is `seniors`, the name that readers of the contest's scores know.
+    if len(evaluation.scores.last_bands) == 1:
+        [seniors] = scores.pop("last_bands").values()
+        table["scores"] = {"overall": scores.pop("overall"), "seniors": seniors, **scores}
+    return table
+
+
+def _conditions(ensemble: Ensemble, scored: Scored) -> dict[str, str]:
     """What must be known to read scores: data, folds, views, and what flatters them."""
+    plan = scored.plan
     cards = [mine[0].card for mine in plan.runs.values()]
     card = cards[0]
     return {
         "ensemble": ensemble.about or ensemble.name,
+        **({"task": scored.said} if scored.said else {}),
+        **({"labels": scored.note} if scored.note else {}),
         "recipes": ", ".join(plan.runs),
         "views": " + ".join(ensemble.views),
         "cache": f"{plan.cache.folder}, {plan.cache.identity[:12]}",
@@ -104,14 +117,13 @@ def _conditions(ensemble: Ensemble, plan: OutOfFold) -> dict[str, str]:
 
 
 def _evaluated(
-    ensemble: Ensemble, plan: OutOfFold, panels: Panels, verdict: Verdict, advance: Callable[[], object]
+    ensemble: Ensemble, scored: Scored, panels: Panels, verdict: Verdict, advance: Callable[[], object]
 ) -> Evaluation:
-    person, truth = numbered(plan.photos["person"]), plan.photos["class18"].to_numpy(np.int64)
-    mine = class_counts(person, truth, verdict.classes)
+    plan, truth, answers = scored.plan, scored.truth, scored.part(verdict)
+    mine = scored.counts(answers.classes)
     views = None
     if ensemble.views != ORIGINAL:
-        plain = count_votes(ensemble.root, plan.stored()).classes
-        alone = class_counts(person, truth, plain)
+        alone = scored.counts(scored.answers(ensemble.root, plan.stored()))
         views = Views(
             names=ensemble.views,
             images=count_of(ensemble.views) * len(plan.runs),
@@ -121,51 +133,48 @@ def _evaluated(
         )
     return Evaluation(
         ensemble=ensemble.name,
-        conditions=_conditions(ensemble, plan),
-        scores=score(person, truth, verdict.classes, advance),
-        ece=reliability(confidence_of(verdict), verdict.classes == truth).error,
-        log_loss=log_loss(verdict.probabilities, truth),
-        members=tuple(_member_scores(plan, panels, person, truth, mine)) if len(plan.runs) > 1 else (),
+        conditions=_conditions(ensemble, scored),
+        scores=score(scored.person, truth, answers.classes, scored.task, advance),
+        ece=reliability(confidence_of(answers), answers.classes == truth).error,
+        log_loss=log_loss(answers.probabilities, truth),
+        members=tuple(_member_scores(scored, panels, mine)) if len(plan.runs) > 1 else (),
         views=views,
     )
 
 
-def _member_scores(
-    plan: OutOfFold, panels: Panels, person: IntArray, truth: IntArray, ensemble: FloatArray
-) -> list[Member]:
-    """Recipes that tell the 18 classes alone, the best first."""
+def _member_scores(scored: Scored, panels: Panels, ensemble: FloatArray) -> list[Member]:
+    """Recipes that alone tell the task, the best first."""
     found = []
-    everyone = np.ones(len(truth), bool)
-    for recipe, runs in plan.runs.items():
-        if not covers_classes(runs[0].card.recipe.tasks):
-            continue
-        guess = count_votes(Leaf(recipe), panels).classes
-        counts = class_counts(person, truth, guess)
+    everyone = np.ones(len(scored.truth), bool)
+    for recipe in scored.telling():
+        guess = scored.answers(Leaf(recipe), panels)
+        counts = scored.counts(guess)
         found.append(
             Member(
                 recipe=recipe,
                 macro_f1=estimate([counts]),
-                accuracy=estimate([share_counts(person, guess == truth, everyone)]),
+                accuracy=estimate([share_counts(scored.person, guess == scored.truth, everyone)]),
                 gain=gain([ensemble], [counts]),
             )
         )
     return sorted(found, key=lambda member: -member.macro_f1.value)
 
 
-def _write(evaluation: Evaluation, plan: OutOfFold, verdict: Verdict, folder: Path) -> None:
-    table = _out_of_fold_table(plan.photos, verdict)
+def _write(evaluation: Evaluation, scored: Scored, verdict: Verdict, folder: Path) -> None:
+    table = _out_of_fold_table(scored, verdict)
     write_atomically(folder / "out_of_fold.parquet", table.to_parquet(index=False))
-    text = json.dumps(_plain_numbers(evaluation), indent=1)
+    text = json.dumps(_scores_table(evaluation), indent=1)
     write_atomically(folder / "scores.json", text.encode())
-    overall = evaluation.scores.overall
+    answers, overall = scored.part(verdict), evaluation.scores.overall
     draw_evaluation(
-        f"{evaluation.ensemble}, out of fold: macro F1 {overall.scores['macro_f1']} "
+        f"{evaluation.ensemble}, out of fold: macro F1{scored.of_task} {overall.scores['macro_f1']} "
         f"over {overall.photos:,} photos of {overall.people:,} people",
-        numbered(plan.photos["person"]),
-        plan.photos["class18"].to_numpy(np.int64),
-        verdict.classes,
-        confidence_of(verdict),
+        scored.person,
+        scored.truth,
+        answers.classes,
+        confidence_of(answers),
         evaluation.scores,
+        scored.task,
         folder / "evaluation.png",
     )
-    write_atomically(folder / "report.html", render_page(evaluation).encode())
+    write_atomically(folder / "report.html", render_page(evaluation, scored.task).encode())

@@ -20,9 +20,9 @@ class TuneSettings:
 
     Weights of the vote at the root (or at a composition's parts, or below an override) come from greedy
     selection with replacement by log-loss, its temperature from least log-loss, an override's threshold from
-    the largest macro F1. The honest score is nested: photos of each fold are answered by values fitted
-    without them. What is written is fitted on all photos; its own score on them is too good, and both are
-    shown. Draws a picture beside the written file.
+    the largest macro F1, all in the task that is voted on. The honest score is nested: photos of each fold
+    are answered by values fitted without them. What is written is fitted on all photos; its own score on them
+    is too good, and both are shown. Draws a picture beside the written file.
     """
 
     ensemble: Path

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from faces.labels import IntArray
 from infer.ensemble.tree import Node
-from infer.ensemble.vote import Ballot, Verdict, count_votes
-from infer.predict.heads import Panels
+from infer.ensemble.vote import Ballot, Verdict
+from infer.tune.answered import Answered
 from infer.tune.choices import FITTED, Criterion, Fitted
 from infer.tune.fit import fit
 from infer.tune.greedy import Selection, select_members, weighted_vote
@@ -33,8 +33,7 @@ class Tuned:
 
 def tune(
     root: Node,
-    panels: Panels,
-    truths: Mapping[str, IntArray],
+    given: Answered,
     fold: IntArray,
     fitted: Sequence[Fitted] = FITTED,
     advance: Callable[[], object] = lambda: None,
@@ -43,25 +42,25 @@ def tune(
 
     Args:
         root: the tree whose values are fitted.
-        panels: out of fold, one voter a recipe, over n photos.
-        truths: [n] classes by task, `UNKNOWN` where not labelled.
-        fold: [n] number of each photo's fold, at least two different ones.
+        given: n photos and their answers.
+        fold: [n] number of each photo's fold; at least two have photos labelled for the root's task.
         fitted: which values are fitted.
-        advance: called after each of the folds + 1 fits.
+        advance: called after each of the fits: one for each fold with labelled photos, and one more.
 
     Raises:
         ValueError: one fold only.
     """
-    numbers = _numbers(fold, "values fitted on it have")
+    everyone = np.arange(len(fold))
+    numbers = _numbers(fold[given.labelled(everyone, given.space)], "values fitted on it have")
     trees: dict[int, Node] = {}
-    nested = count_votes(root, panels)
+    nested = given.vote(root, given.space)
     for number in numbers:
-        trees[number] = fit(root, panels, truths, np.flatnonzero(fold != number), fitted)
-        nested = _replaced(nested, count_votes(trees[number], panels), fold == number)
+        trees[number] = fit(root, given, np.flatnonzero(fold != number), fitted)
+        nested = _replaced(nested, given.vote(trees[number], given.space), fold == number)
         advance()
-    whole = fit(root, panels, truths, np.arange(len(fold)), fitted)
+    whole = fit(root, given, everyone, fitted)
     advance()
-    return Tuned(folds=trees, whole=whole, nested=nested, apparent=count_votes(whole, panels))
+    return Tuned(folds=trees, whole=whole, nested=nested, apparent=given.vote(whole, given.space))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,17 +12,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from faces.intervals import estimate
-from faces.labels import UNKNOWN, IntArray
+from faces.labels import UNKNOWN
 from infer.ensemble.calibration import log_loss, tempered
 from infer.ensemble.tree import Node, Override, Vote
-from infer.ensemble.vote import Verdict, count_votes
+from infer.ensemble.vote import Verdict
+from infer.evaluate.panels import Scored
 from infer.evaluate.picture import draw_reliability
-from infer.evaluate.scores import class_counts, confidence_of
-from infer.predict.heads import Panels
-from infer.tune.fit import category_of, fitted_nodes, flips_of
+from infer.evaluate.scores import confidence_of
+from infer.tune.answered import Answered
+from infer.tune.fit import flips_of, thresholds_of
 from infer.tune.nested import Tuned
 from infer.tune.table import names_of
-from infer.tune.threshold import score_thresholds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,12 +44,10 @@ class PictureData:
     tuned: Tuned
     untuned: Verdict
     """Answers of `root`."""
-    panels: Panels
-    """Out of fold, one voter a recipe."""
-    truths: Mapping[str, IntArray]
-    """[n] classes by task, `UNKNOWN` where not labelled."""
-    person: IntArray
-    """[n] numbers of people."""
+    given: Answered
+    """The photos and what they were answered."""
+    scored: Scored
+    """The same photos; of them those that are scored."""
 
 
 def draw_tuning(data: PictureData, title: str, path: Path) -> None:
@@ -60,37 +58,44 @@ def draw_tuning(data: PictureData, title: str, path: Path) -> None:
         title: what is shown, with its conditions.
         path: a PNG file.
     """
-    before, whole = fitted_nodes(data.root), fitted_nodes(data.tuned.whole)
-    folds = list(zip(*(fitted_nodes(tree) for tree in data.tuned.folds.values()), strict=True))
+    before, whole = data.given.fitted_nodes(data.root), data.given.fitted_nodes(data.tuned.whole)
+    folds = list(zip(*(data.given.fitted_nodes(tree) for tree in data.tuned.folds.values()), strict=True))
     figure = Figure(figsize=(14, 4.8 * (len(before) + 1) + 0.6))
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.15)
     figure.suptitle(title, fontsize=12)
     rows = figure.subplots(len(before) + 1, 2, squeeze=False)
-    for axes, (space, old), (_, new), named in zip(rows, before, whole, folds, strict=False):
+    for axes, (task, old), (_, new), named in zip(rows, before, whole, folds, strict=False):
         fits = [node for _, node in named]
         if isinstance(old, Override) and isinstance(new, Override):
-            _draw_threshold(axes, data, old, new, [node for node in fits if isinstance(node, Override)])
+            _draw_threshold(axes, data, task, old, new, [node for node in fits if isinstance(node, Override)])
         elif isinstance(old, Vote) and isinstance(new, Vote):
             votes = [node for node in fits if isinstance(node, Vote)]
-            _draw_weights(axes[0], space, old, new, votes)
-            _draw_temperature(axes[1], data, space, new, votes)
-    truth = data.truths["class18"]
-    answers = {"untuned": data.untuned, "tuned, nested": data.tuned.nested}
+            _draw_weights(axes[0], task, old, new, votes)
+            _draw_temperature(axes[1], data, task, new, votes)
+    scored = data.scored
+    answers = {"untuned": scored.part(data.untuned), "tuned, nested": scored.part(data.tuned.nested)}
     for place, (name, verdict) in zip(rows[-1], answers.items(), strict=True):
-        draw_reliability(place, data.person, confidence_of(verdict), verdict.classes == truth, name)
+        right = verdict.classes == scored.truth
+        draw_reliability(place, scored.person, confidence_of(verdict), right, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
 
 
 def _draw_threshold(
-    axes: Sequence[Axes], data: PictureData, old: Override, new: Override, folds: Sequence[Override]
+    axes: Sequence[Axes],
+    data: PictureData,
+    task: str,
+    old: Override,
+    new: Override,
+    folds: Sequence[Override],
 ) -> None:
     """Draw macro F1 with its band, and beside it what it is traded for."""
-    truth = data.truths["class18"]
-    flips = flips_of(new, data.panels)
-    scores = score_thresholds(flips, truth, *category_of(new))
+    scored = dataclasses.replace(data.scored, task=data.given.labels.task(task))
+    rows = np.flatnonzero(scored.known)
+    flips, scores = flips_of(new, data.given, task).part(rows), thresholds_of(new, data.given, rows, task)
     places = np.unique(np.linspace(0, len(scores.above) - 1, _POINTS).round().astype(int))
-    bands = [estimate([class_counts(data.person, truth, flips.answers(scores.above[p]))]) for p in places]
+    bands = [estimate([scored.counts(flips.answers(scores.above[p]))]) for p in places]
+    macro = f"macro F1, {len(scored.task.classes)} classes"
     left, right = axes
     left.fill_between(
         scores.above[places],
@@ -100,12 +105,12 @@ def _draw_threshold(
         label="95 % over people",
     )
     left.plot(scores.above, scores.macro_f1, color="tab:blue")
-    left.set_ylabel("macro F1, 18 classes")
+    left.set_ylabel(macro)
     _mark(left, old.above, new.above, [node.above for node in folds])
     left.set_title(f"threshold of {new.category} by task {new.task}, over the base fitted on all")
     for name, values in {"recall": scores.recall, "precision": scores.precision}.items():
         right.plot(scores.above, values, label=f"{name} of {new.category}")
-    right.plot(scores.above, scores.macro_f1, color="black", linestyle="--", label="macro F1, 18 classes")
+    right.plot(scores.above, scores.macro_f1, color="black", linestyle="--", label=macro)
     right.axvline(new.above, color=_ALL, linewidth=1)
     right.set_ylim(0, 1)
     right.set_title(f"what is traded: recall, precision and macro F1 ({new.category})")
@@ -123,7 +128,7 @@ def _mark(axes: Axes, old: float, new: float, folds: Sequence[float]) -> None:
     axes.plot(folds, [bottom] * len(folds), "^", color=_FOLD, clip_on=False, label="fitted without a fold")
 
 
-def _draw_weights(axes: Axes, space: str, old: Vote, new: Vote, folds: Sequence[Vote]) -> None:
+def _draw_weights(axes: Axes, task: str, old: Vote, new: Vote, folds: Sequence[Vote]) -> None:
     """Draw each member's share of the vote."""
     names = names_of(old)
     shares = [dict(zip(names_of(vote), vote.shares, strict=True)) for vote in (old, new, *folds)]
@@ -138,16 +143,16 @@ def _draw_weights(axes: Axes, space: str, old: Vote, new: Vote, folds: Sequence[
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.set_xlabel("share of the vote")
-    axes.set_title(f"weights ({space})")
+    axes.set_title(f"weights ({task})")
     axes.legend(fontsize=9)
     axes.grid(axis="x", alpha=0.3)
 
 
-def _draw_temperature(axes: Axes, data: PictureData, space: str, new: Vote, folds: Sequence[Vote]) -> None:
+def _draw_temperature(axes: Axes, data: PictureData, task: str, new: Vote, folds: Sequence[Vote]) -> None:
     """Draw log-loss at every temperature."""
-    truth = data.truths[space]
+    truth = data.given.truth(task)
     labelled = truth != UNKNOWN
-    plain = count_votes(dataclasses.replace(new, temperature=1.0), data.panels, space).probabilities
+    plain = data.given.vote(dataclasses.replace(new, temperature=1.0), task).probabilities
     fits = [new.temperature, *(vote.temperature for vote in folds)]
     grid = np.geomspace(min(1 / _WARMEST, *fits), max(_WARMEST, *fits), 80)
     losses = [log_loss(tempered(plain[labelled], t), truth[labelled]) for t in grid]
@@ -158,6 +163,6 @@ def _draw_temperature(axes: Axes, data: PictureData, space: str, new: Vote, fold
     _mark(axes, 1.0, new.temperature, fits[1:])
     axes.set_xlabel("temperature")
     axes.set_ylabel("log-loss")
-    axes.set_title(f"temperature of the fitted vote ({space})")
+    axes.set_title(f"temperature of the fitted vote ({task})")
     axes.legend(fontsize=9)
     axes.grid(alpha=0.3)

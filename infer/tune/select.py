@@ -17,10 +17,11 @@ from train.engine.compute import PredictCompute
 class SelectSettings:
     """Choose recipes for a soft vote by greedy selection with replacement (Caruana et al., 2004).
 
-    The library is every recipe in a folder of runs that tells the 18 classes, left nobody out and was trained
-    on this cache. The vote starts with the recipes that score best together in the order of their own scores,
-    and grows by the one that helps most; how often a recipe was taken is its weight. The honest score is by
-    nested folds: photos of each fold are answered by what was selected without them.
+    The library is every recipe in a folder of runs that was trained on this cache, left people out and tells
+    the task voted on: the one that tells most factors of those that the recipes tell, or the one you name.
+    The vote starts with the recipes that score best together in the order of their own scores, and grows by
+    the one that helps most; how often a recipe was taken is its weight. The honest score is by nested folds:
+    photos of each fold are answered by what was selected without them.
 
     Writes the ensemble and, beside it, a picture of score against size.
     """
@@ -29,6 +30,8 @@ class SelectSettings:
     """The cache that all recipes were trained on."""
     runs: Path = Path("runs")
     """Folder of the library's runs."""
+    task: str = ""
+    """The task voted on; left out, what tells most factors of what any recipe tells."""
     by: Criterion = "macro_f1"
     """What is improved; the other decides between equals. log_loss overfits less where people are few."""
     size: int = 30
@@ -54,6 +57,7 @@ def run(settings: SelectSettings) -> None:
     select_ensemble(
         cache,
         runs=settings.runs,
+        task=settings.task,
         by=settings.by,
         size=settings.size,
         views=settings.views,

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from faces.intervals import estimate
-from faces.labels import FloatArray, IntArray
-from infer.evaluate.scores import class_counts
+from faces.labels import FloatArray
+from infer.evaluate.panels import Scored
 from infer.tune.choices import Criterion
 from infer.tune.nested import Selected
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 def draw_path(
     names: Sequence[str],
     found: Selected,
-    person: IntArray,
-    truth: IntArray,
+    scored: Scored,
     parts: Mapping[str, FloatArray],
     by: Criterion,
     path: Path,
@@ -32,13 +31,13 @@ def draw_path(
     figure = Figure(figsize=(14, max(5.0, 1.6 + 0.3 * len(names))))
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
     honest = estimate([parts["selected, nested folds"]])
-    people = int(person.max()) + 1
+    people = int(scored.person.max()) + 1
     figure.suptitle(
-        f"greedy selection with replacement by {by}, {len(names)} recipes, {len(truth):,} photos of "
-        f"{people:,} people, {len(found.folds)} folds: macro F1 {honest} nested"
+        f"greedy selection with replacement by {by}, {len(names)} recipes, {len(scored.truth):,} photos of "
+        f"{people:,} people, {len(found.folds)} folds: macro F1{scored.of_task} {honest} nested"
     )
     left, right = figure.subplots(1, 2)
-    _draw_sizes(left, found, person, truth)
+    _draw_sizes(left, found, scored)
     equal = estimate([parts["all recipes, equal weights"]]).value
     left.axhline(equal, color="tab:gray", linestyle=":", label="all recipes, equal weights")
     left.legend(fontsize=9, loc="lower right")
@@ -47,9 +46,9 @@ def draw_path(
     figure.savefig(path, dpi=90)
 
 
-def _draw_sizes(axes: Axes, found: Selected, person: IntArray, truth: IntArray) -> None:
+def _draw_sizes(axes: Axes, found: Selected, scored: Scored) -> None:
     sizes = np.arange(1, len(found.nested) + 1)
-    bands = [estimate([class_counts(person, truth, answers)]) for answers in found.nested]
+    bands = [estimate([scored.counts(answers)]) for answers in found.nested]
     low, high = [band.low for band in bands], [band.high for band in bands]
     axes.fill_between(sizes, low, high, alpha=0.15, label="95 % over people, nested")
     axes.plot(sizes, [band.value for band in bands], "o-", markersize=3, label="nested folds (honest)")
@@ -57,7 +56,7 @@ def _draw_sizes(axes: Axes, found: Selected, person: IntArray, truth: IntArray) 
     kept = found.whole.best + 1
     axes.axvline(kept, color="tab:red", linewidth=1, label=f"kept: {kept} votes")
     axes.set_xlabel("votes")
-    axes.set_ylabel("macro F1, 18 classes")
+    axes.set_ylabel(f"macro F1, {len(scored.task.classes)} classes")
     axes.grid(alpha=0.3)
 
 

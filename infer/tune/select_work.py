@@ -10,16 +10,16 @@ from rich.console import Console
 
 from faces.cache import Cache
 from faces.intervals import estimate
-from faces.labels import FloatArray, IntArray, covers_classes
+from faces.labels import FloatArray, IntArray
+from faces.projection import covers
 from faces.terminal import step_progress, track
 from infer.ensemble.file import write_ensemble
+from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, Leaf, Vote
 from infer.ensemble.vote import Ballot
-from infer.evaluate.panels import predict_out_of_fold
-from infer.evaluate.scores import class_counts, numbered
+from infer.evaluate.panels import Scored, predict_out_of_fold, scored_in
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.tune.choices import Criterion
-from infer.tune.fit import ballot_of
 from infer.tune.greedy import weighted_vote
 from infer.tune.nested import Selected, select_nested
 from infer.tune.select_picture import draw_path
@@ -27,34 +27,51 @@ from infer.tune.select_table import print_path, print_scores
 from train.engine.compute import PredictCompute
 
 
-def library(runs: Path, cache: Cache) -> tuple[list[str], list[str]]:
-    """Recipes in a folder that can be selected from, and a line on each that cannot.
+def library(runs: Path, cache: Cache, task: str = "") -> tuple[str, list[str], list[str]]:
+    """The task to select for, the recipes that can be selected from, and a line on each that cannot.
+
+    Args:
+        runs: folder of the runs.
+        cache: that they were trained on.
+        task: to select for; left out, of those that the recipes vote on by themselves the one that tells most
+            factors, of several the one that most recipes tell.
 
     Raises:
-        ValueError: none can.
+        ValueError: no recipe can, or the labels have no such task.
     """
+    labels = cache.label_set
+    if task:
+        labels.task(task)  # refused before any run is read
     names = sorted({path.parents[1].name for path in runs.glob("*/fold*/best.safetensors")})
-    found, notes = [], []
+    heads: dict[str, tuple[str, ...]] = {}
+    own: dict[str, str] = {}
+    notes = []
     for name in track(names, "reading runs", "recipes", transient=True):
         try:
             plan = plan_out_of_fold([name], runs, cache)
+            heads[name] = plan.runs[name][0].card.recipe.tasks
+            own[name] = task or space_of(Ensemble(name=name, root=Leaf(name)), heads, labels)
         except ValueError as error:
             notes.append(f"{name}: left out: {error}")
-            continue
-        tasks = plan.runs[name][0].card.recipe.tasks
-        if covers_classes(tasks):
-            found.append(name)
-        else:
-            notes.append(f"{name}: left out: {', '.join(tasks)} do not tell the 18 classes")
+    telling = {
+        space: [name for name in own if covers(heads[name], space, labels)]
+        for space in sorted({*own.values()})
+    }
+    space = max(telling, key=lambda each: (len(labels.task(each).factors), len(telling[each])), default=task)
+    found = telling.get(space, [])
+    notes += [
+        f"{name}: left out: {', '.join(heads[name])} do not tell {space}" for name in own if name not in found
+    ]
     if not found:
         raise ValueError(f"{runs}: no recipe to select from: {'; '.join(notes) or 'no trained fold there'}")
-    return found, notes
+    return space, found, notes
 
 
 def select_ensemble(
     cache: Cache,
     *,
     runs: Path,
+    task: str,
     by: Criterion,
     size: int,
     views: Sequence[str],
@@ -66,6 +83,7 @@ def select_ensemble(
     Args:
         cache: the cache that all recipes were trained on.
         runs: folder of the runs to select from.
+        task: to select for; "" for what follows from the runs (`library`).
         by: what is improved.
         size: votes of the largest ensemble.
         views: views over which probabilities are averaged.
@@ -76,36 +94,36 @@ def select_ensemble(
         ValueError: as `library`, or only one fold is trained.
     """
     console = Console()
-    names, notes = library(runs, cache)
-    plan = plan_out_of_fold(names, runs, cache)
-    panels = predict_out_of_fold(plan, views, compute, console)
-    ballots = [ballot_of(Leaf(name), panels, "class18") for name in names]
-    truth, person = plan.photos["class18"].to_numpy(np.int64), numbered(plan.photos["person"])
+    space, names, notes = library(runs, cache, task)
+    scored = scored_in(plan_out_of_fold(names, runs, cache), space)
+    panels = predict_out_of_fold(scored.plan, views, compute, console)
+    ballots = [Ballot.of(scored.part(scored.vote(Leaf(name), panels)).probabilities) for name in names]
+    fold = scored.plan.photos["fold"].to_numpy(np.int64)[scored.known]
     with step_progress("selections", console=console, transient=True) as progress:
-        bar = progress.add_task("selecting", total=plan.fold_count + 1)
-        fold = plan.photos["fold"].to_numpy(np.int64)
-        found = select_nested(ballots, truth, fold, by=by, size=size, advance=lambda: progress.advance(bar))
-    parts = _compared(ballots, found, person, truth)
+        bar = progress.add_task("selecting", total=len(np.unique(fold)) + 1)
+        found = select_nested(
+            ballots, scored.truth, fold, by=by, size=size, advance=lambda: progress.advance(bar)
+        )
+    parts = _compared(ballots, found, scored)
     print_path(names, found.whole, console)
     print_scores(parts, console)
     honest = estimate([parts["selected, nested folds"]])
     about = (
         f"{np.count_nonzero(found.whole.chosen)} of {len(names)} recipes selected by {by} on "
-        f"{cache.folder.name} ({cache.identity[:12]}): macro F1 {honest} by "
-        f"{plan.fold_count} nested folds"
+        f"{cache.folder.name} ({cache.identity[:12]}): macro F1{scored.of_task} {honest} by "
+        f"{len(found.folds)} nested folds"
     )
     root = _vote_tree(names, found.whole.chosen)
-    write_ensemble(Ensemble(name=out.stem, about=about, views=tuple(views), root=root), out)
+    made = Ensemble(name=out.stem, about=about, views=tuple(views), root=root)
+    write_ensemble(scored.named(made), out)
     picture = out.with_suffix(".png")
-    draw_path(names, found, person, truth, parts, by, picture)
-    for note in notes:
+    draw_path(names, found, scored, parts, by, picture)
+    for note in filter(None, (*notes, scored.said, scored.note)):
         console.print(note, highlight=False, soft_wrap=True, style="dim")
     console.print(f"written: {out}, picture: {picture}", highlight=False, soft_wrap=True)
 
 
-def _compared(
-    ballots: Sequence[Ballot], found: Selected, person: IntArray, truth: IntArray
-) -> dict[str, FloatArray]:
+def _compared(ballots: Sequence[Ballot], found: Selected, scored: Scored) -> dict[str, FloatArray]:
     """Counts of the nested selection's answers and of what they are compared with, by name."""
     equal = np.ones(len(ballots), np.int64)
     answers = {
@@ -114,7 +132,7 @@ def _compared(
         "all recipes, equal weights": weighted_vote(ballots, equal, "soft").choices,
         "selected, apparent": weighted_vote(ballots, found.whole.chosen, "soft").choices,
     }
-    return {name: class_counts(person, truth, choices) for name, choices in answers.items()}
+    return {name: scored.counts(choices) for name, choices in answers.items()}
 
 
 def _vote_tree(names: Sequence[str], counts: IntArray) -> Vote:

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.intervals import Estimate, estimate, gain
-from faces.labels import FloatArray, IntArray
+from faces.labels import FloatArray
 from faces.terminal import print_whole
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Leaf, Node, Override, Vote
 from infer.ensemble.vote import Verdict
-from infer.evaluate.scores import class_counts, confidence_of, senior_counts
-from infer.tune.fit import fitted_nodes
+from infer.evaluate.panels import Scored
+from infer.evaluate.scores import band_counts, confidence_of, last_bands
+from infer.tune.answered import Answered
 from infer.tune.nested import Tuned
 
 
@@ -27,56 +28,62 @@ class Outcome:
     macro_f1: Estimate
     gain: Estimate | None
     """Gain over the untuned ensemble, paired; None for that itself."""
-    recall: Estimate
-    """Recall of people of 60 and older."""
-    precision: Estimate
-    """Precision of people of 60 and older."""
+    last_bands: Mapping[str, tuple[Estimate, Estimate]]
+    """Recall and precision of the last band of each factor that is a number, by its short name: 60+."""
     log_loss: float
     ece: float
 
 
-def outcome(
-    person: IntArray, truth: IntArray, verdict: Verdict, untuned: FloatArray | None = None
-) -> Outcome:
-    """Score a verdict.
+def outcomes(scored: Scored, untuned: Verdict, tuned: Tuned) -> dict[str, Outcome]:
+    """Scores by name: untuned, tuned and honest, tuned and too good.
 
     Args:
-        person: [n] numbers of people, from `numbered`.
-        truth: [n] 18-class codes.
-        verdict: answers to the same photos.
-        untuned: counts of the answers that it is compared with.
+        scored: photos and the task of the answers.
+        untuned: answers to all photos of its plan before tuning.
+        tuned: the trees and their answers.
     """
-    counts = class_counts(person, truth, verdict.classes)
-    seniors = senior_counts(person, truth, verdict.classes)
+    before = scored.counts(scored.part(untuned).classes)
+    return {
+        "untuned": _outcome(scored, untuned, None),
+        "tuned, nested folds": _outcome(scored, tuned.nested, before),
+        "tuned, apparent": _outcome(scored, tuned.apparent, before),
+    }
+
+
+def _outcome(scored: Scored, verdict: Verdict, untuned: FloatArray | None) -> Outcome:
+    person, truth, task, answers = scored.person, scored.truth, scored.task, scored.part(verdict)
+    counts = scored.counts(answers.classes)
+    bands = {
+        band: band_counts(person, truth, answers.classes, task, factor)
+        for factor, band in last_bands(task).items()
+    }
     return Outcome(
         macro_f1=estimate([counts]),
         gain=None if untuned is None else gain([counts], [untuned]),
-        recall=estimate([seniors["recall"]]),
-        precision=estimate([seniors["precision"]]),
-        log_loss=log_loss(verdict.probabilities, truth),
-        ece=reliability(confidence_of(verdict), verdict.classes == truth).error,
+        last_bands={
+            band: (estimate([found["recall"]]), estimate([found["precision"]]))
+            for band, found in bands.items()
+        },
+        log_loss=log_loss(answers.probabilities, truth),
+        ece=reliability(confidence_of(answers), answers.classes == truth).error,
     )
-
-
-def outcomes(person: IntArray, truth: IntArray, untuned: Verdict, tuned: Tuned) -> dict[str, Outcome]:
-    """Scores by name: untuned, tuned and honest, tuned and too good."""
-    before = class_counts(person, truth, untuned.classes)
-    return {
-        "untuned": outcome(person, truth, untuned),
-        "tuned, nested folds": outcome(person, truth, tuned.nested, before),
-        "tuned, apparent": outcome(person, truth, tuned.apparent, before),
-    }
 
 
 def print_outcomes(found: Mapping[str, Outcome], console: Console) -> None:
     """Print the scores and how to read them."""
     table = Table(title="out of fold", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
-    for name in ("macro F1", "against untuned", "recall 60+", "precision 60+", "log-loss", "ECE"):
+    bands = [
+        f"{score} {band}"
+        for band in next(iter(found.values())).last_bands
+        for score in ("recall", "precision")
+    ]
+    for name in ("macro F1", "against untuned", *bands, "log-loss", "ECE"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, one in found.items():
         against = "" if one.gain is None else one.gain.signed
-        cells = (str(one.macro_f1), against, str(one.recall), str(one.precision))
+        of_bands = [str(value) for pair in one.last_bands.values() for value in pair]
+        cells = (str(one.macro_f1), against, *of_bands)
         table.add_row(name, *cells, f"{one.log_loss:.3f}", f"{one.ece:.3f}")
     print_whole(table, console)
     note = "nested: each fold answered by values fitted on the others, what new people would give; apparent: "
@@ -84,24 +91,24 @@ def print_outcomes(found: Mapping[str, Outcome], console: Console) -> None:
     console.print(note, highlight=False, soft_wrap=True, style="dim")
 
 
-def print_values(root: Node, tuned: Tuned, console: Console) -> None:
+def print_values(root: Node, tuned: Tuned, given: Answered, console: Console) -> None:
     """Print every fitted value: before, fitted on all, and how far the folds' fits spread."""
     table = Table(title="fitted values", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", "before", "fitted on all", "by fold"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
-    before, whole = values_of(root), values_of(tuned.whole)
-    folds = [values_of(tree) for tree in tuned.folds.values()]
+    before, whole = values_of(root, given), values_of(tuned.whole, given)
+    folds = [values_of(tree, given) for tree in tuned.folds.values()]
     for name, value in before.items():
         spread = " ".join(f"{fold.get(name, 0.0):.3f}" for fold in folds)
         table.add_row(name, f"{value:.3f}", f"{whole.get(name, 0.0):.3f}", spread)
     print_whole(table, console)
 
 
-def values_of(root: Node) -> dict[str, float]:
+def values_of(root: Node, given: Answered) -> dict[str, float]:
     """Fitted values by name: weights as shares, temperatures, thresholds; members left out have none."""
     values: dict[str, float] = {}
-    for space, node in fitted_nodes(root):
-        where = "" if space == "class18" else f"{space}: "
+    for task, node in given.fitted_nodes(root):
+        where = "" if task == given.space else f"{task}: "
         if isinstance(node, Override):
             values[f"{where}{node.category} above"] = node.above
         if isinstance(node, Vote):

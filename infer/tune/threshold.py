@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.intervals import mean_f1, person_counts
-from faces.labels import CLASS_COUNT, FloatArray, IntArray, split_classes
+from faces.labels import FloatArray, IntArray, Task
+from faces.projection import split_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +19,9 @@ class Flips:
     probability: FloatArray
     """[n] probability that the voter gives to the category."""
     before: IntArray
-    """[n] 18-class answers without the override."""
+    """[n] answers without the override."""
     after: IntArray
-    """[n] 18-class answers where it sets the category."""
+    """[n] answers where it sets the category."""
 
     def answers(self, above: float) -> IntArray:
         """[n] answers at a threshold."""
@@ -38,7 +39,7 @@ class ThresholdScores:
     above: FloatArray
     """[t] thresholds, each halfway between two probabilities."""
     macro_f1: FloatArray
-    """[t] macro F1 over the 18 classes."""
+    """[t] macro F1 over the task's classes."""
     recall: FloatArray
     """[t] share of photos of the category that are answered so; NaN where there are none."""
     precision: FloatArray
@@ -51,7 +52,7 @@ class ThresholdScores:
         return int(leading[-1])
 
 
-def score_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> ThresholdScores:
+def score_thresholds(flips: Flips, truth: IntArray, task: Task, factor: str, code: int) -> ThresholdScores:
     """Score all thresholds in one pass over the photos, the surest first.
 
     With probabilities (.2, .6), both photos changed for the better, thresholds are .1, .4 and .8, and .1 is
@@ -59,8 +60,9 @@ def score_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> T
 
     Args:
         flips: what the override changes of n photos.
-        truth: [n] 18-class codes.
-        factor: `mask`, `gender` or `age`.
+        truth: [n] classes of the task.
+        task: that the override's base votes on.
+        factor: the one that it changes.
         code: code of the factor's value that the override sets.
     """
     # float32 probabilities of nearly 1 have no float32 number between them and 1.
@@ -70,9 +72,12 @@ def score_thresholds(flips: Flips, truth: IntArray, factor: str, code: int) -> T
     values, ends = _steps(sure[touched])
     bounds = np.concatenate([[1.0], values, [0.0]])
     above = (bounds[:-1] + bounds[1:]) / 2
-    counts = _counts(flips, truth, touched)[ends]
-    hits, called = _category(flips, truth, touched, factor, code)
-    there = int((split_classes(truth)[factor] == code).sum())
+    counts = _counts(flips, truth, touched, len(task.classes))[ends]
+    is_of, before, after = (
+        split_classes(classes, task)[factor] == code for classes in (truth, flips.before, flips.after)
+    )
+    hits, called = _category(is_of, before, after, touched)
+    there = int(is_of.sum())
     usable = np.flatnonzero(above < 1)[::-1]
     return ThresholdScores(
         above=above[usable],
@@ -89,11 +94,11 @@ def _steps(falling: FloatArray) -> tuple[FloatArray, IntArray]:
     return values[::-1], np.concatenate([[0], np.cumsum(counts[::-1])]).astype(np.int64)
 
 
-def _counts(flips: Flips, truth: IntArray, touched: IntArray) -> FloatArray:
-    """[photos touched + 1, 3, 18] counts of `faces.intervals` after 0, 1, 2 ... photos are changed."""
+def _counts(flips: Flips, truth: IntArray, touched: IntArray, classes: int) -> FloatArray:
+    """[photos touched + 1, 3, classes] counts of `faces.intervals` after 0, 1, 2 ... photos are changed."""
     nobody = np.zeros(len(truth), np.int64)
-    start = person_counts(nobody, truth, flips.before, 1, CLASS_COUNT)[0]
-    change = np.zeros((len(touched) + 1, 3, CLASS_COUNT))
+    start = person_counts(nobody, truth, flips.before, 1, classes)[0]
+    change = np.zeros((len(touched) + 1, 3, classes))
     change[0] = start
     each = np.arange(1, len(touched) + 1)
     true, before, after = truth[touched], flips.before[touched], flips.after[touched]
@@ -105,10 +110,9 @@ def _counts(flips: Flips, truth: IntArray, touched: IntArray) -> FloatArray:
 
 
 def _category(
-    flips: Flips, truth: IntArray, touched: IntArray, factor: str, code: int
+    is_of: NDArray[np.bool_], before: NDArray[np.bool_], after: NDArray[np.bool_], touched: IntArray
 ) -> tuple[IntArray, IntArray]:
     """[photos touched + 1] photos rightly answered to be of the category, and all answered so."""
-    is_of, before, after = (split_classes(c)[factor] == code for c in (truth, flips.before, flips.after))
     gained = after[touched].astype(np.int64) - before[touched]
     hits = np.concatenate([[int((before & is_of).sum())], gained * is_of[touched]]).cumsum()
     return hits, np.concatenate([[int(before.sum())], gained]).cumsum()

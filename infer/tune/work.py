@@ -10,14 +10,11 @@ import numpy as np
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.labels import TASKS, IntArray
 from faces.terminal import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble
-from infer.ensemble.vote import count_votes
-from infer.evaluate.panels import plan_of_ensemble, predict_out_of_fold
-from infer.evaluate.scores import numbered
-from infer.predict.out_of_fold import OutOfFold
+from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
+from infer.tune.answered import Answered
 from infer.tune.choices import Fitted
 from infer.tune.fit import check_fittable
 from infer.tune.nested import Tuned, tune
@@ -50,51 +47,47 @@ def tune_ensemble(
     """
     console = Console()
     check_fittable(ensemble.root, fitted)
-    plan = plan_of_ensemble(ensemble, runs, cache)
+    scored = plan_of_ensemble(ensemble, runs, cache)
+    plan, task = scored.plan, scored.task
     panels = predict_out_of_fold(plan, ensemble.views, compute, console)
-    truths, person = _truths(plan), numbered(plan.photos["person"])
+    given = Answered(panels=panels, truth=plan.truth, labels=scored.labels, space=task.name)
     fold = plan.photos["fold"].to_numpy(np.int64)
-    untuned = count_votes(ensemble.root, panels)
+    untuned = scored.vote(ensemble.root, panels)
     with step_progress("fits", console=console, transient=True) as progress:
         bar = progress.add_task("fitting", total=plan.fold_count + 1)
-        tuned = tune(ensemble.root, panels, truths, fold, fitted, lambda: progress.advance(bar))
+        tuned = tune(ensemble.root, given, fold, fitted, lambda: progress.advance(bar))
         progress.update(bar, description="drawing people")
-        found = outcomes(person, truths["class18"], untuned, tuned)
+        found = outcomes(scored, untuned, tuned)
         picture = out.with_suffix(".png")
-        data = PictureData(
-            root=ensemble.root, tuned=tuned, untuned=untuned, panels=panels, truths=truths, person=person
-        )
-        draw_tuning(data, _title(ensemble, plan, found), picture)
-    write_ensemble(_tuned_ensemble(ensemble, plan, tuned, found, out.stem), out)
-    print_values(ensemble.root, tuned, console)
+        data = PictureData(root=ensemble.root, tuned=tuned, untuned=untuned, given=given, scored=scored)
+        draw_tuning(data, _title(ensemble, scored, found), picture)
+    write_ensemble(_tuned_ensemble(ensemble, scored, tuned, found, out.stem), out)
+    print_values(ensemble.root, tuned, given, console)
     print_outcomes(found, console)
+    if scored.note:
+        console.print(scored.note, highlight=False, soft_wrap=True, style="dim")
     console.print(f"written: {out}, picture: {picture}", highlight=False, soft_wrap=True)
 
 
-def _truths(plan: OutOfFold) -> Mapping[str, IntArray]:
-    """[n] classes of the photos by task, `UNKNOWN` where they are not the task's."""
-    known = plan.photos
-    return {name: task.encode(known["mask"], known["gender"], known["age"]) for name, task in TASKS.items()}
-
-
-def _title(ensemble: Ensemble, plan: OutOfFold, found: Mapping[str, Outcome]) -> str:
+def _title(ensemble: Ensemble, scored: Scored, found: Mapping[str, Outcome]) -> str:
     untuned, nested, apparent = found.values()
-    people = plan.photos["person"].nunique()
+    people = int(scored.person.max()) + 1
     return (
-        f"{ensemble.name} tuned out of fold, {len(plan.photos):,} photos of {people:,} people, "
-        f"{plan.fold_count} folds, views {' + '.join(ensemble.views)}\n"
-        f"macro F1: untuned {untuned.macro_f1}, nested {nested.macro_f1}, "
+        f"{ensemble.name} tuned out of fold, {len(scored.truth):,} photos of {people:,} people, "
+        f"{scored.plan.fold_count} folds, views {' + '.join(ensemble.views)}\n"
+        f"macro F1{scored.of_task}: untuned {untuned.macro_f1}, nested {nested.macro_f1}, "
         f"apparent {apparent.macro_f1.value:.3f}"
     )
 
 
 def _tuned_ensemble(
-    ensemble: Ensemble, plan: OutOfFold, tuned: Tuned, found: Mapping[str, Outcome], name: str
+    ensemble: Ensemble, scored: Scored, tuned: Tuned, found: Mapping[str, Outcome], name: str
 ) -> Ensemble:
     untuned, nested, _ = found.values()
+    cache = scored.plan.cache
     about = (
-        f"{ensemble.name} tuned on {plan.cache.folder.name} ({plan.cache.identity[:12]}), {plan.fold_count} "
-        f"folds: macro F1 {nested.macro_f1} by nested folds, {untuned.macro_f1} untuned, log-loss "
-        f"{nested.log_loss:.3f} and {untuned.log_loss:.3f}"
+        f"{ensemble.name} tuned on {cache.folder.name} ({cache.identity[:12]}), {scored.plan.fold_count} "
+        f"folds: macro F1{scored.of_task} {nested.macro_f1} by nested folds, {untuned.macro_f1} untuned, "
+        f"log-loss {nested.log_loss:.3f} and {untuned.log_loss:.3f}"
     )
-    return dataclasses.replace(ensemble, name=name, about=about, root=tuned.whole)
+    return scored.named(dataclasses.replace(ensemble, name=name, about=about, root=tuned.whole))

@@ -8,7 +8,8 @@ import pytest
 
 from faces.cache import Cache
 from faces.intervals import estimate, gain
-from faces.labels import CLASS_NAMES, project
+from faces.labels import CLASS_NAMES, CONTEST, TASKS
+from faces.projection import project
 from faces.scores import class_scores, macro_f1
 from infer.evaluate import command as evaluate
 from infer.evaluate.scores import class_counts, count_groups, numbered, score, share_counts
@@ -16,6 +17,7 @@ from tests.helpers.fold_runs import out_of_fold_panels, write_runs
 from train.engine.compute import PredictCompute
 
 ORIGINAL = ("original",)
+CLASS18 = TASKS["class18"]
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +47,18 @@ def answers(count: int, wrong: float, seed: int) -> tuple[np.ndarray, np.ndarray
 def test_scores_are_those_of_the_metrics() -> None:
     person, truth, guess = answers(600, 0.4, 0)
     calls: list[None] = []
-    found = score(person, truth, guess, lambda: calls.append(None))
-    assert len(calls) == count_groups(truth)
-    for name, value in class_scores(truth, guess).items():
+    found = score(person, truth, guess, CLASS18, lambda: calls.append(None))
+    assert len(calls) == count_groups(truth, CLASS18)
+    for name, value in class_scores(truth, guess, CLASS18).items():
         estimated = found.overall.scores[name]
         assert estimated.value == pytest.approx(value, abs=1e-6)
         assert estimated.low < value < estimated.high
     old, called = truth % 3 == 2, guess % 3 == 2
-    assert found.seniors.scores["recall"].value == pytest.approx((old & called).sum() / old.sum())
-    assert found.seniors.scores["precision"].value == pytest.approx((old & called).sum() / called.sum())
-    assert (found.seniors.photos, found.seniors.people) == (old.sum(), len(np.unique(person[old])))
+    [(factor, seniors)] = found.last_bands.items()
+    assert (factor, seniors.name) == ("age", ">=60")
+    assert seniors.scores["recall"].value == pytest.approx((old & called).sum() / old.sum())
+    assert seniors.scores["precision"].value == pytest.approx((old & called).sum() / called.sum())
+    assert (seniors.photos, seniors.people) == (old.sum(), len(np.unique(person[old])))
     women = truth // 3 % 2 == 1
     inside = found.slices["gender"][1]
     others = [codes[women] // 6 * 3 + codes[women] % 3 for codes in (truth, guess)]
@@ -65,8 +69,8 @@ def test_scores_are_those_of_the_metrics() -> None:
 
 def test_perfect_answers_leave_nothing_open() -> None:
     person, truth, _ = answers(600, 0, 1)
-    found = score(person, truth, truth)
-    groups = [found.overall, found.seniors, *found.classes, *sum(found.slices.values(), ())]
+    found = score(person, truth, truth, CLASS18)
+    groups = [found.overall, *found.last_bands.values(), *found.classes, *sum(found.slices.values(), ())]
     for group in groups:
         for value in group.scores.values():
             assert (value.value, value.low, value.high) == (1, 1, 1)
@@ -75,7 +79,7 @@ def test_perfect_answers_leave_nothing_open() -> None:
 def test_differences_are_paired() -> None:
     person, truth, guess = answers(600, 0.3, 2)
     mine, worse = (
-        class_counts(person, truth, g) for g in (guess, np.where(person < 20, (guess + 1) % 18, guess))
+        class_counts(person, truth, g, 18) for g in (guess, np.where(person < 20, (guess + 1) % 18, guess))
     )
     same = gain([mine], [mine])
     assert (same.value, same.low, same.high) == (0, 0, 0)
@@ -125,25 +129,32 @@ def test_the_command_writes_what_it_scored(
     ]
     assert sorted(table["ImageID"]) == sorted(coloured.index.image_id)
     panels, photos = out_of_fold_panels(["good", "fair"], runs, coloured, ORIGINAL)
-    mean = np.mean([project(panels[name][0], "class18") for name in ("good", "fair")], axis=0)
+    mean = np.mean([project(panels[name][0], "class18", CONTEST) for name in ("good", "fair")], axis=0)
     np.testing.assert_allclose(table[[*CLASS_NAMES]], mean, atol=1e-6)
     assert table["ans"].tolist() == mean.argmax(1).tolist()
     written = json.loads((folder / "scores.json").read_text(), parse_constant=pytest.fail)
-    value = macro_f1(photos["class18"], table["ans"], 18)
+    truth = CLASS18.encode(photos)
+    value = macro_f1(truth, table["ans"], 18)
     assert written["scores"]["overall"]["scores"]["macro_f1"]["value"] == pytest.approx(value, abs=1e-6)
+    assert [*written["scores"]] == ["overall", "seniors", "classes", "slices"]
+    recall = written["scores"]["seniors"]["scores"]["recall"]["value"]
+    old, called = truth % 3 == 2, table["ans"].to_numpy() % 3 == 2
+    assert recall == pytest.approx((old & called).sum() / old.sum())
+    assert [*written["conditions"]] == ["ensemble", "recipes", "views", "cache", "folds", "read with care"]
     assert {member["recipe"] for member in written["members"]} == {"good", "fair"}
     best = written["members"][0]
     assert best["gain"]["value"] == pytest.approx(value - best["macro_f1"]["value"], abs=1e-6)
     assert (folder / "evaluation.png").is_file()
     assert f"macro F1 {value:.3f}" in (folder / "report.html").read_text()
-    assert "gain of the ensemble" in capsys.readouterr().out
+    assert "gain of the ensemble" in (printed := capsys.readouterr().out)
+    assert "people of 60 and older" in printed
 
 
 def test_views_are_set_beside_the_original(coloured: Cache, copied: Path, tmp_path: Path) -> None:
     evaluate.run(settings(tmp_path, coloured, copied, 'vote = ["good"]\nviews = ["original", "flip"]'))
     written = json.loads((tmp_path / "predictions" / "both" / "out_of_fold" / "scores.json").read_text())
     panels, photos = out_of_fold_panels(["good"], copied, coloured, ORIGINAL)
-    alone = macro_f1(photos["class18"], project(panels["good"][0], "class18").argmax(1), 18)
+    alone = macro_f1(CLASS18.encode(photos), project(panels["good"][0], "class18", CONTEST).argmax(1), 18)
     views = written["views"]
     assert views["macro_f1"]["value"] == pytest.approx(alone, abs=1e-6)
     whole = written["scores"]["overall"]["scores"]["macro_f1"]["value"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from faces.cache import Cache
+from faces.labels import CONTEST, TASKS
 from faces.scores import class_scores
 from infer.ensemble.tree import Leaf, Vote
 from infer.ensemble.vote import count_votes
@@ -53,7 +54,8 @@ def test_the_table_has_each_trained_ensemble_the_best_first(
     assert set(rows) == {"ensemble", "---", "alone", "weaker", "both", "mirrored"}
     assert [*rows].index("alone") < [*rows].index("weaker")
     panels, photos = out_of_fold_panels(["good"], place / "runs", coloured, ORIGINAL)
-    expected = class_scores(photos["class18"], count_votes(Vote(members=(Leaf("good"),)), panels).classes)
+    verdict = count_votes(Vote(members=(Leaf("good"),)), panels, "class18", CONTEST)
+    expected = class_scores(TASKS["class18"].encode(photos), verdict.classes, TASKS["class18"])
     assert rows["alone"][1].startswith(f"{expected['macro_f1']:.3f} [")
     assert rows["alone"][3:6] == ["–", "–", f"{FOLDS} x 1"]
     assert rows["both"][3].endswith("(good)") and rows["both"][5] == f"{2 * FOLDS} x 1"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from faces.cache import Cache
+from faces.labels import CONTEST, TASKS
 from faces.scores import macro_f1
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Leaf, Vote, recipes_of
@@ -63,11 +64,11 @@ def test_the_library_leaves_out_what_cannot_be_scored_together(coloured: Cache, 
     write_runs(tmp_path, coloured, "only_mask", tasks=("mask",))
     for fold in range(3):
         change_card(tmp_path / "everybody" / f"fold{fold}", scheme="everything")
-    names, notes = library(tmp_path, coloured)
-    assert names == ["one", "two"]
+    space, names, notes = library(tmp_path, coloured)
+    assert (space, names) == ("class18", ["one", "two"])
     lines = "\n".join(notes)
     assert "everybody: left out: run everybody/fold0: fold scheme everything" in lines
-    assert "fold 2 of 3 is not trained" in lines and "only_mask: left out: mask do not tell" in lines
+    assert "fold 2 of 3 is not trained" in lines and "only_mask: left out: mask do not tell class18" in lines
     with pytest.raises(ValueError, match="no recipe to select from: no trained fold there"):
         library(tmp_path / "one", coloured)
 
@@ -91,16 +92,16 @@ def test_the_command_writes_counts_as_weights(
     )
     assert out.with_suffix(".png").is_file()
     written = read_ensemble(out)
-    assert isinstance(written.root, Vote) and written.views == ("original",)
+    assert isinstance(written.root, Vote) and written.views == ("original",) and written.task == ""
     panels, photos = out_of_fold_panels(["one", "three", "two"], tmp_path / "runs", coloured, ("original",))
-    truth = photos["class18"].to_numpy()
+    truth = TASKS["class18"].encode(photos)
     votes = [Vote(members=(Leaf(name),)) for name in panels]
-    ballots = [Ballot.of(count_votes(vote, panels).probabilities) for vote in votes]
+    ballots = [Ballot.of(count_votes(vote, panels, "class18", CONTEST).probabilities) for vote in votes]
     found = select_nested(ballots, truth, photos["fold"].to_numpy(), by=by, size=6)  # type: ignore[arg-type]
     chosen = dict(zip(panels, found.whole.chosen, strict=True))
     assert recipes_of(written.root) == tuple(name for name, count in chosen.items() if count)
     assert written.root.weights == tuple(float(count) for count in chosen.values() if count)
-    voted = count_votes(written.root, panels).classes
+    voted = count_votes(written.root, panels, "class18", CONTEST).classes
     assert macro_f1(truth, voted, 18) == pytest.approx(found.whole.macro_f1[found.whole.best])
     assert f"macro F1 {macro_f1(truth, found.chosen, 18):.3f}" in written.about
     assert "selected, nested folds" in capsys.readouterr().out

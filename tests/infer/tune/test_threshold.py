@@ -3,8 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faces.labels import TASKS
 from faces.scores import macro_f1
 from infer.tune.threshold import Flips, score_thresholds
+
+CLASS18 = TASKS["class18"]
 
 
 def test_the_best_threshold_of_a_hand_case() -> None:
@@ -15,7 +18,7 @@ def test_the_best_threshold_of_a_hand_case() -> None:
         after=np.array([2, 2, 2, 0]),
     )
     truth = np.array([2, 1, 2, 0])
-    found = score_thresholds(flips, truth, "age", 2)
+    found = score_thresholds(flips, truth, CLASS18, "age", 2)
     np.testing.assert_allclose(found.above, [0.15, 0.4, 0.7, 0.95])
     # class 0 is always right; F1 of classes 1 and 2 at each threshold:
     pairs = [(0, 4 / 5), (0, 2 / 4), (2 / 3, 2 / 3), (2 / 4, 0)]
@@ -28,12 +31,12 @@ def test_the_best_threshold_of_a_hand_case() -> None:
 def test_of_equal_thresholds_the_one_that_changes_least_is_taken() -> None:
     # The surer photo is changed for the better, the other one for the worse; below, both stay wrong.
     flips = Flips(probability=np.array([0.2, 0.4]), before=np.array([2, 1]), after=np.array([1, 2]))
-    found = score_thresholds(flips, np.array([2, 2]), "age", 2)
+    found = score_thresholds(flips, np.array([2, 2]), CLASS18, "age", 2)
     np.testing.assert_allclose(found.above, [0.1, 0.3, 0.7])
     np.testing.assert_allclose(found.macro_f1, [1 / 3, 1, 1 / 3])
     assert found.best == 1
     flips = Flips(probability=np.array([0.2, 0.4]), before=np.array([0, 0]), after=np.array([1, 2]))
-    found = score_thresholds(flips, np.array([4, 4]), "age", 2)
+    found = score_thresholds(flips, np.array([4, 4]), CLASS18, "age", 2)
     assert found.macro_f1.tolist() == [0, 0, 0] and found.best == 2
 
 
@@ -44,7 +47,7 @@ def test_all_thresholds_at_once_score_as_each_by_itself(count: int, levels: int,
     before, truth = rng.integers(0, 18, count), rng.integers(0, 18, count)
     after = np.where(rng.random(count) < 0.7, before // 3 * 3 + 2, before)
     flips = Flips(probability=rng.integers(0, levels, count) / levels, before=before, after=after)
-    found = score_thresholds(flips, truth, "age", 2)
+    found = score_thresholds(flips, truth, CLASS18, "age", 2)
     assert (np.diff(found.above) > 0).all() and ((found.above >= 0) & (found.above < 1)).all()
     for place, above in enumerate(found.above):
         answers = flips.answers(above)

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from faces.cache import Cache
-from faces.labels import TASKS, UNKNOWN
+from faces.labels import CONTEST, TASKS, UNKNOWN
 from faces.scores import macro_f1
 from infer.ensemble.calibration import log_loss, tempered
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
-from infer.ensemble.vote import count_votes
+from infer.ensemble.vote import Verdict, count_votes
 from infer.predict.heads import Panels
 from infer.tune import command as tune_command
-from infer.tune.fit import ballot_of, check_fittable, fit, flips_of
+from infer.tune.answered import Answered
+from infer.tune.fit import check_fittable, fit, flips_of
 from infer.tune.nested import tune
 from infer.tune.table import values_of
 from tests.helpers.fold_runs import guesses, out_of_fold_panels, write_runs
@@ -38,7 +39,8 @@ def labelled(count: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     rng = np.random.default_rng(seed)
     mask, gender = rng.integers(0, 3, count), rng.integers(0, 2, count)
     age = rng.choice([25.0, 45.0, 65.0], count)
-    truths = {name: task.encode(mask, gender, age) for name, task in TASKS.items()}
+    photos = {"mask": mask, "gender": gender, "age": age}
+    truths = {name: task.encode(photos) for name, task in TASKS.items()}
     return truths, np.arange(count) % 4
 
 
@@ -59,11 +61,19 @@ def made_panels(truths: dict[str, np.ndarray], seed: int = 0) -> Panels:
     }
 
 
+def answered(panels: Panels, truths: dict[str, np.ndarray]) -> Answered:
+    return Answered(panels=panels, truth=truths.__getitem__, labels=CONTEST, space="class18")
+
+
+def voted(root: Node, panels: Panels) -> Verdict:
+    return count_votes(root, panels, "class18", CONTEST)
+
+
 @pytest.mark.parametrize("root", [OLD, COMPOSED, HARD])
 def test_what_is_fitted_for_a_fold_never_sees_its_labels(root: Node) -> None:
     truths, fold = labelled(240, 0)
     panels = made_panels(truths)
-    clean = tune(root, panels, truths, fold)
+    clean = tune(root, answered(panels, truths), fold)
     for number in range(4):
         poisoned = {
             name: np.where(
@@ -71,7 +81,7 @@ def test_what_is_fitted_for_a_fold_never_sees_its_labels(root: Node) -> None:
             )
             for name, truth in truths.items()
         }
-        again = tune(root, panels, poisoned, fold)
+        again = tune(root, answered(panels, poisoned), fold)
         assert again.folds[number] == clean.folds[number]
         mine = fold == number
         assert again.nested.classes[mine].tolist() == clean.nested.classes[mine].tolist()
@@ -81,13 +91,13 @@ def test_what_is_fitted_for_a_fold_never_sees_its_labels(root: Node) -> None:
 def test_each_fold_is_answered_by_its_own_values() -> None:
     truths, fold = labelled(240, 1)
     panels = made_panels(truths)
-    tuned = tune(OLD, panels, truths, fold)
+    tuned = tune(OLD, answered(panels, truths), fold)
     for number, tree in tuned.folds.items():
-        own = count_votes(tree, panels)
+        own = voted(tree, panels)
         mine = fold == number
         assert tuned.nested.classes[mine].tolist() == own.classes[mine].tolist()
         np.testing.assert_array_equal(tuned.nested.probabilities[mine], own.probabilities[mine])
-    assert tuned.apparent.classes.tolist() == count_votes(tuned.whole, panels).classes.tolist()
+    assert tuned.apparent.classes.tolist() == voted(tuned.whole, panels).classes.tolist()
 
 
 @pytest.mark.parametrize("rule", ["soft", "log", "hard"])
@@ -95,7 +105,7 @@ def test_a_member_that_knows_nothing_gets_no_weight(rule: str) -> None:
     truths, _ = labelled(600, 2)
     panels = made_panels(truths)
     vote = Vote(members=(Leaf("noise"), Leaf("good")), rule=rule)  # type: ignore[arg-type]
-    found = fit(vote, panels, truths, np.arange(600), ("weights",))
+    found = fit(vote, answered(panels, truths), np.arange(600), ("weights",))
     assert isinstance(found, Vote)
     shares = dict(zip(found.members, found.shares, strict=True))
     assert shares[Leaf("good")] > 0.85
@@ -103,26 +113,25 @@ def test_a_member_that_knows_nothing_gets_no_weight(rule: str) -> None:
 
 def test_only_what_is_named_is_fitted() -> None:
     truths, _ = labelled(240, 3)
-    panels, rows = made_panels(truths), np.arange(240)
-    before = values_of(OLD)
+    given, rows = answered(made_panels(truths), truths), np.arange(240)
+    before = values_of(OLD, given)
     for fitted in ("weights", "temperature", "threshold"):
-        after = values_of(fit(OLD, panels, truths, rows, (fitted,)))  # type: ignore[arg-type]
+        after = values_of(fit(OLD, given, rows, (fitted,)), given)  # type: ignore[arg-type]
         changed = {name for name in before if after.get(name, 0.0) != before[name]}
         kinds = {"weight": "weights", "temperature": "temperature", ">=60": "threshold"}
         assert changed and {kinds[name.split()[0]] for name in changed} == {fitted}
 
 
 def test_a_vote_finds_the_temperature_by_which_its_member_was_sharpened() -> None:
-    truths, _ = labelled(8_000, 4)
     rng = np.random.default_rng(0)
     honest = rng.dirichlet(np.full(18, 0.2), 8_000)
     truth = (honest.cumsum(1) > rng.random((8_000, 1))).argmax(1)
     panels = {"sharp": [{"class18": tempered(honest, 1 / 1.8)}]}
     vote = Vote(members=(Leaf("sharp"),))
-    found = fit(vote, panels, {**truths, "class18": truth}, np.arange(8_000), ("temperature",))
+    found = fit(vote, answered(panels, {"class18": truth}), np.arange(8_000), ("temperature",))
     assert isinstance(found, Vote) and found.temperature == pytest.approx(1.8, rel=0.05)
-    assert log_loss(count_votes(found, panels).probabilities, truth) < log_loss(
-        count_votes(vote, panels).probabilities, truth
+    assert log_loss(voted(found, panels).probabilities, truth) < log_loss(
+        voted(vote, panels).probabilities, truth
     )
 
 
@@ -133,19 +142,17 @@ def test_flips_are_what_the_override_does(above: float) -> None:
     node = Override(
         base=OLD.base, by=OLD.by, task=OLD.task, category=OLD.category, above=above, where=OLD.where
     )
-    assert (
-        flips_of(OLD, panels).answers(above).tolist() == ballot_of(node, panels, "class18").choices.tolist()
-    )
+    given = answered(panels, truths)
+    found = flips_of(OLD, given, "class18").answers(above)
+    assert found.tolist() == given.ballot(node, "class18").choices.tolist()
 
 
 def test_a_fitted_threshold_is_never_worse_where_it_was_fitted() -> None:
     for seed in range(5):
         truths, _ = labelled(120, 10 + seed)
-        panels, rows = made_panels(truths, seed), np.arange(120)
-        found = fit(OLD, panels, truths, rows, ("threshold",))
-        scores = [
-            macro_f1(truths["class18"], ballot_of(n, panels, "class18").choices, 18) for n in (OLD, found)
-        ]
+        given, rows = answered(made_panels(truths, seed), truths), np.arange(120)
+        found = fit(OLD, given, rows, ("threshold",))
+        scores = [macro_f1(truths["class18"], given.ballot(n, "class18").choices, 18) for n in (OLD, found)]
         assert scores[1] >= scores[0]
 
 
@@ -154,8 +161,8 @@ def test_parts_of_a_composition_are_fitted_on_their_own_task() -> None:
     panels = dict(made_panels(truths))
     # Good at masks only, so that its weight must differ from part to part.
     panels["noise"] = [{**panels["noise"][0], "mask": guesses(truths["mask"], 3, skill=9, seed=7)}]
-    found = fit(COMPOSED, panels, truths, np.arange(400), ("weights",))
-    values = values_of(found)
+    given = answered(panels, truths)
+    values = values_of(fit(COMPOSED, given, np.arange(400), ("weights",)), given)
     assert values["mask: weight noise"] > 0.7
     assert values["gender: weight good"] > 0.85 and values["age3: weight good"] > 0.85
 
@@ -176,7 +183,7 @@ def test_an_ensemble_without_anything_to_fit_is_refused(root: Node, fitted: tupl
 def test_one_fold_alone_cannot_be_nested() -> None:
     truths, fold = labelled(24, 7)
     with pytest.raises(ValueError, match="only fold 0 validates"):
-        tune(HARD, made_panels(truths), truths, np.zeros_like(fold))
+        tune(HARD, answered(made_panels(truths), truths), np.zeros_like(fold))
 
 
 def test_the_command_writes_an_ensemble_with_its_honest_score(
@@ -203,11 +210,12 @@ def test_the_command_writes_an_ensemble_with_its_honest_score(
     written = read_ensemble(tmp_path / "p" / "old" / "tuned.toml")
     assert (tmp_path / "p" / "old" / "tuned.png").is_file()
     panels, photos = out_of_fold_panels(["good", "fair", "senior"], runs, coloured, ("original",))
-    truths = {n: t.encode(photos["mask"], photos["gender"], photos["age"]) for n, t in TASKS.items()}
-    found = tune(read_ensemble(path).root, panels, truths, photos["fold"].to_numpy())
-    assert values_of(written.root) == pytest.approx(values_of(found.whole))
+    truths = {n: t.encode(photos) for n, t in TASKS.items()}
+    given = answered(panels, truths)
+    found = tune(read_ensemble(path).root, given, photos["fold"].to_numpy())
+    assert values_of(written.root, given) == pytest.approx(values_of(found.whole, given))
     honest = macro_f1(truths["class18"], found.nested.classes, 18)
     assert f"macro F1 {honest:.3f}" in written.about
-    assert written.views == ("original",)
+    assert written.views == ("original",) and written.task == ""
     out = capsys.readouterr().out
-    assert "tuned, nested folds" in out and "tuned, apparent" in out
+    assert "tuned, nested folds" in out and "tuned, apparent" in out and "recall 60+" in out
