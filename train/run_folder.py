@@ -10,6 +10,7 @@ from typing import Any
 
 from faces.cache import file_sha256
 from faces.command import flat_table, from_table, read_toml, to_table, write_toml
+from faces.label_file import stored_labels
 from faces.writer import write_atomically
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
@@ -64,9 +65,12 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
 
 
-def _beside(plan: FoldPlan) -> dict[str, str]:
-    """Hashes of what is trained on beside a cache's ordinary photos and their labels."""
-    beside = {}
+def _beside(plan: FoldPlan) -> dict[str, Any]:
+    """What the labels are where they are not the contest's, and hashes of what is trained on beside a cache's
+    ordinary photos."""
+    beside: dict[str, Any] = {}
+    if stored := stored_labels(plan.cache.label_set):
+        beside["labels"] = stored
     if plan.recipe.teacher.predictions:
         hashes = [file_sha256(Path(path)) for path in plan.recipe.teacher.predictions]
         beside["predictions"] = " ".join(hashes)
@@ -81,7 +85,7 @@ def _differences(found: dict[str, Any], requested: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted({*before, *now})
-        if before.get(key) != now.get(key) and key != "recipe.about"
+        if before.get(key) != now.get(key) and key not in ("recipe.about", "labels.name")
     ]
 
 

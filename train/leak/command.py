@@ -9,7 +9,7 @@ import tyro
 
 from faces.cache import Cache, CacheError
 from faces.command import run_command
-from faces.labels import covers_classes
+from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
 from train.recipe.file import read_recipe
 
@@ -26,7 +26,7 @@ class LeakSettings:
     """
 
     recipe: Path = Path("recipes/small.toml")
-    """Recipe file (TOML) whose tasks say the 18 classes. Its `auto` precision is taken as fp32, for both."""
+    """Recipe file (TOML). Its `auto` precision is taken as fp32, for both."""
     cache: Path = Path("demo/caches/train")
     """Finished cache with labels and several photos a person; `make demo` draws the default one."""
     epochs: int = 7
@@ -55,14 +55,9 @@ def run(settings: LeakSettings) -> None:
     """Read recipe and cache, train, and report.
 
     Raises:
-        ValueError: the recipe does not say the 18 classes, or recipe and people do not allow the folds.
+        ValueError: the recipe does not fit the cache's labels, or its people do not allow the folds.
     """
     recipe = read_recipe(settings.recipe)
-    if not covers_classes(recipe.tasks):
-        raise ValueError(
-            f"{settings.recipe}: tasks={list(recipe.tasks)} do not say the 18 classes that are scored here: "
-            "choose a recipe of class18, or of mask, gender and age3"
-        )
     if recipe.precision == "auto":
         recipe = replace(recipe, precision="fp32")
     if settings.epochs:
@@ -71,9 +66,12 @@ def run(settings: LeakSettings) -> None:
         cache = Cache.open(settings.cache)
     except CacheError as error:
         raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
+    recipe = fit_to_cache(recipe, cache, settings.recipe)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from train.leak.work import Demonstration, demonstrate
+    from train.network.kinds import check_codings
 
+    check_codings(recipe, cache.label_set, settings.recipe)
     demonstrate(
         Demonstration(
             name=settings.recipe.stem,

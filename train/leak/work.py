@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from faces.cache import Cache
-from faces.folds import FoldScheme, fold_of_rows
-from faces.labels import UNKNOWN, IntArray
+from faces.folds import FoldScheme, divide_photos
+from faces.labels import IntArray
+from faces.projection import covers
 from faces.writer import write_atomically
 from pipeline.loader import Loader
 from train.assemble import FoldPlan
@@ -25,18 +25,20 @@ from train.engine.precision import make_fabric
 from train.engine.predict import predict_heads
 from train.engine.watch import BarWatch, Watch
 from train.fold import train_fold
-from train.network.codings import codings_of
+from train.leak.report import (
+    KEPT,
+    PROMISED,
+    SCHEMES,
+    SCORED_ON,
+    Means,
+    draw_leak,
+    scores_table,
+    verdict,
+)
+from train.network.kinds import codings_of
 from train.recipe.recipe import Recipe
 from train.results.head_scores import score_heads
-
-SCHEMES: tuple[FoldScheme, ...] = ("image", "person")
-PROMISED, KEPT = "promised", "kept"
-SCORED_ON = {PROMISED: "validation", KEPT: "unseen"}
-SCORES = ("macro_f1", "accuracy", "mask", "gender", "age")
-COUNTS = ("people", "both_sides")
-
-Means = dict[tuple[str, str], dict[str, float]]
-"""`COUNTS` and `SCORES` by scheme and `PROMISED` or `KEPT`."""
+from train.results.report import group_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Demonstration:
     name: str
     """Name of the recipe, for titles."""
     recipe: Recipe
-    """A recipe whose tasks say the 18 classes."""
+    """A recipe that fits the cache's labels."""
     cache: Cache
     """A cache with labels."""
     trained: tuple[int, ...]
@@ -69,6 +71,14 @@ class Demonstration:
         folds = f"fold {', '.join(map(str, self.trained))} of {self.folds}"
         return f"{self.name}, {self.recipe.epochs} epochs, {self.cache.folder}, {folds}"
 
+    @property
+    def scored(self) -> str:
+        """What macro F1 is over: `the 18 classes`, or the heads."""
+        labels, tasks = self.cache.label_set, self.recipe.tasks
+        if labels.headline and covers(tasks, labels.headline, labels):
+            return f"the {len(labels.task(labels.headline).classes)} classes"
+        return f"the classes of {', '.join(tasks)}"
+
 
 def demonstrate(demonstration: Demonstration) -> Means:
     """Train both schemes, print what each promised and kept, and draw it.
@@ -79,9 +89,11 @@ def demonstrate(demonstration: Demonstration) -> Means:
         Means over the folds; `both_sides` counts those of the `people` scored who also trained.
 
     Raises:
-        ValueError: recipe and people do not allow the folds, or the folder holds runs of something else.
+        ValueError: recipe and people do not allow the folds, nobody on a side is labelled for what is scored,
+            or the folder holds runs of something else.
     """
-    apart = rows_apart(demonstration.cache, demonstration.apart, demonstration.fold_seed)
+    cache, tasks = demonstration.cache, demonstration.recipe.tasks
+    apart = rows_apart(cache, tasks, demonstration.apart, demonstration.fold_seed)
     folder = demonstration.folder
     with BarWatch() as watch:
         table = pd.DataFrame(
@@ -97,35 +109,38 @@ def demonstrate(demonstration: Demonstration) -> Means:
     for scheme in SCHEMES:
         for score in SCORED_ON:
             rows = table[(table.scheme == scheme) & (table.score == score)]
-            means[scheme, score] = {name: float(rows[name].mean()) for name in (*COUNTS, *SCORES)}
+            numbers = rows.drop(columns=["scheme", "fold", "score"])
+            means[scheme, score] = {str(name): float(numbers[name].mean()) for name in numbers}
     console = Console()
     console.print(scores_table(means, f"{demonstration.title}: best epochs by validation macro F1"))
     console.print(verdict(means), highlight=False, soft_wrap=True)
-    draw_leak(means, demonstration.title, folder / "leak.png")
+    draw_leak(means, demonstration.title, demonstration.scored, folder / "leak.png")
     console.print(f"picture: {folder / 'leak.png'}", highlight=False, soft_wrap=True)
     return means
 
 
-def rows_apart(cache: Cache, parts: int, seed: int) -> IntArray:
-    """Rows of one in `parts` labelled people, evenly over age bands and genders."""
-    classes = cache.labels("class18")
-    labelled = np.flatnonzero(classes != UNKNOWN)
+def rows_apart(cache: Cache, tasks: Sequence[str], parts: int, seed: int) -> IntArray:
+    """Rows of one in `parts` people of whom any label is known, spread evenly as people are over folds."""
+    labels = cache.label_set
+    labelled = np.flatnonzero(np.any([cache.known(name) for name in labels.names], axis=0))
     names = cache.columns("key", "person").iloc[labelled]
-    fold_of = fold_of_rows(
+    division = divide_photos(
         "holdout",
         keys=names["key"],
         persons=names["person"],
-        classes=classes[labelled],
+        photos=cache.photos().iloc[labelled],
+        labels=labels,
         folds=parts,
         seed=seed,
+        told={factor for task in tasks for factor in labels.task(task).factors},
     )
-    return np.asarray(labelled[fold_of == 0])
+    return np.asarray(labelled[division.fold == 0])
 
 
 def fold_scores(
     demonstration: Demonstration, scheme: FoldScheme, fold: int, apart: IntArray, watch: Watch
 ) -> dict[str, dict[str, float]]:
-    """Train one fold of one scheme without the people apart: `COUNTS` and `SCORES`, promised and kept."""
+    """Train one fold of one scheme without the people apart: `COUNTS` and main scores, promised and kept."""
     recipe, cache = demonstration.recipe, demonstration.cache
     rows = fold_rows(
         cache,
@@ -156,11 +171,16 @@ def fold_scores(
     trained = {*persons[rows.training]}
     scored = {PROMISED: {*persons[rows.validation]}, KEPT: {*persons[apart]}}
     assert not scored[KEPT] & (trained | scored[PROMISED])
+    if silent := [SCORED_ON[name] for name in scores if math.isnan(scores[name]["macro_f1"])]:
+        raise ValueError(
+            f"folds by {scheme}: no photo of the {silent[0]} people is labelled for "
+            f"{', '.join(recipe.tasks)}; choose another fold_seed, or fewer folds and parts apart"
+        )
     return {
         name: {
             "people": len(scored[name]),
             "both_sides": len(scored[name] & trained),
-            **{score: values[score] for score in SCORES},
+            **{key: values[key] for key in values if key != "epoch" and group_of(key) == "score"},
         }
         for name, values in scores.items()
     }
@@ -182,51 +202,5 @@ def score_best(plan: FoldPlan, rows: IntArray) -> dict[str, float]:
         threads=plan.threads,
     )
     model = make_fabric(card.recipe.precision, plan.device).setup(network)
-    known = plan.cache.columns("mask", "gender", "age").iloc[rows]
-    return score_heads(known, predict_heads(model, loader, codings_of(card.recipe)))
-
-
-def scores_table(means: Means, title: str) -> Table:
-    """The scores of both schemes, promised and kept."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    for name in ("folds by", "scored"):
-        table.add_column(name)
-    for name in ("people", "seen", *SCORES):
-        table.add_column(name.replace("_", " "), justify="right")
-    for (scheme, score), values in means.items():
-        counts = (f"{values[name]:.0f}" for name in COUNTS)
-        table.add_row(scheme, SCORED_ON[score], *counts, *(f"{values[name]:.3f}" for name in SCORES))
-    return table
-
-
-def verdict(means: Means) -> str:
-    """What both schemes promised too much, in a line each."""
-    (promised, kept), (fair, borne) = (
-        [means[scheme, score]["macro_f1"] for score in (PROMISED, KEPT)] for scheme in SCHEMES
-    )
-    return (
-        f"random-image folds promise {promised - kept:.3f} more macro F1 than people unseen in training bear "
-        f"out ({promised:.3f} promised, {kept:.3f} kept)\n"
-        f"folds of people promise {fair - borne:.3f} more ({fair:.3f} promised, {borne:.3f} kept)"
-    )
-
-
-def draw_leak(means: Means, title: str, path: Path) -> None:
-    """Two bars a scheme: the macro F1 it promised and the one it kept."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    places = np.arange(len(SCHEMES))
-    for shift, score, colour in ((-0.2, PROMISED, "tab:orange"), (0.2, KEPT, "tab:blue")):
-        values = [means[scheme, score]["macro_f1"] for scheme in SCHEMES]
-        label = f"{score}: on {SCORED_ON[score]} people"
-        axes.bar_label(
-            axes.bar(places + shift, values, 0.38, color=colour, label=label), fmt="%.3f", padding=2
-        )
-    names = []
-    for scheme in SCHEMES:
-        people, both = (f"{means[scheme, PROMISED][name]:.0f}" for name in COUNTS)
-        names.append(f"folds by {scheme}: of {people} people\nwho validate, {both} train too")
-    axes.set_xticks(places, names)
-    axes.set(ylabel="macro F1 over the 18 classes", ylim=(0, 1.2), title=title)
-    axes.legend(loc="upper right")
-    figure.savefig(path, dpi=120)
+    labels, photos = plan.cache.label_set, plan.cache.photos().iloc[rows]
+    return score_heads(photos, predict_heads(model, loader, codings_of(card.recipe, labels)), labels)

@@ -100,7 +100,8 @@ def _matrices(tasks: Sequence[Task], known: Mapping[str, tuple[IntArray, IntArra
     columns = min(len(tasks), _MATRICES if most <= _NARROW else 2)
     rows = -(-len(tasks) // columns)
     side = max(4.5, 2.5 + 0.32 * most)
-    figure = Figure(figsize=(1 + side * columns, (side + 0.5) * rows), layout="constrained")
+    size = max(7, 1 + side * columns), (side + 0.6) * rows + 0.4  # the title of one alone has room, too
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, task in zip(grid, tasks, strict=False):
         truth, guess = known[task.name]

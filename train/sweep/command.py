@@ -16,8 +16,10 @@ from faces.command import run_command, to_table
 from faces.folds import FoldScheme, fold_numbers
 from faces.label_file import stored_labels
 from faces.writer import exclusive
+from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
 from train.recipe.file import read_recipe
+from train.recipe.fit import check_fit
 from train.recipe.recipe import Recipe
 from train.sweep.fields import FIELDS
 from train.sweep.file import Sweep, check_sweep, read_sweep
@@ -61,7 +63,7 @@ def run(settings: SweepSettings) -> None:
     sweep = read_sweep(settings.sweep)
     recipe = read_recipe(sweep.plan.recipe)
     labels = labels_of(read_description(settings.cache), settings.cache)
-    check_sweep(sweep, recipe, labels, settings.sweep)
+    check_sweep(sweep, recipe, lambda found: check_fit(found, labels), settings.sweep)
     numbers = fold_numbers(settings.fold_scheme, settings.folds)
     if settings.fold_scheme == "everything" or not set(sweep.plan.folds) <= set(numbers):
         raise ValueError(
@@ -80,12 +82,18 @@ def _search(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache,
     # torch, timm and Optuna take seconds to import, which neither --help nor a mistake should wait for.
     from train.assemble import FoldPlan
     from train.fold import train_fold
+    from train.network.kinds import codings_of
     from train.sweep.report import report
     from train.sweep.study import TrialWatch, open_study, run_trials
 
     trained = recipe
     if settings.weights is not None:
         trained = dataclasses.replace(recipe, weights=str(settings.weights), pretrained=False)
+
+    def fitted(found: Recipe) -> Recipe:
+        return fit_to_cache(found, cache, settings.sweep)
+
+    check_sweep(sweep, trained, lambda found: codings_of(fitted(found), cache.label_set), settings.sweep)
     device, threads = settings.compute.chosen_device(), settings.compute.loader_threads()
     study = open_study(folder, _request(settings, sweep, trained, cache))
     watch = TrialWatch()
@@ -93,7 +101,7 @@ def _search(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache,
 
         def score(number: int, values: Mapping[str, Any], fold: int) -> float:
             plan = FoldPlan(
-                recipe=sweep.recipe(trained, values),
+                recipe=fitted(sweep.recipe(trained, values)),
                 cache=cache,
                 fold=fold,
                 folds=settings.folds,

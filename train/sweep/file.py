@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faces.command import from_table, load_toml, nearest, to_table
-from faces.labels import LabelSet
 from faces.typed import convert
 from pipeline.augment import policy_named
-from train.recipe.fit import check_fit
 from train.recipe.recipe import Recipe
 from train.sweep.fields import FIELDS, Choices, Span, read_field
 
@@ -77,10 +75,16 @@ def read_sweep(path: Path) -> Sweep:
     return Sweep(plan=from_table(Plan, table, path), fields=parsed)
 
 
-def check_sweep(sweep: Sweep, recipe: Recipe, labels: LabelSet, path: Path) -> None:
-    """Refuse values that a recipe or the photos' labels refuse, before anything is trained.
+def check_sweep(sweep: Sweep, recipe: Recipe, fits: Callable[[Recipe], object], path: Path) -> None:
+    """Refuse values that a recipe refuses, or that do not fit the photos, before anything is trained.
 
     Every combination of choices and ends of spans is tried, since some values exclude each other.
+
+    Args:
+        sweep: the file's.
+        recipe: what all trials start from.
+        fits: raises a ValueError where a recipe does not fit the photos that it is to train on.
+        path: the sweep file, named in errors.
 
     Raises:
         ValueError: the first that is refused, with the recipe's own reason; or too many combinations to try.
@@ -95,7 +99,7 @@ def check_sweep(sweep: Sweep, recipe: Recipe, labels: LabelSet, path: Path) -> N
     for combination in itertools.product(*values):
         chosen = dict(zip(sweep.fields, combination, strict=True))
         try:
-            check_fit(with_values(recipe, chosen), labels)
+            fits(with_values(recipe, chosen))
         except ValueError as error:
             text = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
             raise ValueError(f"{path}: a trial could have {text}, which no recipe may: {error}") from error

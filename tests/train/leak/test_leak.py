@@ -9,23 +9,17 @@ import pytest
 
 from faces.cache import Cache
 from faces.command import write_toml
+from faces.labels import CONTEST
+from tests.helpers.own_labels import OWN, write_own
 from train.engine.compute import Compute
 from train.leak.command import LeakSettings, run
-from train.leak.work import (
-    KEPT,
-    PROMISED,
-    SCORES,
-    Demonstration,
-    Means,
-    demonstrate,
-    rows_apart,
-    scores_table,
-    verdict,
-)
+from train.leak.report import KEPT, PROMISED, Means, scores_table, verdict
+from train.leak.work import Demonstration, demonstrate, rows_apart
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
 from train.results.report import score_out_of_fold
 
+SCORES = ("macro_f1", "accuracy", "mask", "gender", "age")
 RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),
     backbone="test_resnet",
@@ -64,17 +58,17 @@ def shown(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> tuple[De
 
 
 def test_people_kept_apart_are_a_share_of_all_that_are_labelled(coloured: Cache, unseen: Cache) -> None:
-    apart = coloured.index.iloc[rows_apart(coloured, 4, 0)]
+    apart = coloured.index.iloc[rows_apart(coloured, RECIPE.tasks, 4, 0)]
     assert len(apart) == 3 * apart.person.nunique() == 3 * 6
     assert set(apart.drop_duplicates("person").groupby("age").size()) == {2}
-    assert len(rows_apart(unseen, 4, 0)) == 0
+    assert len(rows_apart(unseen, RECIPE.tasks, 4, 0)) == 0
 
 
 def test_only_folds_of_photos_have_people_on_both_sides(
     coloured: Cache, shown: tuple[Demonstration, Means]
 ) -> None:
     wanted, means = shown
-    apart = coloured.index.person[rows_apart(coloured, 4, 0)]
+    apart = coloured.index.person[rows_apart(coloured, RECIPE.tasks, 4, 0)]
     for scheme in ("image", "person"):
         validated = pd.read_parquet(wanted.folder / scheme / "fold0" / "oof.parquet")
         assert not {*validated.person} & {*apart}
@@ -91,7 +85,7 @@ def test_what_is_promised_is_the_score_of_the_best_epochs_validation(
     assert len(table) == 4 and set(table.fold) == {0}
     for scheme in ("image", "person"):
         folder = wanted.folder / scheme / "fold0"
-        scores = score_out_of_fold(pd.read_parquet(folder / "oof.parquet"))
+        scores = score_out_of_fold(pd.read_parquet(folder / "oof.parquet"), CONTEST)
         assert scores["macro_f1"] == pytest.approx(pd.read_csv(folder / "metrics.csv").macro_f1.max())
         for score in SCORES:
             assert means[scheme, PROMISED][score] == pytest.approx(scores[score])
@@ -135,8 +129,8 @@ def test_the_verdict_is_the_difference_of_promised_and_kept() -> None:
 
 def test_mistakes_are_told_before_anything_is_trained(coloured: Cache, tmp_path: Path) -> None:
     wanted = settings(coloured, tmp_path)
-    write_toml(replace(RECIPE, tasks=("mask", "gender")), wanted.recipe)
-    with pytest.raises(ValueError, match=r"\['mask', 'gender'\] do not say the 18 classes"):
+    write_toml(replace(RECIPE, tasks=("mask", "glasses")), wanted.recipe)
+    with pytest.raises(ValueError, match=r"tiny\.toml: tasks: 'glasses' is no task of these labels"):
         run(wanted)
     write_toml(RECIPE, wanted.recipe)
     with pytest.raises(ValueError, match="make demo"):
@@ -148,3 +142,23 @@ def test_mistakes_are_told_before_anything_is_trained(coloured: Cache, tmp_path:
             replace(wanted, **change)  # type: ignore[arg-type]
     assert not wanted.runs.exists()
     assert np.all([path.suffix == ".toml" for path in tmp_path.iterdir()])
+
+
+def test_own_labels_are_shown_head_by_head_and_in_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recipe of all factors, on photos each of which lacks some labels."""
+    cache = write_own(tmp_path / "own", people=32)
+    wanted = settings(cache, tmp_path)
+    write_toml(replace(RECIPE, tasks=("*",), epochs=1), wanted.recipe)
+    run(replace(wanted, epochs=0))
+    table = pd.read_csv(wanted.runs / "leak.csv")
+    heads = ["macro_f1", "glasses_f1", "helmet_f1", "years_f1"]
+    assert [*table.columns] == ["scheme", "fold", "score", "people", "both_sides", *heads]
+    for scheme, side in table.groupby("scheme"):
+        promised = side[side.score == PROMISED].iloc[0]
+        found = score_out_of_fold(pd.read_parquet(wanted.runs / str(scheme) / "fold0" / "oof.parquet"), OWN)
+        assert [promised[head] for head in heads] == pytest.approx([found[head] for head in heads])
+        assert (promised["both_sides"] > 0) == (scheme == "image")
+    assert "glasses f1" in capsys.readouterr().out
+    assert (wanted.runs / "leak.png").stat().st_size > 10_000

@@ -1,5 +1,7 @@
 """Searches whose scores are known, and so are their trials, however often they are stopped."""
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +14,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from faces.cache import Cache
 from faces.command import read_toml, write_toml
+from faces.labels import CONTEST
 from pipeline.augment import Policy, policy_named
+from tests.helpers.own_labels import OWN, write_own
 from train.assemble import FoldPlan
 from train.engine.compute import Compute
 from train.engine.watch import Watch
+from train.recipe.data import Age, Teacher
 from train.recipe.file import read_recipe
+from train.recipe.fit import check_fit
 from train.recipe.network import Head, Optimiser
 from train.recipe.recipe import Recipe
 from train.sweep.command import SweepSettings, run
@@ -39,6 +45,11 @@ TINY = Recipe(
     batch_size=16,
     precision="fp32",
 )
+
+
+def fits(recipe: Recipe) -> None:
+    """Whether it fits the contest's labels."""
+    check_fit(recipe, CONTEST)
 
 
 def write_sweep(folder: Path, fields: str = LR + HEAD + MIXING, **plan: object) -> Path:
@@ -303,7 +314,50 @@ def test_what_no_recipe_may_have_is_refused_before_anything_is_trained(
 ) -> None:
     path = write(fields)
     with pytest.raises(ValueError, match=message):
-        check_sweep(read_sweep(path), TINY, path)
+        check_sweep(read_sweep(path), TINY, fits, path)
+
+
+def test_values_that_the_labels_do_not_allow_are_refused_before_anything_is_trained(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], write: Callable[..., Path]
+) -> None:
+    sweep = write('[fields.tasks]\nchoices = [["mask", "age[20, 40]"], ["mask", "glasses"]]')
+    with pytest.raises(
+        ValueError, match=r"x\.toml: a trial could have tasks=\['mask', 'glasses'\].*'glasses' is no task"
+    ):
+        search(Training(), tmp_path, sweep=sweep)
+    sweep, teacher = write(), Teacher(predictions=("p.parquet",), share=0.5)
+    write_toml(replace(TINY, age=Age(coding="years", sigma=3.0), teacher=teacher), tmp_path / "tiny.toml")
+    training = Training()
+    with pytest.raises(ValueError, match=r"x\.toml: a trial could have .*predictions of classes do not tell"):
+        search(training, tmp_path, sweep=sweep)
+    assert not training.trained
+
+
+def test_own_labels_are_searched_and_their_factors_told_apart(tmp_path: Path) -> None:
+    cache = write_own(tmp_path / "own")
+    sweep, training = write_sweep(tmp_path, LR, trials=2), Training()
+    write_toml(replace(TINY, tasks=("*",)), tmp_path / "tiny.toml")
+    assert len(run_search(training, sweep, cache, tmp_path)) == 2
+    assert {recipe.tasks for _, _, recipe in training.trained} == {OWN.names}
+    assert read_toml(Recipe, tmp_path / "sweep_x" / "best.toml").tasks == ("*",)
+    cache.description["labels"]["factors"]["years"]["edges"] = [50.0]
+    (cache.folder / "cache.json").write_text(json.dumps(cache.description))
+    with pytest.raises(ValueError, match=r"labels\.years\.edges: \[40\.0\] there, \[50\.0\] now"):
+        run_search(training, sweep, cache, tmp_path)
+
+
+def test_a_fold_without_a_labelled_photo_is_no_score(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], write: Callable[..., Path]
+) -> None:
+    class Silent(Training):
+        def __call__(self, plan: FoldPlan, watch: Watch) -> dict[str, float]:
+            return {**super().__call__(plan, watch), "macro_f1": math.nan}
+
+    with pytest.raises(
+        ValueError,
+        match=r"3 trials in a row failed.*fold 0 cannot score mask, gender, age3: no photo that valid",
+    ):
+        search(Silent(), tmp_path)
 
 
 def test_values_that_need_each_other_are_set_together() -> None:
@@ -328,7 +382,7 @@ def test_fields_of_the_augmentation_are_searched_on_top_of_a_named_policy(write:
             '[fields."augment.crop_area"]\nchoices = [[0.25, 1], [0.5, 1]]'
         )
     )
-    check_sweep(sweep, TINY, Path("x.toml"))
+    check_sweep(sweep, TINY, fits, Path("x.toml"))
     chosen = {"augment": "strong", "augment.rotation": 20.0, "augment.crop_area": "[0.25, 1]"}
     strong = policy_named("strong")
     assert sweep.recipe(TINY, chosen).policy == replace(strong, rotation=20.0, crop_area=(0.25, 1.0))
@@ -338,7 +392,7 @@ def test_fields_of_the_augmentation_are_searched_on_top_of_a_named_policy(write:
         ValueError, match=r"augment\.rotation.=200.*rotation must be in 0 .* to 180|rotation=200"
     ):
         check_sweep(
-            read_sweep(write('[fields."augment.rotation"]\nlow = 0\nhigh = 200')), TINY, Path("x.toml")
+            read_sweep(write('[fields."augment.rotation"]\nlow = 0\nhigh = 200')), TINY, fits, Path("x.toml")
         )
 
 
@@ -355,7 +409,7 @@ def test_lists_and_numbers_may_be_chosen_from(write: Callable[..., Path]) -> Non
             '[fields."loss.terms"]\nchoices = [["focal"], ["focal", "f1"]]\n[fields.seed]\nchoices = [1, 2]'
         )
     )
-    check_sweep(sweep, TINY, Path("x.toml"))
+    check_sweep(sweep, TINY, fits, Path("x.toml"))
     found = sweep.recipe(TINY, {"loss.terms": '["focal", "f1"]', "seed": "2"})
     assert (found.loss.terms, found.seed) == (("focal", "f1"), 2)
 
@@ -383,7 +437,7 @@ def test_every_sweep_of_the_project_fits_its_recipe() -> None:
     assert len(paths) >= 2
     for path in paths:
         sweep = read_sweep(path)
-        check_sweep(sweep, read_recipe(ROOT / sweep.plan.recipe), path)
+        check_sweep(sweep, read_recipe(ROOT / sweep.plan.recipe), fits, path)
         assert sweep.plan.about
 
 
