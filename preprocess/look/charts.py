@@ -146,7 +146,8 @@ def _drawn(
     marks: Sequence[float] = (),
     logarithmic: bool = False,
 ) -> Histogram:
-    counts, _ = np.histogram(values, edges)
+    # Round edges such as 37.4 may come out a rounding error above the very value.
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     tallest = int(counts.max(initial=0))
     scale = np.log2 if logarithmic else np.asarray
     low, high = scale(edges[[0, -1]])

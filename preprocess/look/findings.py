@@ -10,7 +10,7 @@ import pandas as pd
 
 from faces.labels import UNKNOWN, IntArray, LabelSet, Task
 from preprocess.look.duplicates import Alike
-from preprocess.look.rates import Level, detection_rates, level_of
+from preprocess.look.rates import Level, detection_rates, gap, level_of
 from preprocess.look.survey import Survey
 
 LOST = (0.02, 0.10)
@@ -120,17 +120,16 @@ def _losses(survey: Survey) -> list[Finding]:
     if level in ("warn", "bad"):
         text = f"{_count(lost, 'crop was', 'crops were')} cut at the centre ({_percent(lost, len(crops))})."
         found.append(Finding(level, "fallbacks", text))
-    rates_of = detection_rates(crops["detected"], crops, survey.cache.label_set)
-    for factor, each in rates_of.items():
-        rates = sorted(each, key=lambda rate: rate.share)
-        if rates and rates[-1].share - rates[0].share > GAP:
-            worst, best = rates[0], rates[-1]
-            text = (
-                f"Faces are found in {worst.share * 100:.1f} % of {factor} {worst.value} but in "
-                f"{best.share * 100:.1f} % of {factor} {best.value}: a model may learn the framing instead "
-                f"of the {factor}."
-            )
-            found.append(Finding("warn", "overview", text))
+    rates = detection_rates(crops["detected"], crops, survey.cache.label_set)
+    factor = max(rates, key=lambda factor: gap(rates[factor]))
+    if gap(rates[factor]) > GAP:
+        worst, *_, best = sorted(rates[factor], key=lambda rate: rate.share)
+        text = (
+            f"Faces are found in {worst.share * 100:.1f} % of {factor} {worst.value} but in "
+            f"{best.share * 100:.1f} % of {factor} {best.value}: a model may learn the framing instead "
+            f"of the {factor}."
+        )
+        found.append(Finding("warn", "overview", text))
     return found
 
 
@@ -143,7 +142,8 @@ def _labels(survey: Survey) -> list[Finding]:
     found = []
     nothing = all((each < 0).all() for each in codes.values())
     if task or nothing:
-        none = f"No photo is labelled with {listed(labels.names)}."
+        every = "" if nothing else "all of "
+        none = f"No photo is labelled with {every}{listed(labels.names)}."
         found.append(Finding("plain", "classes" if task else "counts", none))
     for factor in labels.factors:
         anchor, mine = f"factor-{factor.name}", codes[factor.name]

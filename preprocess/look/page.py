@@ -12,13 +12,13 @@ import pandas as pd
 
 from faces.cache import Cache
 from faces.folds import SPLIT
-from faces.labels import Factor, Number
+from faces.labels import Number
 from faces.writer import write_atomically
 from preprocess.look import charts
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
 from preprocess.look.findings import findings, headline, headline_task, listed, people
 from preprocess.look.gallery import Tile, galleries, labels_of, random_sheets, tile
-from preprocess.look.rates import detection_rates
+from preprocess.look.rates import Rate, detection_rates, gap
 from preprocess.look.survey import Survey, survey_crops
 
 PAGE = "look.html"
@@ -27,6 +27,8 @@ MOST_LINES = 200
 """Lines of a table; the file beside the page has all."""
 MOST_REASONS = 20
 HASH_PREFIX = 12
+MOST_RATED = 4
+"""Factors by which it is said where faces are found."""
 CORRECTIONS = "corrections.csv"
 MANY = 12
 """Photos of a person from which they are counted together."""
@@ -96,7 +98,7 @@ def _content(survey: Survey, seed: int) -> dict[str, Any]:
         "source": survey.cache.description["source"],
         "numbers": headline(survey),
         "findings": findings(survey, exact, near, lines),
-        "rates": detection_rates(crops["detected"], crops, survey.cache.label_set),
+        "rates": _shown_rates(survey),
         "settings": _settings(survey),
         **_counts(survey),
         "spreads": _spreads(crops),
@@ -110,6 +112,13 @@ def _content(survey: Survey, seed: int) -> dict[str, Any]:
         **_look_alikes(survey, near),
         "corrections": corrections,
     }
+
+
+def _shown_rates(survey: Survey) -> dict[str, list[Rate]]:
+    """Detection rates by the values of few factors: of many those where they differ most."""
+    rates = detection_rates(survey.crops["detected"], survey.crops, survey.cache.label_set)
+    widest = sorted(rates, key=lambda factor: gap(rates[factor]), reverse=True)[:MOST_RATED]
+    return {factor: rates[factor] for factor in rates if factor in widest}
 
 
 def _settings(survey: Survey) -> list[tuple[str, str]]:
@@ -132,9 +141,15 @@ def _counts(survey: Survey) -> dict[str, Any]:
         "classes": _classes(survey),
         "labelled_with": listed(labels.names),
         "factors": [
-            (factor.name, _title(factor), charts.coded(factor.codes(crops[factor.name]), factor.classes))
+            {
+                "name": factor.name,
+                "title": charts.in_title(factor.name) + (" band" if isinstance(factor, Number) else ""),
+                "bars": charts.coded(factor.codes(crops[factor.name]), factor.classes),
+            }
             for factor in labels.factors
         ],
+        # Beside those on the left: the classes, how many crops people have, parts of the data.
+        "most_right": max(3, len(labels.factors) // 2),
         "parts": _parts(crops),
         "number_charts": [
             charts.number(factor, crops[factor.name])
@@ -152,10 +167,6 @@ def _classes(survey: Survey) -> dict[str, Any] | None:
         return None
     codes = task.encode(survey.crops)
     return {"bars": charts.coded(codes, task.classes), "unlabelled": int((codes < 0).sum())}
-
-
-def _title(factor: Factor) -> str:
-    return charts.in_title(factor.name) + (" band" if isinstance(factor, Number) else "")
 
 
 def _parts(crops: pd.DataFrame) -> list[charts.Bar]:

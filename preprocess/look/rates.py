@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,12 @@ class Rate:
     def level(self) -> Level:
         """Whether that is enough."""
         return level_of(1 - self.share, (1 - FOUND[0], 1 - FOUND[1]))
+
+
+def gap(rates: Sequence[Rate]) -> float:
+    """How far apart the highest and the lowest share are; less than nothing where there are no rates."""
+    shares = [rate.share for rate in rates]
+    return max(shares) - min(shares) if shares else -1.0
 
 
 def detection_rates(detected: pd.Series, photos: pd.DataFrame, labels: LabelSet) -> dict[str, list[Rate]]:

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 
 from faces.cache import Cache
-from faces.folds import EXTRA
+from faces.folds import EXTRA, SPLIT
 from pipeline.damage import FileGuard, check_places
 from preprocess import join_caches
 from preprocess.faults import find_faults
 from preprocess.join import JoinSettings
 from tests.helpers.crops import collect, loader, write_cache
 from tests.helpers.extras import joined, write_extra
-from tests.helpers.shown import page_of
+from tests.helpers.own_labels import OWN, write_own
+from tests.helpers.shown import fields, page_of, write
 
 
 @pytest.fixture
@@ -128,6 +129,38 @@ def test_caches_cropped_differently_are_refused_with_both_values(
     with pytest.raises(ValueError, match=rf"other: cropped differently from .*one \({difference}\)"):
         joined(tmp_path / "all", one, other)
     assert not (tmp_path / "all").exists()
+
+
+def test_a_joined_cache_keeps_the_labels_of_its_factors(tmp_path: Path) -> None:
+    one, other = (write_own(tmp_path / name, people=people) for name, people in (("one", 4), ("other", 3)))
+    all_ = joined(tmp_path / "all", one, other)
+    assert all_.label_set == OWN
+    apart = pd.concat([one.photos(), other.photos()], ignore_index=True)
+    pd.testing.assert_frame_equal(all_.photos(), apart)
+    assert [*find_faults(all_.folder)] == []
+    twice = joined(tmp_path / "twice", all_, write_own(tmp_path / "third", people=2))
+    assert twice.label_set == OWN and [*find_faults(twice.folder)] == []
+
+
+def test_caches_of_other_factors_are_refused_with_both_sides_and_a_cure(
+    make_cache: Callable[..., Cache], tmp_path: Path
+) -> None:
+    contest, own = make_cache("contest", people=2), write_own(tmp_path / "own", people=2)
+    with pytest.raises(ValueError, match=r"own: labelled with other factors than .*contest \(") as refused:
+        joined(tmp_path / "all", contest, own)
+    message = str(refused.value)
+    assert "mask: wear, incorrect, normal there, none here" in message
+    assert "helmet: none there, yes, no, unsure here" in message
+    assert "LABELS=" in message and "\n" not in message
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_split_that_only_one_cache_knows_is_empty_in_the_other(tmp_path: Path) -> None:
+    rows = [fields(n, split=("train", "val")[n % 2]) for n in range(4)]
+    divided, plain = write(tmp_path / "divided", rows), write(tmp_path / "plain", [fields(9), fields(10)])
+    all_ = joined(tmp_path / "all", plain, divided)
+    assert all_.index[SPLIT].tolist() == ["", "", "train", "val", "train", "val"]
+    assert [*find_faults(all_.folder)] == []
 
 
 def test_settings_that_do_not_cut_faces_are_free(make_cache: Callable[..., Cache], tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 
 from faces.cache import Cache, file_sha256
+from faces.labels import CONTEST
 from faces.tar import Sample
 from faces.writer import CacheWriter
 from preprocess.crop.render import encode
 from preprocess.faults import find_faults
+from tests.helpers.own_labels import write_own
 from tests.helpers.pictures import picture
 
 SIZE, COUNT = 16, 7
@@ -44,7 +46,8 @@ def sample(position: int, *, rejected: bool, size: int = SIZE, codec: str = "png
 def write(folder: Path, codec: str = "png", **changed: int) -> Path:
     """Photos 0 to 6 in two shards, photo 5 rejected."""
     settings = {"codec": codec, "size": SIZE}
-    writer = CacheWriter(folder, settings=settings, source={"photos": COUNT}, shard_count=2)
+    source = {"photos": COUNT}
+    writer = CacheWriter(folder, settings=settings, labels=CONTEST, source=source, shard_count=2)
     for shard, positions in enumerate((range(4), range(4, COUNT))):
         writer.write(shard, [sample(p, rejected=p == 5, codec=codec, **changed) for p in positions])
     writer.finish()
@@ -131,7 +134,7 @@ def test_a_sound_cache_has_no_findings(tmp_path: Path, codec: str) -> None:
 
 def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
     settings = {"codec": "raw", "size": SIZE, "background": "alpha"}
-    writer = CacheWriter(tmp_path / "cache", settings=settings, source={}, shard_count=1)
+    writer = CacheWriter(tmp_path / "cache", settings=settings, labels=CONTEST, source={}, shard_count=1)
     fields = sample(0, rejected=False).fields
     writer.write(0, [Sample(fields=fields, data=bytes(SIZE * SIZE * 4))])
     writer.finish()
@@ -162,6 +165,14 @@ def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
         (in_index(lambda t: t.assign(length=t.length - 1)), "sample 00000006", "not as in index.parquet"),
         (in_shard(b"\x89PNG", b"\x89PUG"), "sample 00000002", "does not decode as png"),
         (in_shard(b'"age": 23.5', b'"age": 24.5'), "sample 00000003", "age in its JSON differs"),
+        (in_index(lambda t: t.assign(gender=2)), "index.parquet", "gender 2 of sample 00000000 is no label"),
+        (in_index(lambda t: t.assign(age=121.0)), "index.parquet", "age 121.0 of sample 00000000 is no"),
+        (in_description(lambda d: d.update(labels=3)), "cache.json", "labels are not readable"),
+        (
+            in_description(lambda d: d.update(labels={"name": "x", "factors": {"a": ["b"]}})),
+            "cache.json",
+            "a has one",
+        ),
         (in_shard(b'"age": null', b'"age": 20.0'), "sample 00000002", "age in its JSON differs"),
         (in_shard(b"[1.5, 2.0", b"[1.5, 3.0"), "sample 00000000", "face_box in its JSON differs"),
         (in_shard(b'{"key"', b'["key"'), "sample 00000000", "its JSON is not readable"),
@@ -181,6 +192,17 @@ def test_damage_is_found_with_its_place_and_a_cure(
     assert any(place in line.replace(what, "") and what in line for line in findings), findings
     cures = (f"delete {folder} and preprocess again", "; delete it", "; move it elsewhere")
     assert all(line.endswith(cures) for line in findings)
+
+
+def test_a_cache_of_other_factors_is_sound_or_its_wrong_labels_are_named(tmp_path: Path) -> None:
+    folder = write_own(tmp_path / "cache", people=4).folder
+    assert [*find_faults(folder)] == []
+    in_index(lambda t: t.assign(helmet=3, years=-1.0))(folder)
+    findings = "\n".join(find_faults(folder))
+    assert "helmet 3 of sample" in findings and "years -1.0 of sample" in findings
+    assert "helmet, years in its JSON differs" in findings
+    in_index(lambda t: t.drop(columns="glasses"))(folder)
+    assert any("has no column glasses" in line for line in find_faults(folder))
 
 
 def test_crops_of_another_size_are_found(tmp_path: Path) -> None:

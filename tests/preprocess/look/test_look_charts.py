@@ -6,12 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preprocess.look.charts import ages, doublings, photo_sizes, spread
+from faces.labels import CONTEST, Number
+from preprocess.look.charts import doublings, in_title, number, photo_sizes, spread
+
+AGE = CONTEST.factor("age")
+assert isinstance(AGE, Number)
 
 
 def test_columns_of_a_histogram_hold_every_value_once() -> None:
     values = [*np.random.default_rng(0).normal(50, 20, 500).tolist(), float("nan"), float("inf")]
-    for chart in (spread("", values), ages(np.abs(values)), doublings("", np.abs(values))):
+    for chart in (spread("", values), number(AGE, np.abs(values)), doublings("", np.abs(values))):
         counts = [int(column.label.split(": ")[1].replace(",", "")) for column in chart.columns]
         assert sum(counts) == 500 and max(counts) == chart.tallest
         assert "n = 500" in chart.summary
@@ -20,7 +24,7 @@ def test_columns_of_a_histogram_hold_every_value_once() -> None:
 
 
 def test_the_edges_of_the_age_bands_lie_between_columns() -> None:
-    chart = ages([29.0, 30.0, 59.0, 60.0])
+    chart = number(AGE, [29.0, 30.0, 59.0, 60.0])
     at_30, at_60 = (x for x, _ in chart.marks)
     filled = [column for column in chart.columns if column.height > 0]
     assert len(filled) == 4
@@ -28,9 +32,39 @@ def test_the_edges_of_the_age_bands_lie_between_columns() -> None:
     assert filled[2].x + filled[2].width < at_60 < filled[3].x
 
 
+OTHERS = {
+    "ages cut elsewhere": Number(name="age", edges=(20.0, 47.0, 55.0), unit="years"),
+    "degrees": Number(name="degrees", edges=(37.5,), least=30.0, most=45.0),
+    "a share": Number(name="share", edges=(0.25, 0.5), most=1.0),
+    "below nothing": Number(name="shift", edges=(-0.5, 0.5), least=-1.0, most=1.0),
+    "far from its least": Number(name="height", edges=(170.0,), least=-1000.0, most=1000.0),
+}
+
+
+@pytest.mark.parametrize("factor", OTHERS.values(), ids=OTHERS)
+def test_any_number_has_a_chart_that_shows_its_values_and_edges(factor: Number) -> None:
+    low, high = factor.edges[0] - 0.1, factor.edges[-1] + 0.1
+    chart = number(factor, [*np.linspace(low, high, 50).tolist(), float("nan")])
+    filled = [column for column in chart.columns if column.height > 0]
+    assert sum(int(column.label.split(": ")[1]) for column in chart.columns) == 50
+    assert len(chart.columns) <= 25 and len(filled) >= 1
+    assert [text for _, text in chart.marks] == [f"{edge:g}" for edge in factor.edges]
+    assert all(0 <= x <= 480 for x, _ in chart.marks)
+
+
+def test_a_value_at_the_upper_end_has_a_column_that_begins_there() -> None:
+    chart = number(AGE, [70.0] * 3)
+    assert [column.label for column in chart.columns if column.height > 0] == ["70 to 75: 3"]
+
+
+def test_a_title_begins_with_a_capital_letter_and_has_no_underscores() -> None:
+    assert in_title("face_shield") == "Face shield" and in_title("age") == "Age"
+    assert (number(AGE, [1.0]).title, number(OTHERS["degrees"], [36.0]).title) == ("Age, years", "Degrees")
+
+
 @pytest.mark.parametrize("values", [[], [5.0], [5.0, 5.0], [0.0], [float("nan")]])
 def test_histograms_of_few_values_are_drawn_too(values: list[float]) -> None:
-    for chart in (spread("", values), ages(values), doublings("", values)):
+    for chart in (spread("", values), number(AGE, values), doublings("", values)):
         places = [number for column in chart.columns for number in (column.x, column.y, column.height)]
         assert np.isfinite(places).all() and len(chart.columns) < 40
         assert chart.tallest == np.isfinite(values).sum()
