@@ -83,7 +83,7 @@ def answer_cache(
     console.print(shares_table(table, prior, task))
     _warn_of_guesses(table, cache, console)
     voters = (
-        f"{len(every)} runs of {len(members)} recipe{'s' * (len(members) > 1)}, "
+        f"{len(every)} run{'s' * (len(every) > 1)} of {len(members)} recipe{'s' * (len(members) > 1)}, "
         f"views {' + '.join(ensemble.views)}"
     )
     lines = [f"{len(table):,} answers ({voters}): {folder / WORDS}"]

@@ -116,7 +116,7 @@ def _answers_to(path: Path, table: pd.DataFrame) -> pd.DataFrame:
             f"{path}: its {len(answers)} answers are not those of the {len(table)} predicted photos "
             f"(on one side only: {stray})"
         )
-    return answers.set_index(name).loc[table.ImageID]
+    return answers.set_index(name, drop=False).loc[table.ImageID]
 
 
 def _codes(answers: pd.Series[str], task: Task, path: Path) -> dict[str, IntArray]:

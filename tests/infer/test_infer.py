@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES
+from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from infer import command as infer_command
 from infer.answers import score
 from infer.answers.known import read_truth
@@ -154,8 +154,8 @@ def test_answers_are_kept_until_what_they_follow_from_changes(
             r"member 'head': no trained fold .*did you mean 'heads'.*make train-all",
         ),
         (
-            'vote = ["only_mask"]',
-            r"member 'only_mask' was trained on mask, but is asked for class18",
+            'vote = ["heads", "only_mask"]',
+            r"ensemble vote: member 'only_mask' was trained on mask, but is asked for class18",
         ),
         ('vote = ["heads", "heads"]', "named twice"),
         ('vote = ["heads"]\nrules = "soft"', r"vote\.toml: unknown setting 'rules': did you mean 'rule'"),
@@ -188,11 +188,13 @@ def test_scoring_needs_the_very_photos(
     assert (folder / "score.png").is_file()
     assert re.search(r"one network, mean of \d", capsys.readouterr().out)
     given = pd.read_csv(folder / "submission.csv").merge(truth, on="ImageID", suffixes=("", "_true"))
-    read = read_truth(answers, pd.read_parquet(folder / "probabilities.parquet"))
-    assert read.tolist() == given.ans_true.tolist()
+    read = read_truth(answers, pd.read_parquet(folder / "probabilities.parquet"), TASKS["class18"], CONTEST)
+    assert read.classes.tolist() == given.ans_true.tolist()
     truth.iloc[1:].to_csv(answers, index=False)
     with pytest.raises(ValueError, match="71 answers are not those of the 72 predicted photos"):
         score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))
     truth.rename(columns={"ans": "class"}).to_csv(answers, index=False)
-    with pytest.raises(ValueError, match="no column 'ans'; it has ImageID, class"):
+    with pytest.raises(
+        ValueError, match="no column 'ans', nor 'mask', 'gender', 'age'; it has ImageID, class"
+    ):
         score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))
