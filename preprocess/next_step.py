@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from faces.cache import Cache
-from faces.folds import SPLIT, FoldScheme, divide_photos
-from faces.labels import CONTEST, IntArray
+from faces.folds import SPLIT, Division, FoldScheme, divide_photos
+from faces.labels import CONTEST, IntArray, LabelSet
 
 FOLDS = 5
 """Folds of `make train-all` when it is not told otherwise."""
@@ -36,11 +36,12 @@ def next_lines(cache: Cache, root: Path = Path()) -> list[str]:
         f"{name} is {value} in all of these: nothing can be trained on it without photos of another value"
         for name, value in alone.items()
     ]
-    told = [name for name, count in known.items() if count]
-    if len(alone) == len(told):
-        return [*lines, "next: make a cache of these photos and others together"]
+    told = [name for name, count in known.items() if count and name not in alone]
+    if not told:
+        return [*lines, "next: preprocess these photos and some of other values together, into a new cache"]
     if cache.label_set.factors == CONTEST.factors and all(known.values()):
         step = f"RECIPE=recipes/small.toml CACHE={cache.folder}"
+        told = [*known]
     else:
         runs = f"runs/{cache.folder.resolve().name}"
         step = f"RECIPE=recipes/factors.toml CACHE={cache.folder} RUNS={runs}"
@@ -66,7 +67,7 @@ def _division(cache: Cache, codes: Mapping[str, IntArray], told: Collection[str]
     notes = [f"parts: {', '.join(f'{name} {count:,}' for name, count in counts.items())}"] if counts else []
     for variables, scheme, folds in _schemes(counts):
         try:
-            divide_photos(
+            division = divide_photos(
                 scheme,
                 keys=index["key"],
                 persons=index["person"],
@@ -77,12 +78,31 @@ def _division(cache: Cache, codes: Mapping[str, IntArray], told: Collection[str]
                 told=told,
                 splits=parts,
             )
+            _check_taught(division, {name: codes[name][labelled] for name in told}, cache.label_set)
         except ValueError as error:
             if scheme != "person" or folds == 2:
                 notes.append(str(error))
         else:
             return variables, notes
     return " FOLD_SCHEME=everything", [*notes, "so all photos train, and no score tells how well"]
+
+
+def _check_taught(division: Division, codes: Mapping[str, IntArray], labels: LabelSet) -> None:
+    """Refuse folds of which one has no photo of a value to train on.
+
+    Raises:
+        ValueError: with the value.
+    """
+    used = np.ones(len(division.fold), bool) if division.unused is None else ~division.unused
+    for fold in {*division.fold} - {-1}:
+        for name, each in codes.items():
+            lost = np.setdiff1d(each[used & (each >= 0)], each[used & (division.fold != fold)])
+            if len(lost):
+                value = labels.factor(name).classes[lost[0]]
+                raise ValueError(
+                    f"all photos of {name} {value} validate together, and none is left to train on; add some "
+                    "of other people"
+                )
 
 
 def _schemes(parts: Collection[str]) -> list[tuple[str, FoldScheme, int]]:
@@ -99,31 +119,30 @@ def _schemes(parts: Collection[str]) -> list[tuple[str, FoldScheme, int]]:
 
 
 def _predict(cache: Cache, root: Path) -> list[str]:
-    """What predicts photos without labels: the newest trained run that an ensemble of its name votes on."""
-    found = [path for runs in _RUNS for path in root.glob(f"{runs}/best.safetensors")]
-    trained = dict.fromkeys(
-        path.parents[1] for path in sorted(found, key=lambda path: -path.stat().st_mtime_ns)
-    )
+    """What predicts photos without labels: the newest trained run on which an ensemble of its name votes."""
     lines = ["no photo is labelled, so these are photos to predict"]
-    for run in trained:
-        ensemble = root / "ensembles" / f"{run.name}.toml"
-        if ensemble.is_file() and tomllib.loads(ensemble.read_text()).get("vote") == [run.name]:
-            place = run.parent.relative_to(root)
-            where = "" if place == Path("runs") else f" RUNS={place}"
-            return [
-                *lines,
-                f"a trained run: {run.relative_to(root)}",
-                f"next: make infer ENSEMBLE=ensembles/{run.name}.toml CACHE={cache.folder}{where}",
-            ]
-    if trained:
-        names = ", ".join(str(run.relative_to(root)) for run in [*trained][:3])
+    found = [path for runs in _RUNS for path in root.glob(f"{runs}/best.safetensors")]
+    newest = sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    trained = [*dict.fromkeys(path.parents[1].relative_to(root) for path in newest)]
+    if not trained:
         return [
             *lines,
-            f"trained runs: {names}",
-            f"next: name them in a new file, then make infer ENSEMBLE=that-file CACHE={cache.folder}",
+            "no trained run in runs or demo/runs: a cache of labelled photos must be trained on first",
+            "next: make preprocess DATA=labelled-photos CACHE=caches/labelled",
         ]
-    return [
-        *lines,
-        "no trained run in runs or demo/runs: a cache of labelled photos must be trained on first",
-        "next: make preprocess DATA=labelled-photos CACHE=caches/labelled",
-    ]
+    run = next((run for run in trained if _voted_on(run.name, root)), None)
+    place = (run or trained[0]).parent
+    where = "" if place == Path("runs") else f" RUNS={place}"
+    if run is None:
+        lines.append(
+            f"trained runs: {', '.join(map(str, trained[:3]))}; no ensemble is called as one of them"
+        )
+        return [*lines, f"next: make ensembles{where}, then make infer with one that votes on them"]
+    step = f"next: make infer ENSEMBLE=ensembles/{run.name}.toml CACHE={cache.folder}{where}"
+    return [*lines, f"trained run: {run}", step]
+
+
+def _voted_on(recipe: str, root: Path) -> bool:
+    """Whether the ensemble that is called as a recipe needs runs of that recipe alone."""
+    path = root / "ensembles" / f"{recipe}.toml"
+    return path.is_file() and tomllib.loads(path.read_text()).get("vote") == [recipe]
