@@ -85,7 +85,12 @@ def run(settings: TrainSettings) -> None:
     from train.network.kinds import check_codings
 
     check_codings(recipe, cache.label_set, settings.recipe)
-    train_folds(_plans(settings, recipe, cache))
+    plans = _plans(settings, recipe, cache)
+    train_folds(plans)
+    ensemble = Path("ensembles") / settings.recipe.name
+    if plans[0].processes.first and not settings.fold and ensemble.is_file():
+        runs = "" if settings.runs == TrainSettings.runs else f" RUNS={settings.runs}"
+        print(f"next: make infer ENSEMBLE={ensemble} CACHE=caches/name{runs}")
 
 
 def _plans(settings: TrainSettings, recipe: Recipe, cache: Cache) -> list[FoldPlan]:

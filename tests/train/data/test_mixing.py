@@ -15,7 +15,7 @@ from faces.command import read_toml
 from faces.labels import TASKS
 from train.assemble import FoldPlan
 from train.data.mixing import Mix, draw_mix, mix, mix_images, mix_targets, rare_photos
-from train.data.targets import class_rows
+from train.data.soft_labels import class_rows
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.look_recipe import LookRecipeSettings, look
@@ -248,11 +248,11 @@ def test_type_and_memory_format_stay(name: str, kind: torch.dtype, layout: torch
 def test_the_rare_band_is_that_of_the_training_rows(coloured: Cache, unseen: Cache) -> None:
     bands = coloured.labels("age3")
     every = np.arange(len(coloured))
-    assert (rare_photos(coloured, every) == (bands == 2)).all()  # all as many: the oldest
+    assert (rare_photos(coloured, every, ("mask",)) == (bands == 2)).all()  # all as many: the oldest
     fewer_young = np.concatenate([every[bands == 0][:5], every[bands != 0]])
-    assert (rare_photos(coloured, fewer_young) == (bands == 0)).all()
-    assert (rare_photos(coloured, every[bands == 1]) == (bands == 1)).all()
-    assert not rare_photos(unseen, np.arange(len(unseen))).any()
+    assert (rare_photos(coloured, fewer_young, ("mask",)) == (bands == 0)).all()
+    assert (rare_photos(coloured, every[bands == 1], ("mask",)) == (bands == 1)).all()
+    assert not rare_photos(unseen, np.arange(len(unseen)), ("mask",)).any()
 
 
 @pytest.mark.parametrize(

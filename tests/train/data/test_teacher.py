@@ -11,15 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faces.cache import Cache
-from faces.labels import TASKS
+from faces.labels import CONTEST, TASKS
 from tests.helpers.extras import drawn, joined, keyed, table, write
+from tests.helpers.own_labels import write_own
 from tests.train.test_train import RECIPE, plan
 from train.data.rows import fold_rows
-from train.data.targets import class_rows, make_targets
+from train.data.soft_labels import class_rows
 from train.data.teacher import lessons, teach, with_taught
 from train.data.teacher_file import Answers
 from train.engine.watch import Watch
 from train.fold import train_fold
+from train.network.kinds import codings_of
+from train.network.targets import make_targets
 from train.recipe.data import Age, Rows, Sampling, Teacher
 from train.recipe.recipe import Recipe
 
@@ -29,7 +32,7 @@ TEACHER = Teacher(predictions=("p.parquet",), share=0.25)
 
 
 def answers(probabilities: np.ndarray) -> Answers:
-    return Answers(probabilities=probabilities, choices=probabilities.argmax(1))
+    return Answers(task=TASKS["class18"], probabilities=probabilities, choices=probabilities.argmax(1))
 
 
 def marginal(probabilities: np.ndarray, task: str) -> np.ndarray:
@@ -67,8 +70,8 @@ def test_a_labelled_photos_target_is_its_label_and_a_share_of_the_answer(task: s
     labels = class_rows(TASKS[task], photos, Age())
     values = drawn(3)
     values[2] = 0
-    given = Answers(probabilities=values, choices=np.array([3, 4, -1]))
-    found = teach(labels, task, np.ones(3, bool), given, TEACHER)
+    given = Answers(task=TASKS["class18"], probabilities=values, choices=np.array([3, 4, -1]))
+    found = teach(labels, TASKS[task], np.ones(3, bool), given, TEACHER, CONTEST)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[:2], 0.75 * labels[:2] + 0.25 * marginal(values, task)[:2], atol=1e-6)
     assert found[2].tolist() == labels[2].tolist()
@@ -78,7 +81,12 @@ def test_senior_is_told_by_the_older_bands_and_counts_as_much_as_they_are_likely
     values = np.zeros((1, 18))
     values[0, [0, 1, 2, 17]] = 0.5, 0.3, 0.15, 0.05  # <30, 30-59, >=60 and >=60
     [row] = teach(
-        np.zeros((1, 2), np.float32), "senior", np.zeros(1, bool), answers(values), pseudo(above=0.5)
+        np.zeros((1, 2), np.float32),
+        TASKS["senior"],
+        np.zeros(1, bool),
+        answers(values),
+        pseudo(above=0.5),
+        CONTEST,
     )
     assert row.sum() == pytest.approx(0.5 * 0.5)  # the weight times P(>= 30)
     assert row[1] / row.sum() == pytest.approx(0.2 / 0.5)
@@ -94,7 +102,10 @@ def pseudo(**changed: object) -> Teacher:
 def test_temperature_flattens_or_sharpens(temperature: float, expected: tuple[float, float]) -> None:
     values = np.zeros((2, 18))
     values[0, [2, 9]] = 0.8, 0.2
-    found = lessons(Answers(probabilities=values, choices=np.array([2, -1])), pseudo(temperature=temperature))
+    found = lessons(
+        Answers(task=TASKS["class18"], probabilities=values, choices=np.array([2, -1])),
+        pseudo(temperature=temperature),
+    )
     assert found[0, [2, 9]] == pytest.approx(expected)
     assert found[0].sum() == pytest.approx(1) and not found[1].any()
 
@@ -109,7 +120,7 @@ def test_soft_answers_sum_to_1_and_keep_their_order(seed: int, temperature: floa
 
 
 def test_hard_answers_are_the_class_answered_with_and_not_the_likeliest() -> None:
-    given = Answers(probabilities=drawn(3), choices=np.array([5, -1, 17]))
+    given = Answers(task=TASKS["class18"], probabilities=drawn(3), choices=np.array([5, -1, 17]))
     found = lessons(given, pseudo(labels="hard", temperature=3.0))
     assert found.sum() == 2 and found[0, 5] == found[2, 17] == 1
 
@@ -120,9 +131,9 @@ def test_a_photo_without_labels_is_taught_its_weight_where_the_teacher_is_sure(t
     values[:, 10], values[:, 4] = (0.9, 0.8999, 0.95), (0.1, 0.1001, 0.05)
     zeros = np.zeros((3, len(TASKS[task].classes)), np.float32)
     given = Answers(
-        probabilities=values, choices=np.array([10, 10, 4])
+        task=TASKS["class18"], probabilities=values, choices=np.array([10, 10, 4])
     )  # the last answers with the unlikelier
-    found = teach(zeros, task, np.zeros(3, bool), given, pseudo())
+    found = teach(zeros, TASKS[task], np.zeros(3, bool), given, pseudo(), CONTEST)
     np.testing.assert_allclose(found[0], 0.5 * marginal(values, task)[0], atol=1e-6)
     assert not found[1:].any()
 
@@ -130,8 +141,12 @@ def test_a_photo_without_labels_is_taught_its_weight_where_the_teacher_is_sure(t
 def test_a_label_that_is_known_is_kept_where_others_are_not() -> None:
     label = np.array([[0, 1, 0]], np.float32)
     given = answers(sure_row(10))
-    assert teach(label, "mask", np.zeros(1, bool), given, pseudo()).tolist() == label.tolist()
-    assert teach(label * 0, "mask", np.zeros(1, bool), given, pseudo()).sum() == pytest.approx(0.5)
+
+    def taught(rows: np.ndarray) -> np.ndarray:
+        return teach(rows, TASKS["mask"], np.zeros(1, bool), given, pseudo(), CONTEST)
+
+    assert taught(label).tolist() == label.tolist()
+    assert taught(label * 0).sum() == pytest.approx(0.5)
 
 
 def sure_row(label: int) -> np.ndarray:
@@ -226,17 +241,52 @@ def test_settings_that_cannot_be_are_refused(table_: dict[str, object], message:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"tasks": ("mask_gender", "age6")}, "do not tell age6; use age3 or senior"),
-        ({"tasks": ("mask", "age3"), "age": Age(coding="years", sigma=2.0)}, "tell no years"),
-        ({"age": Age(regression=0.1)}, "regression=0.1: predictions of 18 classes tell no years"),
+        ({"age": Age(regression=0.1)}, "regression=0.1: predictions of classes tell no numbers"),
         ({"sampler": Sampling(name="undersample")}, "sampler.name='undersample': photos without labels"),
         ({"sampler": Sampling(name="person_balanced")}, "sampler.name='person_balanced'"),
     ],
 )
-def test_recipes_that_18_classes_cannot_teach_are_refused(other: dict[str, object], message: str) -> None:
+def test_recipes_that_no_classes_can_teach_are_refused(other: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Recipe(**other, teacher=pseudo())  # type: ignore[arg-type]
-    Recipe(tasks=("mask", "age3", "senior"), age=Age(coding="ordinal"), teacher=pseudo())
+    codings_of(Recipe(tasks=("mask", "age3", "senior"), age=Age(coding="ordinal"), teacher=pseudo()), CONTEST)
+    for coding in ("years", "regression"):
+        recipe = Recipe(tasks=("mask", "age3"), age=Age(coding=coding, sigma=2.0), teacher=pseudo())
+        with pytest.raises(ValueError, match="do not tell what age3 learns then"):
+            codings_of(recipe, CONTEST)
+
+
+def test_tasks_that_do_not_follow_from_the_predictions_are_refused(coloured: Cache, tmp_path: Path) -> None:
+    teacher = Teacher(predictions=(str(write(tmp_path, table(coloured))),), share=0.5)
+    recipe = Recipe(tasks=("mask_gender", "age6"), teacher=teacher)
+    rows = fold_rows(coloured, recipe.tasks, fold=0, folds=3, seed=0)
+    with pytest.raises(
+        ValueError, match=r"p.parquet, .*predictions of class18, 18 classes, do not tell age6"
+    ):
+        with_taught(recipe, coloured, rows)
+
+
+def test_predictions_of_own_labels_teach_what_they_tell(tmp_path: Path) -> None:
+    own = write_own(tmp_path / "own")
+    task = own.label_set.task("glasses*years")
+    values = np.full((len(own), 4), 0.02)
+    values[:, 2] = 0.94  # no glasses, below 40
+    predictions = pd.DataFrame(values, columns=task.columns).assign(key=own.index["key"], ans=2)
+    teacher = Teacher(predictions=(str(write(tmp_path, predictions)),), weight=0.5)
+    recipe = Recipe(tasks=("glasses", "years"), teacher=teacher)
+    plain = fold_rows(own, ("glasses",), fold=0, folds=3, seed=0)
+    rows, note = with_taught(recipe, own, plain)
+    # The last photo of each of 16 people who train has no label of glasses.
+    assert sorted(rows.training) == sorted([*plain.training, *plain.unlabelled])
+    assert "pseudo-labels of 16 of 16 photos" in note and "(yes 0, no 16; <40 16, >=40 0)" in note
+    targets = make_targets(recipe, own, rows.training)
+    free = own.labels("glasses") < 0
+    np.testing.assert_allclose(targets["glasses"][free], [[0.02, 0.48]] * 24, atol=1e-6)
+    assert (targets["glasses"][~free].max(1) == 1).all()
+    assert (targets["years"].max(1) == 1).all()  # of which every label is known
+    refused = Recipe(tasks=("helmet",), teacher=teacher)
+    with pytest.raises(ValueError, match=r"predictions of glasses\*years, 4 classes, do not tell helmet"):
+        with_taught(refused, own, plain)
 
 
 class Heard(Watch):
@@ -255,10 +305,9 @@ def test_a_run_tells_what_it_was_taught_and_remembers_the_very_predictions(
     heard, folder = Heard(), tmp_path / "fold1"
     row = train_fold(plan(both, folder, recipe), heard)
     assert np.isfinite(row["loss"])
-    assert heard.lines[0].startswith(
-        f"fold 1: teacher {path}: answers to 48 of 48 labelled photos, share 0.5;"
-    )
-    assert "pseudo-labels of 2 of 12 photos" in heard.lines[0]
+    [line] = [line for line in heard.lines if "teacher" in line]
+    assert line.startswith(f"fold 1: teacher {path}: answers to 48 of 48 labelled photos, share 0.5;")
+    assert "pseudo-labels of 2 of 12 photos" in line
     validated = pd.read_parquet(folder / "oof.parquet")
     assert len(validated) == 24 and (validated["mask"] >= 0).all()
     train_fold(plan(both, folder, recipe), Watch())  # finished: nothing to do

@@ -4,10 +4,15 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from train.network.heads import GeneralisedMean
+from faces.factors import Categories, Number
+from faces.labels import CONTEST, TASKS, LabelSet
+from train.network.heads import GeneralisedMean, module_key
 from train.network.model import build_model
+from train.network.objective import Objective
 from train.recipe.data import Age
 from train.recipe.network import Head, Loss
 from train.recipe.recipe import Recipe
@@ -18,7 +23,7 @@ RECIPE = Recipe(tasks=("mask", "gender", "age6"), backbone="test_resnet", image_
 @pytest.mark.parametrize("backbone", ["test_resnet", "mobilenetv1_025", "test_vit"])
 def test_classifier_is_as_wide_as_all_heads_and_learns(backbone: str) -> None:
     recipe = dataclasses.replace(RECIPE, backbone=backbone)
-    heads = build_model(recipe)(torch.randn(2, 3, 32, 32))
+    heads = build_model(recipe, CONTEST)(torch.randn(2, 3, 32, 32))
     assert {task: tuple(head.shape) for task, head in heads.items()} == {
         "mask": (2, 3),
         "gender": (2, 2),
@@ -35,7 +40,7 @@ def test_local_weights_fill_all_but_the_classifier(tmp_path: Path, suffix: str) 
         save_file(donor.state_dict(), path)
     else:
         torch.save(donor.state_dict(), path)
-    model = build_model(dataclasses.replace(RECIPE, weights=str(path)))
+    model = build_model(dataclasses.replace(RECIPE, weights=str(path)), CONTEST)
     given = {f"backbone.{name}": value for name, value in donor.state_dict().items()}
     state = model.state_dict()
     same = {name for name in state if name in given and torch.equal(state[name], given[name])}
@@ -47,9 +52,9 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file(timm.create_model("mobilenetv1_025").state_dict(), path)
     with pytest.raises(ValueError, match=r"other.safetensors' do not fit the backbone: \d+ of its tensors"):
-        build_model(dataclasses.replace(RECIPE, weights=str(path)))
+        build_model(dataclasses.replace(RECIPE, weights=str(path)), CONTEST)
     with pytest.raises(ValueError, match=r"weights='.*nothing': no such file"):
-        build_model(dataclasses.replace(RECIPE, weights=str(tmp_path / "nothing")))
+        build_model(dataclasses.replace(RECIPE, weights=str(tmp_path / "nothing")), CONTEST)
 
 
 def test_hub_weights_without_a_network_say_what_to_do(
@@ -58,12 +63,12 @@ def test_hub_weights_without_a_network_say_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ValueError, match=r"weights of 'resnet18' could not be had.*WEIGHTS=path/to/file"):
-        build_model(Recipe(backbone="resnet18", pretrained=True))
+        build_model(Recipe(backbone="resnet18", pretrained=True), CONTEST)
 
 
 def test_an_unknown_backbone_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"'resnet17' is unknown: did you mean 'resnet1"):
-        build_model(dataclasses.replace(RECIPE, backbone="resnet17"))
+        build_model(dataclasses.replace(RECIPE, backbone="resnet17"), CONTEST)
 
 
 FAMILIES = (
@@ -89,7 +94,7 @@ FAMILIES = (
 @pytest.mark.parametrize("backbone", FAMILIES)
 def test_every_family_passes_forward_and_backward(backbone: str) -> None:
     recipe = Recipe(tasks=("class18",), backbone=backbone, image_size=64, head=Head(hidden=8, dropout=0.7))
-    network = build_model(recipe)
+    network = build_model(recipe, CONTEST)
     scores = network(torch.randn(2, 3, 64, 64))["class18"]
     assert scores.shape == (2, 18)
     scores.square().sum().backward()
@@ -100,7 +105,7 @@ def test_every_family_passes_forward_and_backward(backbone: str) -> None:
 @pytest.mark.parametrize("backbone", ["test_resnet", "mobilenetv1_025", "densenet121", "regnety_002"])
 def test_a_large_exponent_pools_the_greatest_and_1_the_mean(backbone: str) -> None:
     recipe = dataclasses.replace(RECIPE, backbone=backbone, image_size=64, head=Head(pool="gem"))
-    [gem] = [m for m in build_model(recipe).modules() if isinstance(m, GeneralisedMean)]
+    [gem] = [m for m in build_model(recipe, CONTEST).modules() if isinstance(m, GeneralisedMean)]
     maps = torch.rand(2, 5, 4, 4) + 0.1
     gem.exponent.data.fill_(1.0)
     torch.testing.assert_close(gem(maps).flatten(1), maps.mean((2, 3)))
@@ -112,13 +117,13 @@ def test_a_large_exponent_pools_the_greatest_and_1_the_mean(backbone: str) -> No
 
 def test_a_backbone_without_maps_has_no_gem() -> None:
     with pytest.raises(ValueError, match=r"head.pool='gem': backbone 'test_vit' does not pool feature maps"):
-        build_model(dataclasses.replace(RECIPE, backbone="test_vit", head=Head(pool="gem")))
+        build_model(dataclasses.replace(RECIPE, backbone="test_vit", head=Head(pool="gem")), CONTEST)
 
 
 @pytest.mark.parametrize(("init", "gain"), [("xavier", 1.0), ("kaiming", 2.0)])
 def test_initial_weights_have_the_variance_of_their_formula(init: str, gain: float) -> None:
     recipe = dataclasses.replace(RECIPE, head=Head(hidden=2048, init=init))  # type: ignore[arg-type]
-    heads = build_model(recipe).heads
+    heads = build_model(recipe, CONTEST).heads
     weight = heads.hidden[0].weight
     fan_out, fan_in = weight.shape
     expected = 2 / (fan_in + fan_out) if init == "xavier" else gain / fan_in
@@ -128,7 +133,7 @@ def test_initial_weights_have_the_variance_of_their_formula(init: str, gain: flo
 
 def test_each_dropout_sample_is_a_mask_of_its_own() -> None:
     torch.manual_seed(0)
-    network = build_model(dataclasses.replace(RECIPE, head=Head(dropout=0.5, samples=4)))
+    network = build_model(dataclasses.replace(RECIPE, head=Head(dropout=0.5, samples=4)), CONTEST)
     images = torch.randn(3, 3, 32, 32)
     looks = network.train()(images)["mask"].reshape(4, 3, -1)
     assert len({look[0, 0].item() for look in looks}) == 4
@@ -136,7 +141,7 @@ def test_each_dropout_sample_is_a_mask_of_its_own() -> None:
 
 
 def test_a_frozen_backbone_neither_moves_nor_counts() -> None:
-    network = build_model(RECIPE)
+    network = build_model(RECIPE, CONTEST)
     network.frozen = True
     before = {name: value.clone() for name, value in network.backbone.state_dict().items()}
     sum(output.sum() for output in network.train()(torch.randn(4, 3, 32, 32)).values()).backward()
@@ -147,7 +152,7 @@ def test_a_frozen_backbone_neither_moves_nor_counts() -> None:
 
 def test_ldam_compares_directions() -> None:
     recipe = dataclasses.replace(RECIPE, loss=Loss(terms=("ldam",), scale=30.0))
-    layer = build_model(recipe).heads.layers["mask"]
+    layer = build_model(recipe, CONTEST).heads.layers["mask"]
     features = torch.randn(5, layer.weight.shape[1])
     scores = layer(features)
     assert float(scores.abs().max()) <= 30
@@ -156,11 +161,51 @@ def test_ldam_compares_directions() -> None:
 
 
 def test_an_age_regression_has_an_output_of_its_own() -> None:
-    network = build_model(dataclasses.replace(RECIPE, age=Age(regression=0.001)))
+    network = build_model(dataclasses.replace(RECIPE, age=Age(regression=0.001)), CONTEST)
     assert network(torch.randn(2, 3, 32, 32))["age"].shape == (2, 1)
 
 
 def test_an_input_that_a_backbone_does_not_take_is_said_with_its_size() -> None:
     for backbone in ("vit_tiny_patch16_224", "maxvit_tiny_rw_224"):
         with pytest.raises(ValueError, match=rf"image_size=100 does not fit .*{backbone}.*made for 224"):
-            build_model(Recipe(backbone=backbone, image_size=100))
+            build_model(Recipe(backbone=backbone, image_size=100), CONTEST)
+
+
+ODD = LabelSet(
+    name="odd",
+    factors=(
+        Categories(name="type", categories=("a", "b")),
+        Categories(name="items", categories=("a", "b")),
+        Number(name="dose", edges=(1.5,), most=10.0),
+    ),
+)
+
+
+def test_any_task_has_a_head_and_keeps_its_weights() -> None:
+    tasks = ("type", "items", "dose", "dose[1.5, 2.25]", "dose>=0.5[2.5]", "type*items*dose[3.5]")
+    recipe = dataclasses.replace(RECIPE, tasks=tasks, age=Age(regression=0.1))
+    torch.manual_seed(1)
+    network, other = build_model(recipe, ODD), build_model(recipe, ODD)
+    other.load_state_dict(network.state_dict())
+    images = torch.randn(2, 3, 32, 32)
+    outputs, again = network.eval()(images), other.eval()(images)
+    assert {name: values.shape[1] for name, values in outputs.items()} == {
+        **{task: len(ODD.task(task).classes) for task in tasks},
+        "age": 1,
+    }
+    assert all(torch.equal(values, again[name]) for name, values in outputs.items())
+    counts = {task: torch.ones(len(ODD.task(task).classes)) for task in tasks}
+    targets = {task: torch.eye(counts[task].shape[0])[:2] for task in tasks} | {"age": torch.ones(2, 2)}
+    assert Objective(recipe, ODD, counts)(outputs, targets, epoch=0, total=lambda mass: mass).isfinite()
+
+
+@given(names=st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
+def test_keys_of_heads_are_taken_by_torch_and_differ(names: list[str]) -> None:
+    keys = [module_key(name) for name in [*names, "items", "%69tems", "a.b", "a%2Eb"]]
+    assert len({*keys}) == len({*names, "items", "%69tems", "a.b", "a%2Eb"})
+    modules = torch.nn.ModuleDict({key: torch.nn.Identity() for key in keys})
+    assert [*modules] == [*dict.fromkeys(keys)]
+
+
+def test_keys_of_the_contests_heads_are_their_names() -> None:
+    assert [module_key(name) for name in (*TASKS, "age")] == [*TASKS, "age"]

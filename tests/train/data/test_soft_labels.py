@@ -7,19 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from faces.cache import Cache
-from faces.labels import TASKS
-from train.data.targets import (
-    AGE_OUTPUT,
-    YEARS,
-    age_cumulative,
-    age_rows,
-    class_rows,
-    make_targets,
-    year_rows,
-)
+from faces.factors import Categories, Number
+from faces.labels import TASKS, LabelSet
+from train.data.soft_labels import band_rows, class_rows, share_below
 from train.recipe.data import Age
-from train.recipe.recipe import Recipe
 
 AGES = [18.0, 29.0, 30.0, 57.0, 59.0, 60.0, 75.0, math.nan]
 
@@ -32,7 +23,7 @@ def photos(ages: list[float] = AGES, mask: int = 1, gender: int = 0) -> pd.DataF
 def test_unspread_labels_are_one_in_the_tasks_class_and_nothing_where_it_has_none(task: str) -> None:
     known = pd.concat([photos(mask=m, gender=g) for m in (-1, 0, 2) for g in (-1, 1)], ignore_index=True)
     rows = class_rows(TASKS[task], known, Age())
-    classes = TASKS[task].encode(known["mask"], known["gender"], known["age"])
+    classes = TASKS[task].encode(known)
     expected = classes[:, None] == np.arange(len(TASKS[task].classes))
     np.testing.assert_array_equal(rows, expected)
 
@@ -70,21 +61,21 @@ def test_a_narrow_spread_is_none() -> None:
 
 def test_where_ages_end_labels_are_mirrored() -> None:
     settings = Age(sigma=3.0, clipped_at=60.0)
-    rows = age_rows((30.0, 60.0), np.array([59.0, 60.0]), settings)
+    rows = band_rows((30.0, 60.0), np.array([59.0, 60.0]), settings)
     assert rows[1].tolist() == [0, 0, 1]
     assert rows[0, 2] == pytest.approx(norm.sf(0.5 / 3))
     # of 60, 2 years above the end hold what lay within 2 years on both sides of it
-    [[within]] = age_cumulative(np.array([62.0]), np.array([60.0]), settings)
+    [[within]] = share_below(np.array([62.0]), np.array([60.0]), settings)
     assert within == pytest.approx(norm.cdf(1.5 / 3) - norm.cdf(-2.5 / 3))
 
 
 def test_the_old_boundary_moves_in_training_only() -> None:
     moved = Age(senior_from=57.0)
     for task in ("age3", "age6", "class18", "senior"):
-        old = TASKS[task].encode([0], [0], [60.0])[0]
+        old = TASKS[task].encode(photos([60.0], mask=0))[0]
         rows = class_rows(TASKS[task], photos([56.0, 57.0, 59.0], mask=0), moved)
         assert rows[:, old].tolist() == [0, 1, 1], task
-        assert TASKS[task].encode([0], [0], [59.0])[0] != old
+        assert TASKS[task].encode(photos([59.0], mask=0))[0] != old
 
 
 def test_uncertain_ages_count_less_where_age_is_told_and_fully_elsewhere() -> None:
@@ -95,37 +86,34 @@ def test_uncertain_ages_count_less_where_age_is_told_and_fully_elsewhere() -> No
         assert sums[[0, 2, 3, 5, 6]].tolist() == [1] * 5
 
 
-def test_years_are_a_gaussian_about_the_label() -> None:
-    rows = year_rows(TASKS["age3"], np.array([40.0, 0.0, 120.0, math.nan]), Age(coding="years", sigma=2.0))
-    assert rows.shape == (4, YEARS)
-    np.testing.assert_allclose(rows.sum(1), [1, 1, 1, 0], atol=1e-6)
-    years = np.arange(YEARS) + 0.5
-    assert rows[0] @ years == pytest.approx(40.5, abs=1e-3)
-    # a bin is a year wide, which adds 1 / 12 to the variance
-    assert rows[0] @ (years - 40.5) ** 2 == pytest.approx(4 + 1 / 12, rel=1e-3)
-    assert rows[2, -1] == 1
+OWN = LabelSet(
+    name="own",
+    factors=(
+        Categories(name="hat", categories=("yes", "no")),
+        Number(name="height", edges=(150.0, 180.0), least=40.0, most=250.0),
+    ),
+)
 
 
-def test_people_too_young_for_a_task_do_not_teach_its_years() -> None:
-    rows = year_rows(TASKS["senior"], np.array([29.0, 31.0]), Age(coding="years", sigma=2.0))
-    assert rows.sum(1) == pytest.approx([0, 1])
+def test_a_number_of_any_name_is_spread_and_weighed_alike() -> None:
+    known = pd.DataFrame({"hat": [0, 1, -1, 0], "height": [179.0, 180.0, 181.0, math.nan]})
+    settings = Age(sigma=5.0, uncertain=(180,), uncertain_weight=0.25)
+    rows = class_rows(OWN.task("height"), known, settings)
+    above = [norm.sf(0.5 / 5), 0.25 * norm.cdf(0.5 / 5), norm.cdf(1.5 / 5), 0]
+    np.testing.assert_allclose(rows[:, 2], above, atol=1e-6)
+    both = class_rows(OWN.task("hat*height"), known, settings).reshape(4, 2, 3)
+    np.testing.assert_allclose(both[0, 0], rows[0])
+    np.testing.assert_allclose(both[1, 1], rows[1])
+    assert not both[2:].any()  # of each one factor is not known
 
 
-def test_regressed_ages_are_scaled_by_the_training_photos_alone(coloured: Cache) -> None:
-    training = np.flatnonzero(coloured.index.age < 50)
-    targets = make_targets(Recipe(tasks=("mask",), age=Age(regression=0.1)), coloured, training)
-    assert targets.keys() == {"mask", AGE_OUTPUT}
-    values = targets[AGE_OUTPUT][training, 0]
-    assert (values.mean(), values.std()) == pytest.approx((0, 1), abs=1e-5)
-    assert (targets[AGE_OUTPUT][:, 1] == 1).all()
-
-
-def test_ages_that_nobody_knows_cannot_be_regressed(unseen: Cache) -> None:
-    with pytest.raises(ValueError, match=r"age.regression: no training photo has a known age"):
-        make_targets(Recipe(age=Age(regression=0.1)), unseen, np.arange(5))
-
-
-def test_only_heads_of_age_alone_are_coded_by_years(coloured: Cache) -> None:
-    recipe = Recipe(tasks=("mask_gender", "age6"), age=Age(coding="years", sigma=3.0))
-    targets = make_targets(recipe, coloured, np.arange(len(coloured)))
-    assert {task: rows.shape[1] for task, rows in targets.items()} == {"mask_gender": 6, "age6": YEARS}
+def test_only_an_edge_at_60_moves() -> None:
+    task, moved = TASKS["class18"], Age(senior_from=57.0)
+    older = photos([29.0, 30.0, 58.0])
+    assert (
+        class_rows(task, older, moved).argmax(1).tolist() == task.encode(photos([29.0, 30.0, 60.0])).tolist()
+    )
+    heights = pd.DataFrame({"height": [149.0, 150.0, 179.0, 180.0]})
+    np.testing.assert_array_equal(
+        class_rows(OWN.task("height"), heights, moved), class_rows(OWN.task("height"), heights, Age())
+    )
