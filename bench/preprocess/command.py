@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,6 @@ from bench.preprocess.memory import FEW, cores, run_program
 from bench.preprocess.stage import FACENET, Round, measure_stage
 from faces.command import run_command
 from preprocess.detect.face import reduce_photo
-from preprocess.shard import Row as Photo
 from preprocess.sources.photo import Pixels, read_photo
 from preprocess.sources.scan import scan, source_path
 
@@ -126,7 +125,7 @@ def bench(settings: BenchPreprocessSettings) -> None:
     """
     listing = scan(settings.data)
     sound = listing.photos[listing.photos.problem == ""]
-    rows: list[Photo] = sound.to_dict("records")
+    rows: list[Any] = sound.to_dict("records")
     files = [listing.folder / source_path(row["source"]) for row in rows]
     if {"detectors", "boxes"} & {*settings.parts}:
         every = max(1, len(files) // settings.boxes)

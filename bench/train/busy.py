@@ -18,6 +18,7 @@ from bench.measure import Rival, Round, Row, measure, write_report
 from faces.cache import Cache, CacheError
 from faces.command import run_command
 from train.data.rows import fold_rows
+from train.data.tasks import fit_to_cache
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
 
@@ -129,7 +130,9 @@ def bench(settings: BenchBusySettings) -> list[Row]:
     recipe = replace(read_recipe(settings.recipe), pretrained=False, weights="", precision="fp32")
     try:
         # Before a process starts, whose mistakes could only be a trace.
-        fold_rows(Cache.open(settings.cache), recipe.tasks, fold=0, folds=5, seed=0, rows=recipe.rows)
+        cache = Cache.open(settings.cache)
+        recipe = fit_to_cache(recipe, cache, settings.recipe)
+        fold_rows(cache, recipe.tasks, fold=0, folds=5, seed=0, rows=recipe.rows)
     except CacheError as error:
         raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
     with ExitStack() as stack:

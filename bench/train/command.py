@@ -17,6 +17,7 @@ from faces.cache import Cache, CacheError
 from faces.command import run_command
 from train.assemble import FoldPlan, assemble
 from train.data.rows import fold_rows
+from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
 from train.engine.watch import Watch
 from train.recipe.file import read_recipe
@@ -69,6 +70,7 @@ def bench(settings: BenchTrainSettings) -> list[TrainRow]:
         cache = Cache.open(settings.cache)
     except CacheError as error:
         raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
+    recipe = fit_to_cache(recipe, cache, settings.recipe)
     device = settings.compute.chosen_device()
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)

@@ -14,7 +14,7 @@ from torch._inductor.utils import fresh_cache
 from torch.nn import functional
 
 from bench.train.step_rows import BASELINE, StepRow, Timing, Variant, best_row, make_rows
-from faces.labels import TASKS
+from faces.labels import CONTEST
 from train.engine.optimiser import make_optimiser
 from train.engine.precision import CANDIDATES, compile_network, make_fabric
 from train.network.model import build_model
@@ -22,7 +22,7 @@ from train.network.objective import Objective
 from train.recipe.recipe import Recipe
 
 HEADS = ("mask", "gender", "age3")
-"""Tasks of the network that is timed."""
+"""Tasks of the network that is timed, of the contest's labels."""
 _READY_BATCHES = 4
 
 
@@ -120,13 +120,14 @@ def make_stepper(backbone: str, variant: Variant, work: Work) -> Callable[[], No
         pretrained=False,
     )
     layout: Any = torch.channels_last if variant.channels_last else torch.contiguous_format
-    network = build_model(recipe).to(memory_format=layout)
+    network = build_model(recipe, CONTEST).to(memory_format=layout)
     optimiser = make_optimiser(network, recipe.optimiser)
     fabric = make_fabric(variant.precision, work.device)
     model, wrapped = fabric.setup(compile_network(network) if variant.compiled else network, optimiser)
     model.train()
-    classes = {task: len(TASKS[task].classes) for task in recipe.tasks}
-    objective = Objective(recipe, {task: torch.ones(n) for task, n in classes.items()}).to(fabric.device)
+    classes = {task: len(CONTEST.task(task).classes) for task in recipe.tasks}
+    counts = {task: torch.ones(n) for task, n in classes.items()}
+    objective = Objective(recipe, CONTEST, counts).to(fabric.device)
     batches = cycle(
         fabric.to_device(
             (

@@ -25,6 +25,7 @@ from bench.loaders.table import GOALS, PEERS_FILE, RIVALS, Goal, RivalLoader
 from bench.loaders.task import MEAN, STD, Task
 from bench.measure import Row
 from faces.cache import Cache
+from faces.labels import CONTEST
 from faces.tar import Sample
 from faces.writer import CacheWriter
 from pipeline.augment import POLICIES
@@ -44,7 +45,7 @@ def cache(tmp_path: Path) -> Cache:
         fields = {"key": str(i), "position": i, "height": SIDE, "width": SIDE, "status": "detected"}
         samples.append(Sample(fields=fields, data=buffer.getvalue()))
     settings = {"codec": "jpeg", "size": SIDE}
-    writer = CacheWriter(tmp_path / "cache", settings=settings, source={}, shard_count=1)
+    writer = CacheWriter(tmp_path / "cache", settings=settings, labels=CONTEST, source={}, shard_count=1)
     writer.write(0, samples)
     return writer.finish()
 

@@ -1,5 +1,6 @@
 """The demonstration of leaking folds: who is on which side, and what is scored on whom."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from faces.cache import Cache
 from faces.command import write_toml
+from faces.label_file import stored_labels
 from faces.labels import CONTEST
 from tests.helpers.own_labels import OWN, write_own
 from train.engine.compute import Compute
@@ -162,3 +164,13 @@ def test_own_labels_are_shown_head_by_head_and_in_part(
         assert (promised["both_sides"] > 0) == (scheme == "image")
     assert "glasses f1" in capsys.readouterr().out
     assert (wanted.runs / "leak.png").stat().st_size > 10_000
+    request = json.loads((wanted.runs / "image" / "fold0" / "request.json").read_text())
+    assert (request["recipe"]["tasks"], request["labels"]) == ([*OWN.names], stored_labels(OWN))
+    for name, edges in (("own", [40.0]), ("renamed", [40.0]), ("renamed", [50.0])):
+        cache.description["labels"]["name"] = name
+        cache.description["labels"]["factors"]["years"]["edges"] = edges
+        (cache.folder / "cache.json").write_text(json.dumps(cache.description))
+        if edges == [40.0]:
+            run(replace(wanted, epochs=0))
+    with pytest.raises(ValueError, match=r"something else \(labels\.factors\.years\.edges: \[40\.0\] there"):
+        run(replace(wanted, epochs=0))

@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
+from faces.factors import Number
 from faces.intervals import Estimate
-from faces.labels import TASKS, IntArray
+from faces.label_file import stored_labels
+from faces.labels import CONTEST, TASKS, IntArray, LabelSet
+from tests.helpers.own_labels import OWN
 from train.results.compare import CompareSettings, run
+from train.results.compare_report import cells, table_groups
 from train.results.comparison import Line, compare, paired_gain, score_recipes
 from train.results.recipe_scores import RecipeScores
 from train.results.trained_folds import count_parameters, find_recipes
@@ -31,6 +36,13 @@ def photos() -> pd.DataFrame:
     )
 
 
+def own_photos() -> pd.DataFrame:
+    """The same photos with labels of somebody's own: `helmet` is known of half the people."""
+    table = photos().drop(columns=["mask", "gender", "age"])
+    glasses, helmet = np.arange(3 * PEOPLE) % 2, np.where(table.p < PEOPLE // 2, table.p % 3, -1)
+    return table.assign(glasses=glasses, helmet=helmet, years=20.0 + table.p)
+
+
 def write_run(
     runs: Path,
     name: str,
@@ -40,18 +52,21 @@ def write_run(
     folds: tuple[int, ...] = (0, 1),
     answers_seed: int = 0,
     recipe: dict[str, object] | None = None,
+    labels: LabelSet = CONTEST,
     **division: object,
 ) -> IntArray:
     """Folds of a recipe whose heads answer so great a share of photos rightly; the first head's answers."""
-    table, answers = photos(), []
+    table, answers = photos() if labels == CONTEST else own_photos(), []
     random = np.random.default_rng(answers_seed)
     for task in tasks:
-        truth = TASKS[task].encode(table)
-        size = len(TASKS[task].classes)
+        truth = labels.task(task).encode(table)
+        size = len(labels.task(task).classes)
         wrong = random.random(len(table)) >= right
         guess = np.where(wrong, random.integers(0, size, len(table)), truth)
         answers.append(guess)
-        table[[f"{task}:{label}" for label in TASKS[task].classes]] = np.eye(size, dtype=np.float32)[guess]
+        table[[f"{task}:{label}" for label in labels.task(task).classes]] = np.eye(size, dtype=np.float32)[
+            guess
+        ]
     for fold in folds:
         folder = runs / name / f"fold{fold}"
         folder.mkdir(parents=True)
@@ -60,7 +75,8 @@ def write_run(
         pd.DataFrame(history).to_csv(folder / "metrics.csv", index=False)
         settings = {"seed": 0, "epochs": 2, "stop_after": 0, **(recipe or {})}
         divided = {"folds": 2, "fold_seed": 0, "scheme": "person", **division}
-        request = {"recipe": settings, "cache": "c", "fold": fold, **divided}
+        stored = {} if labels == CONTEST else {"labels": stored_labels(labels)}
+        request = {"recipe": settings, "cache": "c", "fold": fold, **divided, **stored}
         (folder / "request.json").write_text(json.dumps(request))
     return np.asarray(answers[0])
 
@@ -184,6 +200,75 @@ def test_heads_without_the_18_classes_are_judged_by_their_own_tasks(tmp_path: Pa
     assert line.scores.macro_f1.value == line.scores.details["senior"] == pytest.approx(expected)
     assert (line.scores.photos, line.scores.tasks) == (mine.sum(), ("senior",))
     assert (line.baseline, line.gain) == ("old", None)
+
+
+OTHER_EDGES = replace(OWN, factors=(*OWN.factors[:2], Number(name="years", edges=(30.0, 50.0))))
+"""Own labels with other bands of the number."""
+
+
+def test_own_labels_are_judged_head_by_head_on_the_photos_that_have_them(tmp_path: Path) -> None:
+    write_run(tmp_path, "own", right=0.7, tasks=("helmet", "glasses"), labels=OWN)
+    found = scores_of(tmp_path, "own")
+    table = pd.concat(pd.read_parquet(tmp_path / "own" / f"fold{k}" / "oof.parquet") for k in (0, 1))
+    expected = {}
+    for task in ("glasses", "helmet"):
+        known = table[table[task] >= 0]
+        guess = known[[f"{task}:{name}" for name in OWN.task(task).classes]].to_numpy().argmax(1)
+        expected[task] = f1_score(known[task], guess, average="macro")
+    assert found.details == pytest.approx(expected)
+    assert found.macro_f1.value == pytest.approx(np.mean([*expected.values()]))
+    assert (found.tasks, found.headline, found.photos) == (("glasses", "helmet"), False, 3 * PEOPLE)
+
+
+def test_a_head_that_no_photo_is_labelled_for_is_not_judged_and_named(tmp_path: Path) -> None:
+    write_run(tmp_path, "own", right=1.0, tasks=("glasses", "helmet"), labels=OWN)
+    for fold in (0, 1):
+        path = tmp_path / "own" / f"fold{fold}" / "oof.parquet"
+        pd.read_parquet(path).assign(helmet=-1).to_parquet(path)
+    line = lines_of(tmp_path)["own"]
+    assert (line.scores.tasks, line.scores.macro_f1) == (("glasses",), Estimate(1, 1, 1))
+    assert line.notes == ("its score is without helmet: no validated photo is labelled for it",)
+    for fold in (0, 1):
+        path = tmp_path / "own" / f"fold{fold}" / "oof.parquet"
+        pd.read_parquet(path).assign(glasses=-1).to_parquet(path)
+    with pytest.raises(ValueError, match="none of its 120 validated photos is labelled for glasses, helmet"):
+        score_recipes([tmp_path])
+
+
+def test_runs_of_other_labels_are_judged_apart_and_the_factor_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path, "one", right=0.9, tasks=("years",), labels=OWN)
+    write_run(tmp_path, "again", right=0.8, tasks=("years",), labels=OWN)
+    write_run(tmp_path, "other", right=0.7, tasks=("years",), labels=OTHER_EDGES)
+    write_run(tmp_path, "contest", right=0.6)
+    lines = lines_of(tmp_path)
+    assert next(iter(lines)) == "contest"
+    assert {name: line.baseline for name, line in lines.items()} == {
+        "contest": "contest",
+        "one": "one",
+        "again": "one",
+        "other": "other",
+    }
+    assert (lines["other"].gain, lines["contest"].notes) == (None, ())
+    assert lines["other"].notes == (
+        "judged apart from one, whose labels are others: years: <40, >=40 there, <30, 30-49, >=50 here",
+    )
+    assert [len(group) for group in table_groups([*lines.values()])] == [1, 3]
+    assert "F1 60+" in cells(lines["contest"]) and "heads" in cells(lines["one"])
+
+
+def test_seeds_and_folds_of_other_labels_are_not_taken_together(tmp_path: Path) -> None:
+    write_run(tmp_path, "x_seed1", right=0.9, tasks=("years",), labels=OWN, recipe={"seed": 1})
+    write_run(tmp_path, "x_seed2", right=0.9, tasks=("years",), labels=OTHER_EDGES, recipe={"seed": 2})
+    scored, notes = score_recipes([tmp_path])
+    assert {scores.name for scores in scored} == {"x_seed1", "x_seed2"}
+    assert notes[0].startswith("x_seed1, x_seed2: not joined as seeds, they differ in years: <40, >=40 there")
+    write_run(tmp_path / "mixed", "y", right=0.9, tasks=("years",), labels=OWN, folds=(0,))
+    write_run(tmp_path / "mixed", "y", right=0.9, tasks=("years",), labels=OTHER_EDGES, folds=(1,))
+    with pytest.raises(
+        ValueError,
+        match=r"y: left out: fold1 was trained on photos of other labels than fold0.*years: <40, >=",
+    ):
+        score_recipes([tmp_path / "mixed"])
 
 
 def test_what_has_no_scores_is_named_and_left_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import importlib.machinery
 import importlib.util
 import json
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from faces.cache import Cache
 from faces.command import to_table
 from faces.labels import TASKS
 from train.recipe.recipe import Recipe
+from train.results.tracker_backends import _mlflow_name
 from train.results.trackers import check_installed, open_trackers
 
 RECIPE = to_table(Recipe(backbone="resnet18", epochs=3))
@@ -251,3 +253,15 @@ def test_a_run_whose_mlflow_store_is_gone_begins_anew(
         "mlflow": run.info.run_id,
         "wandb": "kept",
     }
+
+
+def test_no_two_metrics_share_a_name_in_mlflow() -> None:
+    names = [
+        f"class_f1/{name}"
+        for name in (CLASS, "c++", "c#", "\N{GRINNING FACE}", "\N{CRYING FACE}", "sehr jung")
+    ]
+    plain = [_mlflow_name(name) for name in (*names, "score/age[20, 40]_f1", "score/mask*gender_f1")]
+    assert len({*plain}) == len(plain)
+    assert plain[0] == "class_f1/wear male from 60"
+    assert plain[-2:] == ["score/age_20_ 40__f1", "score/mask_gender_f1"]
+    assert all(re.fullmatch(r"[/\w.\- :]*", name) for name in plain)

@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from faces.cache import Cache
 from faces.labels import CONTEST, TASKS
+from tests.helpers.own_labels import OWN, write_own
+from train.results.oof import oof_table
 from train.results.report import (
     confusion_figure,
     draw_curves,
@@ -124,6 +126,52 @@ def test_confusion_of_the_classes_leaves_out_photos_without_labels(coloured: Cac
     assert sum(int(text.get_text()) for text in first.texts) == 35
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    return write_own(tmp_path_factory.mktemp("caches") / "own")
+
+
+def own_table(cache: Cache, *tasks: str) -> pd.DataFrame:
+    """All photos of a cache of own labels, the first class said of each."""
+    heads = {}
+    for name in tasks:
+        size = len(OWN.task(name).classes)
+        heads[name] = np.tile(np.eye(size, dtype=np.float32)[0], (len(cache), 1))
+    return oof_table(cache, np.arange(len(cache)), heads, 0)
+
+
+def test_own_heads_get_a_confusion_matrix_each_of_the_photos_labelled_for_it(own: Cache) -> None:
+    table = own_table(own, "glasses", "helmet", "years", "glasses*helmet", "years[30, 50]")
+    figure = confusion_figure(table.assign(helmet=-1), "title", OWN)
+    shown = {axes.get_title(): axes for axes in figure.axes if axes.get_visible()}
+    assert [*shown] == [
+        "glasses: accuracy 0.500",
+        "helmet: no photo is labelled",
+        "years: accuracy 0.500",
+        "glasses*helmet: no photo is labelled",
+        "years[30, 50]: accuracy 0.500",
+    ]
+    counts = [sum(int(text.get_text()) for text in axes.texts) for axes in shown.values()]
+    assert counts == [48, 0, 72, 0, 72]
+
+
+def test_errors_of_own_heads_name_their_task_and_are_drawn(own: Cache) -> None:
+    table = own_table(own, "glasses", "helmet")
+    errors = worst_errors(table, OWN, count=100)
+    for task in ("glasses", "helmet"):
+        assert (errors["task"] == task).sum() == (own.labels(task) > 0).sum()
+    assert {*errors["guessed"]} == {"yes"} and {*errors["true"]} == {"no", "unsure"}
+    assert words(draw_worst(own, table, 1)) == [f"{errors['task'][0]}: {errors['true'][0]}", "→ yes  100%"]
+
+
+def test_a_single_factor_of_own_labels_is_scored_and_drawn(own: Cache, tmp_path: Path) -> None:
+    table = own_table(own, "glasses")
+    assert score_out_of_fold(table, OWN) == pytest.approx(
+        {"macro_f1": 1 / 3, "glasses_f1": 1 / 3, "f1 yes": 2 / 3, "f1 no": 0}
+    )
+    assert draw_out_of_fold(table, tmp_path, OWN).stat().st_size > 0
+
+
 def test_out_of_fold_tables_of_all_folds_are_read_scored_and_drawn(coloured: Cache, tmp_path: Path) -> None:
     probabilities = {task: right_answers(coloured, task, 40) for task in ("mask", "senior")}
     whole = table_of(coloured, probabilities)
@@ -175,6 +223,14 @@ def test_curves_show_main_scores_as_lines_and_classes_as_a_heat_map(
     shown = heat.images[0].get_array()
     np.testing.assert_array_equal(np.ma.filled(shown, np.nan), [*classes.values()])
     assert [tick.get_text() for tick in heat.get_yticklabels()] == ["wear male <30", "normal male <30"]
+
+
+def test_curves_of_a_run_whose_photos_lack_the_labels_have_no_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = curves(tmp_path, monkeypatch, macro_f1=[np.nan] * 3, glasses_f1=[np.nan] * 3)
+    [validation] = [axes for axes in figure.axes if axes.get_title() == "validation"]
+    assert [text.get_text() for text in validation.get_legend().texts] == ["macro_f1", "glasses_f1"]
 
 
 def test_curves_of_a_run_without_validation_show_loss_and_learning_rate(
