@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
 
 _DARK = 0.55
 """Share above which a cell is so dark that its number must be white."""
+
+
+def value_names(task: Task) -> list[tuple[str, ...]]:
+    """Names of the values of each part, for pictures: with the factor in front where two factors have values
+    that are called alike, such as yes and no."""
+    every = [value for part in task.parts for value in part.classes]
+    if len({*every}) == len(every):
+        return [part.classes for part in task.parts]
+    return [tuple(f"{part.factor.name} {value}" for value in part.classes) for part in task.parts]
+
+
+def class_names(task: Task) -> list[str]:
+    """Names of a task's classes, for pictures, out of `value_names`."""
+    return [" ".join(values) for values in itertools.product(*value_names(task))]
 
 
 def draw_confusion(axes: Axes, counts: IntArray, names: Sequence[str], *, title: str) -> None:
@@ -64,7 +79,7 @@ def draw_confusions(
     grid = figure.add_gridspec(1, 2, width_ratios=(2.1, 1))
     wide, narrow = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     counts = _known_counts(truth, guess, len(task.classes))
-    draw_confusion(wide.subplots(), counts, task.classes, title=f"{len(task.classes)} classes")
+    draw_confusion(wide.subplots(), counts, class_names(task), title=f"{len(task.classes)} classes")
     true_factors = split_classes(truth, task) if factors is None else factors
     guessed_factors = split_classes(guess, task)
     for axes, part in zip(narrow.subplots(len(task.parts), 1), task.parts, strict=True):

@@ -14,9 +14,9 @@ from matplotlib.patches import Rectangle
 
 from faces.cache import Cache
 from faces.labels import UNKNOWN, Task
+from faces.plots import class_names
 from infer.answers.changes import factor_changes
 from infer.answers.submission_checks import some
-from infer.answers.words import class_names
 
 MOST_DRAWN = 60
 """Largest number of photos in a picture."""
@@ -25,6 +25,8 @@ _CELL, _GAP = 1.9, 0.2
 """Inches of a photo's width, and between two."""
 _LINE, _HEADING, _TOP = 0.215, 0.42, 1.0
 """Inches of an answer's height, of the heading of a group, and of the picture's own heading."""
+_LETTERS = 30
+"""Letters that stand beside a probability; longer names are written smaller."""
 _INK = {"first": ("#0b5394", "#bfdcf5"), "second": ("#9a4f00", "#fbd3a0")}
 """Dark and light colour of each side."""
 _WRONG, _PLAIN = "#b00020", "#888888"
@@ -186,4 +188,5 @@ def _draw_bar(axes: Axes, words: str, share: float, side: str) -> None:
     if not np.isnan(share):
         axes.add_patch(Rectangle((0, 0), share, 1, color=light, linewidth=0))
         axes.text(0.98, 0.45, f"{share:.0%}", ha="right", va="center", size=8, color=dark)
-    axes.text(0.02, 0.45, words, va="center", size=8, color=dark)
+    size = 8 * min(1, _LETTERS / len(words))
+    axes.text(0.02, 0.45, words, va="center", size=size, color=dark)

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from faces.intervals import gain
 from faces.labels import IntArray, Task
+from faces.plots import class_names
 from faces.projection import split_classes
 from infer.answers.changes import changed_and_kappa, class_changes, count_right, factor_changes
 from infer.answers.known import Known, Truth
-from infer.answers.words import class_names
 
 _COMMONEST = 12
 """Changes of class that are printed."""

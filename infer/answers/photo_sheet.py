@@ -12,11 +12,12 @@ from matplotlib.figure import Figure, SubFigure
 
 from faces.cache import Cache
 from faces.labels import Task
+from faces.plots import class_names, value_names
 from faces.projection import split_classes
 from infer.answers.submission import PRIOR
-from infer.answers.words import class_names, value_names
 
-_COLUMNS = 10
+COLUMNS = 10
+"""Photos in a row."""
 _LETTERS = 27
 """Letters of a caption's line."""
 
@@ -33,8 +34,8 @@ def draw_photo_sheet(cache: Cache, table: pd.DataFrame, task: Task, path: Path, 
     """
     seen = table[table.answered_by != PRIOR]
     by_class = seen.groupby("ans", sort=True).cumcount()
-    chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * _COLUMNS).sort_values("ans")
-    figure = Figure(figsize=(1.6 * _COLUMNS, 2.05 * rows), layout="constrained")
+    chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * COLUMNS).sort_values("ans")
+    figure = Figure(figsize=(1.6 * COLUMNS, 2.05 * rows), layout="constrained")
     figure.suptitle("one photo of each predicted class in turn: the answer and its probability")
     draw_photo_grid(figure, cache, chosen, task, rows)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ def draw_photo_grid(
         truth: classes of the task by ImageID.
     """
     row_of = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])
-    grid = figure.subplots(rows, _COLUMNS, squeeze=False)
+    grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, photo in zip(grid.flat, photos.to_dict("records"), strict=False):

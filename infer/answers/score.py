@@ -15,12 +15,15 @@ from rich.table import Table
 from faces.cache import Cache
 from faces.command import run_command
 from faces.intervals import estimate, gain
-from faces.labels import IntArray
+from faces.labels import IntArray, Task
 from faces.plots import draw_confusions
 from infer.answers.known import Known, Truth, read_networks, read_people, read_truth
-from infer.answers.photo_sheet import draw_photo_grid
+from infer.answers.photo_sheet import COLUMNS, draw_photo_grid
 from infer.answers.submission import PRIOR
 from infer.answers.written import read_written
+
+_MATRICES, _ROW = 10.2, 2.2
+"""Inches of the picture's height for the matrices, at most, and for a row of photos."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,22 +100,29 @@ def draw_score(table: pd.DataFrame, truth: Truth, cache: Cache, folder: Path) ->
     """
     answers = table["ans"].to_numpy(np.int64)
     score = truth.scores(answers)["macro_f1"]
-    figure = Figure(figsize=(17, 19), layout="constrained")
-    known = int((truth.classes >= 0).sum())
-    figure.suptitle(f"{folder.name}: macro F1 {said(score, 3)} over {known:,} photos", fontsize=15)
-    grid = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
-    draw_confusions(figure.add_subfigure(grid[0]), truth.classes, answers, truth.task, truth.factors)
     seen = (table.answered_by != PRIOR) & (truth.classes >= 0)
     right = table[seen & (table.ans == truth.classes)]
     wrong = table[seen & (table.ans != truth.classes)]
     samples = pd.concat([part.sample(min(20, len(part)), random_state=0) for part in (right, wrong)])
+    rows = max(1, -(-len(samples) // COLUMNS))
+    heights = _matrices_height(truth.task), _ROW * rows
+    figure = Figure(figsize=(17, sum(heights)), layout="constrained")
+    known = int((truth.classes >= 0).sum())
+    figure.suptitle(f"{folder.name}: macro F1 {said(score, 3)} over {known:,} photos", fontsize=15)
+    grid = figure.add_gridspec(2, 1, height_ratios=heights)
+    draw_confusions(figure.add_subfigure(grid[0]), truth.classes, answers, truth.task, truth.factors)
     photos = figure.add_subfigure(grid[1])
     photos.suptitle("right answers, and wrong ones (red, with what is right)")
     true = dict(zip(table.ImageID, truth.classes.tolist(), strict=True))
-    draw_photo_grid(photos, cache, samples, truth.task, 4, true)
+    draw_photo_grid(photos, cache, samples, truth.task, rows, true)
     path = folder / "score.png"
     figure.savefig(path, dpi=80)
     return path
+
+
+def _matrices_height(task: Task) -> float:
+    """Inches: one matrix of few classes needs less than one beside those of its factors."""
+    return _MATRICES if len(task.parts) > 1 else min(_MATRICES, 2 + 0.9 * len(task.classes))
 
 
 def said(score: float, digits: int = 4) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pandas as pd
 
@@ -27,20 +25,6 @@ def _cut(part: Part, task: Task) -> str:
         return task.name
     least = "" if part.least is None else f">={part.least:g}"
     return f"{part.factor.name}{least}[{', '.join(f'{edge:g}' for edge in part.edges)}]"
-
-
-def value_names(task: Task) -> list[tuple[str, ...]]:
-    """Names of the values of each part, for pictures: with the factor in front where two factors have values
-    that are called alike, such as yes and no."""
-    every = [value for part in task.parts for value in part.classes]
-    if len({*every}) == len(every):
-        return [part.classes for part in task.parts]
-    return [tuple(f"{part.factor.name} {value}" for value in part.classes) for part in task.parts]
-
-
-def class_names(task: Task) -> list[str]:
-    """Names of a task's classes, for pictures, out of `value_names`."""
-    return [" ".join(values) for values in itertools.product(*value_names(task))]
 
 
 def part_shares(probabilities: FloatArray, task: Task) -> list[FloatArray]:

@@ -120,7 +120,9 @@ def test_words_that_mean_nothing_are_named_with_their_photo(own: Path) -> None:
     own.write_text(own.read_text().replace("YES", "yse"))
     with pytest.raises(ValueError, match=r"own\.csv: a\.jpg: glasses 'yse' is none of .*did you mean 'yes'"):
         read_truth(own, TABLE, OWN.task("glasses*years"), OWN)
-    with pytest.raises(ValueError, match=r"no column 'ans', nor 'helmet'; it has path, glasses, years, person"):
+    with pytest.raises(
+        ValueError, match=r"no column 'ans', nor 'helmet'; it has path, glasses, years, person"
+    ):
         read_truth(own, TABLE, OWN.task("helmet"), OWN)
     own.write_text("photo,glasses\na.jpg,yes\n")
     with pytest.raises(ValueError, match=r"no column 'ImageID', nor 'path'; it has photo, glasses"):

@@ -5,8 +5,9 @@ import pytest
 
 from faces.cache import Cache
 from faces.labels import CONTEST, TASKS
+from faces.plots import class_names, value_names
 from infer.answers.submission import answer_table
-from infer.answers.words import class_names, headings, part_shares, value_names, words_table
+from infer.answers.words import headings, part_shares, words_table
 from infer.ensemble.vote import Verdict
 from tests.helpers.own_labels import OWN
 
