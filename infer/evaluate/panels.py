@@ -55,10 +55,9 @@ class Scored:
 
     @property
     def said(self) -> str:
-        """The task and its classes; "" where it is the labels' headline, as answers usually are."""
-        if self.task.name == self.labels.headline:
-            return ""
-        return f"{self.task.name}: {', '.join(self.task.classes)}"
+        """The task and how many classes it has; "" where it is the labels' headline, as it usually is."""
+        headline = self.task.name == self.labels.headline
+        return "" if headline else f"{self.task.name}, {len(self.task.classes)} classes"
 
     @property
     def of_task(self) -> str:

@@ -76,10 +76,11 @@ def _height(task: Task) -> float:
 
 def _draw_bars(axes: Axes, groups: Mapping[str, Sequence[Group]], key: str) -> None:
     lines = [(f"{factor} {group.name}".strip(), group) for factor in groups for group in groups[factor]]
+    height = min(0.8, 0.13 * len(lines))  # few bars are no broad blocks
     for place, (_, group) in enumerate(lines):
         score = group.scores[key]
         colour = "tab:blue" if group.people >= _FEW else "tab:gray"
-        axes.barh(place, score.value, color=colour, alpha=0.35)
+        axes.barh(place, score.value, height=height, color=colour, alpha=0.35)
         axes.plot([score.low, score.high], [place, place], color=colour, linewidth=2)
         text = f"{score.value:.2f}   {group.people:,} people"
         axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=9)

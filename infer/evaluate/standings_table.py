@@ -22,6 +22,8 @@ class Standing:
     name: str
     space: str
     """The task that it votes on and is scored in; "" for the labels' headline."""
+    photos: int
+    """Photos that are scored: labelled for the task and validated by all members."""
     macro_f1: Estimate
     """Macro F1 over the task's classes."""
     last_bands: Mapping[str, Estimate]
@@ -59,7 +61,7 @@ def print_standings(standings: Sequence[Standing], cache: Path, console: Console
         console: where to print.
     """
     for space, mine in by_space(standings).items():
-        rows = [_cells(standing) for standing in mine]
+        rows = _rows(mine)
         title = f"out of fold on {cache}{space and f', task {space}'}"
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for name in rows[0]:
@@ -77,7 +79,7 @@ def markdown_table(standings: Sequence[Standing]) -> str:
     """
     parts = []
     for space, mine in by_space(standings).items():
-        rows = [_cells(standing) for standing in mine]
+        rows = _rows(mine)
         head = [list(rows[0]), ["---"] + ["---:"] * (len(rows[0]) - 1)]
         lines = "\n".join(
             f"| {' | '.join(line)} |" for line in [*head, *(list(row.values()) for row in rows)]
@@ -85,6 +87,14 @@ def markdown_table(standings: Sequence[Standing]) -> str:
         parts.append(f"Task `{space}`:\n\n{lines}" if space else lines)
     note = f"In brackets 95 % intervals over people, {DRAWS:,} draws. Made by `make standings`."
     return "\n\n".join([*parts, note])
+
+
+def _rows(standings: Sequence[Standing]) -> list[dict[str, str]]:
+    """Cells by column; with the numbers of photos where these differ, as the scores then are of others."""
+    differ = len({standing.photos for standing in standings}) > 1
+    return [
+        _cells(standing) | ({"photos": f"{standing.photos:,}"} if differ else {}) for standing in standings
+    ]
 
 
 def _cells(standing: Standing) -> dict[str, str]:

@@ -73,6 +73,7 @@ def _standing(ensemble: Ensemble, scored: Scored, panels: Panels, rate: float) -
     return Standing(
         name=ensemble.name,
         space=task.name if scored.said else "",
+        photos=len(truth),
         macro_f1=estimate([mine]),
         last_bands={
             band: estimate([band_counts(person, truth, guess, task, factor)["f1"]])

@@ -118,7 +118,7 @@ def select_ensemble(
     write_ensemble(scored.named(made), out)
     picture = out.with_suffix(".png")
     draw_path(names, found, scored, parts, by, picture)
-    for note in filter(None, (*notes, scored.said, scored.note)):
+    for note in filter(None, (*notes, scored.note)):
         console.print(note, highlight=False, soft_wrap=True, style="dim")
     console.print(f"written: {out}, picture: {picture}", highlight=False, soft_wrap=True)
 

@@ -168,3 +168,20 @@ def test_an_ensemble_that_does_not_tell_all_is_refused_before_anything_is_predic
     with pytest.raises(ValueError, match="'only_mask' was trained on mask, but is asked for class18"):
         evaluate.run(settings(tmp_path, coloured, runs, 'vote = ["good", "only_mask"]'))
     assert not (tmp_path / "predictions").exists()
+
+
+def test_a_task_of_some_people_is_scored_on_these_alone(
+    coloured: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate.run(settings(tmp_path, coloured, runs, 'vote = ["good"]\nviews = ["original"]\ntask = "senior"'))
+    folder = tmp_path / "predictions" / "both" / "out_of_fold"
+    table = pd.read_parquet(folder / "out_of_fold.parquet")
+    adult = table["age"] >= 30
+    overall = json.loads((folder / "scores.json").read_text())["scores"]["overall"]
+    right = ((table["age"] >= 60) == (table["ans"] == 1))[adult]
+    assert overall["photos"] == adult.sum() < len(table)
+    assert overall["scores"]["accuracy"]["value"] == pytest.approx(right.mean())
+    line = (
+        f"scored on {adult.sum()} of {len(table)} photos: the others are not labelled for senior, or age is"
+    )
+    assert f"{line} below 30" in capsys.readouterr().out

@@ -120,7 +120,7 @@ def test_only_photos_that_are_labelled_are_scored(
     assert not written["scores"]["slices"] and "seniors" not in written["scores"]
     assert {member["recipe"] for member in written["members"]} == {"specs", "both"}
     printed, page = capsys.readouterr().out, (folder / "report.html").read_text()
-    assert "task: glasses: yes, no" in printed
+    assert "task: glasses, 2 classes" in printed
     if not known.all():
         line = f"scored on {known.sum()} of {len(table)} photos: the others are not labelled for glasses"
         assert line in printed and line in page
@@ -186,5 +186,34 @@ def test_standings_compare_within_one_space_only(
         "`years[30, 50]`:": {*head, "old"},
     }
     assert [("F1 50+" in table) for table in tables] == ["years" in table for table in tables]
+    assert not any("photos |" in table for table in tables)  # as all of a table have the same
     assert all(f"task {name}" in printed for name in ("glasses", "glasses*helmet", "years[30, 50]"))
     assert (tmp_path / "standings.png").stat().st_size > 1000
+
+
+def test_standings_on_different_photos_say_so(own: Cache, runs: Path, tmp_path: Path) -> None:
+    # Only photos that both recipes were trained for are left: those whose glasses and helmet are known.
+    (tmp_path / "one.toml").write_text('views = ["original"]\nvote = ["specs"]')
+    (tmp_path / "few.toml").write_text('views = ["original"]\ntask = "glasses"\nvote = ["specs", "hats"]')
+    write_runs(folder := tmp_path / "runs", own, "specs", tasks=("glasses",))
+    write_runs(folder, own, "hats", tasks=("glasses*helmet",))
+    page = tmp_path / "page.md"
+    page.write_text("<!-- compare:ensembles -->\n<!-- /compare:ensembles -->\n")
+    run_standings(
+        StandingsSettings(
+            ensembles=(tmp_path / "one.toml", tmp_path / "few.toml"),
+            cache=own.folder,
+            runs=folder,
+            photos=0,
+            compute=CPU,
+            out=tmp_path / "x.png",
+            markdown=page,
+        )
+    )
+    rows = [line.split(" | ") for line in page.read_text().splitlines() if line[:2] == "| "]
+    assert rows[0][-1] == "photos |"
+    known = {row[0]: int(row[-1].rstrip(" |")) for row in rows[2:]}
+    labels = own.photos()
+    glasses, both = labels["glasses"] >= 0, (labels["glasses"] >= 0) & (labels["helmet"] >= 0)
+    assert known["| one"] == glasses.sum() and known["| few"] <= known["| one"]
+    assert known["| few"] == both.sum()
