@@ -50,14 +50,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         OSError: the cache cannot be written, or a worker was killed.
     """
     console = Console(highlight=False, soft_wrap=True)
-    listing = scan(settings.data, settings.columns, settings.labels)
-    listing, corrected = apply(listing, settings.corrections)
-    check_persons(listing)
-    if settings.align and BOX in listing.photos:
-        raise ValueError(
-            f"align: {listing.folder} gives faces by boxes, without the landmarks that are needed; leave "
-            "--align out"
-        )
+    listing, corrected = _corrected(settings)
     removed = settings.background != "keep"
     decisive = settings.crop_settings(weights_sha256(settings.matting_model) if removed else "")
     for note in listing.notes:
@@ -82,6 +75,18 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         write_sheet(cache)
         summarise(cache, console, work)
         return cache
+
+
+def _corrected(settings: PreprocessSettings) -> tuple[Listing, pd.DataFrame]:
+    """The photos with labels that can be trusted, and what was corrected of them."""
+    listing, corrected = apply(scan(settings.data, settings.columns, settings.labels), settings.corrections)
+    check_persons(listing)
+    if settings.align and BOX in listing.photos:
+        raise ValueError(
+            f"align: {listing.folder} gives faces by boxes, without the landmarks that are needed; leave "
+            "--align out"
+        )
+    return listing, corrected
 
 
 def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) -> Cache:
@@ -114,10 +119,9 @@ def _process(
     photos = sum(map(len, shards.values()))
     if not shards:
         return Work()
-    given: Any = (
-        listing.photos.source[listing.photos[BOX].notna()].value_counts() if BOX in listing.photos else {}
-    )
-    tools = Tools(settings, listing.folder, known, dict(given))
+    boxes = listing.photos.source[listing.photos[BOX].notna()] if BOX in listing.photos else pd.Series()
+    given = {str(source): int(count) for source, count in boxes.value_counts().items()}
+    tools = Tools(settings, listing.folder, known, given)
     budget = Budget(writer.folder, len(rows), settings.max_lost, lost, listing.labels)
     workers = settings.workers or len(os.sched_getaffinity(0))
     with photo_progress() as progress:

@@ -13,7 +13,7 @@ import pandas as pd
 from faces.command import nearest
 from faces.factors import NOT_KNOWN
 from faces.labels import LabelSet
-from preprocess.sources.listing import Listing, source_path
+from preprocess.sources.listing import BOX, Listing, source_path
 from preprocess.sources.table import read_table
 
 NAME = "corrections.csv"
@@ -126,12 +126,14 @@ def _value(column: str, text: str, place: str, labels: LabelSet) -> Any:
 def _places(photos: pd.DataFrame) -> dict[str, dict[str, list[int]]]:
     """Rows by path, as written in `source` and as the file is called, and by person.
 
-    Of a photo with several faces each has a path of its own, its image_id.
+    Of a photo with several faces each is called by its image_id alone.
     """
     people = {str(person): [*rows] for person, rows in photos.groupby("person").indices.items() if person}
-    names = photos.source.where(~photos.source.duplicated(keep=False), photos.image_id)
-    paths = {source_path(name): [row] for row, name in enumerate(names)}
-    return {"path": paths | {name: [row] for row, name in enumerate(names)}, "person": people}
+    alone = ~photos.source.duplicated(keep=False)
+    names = [(source, row) for row, source in enumerate(photos.source) if alone[row]]
+    names += [(image_id, row) for row, image_id in enumerate(photos.image_id) if BOX in photos]
+    paths = {source_path(name): [row] for name, row in names} | {name: [row] for name, row in names}
+    return {"path": paths, "person": people}
 
 
 def _find(correction: _Correction, places: dict[str, dict[str, list[int]]], path: Path) -> list[int]:

@@ -60,9 +60,12 @@ def _read(place: Place) -> Source:
     cells = pd.DataFrame([known[name] for name in names] if alike else {LABEL: names}, dtype=object).fillna(
         ""
     )
-    for count, what in ((empty, "annotations have no object"), (pictures.unused(), "pictures no annotation")):
+    for count, what in (
+        (empty, "annotations without an object"),
+        (pictures.unused(), "pictures without annotation"),
+    ):
         if count:
-            place.notes.append(f"{count} {what}: left out")
+            place.notes.append(f"left out: {count} {what}")
     return Source(layout="voc", folder=place.data, photos=photos, cells=cells, where=places.__getitem__)
 
 
