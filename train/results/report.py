@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
-from faces.plots import draw_confusion, draw_confusions
+from faces.plots import class_names, draw_confusion, draw_confusions
 from faces.scores import confusion
 from train.results.head_scores import CLASS_PREFIX, judged_heads, score_heads
 from train.results.oof import OOF_FILE, heads_of, read_oof
@@ -107,7 +107,7 @@ def _matrices(tasks: Sequence[Task], known: Mapping[str, tuple[IntArray, IntArra
         truth, guess = known[task.name]
         right = f"accuracy {(truth == guess).mean():.3f}" if len(truth) else "no photo is labelled"
         counts = confusion(truth, guess, len(task.classes))
-        draw_confusion(axes, counts, task.classes, title=f"{task.name}: {right}")
+        draw_confusion(axes, counts, class_names(task), title=f"{task.name}: {right}")
     for axes in grid[len(tasks) :]:
         axes.set_visible(False)
     return figure
