@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from faces.cache import Cache
+from faces.factors import Categories
+from faces.labels import LabelSet
 from preprocess.look.duplicates import NEAR
 from preprocess.look.gallery import MOST
 from preprocess.look.page import MOST_REASONS
@@ -212,6 +214,30 @@ PROBE = """<script>addEventListener("load", () => {
 def test_a_browser_draws_every_picture_and_nothing_sticks_out(
     page: Page, tmp_path: Path, width: int, beside: str
 ) -> None:
+    images = len(page.every("img"))
+    assert opened(page, tmp_path, width) == {
+        "broken": "0",
+        "drawn": str(images),
+        "faces": str(len(page.every("polygon")) // 2),
+        "wide": "0",
+        "beside": beside,
+    }
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on the PATH to open the page in")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_long_names_of_factors_and_values_stick_out_nowhere(tmp_path: Path, width: int) -> None:
+    factors = [
+        Categories(name=f"is_it_{n}_of_a_long_name", categories=("yes", "no, but nearly " * 4))
+        for n in range(6)
+    ]
+    rows = [fields(n, **{factor.name: n % 2 for factor in factors}) for n in range(4)]
+    page = page_of(write(tmp_path / "cache", rows, labels=LabelSet(name="long", factors=tuple(factors))))
+    assert opened(page, tmp_path, width)["wide"] == "0"
+
+
+def opened(page: Page, tmp_path: Path, width: int) -> dict[str, str]:
+    """What `PROBE` finds in the page as a browser draws it at this width."""
     probed = re.sub(r"<meta http-equiv=[^>]*>", "", page.html).replace("</body>", PROBE)
     (tmp_path / "page.html").write_text(probed)
     switches = ["headless", "no-sandbox", "disable-gpu", "disable-background-networking", "no-first-run"]
@@ -219,12 +245,4 @@ def test_a_browser_draws_every_picture_and_nothing_sticks_out(
     switches += [f"user-data-dir={tmp_path / 'profile'}", f"window-size={width},900"]
     command = [BROWSER, *(f"--{switch}" for switch in switches), (tmp_path / "page.html").as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    found = dict(re.findall(r'data-(\w+)="(\w+)"', dom[: dom.index("<head")]))
-    images = len(page.every("img"))
-    assert found == {
-        "broken": "0",
-        "drawn": str(images),
-        "faces": str(len(page.every("polygon")) // 2),
-        "wide": "0",
-        "beside": beside,
-    }
+    return dict(re.findall(r'data-(\w+)="(\w+)"', dom[: dom.index("<head")]))
