@@ -78,7 +78,8 @@ def draw_confusions(
         return
     grid = figure.add_gridspec(1, 2, width_ratios=(2.1, 1))
     wide, narrow = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    counts = _known_counts(truth, guess, len(task.classes))
+    known = truth >= 0
+    counts = confusion(truth[known], guess[known], len(task.classes))
     draw_confusion(wide.subplots(), counts, class_names(task), title=f"{len(task.classes)} classes")
     true_factors = split_classes(truth, task) if factors is None else factors
     guessed_factors = split_classes(guess, task)
@@ -91,10 +92,5 @@ def _draw_known(axes: Axes, truth: IntArray, guess: IntArray, names: Sequence[st
     """A confusion matrix of the photos whose class is known, and the share of right ones in its title."""
     known = truth >= 0
     right = f"accuracy {(truth == guess)[known].mean():.3f}" if known.any() else "not known of any photo"
-    counts = _known_counts(truth, guess, len(names))
+    counts = confusion(truth[known], guess[known], len(names))
     draw_confusion(axes, counts, names, title=f"{title}: {right}")
-
-
-def _known_counts(truth: IntArray, guess: IntArray, size: int) -> IntArray:
-    known = truth >= 0
-    return confusion(truth[known], guess[known], size) if known.any() else np.zeros((size, size), np.int64)

@@ -25,7 +25,7 @@ _CELL, _GAP = 1.9, 0.2
 """Inches of a photo's width, and between two."""
 _LINE, _HEADING, _TOP = 0.215, 0.42, 1.0
 """Inches of an answer's height, of the heading of a group, and of the picture's own heading."""
-_LETTERS = 30
+_LETTERS = 25
 """Letters that stand beside a probability; longer names are written smaller."""
 _INK = {"first": ("#0b5394", "#bfdcf5"), "second": ("#9a4f00", "#fbd3a0")}
 """Dark and light colour of each side."""
@@ -177,7 +177,8 @@ def _draw_photo(
         )
     if photo.get("truth", UNKNOWN) >= 0 and not right:
         middle = top + _CELL + 2.5 * _LINE
-        sheet.text(left, middle, f"is {names[photo['truth']]}", size=8, color=_WRONG)
+        words = f"is {names[photo['truth']]}"
+        sheet.text(left, middle, words, size=_size(words), color=_WRONG)
 
 
 def _draw_bar(axes: Axes, words: str, share: float, side: str) -> None:
@@ -188,5 +189,8 @@ def _draw_bar(axes: Axes, words: str, share: float, side: str) -> None:
     if not np.isnan(share):
         axes.add_patch(Rectangle((0, 0), share, 1, color=light, linewidth=0))
         axes.text(0.98, 0.45, f"{share:.0%}", ha="right", va="center", size=8, color=dark)
-    size = 8 * min(1, _LETTERS / len(words))
-    axes.text(0.02, 0.45, words, va="center", size=size, color=dark)
+    axes.text(0.02, 0.45, words, va="center", size=_size(words), color=dark)
+
+
+def _size(words: str) -> float:
+    return 8 * min(1, _LETTERS / len(words))

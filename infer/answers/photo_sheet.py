@@ -15,6 +15,7 @@ from faces.labels import Task
 from faces.plots import class_names, value_names
 from faces.projection import split_classes
 from infer.answers.submission import PRIOR
+from infer.answers.words import headings
 
 COLUMNS = 10
 """Photos in a row."""
@@ -30,13 +31,15 @@ def draw_photo_sheet(cache: Cache, table: pd.DataFrame, task: Task, path: Path, 
         table: from `answer_table`.
         task: what was answered.
         path: a PNG file.
-        rows: rows of ten photos each.
+        rows: rows of ten photos each, at most.
     """
     seen = table[table.answered_by != PRIOR]
     by_class = seen.groupby("ans", sort=True).cumcount()
     chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * COLUMNS).sort_values("ans")
+    rows = max(1, -(-len(chosen) // COLUMNS))
     figure = Figure(figsize=(1.6 * COLUMNS, 2.05 * rows), layout="constrained")
-    figure.suptitle("one photo of each predicted class in turn: the answer and its probability")
+    told = ", ".join(headings(task))
+    figure.suptitle(f"{told}: one photo of each predicted class in turn, the answer and its probability")
     draw_photo_grid(figure, cache, chosen, task, rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)

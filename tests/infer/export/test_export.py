@@ -8,16 +8,19 @@ import pytest
 import torch
 
 from faces.cache import Cache
-from faces.labels import CLASS_NAMES, FloatArray
+from faces.label_file import labels_stored
+from faces.labels import AGE_BANDS, CLASS_NAMES, CONTEST, GENDERS, MASKS, TASKS, FloatArray
 from infer.ensemble import vote
 from infer.ensemble.tree import Compose, Leaf
 from infer.export.command import ExportSettings, run
-from infer.export.network import Exported
+from infer.export.network import Exported, described_outputs
 from infer.export.onnx import OnnxModel
+from infer.export.subject import subject_of_run
 from infer.predict.networks import form_of
 from infer.predict.passes import predict_runs
 from infer.predict.runs import Run, find_runs
 from pipeline.formats import MultiFormatLoader
+from tests.helpers.own_labels import OWN
 from tests.helpers.untrained_runs import CROP, write_run
 from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
@@ -104,7 +107,7 @@ def test_the_onnx_file_answers_as_the_ensemble_does(exported: Path, runs: Path, 
     panels: dict[str, list[dict[str, FloatArray]]] = {}
     for member, heads in zip(members, answered, strict=True):
         panels.setdefault(member.name.split("/")[0], []).append(heads)
-    verdict = vote.count_votes(ensemble.root, panels)
+    verdict = vote.count_votes(ensemble.root, panels, "class18", CONTEST)
     model = OnnxModel(exported / "model.onnx", threads=1)
     assert model.sizes == {"faces_32": 32, "faces_48_centre_0_75": 48}
     answers = model(levels_seen(coloured, rows, members))
@@ -129,6 +132,8 @@ def test_the_file_describes_what_it_is_made_of(exported: Path, runs: Path) -> No
     [output] = description["outputs"]
     assert output["classes"] == [*CLASS_NAMES]
     assert output["choice"] == "choice"
+    assert output["factors"] == {"mask": [*MASKS], "gender": [*GENDERS], "age": [*AGE_BANDS]}
+    assert "labels" not in description
     assert description["crop"] == CROP
     assert description["views"] == ["original", "flip", "crops", "scales", "light"]
     assert description["runs"] == {
@@ -142,16 +147,59 @@ def test_the_file_describes_what_it_is_made_of(exported: Path, runs: Path) -> No
 
 
 def test_a_run_of_some_heads_has_an_output_for_each(runs: Path, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(SMALL, tasks=("mask", "age6"), backbone="test_resnet")
+    recipe = dataclasses.replace(SMALL, tasks=("mask", "age[20, 40]"), backbone="test_resnet")
     path = write_run(tmp_path / "some", recipe)
     run(ExportSettings(run=path.parent, out=tmp_path / "out", predictor=False))
     model = OnnxModel(tmp_path / "out" / "model.onnx", threads=1)
     answers = model({"faces_32": np.full((3, 3, 32, 32), 99, np.float32)})
-    assert {task: values.shape for task, values in answers.items()} == {"mask": (3, 3), "age6": (3, 6)}
+    assert {task: values.shape for task, values in answers.items()} == {
+        "mask": (3, 3),
+        "age[20, 40]": (3, 3),
+    }
     program = torch.export.load(tmp_path / "out" / "model.pt2").module()
     mask, age = program(torch.full((3, 3, 32, 32), 99.0))
     np.testing.assert_allclose(mask.sum(1), 1, atol=1e-6)
-    np.testing.assert_allclose(age.detach(), answers["age6"], atol=1e-5)
+    np.testing.assert_allclose(age.detach(), answers["age[20, 40]"], atol=1e-5)
+    outputs = json.loads(model.metadata["facefold"])["outputs"]
+    assert [output["factors"] for output in outputs] == [
+        {"mask": [*MASKS]},
+        {"age[20, 40]": ["<20", "20-39", ">=40"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "space", "factors"),
+    [
+        (("mask", "age6"), "mask*age", {"mask": [*MASKS], "age": [*AGE_BANDS]}),
+        (("senior",), "senior", {"senior": ["30-59", ">=60"]}),
+    ],
+)
+def test_a_run_answers_as_an_ensemble_of_it_alone(
+    tmp_path: Path, tasks: tuple[str, ...], space: str, factors: dict[str, list[str]]
+) -> None:
+    path = write_run(tmp_path / "some", dataclasses.replace(SMALL, tasks=tasks, backbone="test_resnet"))
+    subject = subject_of_run(path.parent, ("original",))
+    model = Exported(subject.members, subject.views, subject.root, subject.task, subject.labels)
+    [output] = described_outputs(model)
+    assert (output["task"], output["choice"]) == (space, "choice")
+    assert output["factors"] == {name: tuple(values) for name, values in factors.items()}
+
+
+def test_factors_of_other_labels_are_in_the_file(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(SMALL, tasks=("years", "glasses"), backbone="test_resnet")
+    write_run(tmp_path / "runs" / "own", recipe, labels=OWN)
+    (tmp_path / "two.toml").write_text('vote = ["own"]\n')
+    run(
+        ExportSettings(
+            ensemble=tmp_path / "two.toml", runs=tmp_path / "runs", out=tmp_path / "out", predictor=False
+        )
+    )
+    description = json.loads(OnnxModel(tmp_path / "out" / "model.onnx").metadata["facefold"])
+    [output] = description["outputs"]
+    assert output["task"] == "glasses*years"
+    assert output["classes"] == ["yes <40", "yes >=40", "no <40", "no >=40"]
+    assert output["factors"] == {"glasses": ["yes", "no"], "years": ["<40", ">=40"]}
+    assert labels_stored(description["labels"], "").factors == OWN.factors
 
 
 @pytest.mark.parametrize(
@@ -201,8 +249,8 @@ def test_each_fold_has_its_voice(unlike: Path) -> None:
                 outputs = network((images / 255 - mean) / std)
                 heads = {task: outputs[task].softmax(1).numpy() for task in card.recipe.tasks}
                 panels.setdefault(recipe, []).append(heads)
-        probabilities, choice = Exported(found, ("original",), root)(images)
-    verdict = vote.count_votes(root, panels)
+        probabilities, choice = Exported(found, ("original",), root, TASKS["class18"], CONTEST)(images)
+    verdict = vote.count_votes(root, panels, "class18", CONTEST)
     np.testing.assert_allclose(probabilities, verdict.probabilities, atol=1e-5)
     np.testing.assert_array_equal(choice, verdict.classes)
 
