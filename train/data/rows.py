@@ -96,8 +96,8 @@ def fold_rows(
     unused = np.zeros(len(dealt), bool) if division.unused is None else division.unused
     trains = dealt[~validates & ~unused]
     held[dealt[validates | unused]] = True
-    beside = beside_rows(cache, (extra == "") & labelled, extra, held, fold)
-    beside = np.flatnonzero(beside & of_trained_splits(cache, trains, scheme))
+    allowed = beside_rows(cache, (extra == "") & labelled, extra, held, fold)
+    beside = np.flatnonzero(allowed & of_trained_splits(cache, trains, scheme))
     may_train = np.sort(np.concatenate([trains, beside]))
     known = np.any([cache.known(task) for task in tasks], axis=0)
     kept = _keep(cache, may_train, tasks, rows, fold)

@@ -137,10 +137,8 @@ def rows_apart(cache: Cache, tasks: Sequence[str], parts: int, seed: int) -> Int
     return np.asarray(labelled[division.fold == 0])
 
 
-def fold_scores(
-    demonstration: Demonstration, scheme: FoldScheme, fold: int, apart: IntArray, watch: Watch
-) -> dict[str, dict[str, float]]:
-    """Train one fold of one scheme without the people apart: `COUNTS` and main scores, promised and kept."""
+def plan_fold(demonstration: Demonstration, scheme: FoldScheme, fold: int, apart: IntArray) -> FoldPlan:
+    """What trains one fold of one scheme, with rows that leave out the people apart."""
     recipe, cache = demonstration.recipe, demonstration.cache
     rows = fold_rows(
         cache,
@@ -153,8 +151,7 @@ def fold_scores(
         senior_from=recipe.age.senior_from,
         without=apart,
     )
-    watch.say(f"folds by {scheme}, {len(rows.training)} training photos:")
-    plan = FoldPlan(
+    return FoldPlan(
         recipe=recipe,
         cache=cache,
         fold=fold,
@@ -166,15 +163,25 @@ def fold_scores(
         device=demonstration.device,
         threads=demonstration.threads,
     )
+
+
+def fold_scores(
+    demonstration: Demonstration, scheme: FoldScheme, fold: int, apart: IntArray, watch: Watch
+) -> dict[str, dict[str, float]]:
+    """Train one fold of one scheme without the people apart: `COUNTS` and main scores, promised and kept."""
+    plan = plan_fold(demonstration, scheme, fold, apart)
+    rows, tasks = plan.rows, plan.recipe.tasks
+    assert rows is not None
+    watch.say(f"folds by {scheme}, {len(rows.training)} training photos:")
     scores = {PROMISED: train_fold(plan, watch), KEPT: score_best(plan, apart)}
-    persons = cache.columns("person")["person"].to_numpy()
+    persons = plan.cache.columns("person")["person"].to_numpy()
     trained = {*persons[rows.training]}
     scored = {PROMISED: {*persons[rows.validation]}, KEPT: {*persons[apart]}}
     assert not scored[KEPT] & (trained | scored[PROMISED])
     if silent := [SCORED_ON[name] for name in scores if math.isnan(scores[name]["macro_f1"])]:
         raise ValueError(
             f"folds by {scheme}: no photo of the {silent[0]} people is labelled for "
-            f"{', '.join(recipe.tasks)}; choose another fold_seed, or fewer folds and parts apart"
+            f"{', '.join(tasks)}; choose another fold_seed, or fewer folds and parts apart"
         )
     return {
         name: {
