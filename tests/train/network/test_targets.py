@@ -1,6 +1,5 @@
 """The targets of all heads of a recipe, and of the auxiliary regression of a number."""
 
-
 import numpy as np
 import pytest
 

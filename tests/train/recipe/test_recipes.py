@@ -10,13 +10,14 @@ import timm
 
 import train.network.model  # noqa: F401  registers our backbone with timm
 from faces.command import read_toml, write_toml
-from faces.labels import TASKS
+from faces.labels import CONTEST, TASKS
 from pipeline.augment import POLICIES
 from train.recipe.catalogue import group_of, list_recipes
-from train.recipe.data import Age, Mixing, Sampling, Teacher
+from train.recipe.data import CODINGS, Mixing, Sampling, Teacher
 from train.recipe.file import read_recipe
+from train.recipe.fit import check_fit
 from train.recipe.network import Averaging, Head, Loss, Optimiser, Schedule
-from train.recipe.recipe import Recipe
+from train.recipe.recipe import ALL, Recipe
 
 FILES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
 NAMES = [file.stem for file in FILES]
@@ -58,7 +59,6 @@ SYSTEMS = {
 
 CHOICES = {
     "head": (Head, "pool", "init"),
-    "age": (Age, "coding"),
     "optimiser": (Optimiser, "name"),
     "schedule": (Schedule, "name"),
     "averaging": (Averaging, "name"),
@@ -79,6 +79,7 @@ def write(folder: Path, **texts: str) -> Path:
 @pytest.mark.parametrize("file", FILES, ids=NAMES)
 def test_every_recipe_reads_names_a_known_backbone_and_says_on_one_line_what_it_is(file: Path) -> None:
     recipe = read_recipe(file)
+    check_fit(recipe, CONTEST)
     assert 10 < len(recipe.about) < 130
     assert "\n" not in recipe.about
     assert timm.is_model(recipe.backbone)
@@ -108,9 +109,10 @@ def test_every_choice_of_the_engine_is_shown_by_a_recipe() -> None:
             shown = {getattr(getattr(recipe, table), field) for recipe in recipes}
             # Custom weights are a file of the user's own.
             assert {*get_args(get_type_hints(kind)[field])} - shown <= {"custom"}, f"{table}.{field}"
+    assert {recipe.age.coding for recipe in recipes} == {*CODINGS}
     terms = {term for recipe in recipes for term in recipe.loss.terms}
     assert terms == {*get_args(get_args(get_type_hints(Loss)["terms"])[0])}
-    assert {task for recipe in recipes for task in recipe.tasks} == {*TASKS}
+    assert {task for recipe in recipes for task in recipe.tasks} == {*TASKS, ALL}
     assert {recipe.augment for recipe in recipes} == {*POLICIES} - {"none"}
 
 

@@ -17,11 +17,13 @@ from faces.sample.portrait import PersonJob, draw_person
 from preprocess.run import preprocess
 from preprocess.settings import PreprocessSettings
 from train.assemble import FoldPlan
+from train.data.tasks import fit_to_cache
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.network.model import build_model
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
+from train.results.oof import columns_of
 
 FILES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
 AGES = (19, 25, 40, 50, 57, 62)
@@ -109,7 +111,7 @@ def finished(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_recipe_trains(file: Path, drawn: Cache, finished: Path) -> None:
-    recipe = taught(shortened(read_recipe(file)), drawn, finished)
+    recipe = fit_to_cache(taught(shortened(read_recipe(file)), drawn, finished), drawn, file)
     plan = FoldPlan(
         recipe=recipe,
         cache=drawn,
@@ -127,7 +129,7 @@ def test_every_recipe_trains(file: Path, drawn: Cache, finished: Path) -> None:
     assert read_toml(Recipe, finished / "recipe.toml") == recipe
     predictions = pd.read_parquet(finished / "oof.parquet")
     for task in recipe.tasks:
-        columns = [f"{task}:{name}" for name in TASKS[task].classes]
+        columns = columns_of(drawn.label_set.task(task))
         np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-4)
-    state = build_model(recipe, initialise=False).state_dict()
+    state = build_model(recipe, drawn.label_set, initialise=False).state_dict()
     assert (finished / "best.safetensors").stat().st_size > sum(t.nbytes for t in state.values())
