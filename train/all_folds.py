@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from faces.labels import LabelSet
 from train.assemble import FoldPlan
@@ -59,10 +60,11 @@ def _report(folder: Path, scores: Mapping[int, Mapping[str, float]], labels: Lab
     pooled = read_out_of_fold(folder)
     values = {n: v for n, v in score_out_of_fold(pooled, labels).items() if group_of(n) == "score"}
     line = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-    console.print(
-        f"out of fold, {folds_in(pooled)}, {len(pooled):,} photos: {line}", highlight=False, soft_wrap=True
-    )
-    console.print(f"picture: {draw_out_of_fold(pooled, folder, labels)}", highlight=False, soft_wrap=True)
+    for told in (
+        f"out of fold, {folds_in(pooled)}, {len(pooled):,} photos: {line}",
+        f"picture: {draw_out_of_fold(pooled, folder, labels)}",
+    ):
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _best_epochs(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> Table:
@@ -74,7 +76,7 @@ def _best_epochs(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> Tab
     names = [n for n in there if n in _PLAIN_COLUMNS or group_of(n) == "score"]
     table.add_column("fold")
     for name in names:
-        table.add_column(name.replace("_per_", "/"), justify="right")
+        table.add_column(Text(name.replace("_per_", "/")), justify="right")
     for fold, row in scores.items():
         # Where no photo of a fold is labelled for the headline, it is judged by other scores than the others.
         shown = {**dict.fromkeys(names, float("nan")), **row, "epoch": row["epoch"] + 1}

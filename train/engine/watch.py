@@ -64,4 +64,5 @@ class BarWatch(Watch):
         )
 
     def say(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True)
+        # Tasks and values may have brackets, which are no markup.
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)

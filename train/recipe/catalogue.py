@@ -15,6 +15,7 @@ from rich.text import Text
 
 from faces.command import run_command
 from train.recipe.file import AUGMENT, read_recipe, recipe_layers
+from train.recipe.recipe import ALL
 
 GROUPS = ("team_a", "team_b", "winner", "study")
 """Prefixes of the names of recipes that belong together."""
@@ -83,7 +84,8 @@ def _describe(file: Path) -> Text:
     """A recipe's purpose on one line, and below it what it trains and changes."""
     recipe = read_recipe(file)
     *bases, (_, own) = recipe_layers(file)
-    parts = [", ".join(recipe.tasks), f"{recipe.backbone}@{recipe.image_size}"]
+    tasks = "every labelled factor" if recipe.tasks == (ALL,) else ", ".join(recipe.tasks)
+    parts = [tasks, f"{recipe.backbone}@{recipe.image_size}"]
     if bases:
         parts.append(f"{bases[-1][0].stem} with {', '.join(differences(own)) or 'nothing else'}")
     elif isinstance(own.get(AUGMENT), dict):
