@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from faces.factors import NOT_KNOWN, Categories, Factor, Per, plain_word
+from faces.factors import NOT_KNOWN, UNKNOWN, Categories, Factor, Per, plain_word
 from faces.label_file import FILE_NAME, RESERVED, label_set, labels_text
 from faces.labels import LabelSet
 from preprocess.sources.persons import two_values
@@ -53,14 +53,13 @@ def note_of(source: Source, place: Place, taken: set[str]) -> str:
     what = f"not taken, since no factor of these labels is called so: {listed(shown, MOST_VALUES)}."
     if place.declared:
         return f"{what} To take them, add them to the label file"
-    proposed = propose(source, place)
-    text = labels_text(proposed) if proposed and len(names) <= MOST_VALUES else ""
+    proposed = propose(source, place) if len(names) <= MOST_VALUES else None
     command = f"make labels DATA={place.data} OUT={FILE_NAME}"
-    if not text:
+    if proposed is None:
         return f"{what} To take them, edit what `{command}` writes and give it as LABELS={FILE_NAME}"
     return (
         f"{what} To take them, correct these lines, save them as a file (`{command}` does) and give it as "
-        f"LABELS={FILE_NAME}:\n{text}"
+        f"LABELS={FILE_NAME}:\n{labels_text(proposed)}"
     )
 
 
@@ -108,14 +107,9 @@ def _new_factor(column: str, cells: pd.Series, people: pd.Series, names: set[str
     name = re.sub(r"\W", "_", plain_word(column))
     if not name.isidentifier() or name in RESERVED | names:
         name = f"label_{name}"
-    codes = cells.map(lambda text: _place(str(text), values)).to_numpy(np.int64)
+    places = {plain_word(value): code for code, value in enumerate(values)}
+    codes = cells.map({text: places.get(plain_word(str(text)), UNKNOWN) for text in cells.unique()})
     repeated = people[(people != "").to_numpy()].duplicated().any()
-    per: Per = "person" if repeated and not two_values(people, codes) else "photo"
+    per: Per = "person" if repeated and not two_values(people, codes.to_numpy(np.int64)) else "photo"
     called = "" if plain_word(name) == plain_word(column) else column
     return Categories(name=name, categories=tuple(values), per=per, column=called)
-
-
-def _place(text: str, values: list[str]) -> int:
-    words = [plain_word(value) for value in values]
-    word = plain_word(text)
-    return words.index(word) if word in words else -1

@@ -66,12 +66,14 @@ def maskedface(data: Path) -> Path:
 
 
 def utkface(data: Path) -> Path:
-    """Two whole names and one that lacks a part."""
+    """Two whole names, one that lacks a part, and one of which a part is empty."""
     return photos(
         data,
         "part1/25_1_3_20170109142408075.jpg.chip.jpg",
         "part1/61_1_20170109142408075.jpg.chip.jpg",
+        "part2/53__0_20170116184028385.jpg",
         "part2/70_0_0_20170111005158693.jpg",
+        "part2/26_1_0_20170111005158693.jpg",
     )
 
 

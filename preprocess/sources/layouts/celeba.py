@@ -57,7 +57,14 @@ def _read(place: Place) -> Source:
     photos = [photo_row(data, f"{folder}/{name}", image_id=name) for name in names]
     _tell(photos, names, "person", _told(data, "identity_CelebA", {}))
     _tell(photos, names, "split", _told(data, "list_eval_partition", _SPLITS))
-    return Source(layout="celeba", folder=data, photos=photos, cells=cells, where=places.__getitem__)
+    return Source(
+        layout="celeba",
+        folder=data,
+        photos=photos,
+        cells=cells,
+        where=places.__getitem__,
+        no_labels=frozenset({"Male"}),  # it is the gender
+    )
 
 
 def _read_list(path: Path) -> pd.DataFrame:

@@ -13,40 +13,48 @@ from preprocess.sources.source import Layout, Place, Source
 
 _GENDERS: Final = ("male", "female")
 _RACES: Final = ("white", "black", "asian", "indian", "others")
-_WHOLE: Final = re.compile(r"\d{1,3}_[01]_[0-4]_\d{8,}\D.*")
+_NAME: Final = re.compile(r"(\d{1,3})_([01]?)_([0-4]?)_\d{8,}\D.*")
 
 
 def _recognises(place: Place) -> bool:
-    names = [PurePosixPath(path).name for path in place.paths]
-    return sum(bool(_WHOLE.fullmatch(name)) for name in names) > len(names) / 2
+    named = [all(_texts(path).values()) for path in place.paths]
+    return sum(named) > len(named) / 2
 
 
 def _read(place: Place) -> Source:
-    """All photos; of a name with a part missing the age alone: what the other number stands for is open."""
-    cells = pd.DataFrame([_texts(PurePosixPath(path).name) for path in place.paths])
-    partial = [path for path in place.paths if not _WHOLE.fullmatch(PurePosixPath(path).name)]
+    """All photos. A part that is left empty is not known.
+
+    Of a name with fewer parts it is the age alone that is: the other number may be the gender or the race.
+    """
+    texts = [_texts(path) for path in place.paths]
+    partial = [path for path, told in zip(place.paths, texts, strict=True) if not all(told.values())]
     if partial:
         place.notes.append(
-            f"{len(partial)} photos, such as {partial[0]}, have parts of their name missing: of these "
-            "no more than the age is known"
+            f"{len(partial)} photos, such as {partial[0]}, have parts of their name missing: what is sure is "
+            "taken, the rest is not known"
         )
     return Source(
         layout="utkface",
         folder=place.data,
         photos=[photo_row(place.data, path) for path in place.paths],
-        cells=cells,
+        cells=pd.DataFrame(texts),
         where=lambda row: str(place.data / place.paths[row]),
     )
 
 
-def _texts(name: str) -> dict[str, str]:
-    """Age, gender and race of a name."""
-    age = re.match(r"(\d{1,3})_", name)
-    told = {"age": age[1] if age else "", "gender": "", "race": ""}
-    if _WHOLE.fullmatch(name):
-        _, gender, race = name.split("_")[:3]
-        told |= {"gender": _GENDERS[int(gender)], "race": _RACES[int(race)]}
-    return told
+def _texts(path: str) -> dict[str, str]:
+    """Age, gender and race of a photo."""
+    name = PurePosixPath(path).name
+    found = _NAME.fullmatch(name)
+    if not found:
+        start = re.match(r"(\d{1,3})_", name)
+        return {"age": start[1] if start else "", "gender": "", "race": ""}
+    age, gender, race = found.groups()
+    return {
+        "age": age,
+        "gender": _GENDERS[int(gender)] if gender else "",
+        "race": _RACES[int(race)] if race else "",
+    }
 
 
 LAYOUT: Final[Layout] = (_recognises, _read)

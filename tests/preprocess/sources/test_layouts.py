@@ -67,9 +67,22 @@ def test_maskedface_is_known_by_its_folders_and_its_people_by_ffhq_numbers(tmp_p
 def test_utkface_is_read_from_names_and_a_name_with_a_part_missing_keeps_its_age(tmp_path: Path) -> None:
     listing = scan(published.utkface(tmp_path))
     assert listing.layout == "utkface"
-    assert [*listing.photos.age] == [25, 61, 70] and [*listing.photos.gender] == [1, -1, 0]
-    assert any(note.startswith("1 photos, such as part1/61_1_2017") for note in listing.notes)
+    ages = listing.photos.set_index("source").age
+    assert {name[6:8]: age for name, age in ages.items()} == {
+        "25": 25,
+        "61": 61,
+        "53": 53,
+        "70": 70,
+        "26": 26,
+    }
+    genders = dict(zip(listing.photos.age, listing.photos.gender, strict=True))
+    assert genders == {25: 1, 61: -1, 53: -1, 70: 0, 26: 1}
+    assert any(note.startswith("2 photos, such as part1/61_1_2017") for note in listing.notes)
     assert any("race (indian, white)" in note for note in listing.notes), "told, and not taken"
+    (tmp_path / "labels.toml").write_text('race = ["white", "black", "asian", "indian", "others"]\n')
+    photos = scan(tmp_path).photos
+    assert photos.race[photos.source.str.contains("53__0")].tolist() == [0]
+    assert photos.race[photos.source.str.contains("61_1")].tolist() == [-1]
 
 
 def test_fairface_is_one_source_of_both_tables(tmp_path: Path) -> None:
