@@ -37,10 +37,10 @@ FILE_NAME: Final = "labels.toml"
 _COLUMNS: Final = (
     "key position image_id source source_bytes source_sha256 bytes problem reason person shard offset length "
     "height width codec box face_box crop_box crop_angle landmarks score faces detector status split extra "
-    "fold row path truth contest"
+    "fold row path truth contest left top right bottom ImageID ans"
 )
 RESERVED: Final = frozenset(_COLUMNS.split(" "))
-"""Names of other columns of a cache's tables."""
+"""Names of other columns of a cache's tables, and of tables of answers."""
 
 _FIELDS: Final = frozenset(["categories", "words", "edges", "unit", "range", "per", "column"])
 """Keys of a factor's table."""
@@ -165,7 +165,7 @@ def _factor(name: str, value: Any, source: Path | str) -> Factor:
     if not name.isidentifier() or name in RESERVED:
         raise ValueError(
             f"{source}: {name!r} cannot be a factor's name, which is letters, digits and _, and none of the "
-            "columns that a cache has; rename it, and give the table's own name as column"
+            "columns that caches and answers have; rename it, and give the table's own name as column"
         )
     if isinstance(value, str):
         if value != CONTEST.name or name not in CONTEST.names:

@@ -1,4 +1,4 @@
 """Predictions as files: the submission, its checks, its score, what differs between two.
 
-Whoever reads or writes `submission.csv` or `networks.parquet`.
+Whoever reads or writes `answers.csv`, `submission.csv`, `probabilities.parquet` or `networks.parquet`.
 """
