@@ -12,6 +12,7 @@ and the published sets of photos of `LAYOUTS`, as they are unpacked.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +83,7 @@ def _source(place: Place) -> Source:
         raise ValueError(
             f"data={data}: a folder has no columns; --columns goes with a .csv or .parquet table"
         )
+    _check_columns(place)
     contest = None if table else _contest_layout(data)
     if contest:
         return (train_source if contest == "train" else eval_source)(place)
@@ -89,6 +91,17 @@ def _source(place: Place) -> Source:
         if recognises(place):
             return read(place)
     return table_source(place) if table else folder_source(place)
+
+
+def _check_columns(place: Place) -> None:
+    """Refuse the name of a column for a label that is none of the set's."""
+    for field in dataclasses.fields(Columns):
+        asked = getattr(place.columns, field.name) != field.default
+        if asked and field.name in CONTEST.names and field.name not in place.labels.names:
+            raise ValueError(
+                f"columns.{field.name}: these labels have no factor {field.name}, but "
+                f"{', '.join(place.labels.names)}; name a factor's column in the label file"
+            )
 
 
 def _contest_layout(data: Path) -> str | None:

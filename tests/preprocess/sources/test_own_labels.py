@@ -92,6 +92,15 @@ def test_a_column_that_a_label_file_names_must_be_there(tmp_path: Path) -> None:
     assert listing.notes[0].startswith("no column glasses: not known; the table also has specs, kilos")
 
 
+def test_a_column_is_asked_for_by_a_factor_that_there_is(tmp_path: Path) -> None:
+    data = table(tmp_path, TABLE.replace("Mask", "wears"))
+    assert [*scan(data, Columns(mask="wears")).photos["mask"]] == [0, 2, 0]
+    with pytest.raises(
+        ValueError, match=r"columns.age: these labels have no factor age, but mask, glasses, weight"
+    ):
+        scan(data, Columns(age="glasses"))
+
+
 def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="columns Glasses and GLASSES are both called 'glasses'"):
         scan(table(tmp_path, "path,Glasses,GLASSES\na.jpg,yes,no\n", 'glasses = ["yes", "no"]\n'))
@@ -172,6 +181,15 @@ def test_folders_that_no_factor_knows_are_proposed_and_read_once_they_are_declar
         ValueError, match=r"folders angry, happy, sad mean no label|happy, sad, angry mean no"
     ):
         scan(tmp_path)
+
+
+def test_folders_and_objects_of_which_some_are_known_are_proposed_whole(tmp_path: Path) -> None:
+    published.photos(tmp_path / "folders", "wear/a.png", "beach/b.png")
+    published.voc(tmp_path / "boxes", {"a": [("with_mask", 1, 1, 9, 9), ("helmet", 1, 1, 9, 9)]})
+    for name, values in (("folders", ("beach", "wear")), ("boxes", ("helmet", "with_mask"))):
+        proposed, _ = propose_labels(tmp_path / name)
+        assert proposed is not None
+        assert [(factor.name, factor.classes) for factor in proposed.factors] == [("label", values)]
 
 
 def test_numbered_folders_are_words_of_a_declared_factor(tmp_path: Path) -> None:

@@ -222,6 +222,17 @@ def test_the_fingerprint_notices_labels_names_and_order_but_no_repair(tmp_path: 
     assert len(set(prints)) == 4
 
 
+def test_fingerprints_of_the_contests_layouts_stay_so_that_caches_go_on(tmp_path: Path) -> None:
+    prints = [
+        scan(train_folder(tmp_path / "train")).fingerprint,
+        scan(eval_folder(tmp_path / "eval")).fingerprint,
+    ]
+    assert prints == [
+        "e11ecd8eaf5475bfb01e8cfd68a2cf454a9b5c46950accccbb3ab1179879019a",
+        "7c78d241fb9cfd1355cd49fea284f77e8c2f33d908122ff851b6f818fb6bab17",
+    ]
+
+
 def test_a_spreadsheet_mark_before_the_header_does_no_harm(tmp_path: Path) -> None:
     data = eval_folder(tmp_path)
     (data / "info.csv").write_bytes(b"\xef\xbb\xbf" + (data / "info.csv").read_bytes())
