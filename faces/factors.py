@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 UNKNOWN: Final = -1
 """The code of a category, and the class of any task, of a photo whose label is not known."""
-NOT_KNOWN: Final = frozenset(("", "nan", "na", "n/a", "null", "none", "unknown"))
-"""Words for a label that is not known."""
+NOT_KNOWN: Final = frozenset(("", "nan", "na", "n/a", "null", "unknown"))
+"""Words for a label that is not known. `none` is not one: of a mask or a beard it may be the label."""
 OPEN_UNITS: Final = 5.0
 """How far inside a range that is open on one side its number is taken to lie."""
 Per = Literal["photo", "person"]
@@ -61,7 +61,7 @@ class Categories:
                     raise ValueError(
                         f"{self.name}: {word!r} means both {before!r} and {category!r}; keep one"
                     )
-                if word in NOT_KNOWN - {"none"}:
+                if word in NOT_KNOWN:
                     raise ValueError(
                         f"{self.name}: {word!r} always means that a label is not known; rename it"
                     )
@@ -169,7 +169,7 @@ class Number:
         Raises:
             ValueError: no number, nor a range, within `least` to `most`; it does not name the place.
         """
-        if plain_word(text) in NOT_KNOWN:
+        if plain_word(text) in NOT_KNOWN | {"none"}:
             return math.nan
         try:
             number = float(text.replace(" ", ""))

@@ -170,10 +170,8 @@ def _too_few(factor: Factor, codes: IntArray, folds: int, told: Collection[str])
         if 0 < count < folds:
             rare = f"{name} has {count} people, fewer than folds={folds}"
             if factor.name in told and factor.per == "person":
-                raise ValueError(
-                    f"{factor.name} {rare}: choose at most {max(2, count)} folds, add people, or train "
-                    "another task"
-                )
+                fewer = f"choose at most {count} folds" if count > 1 else "leave such people out"
+                raise ValueError(f"{factor.name} {rare}: {fewer}, add people, or train another task")
             return f"{rare}, so some folds have none of them"
     return ""
 

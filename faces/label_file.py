@@ -140,6 +140,10 @@ def labels_stored(kept: Mapping[str, Any] | None, source: Path | str) -> LabelSe
     """
     if kept is None:
         return CONTEST
+    if not {"name", "factors"} <= {*kept}:
+        raise ValueError(
+            f"{source}: its labels lack a name or factors, so it was edited or damaged; make it again"
+        )
     return from_factors(kept["name"], kept["factors"], source)
 
 

@@ -16,7 +16,7 @@ classes, `class = mask * 6 + gender * 3 + age band`. Its tasks have names of the
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -202,7 +202,13 @@ class LabelSet:
         """
         found = self._tasks.get(expression)
         if found is None:
-            found = self._tasks[expression] = Task(name=expression, parts=tuple(self._parts(expression)))
+            found = Task(name=expression, parts=tuple(self._parts(expression)))
+            if len({*found.classes}) < len(found.classes):
+                twice, factors = _twice(found.classes), " or ".join(found.factors)
+                raise ValueError(
+                    f"{expression!r}: two of its classes are called {twice!r}; rename values of {factors}"
+                )
+            self._tasks[expression] = found
         return found
 
     @cached_property
@@ -248,6 +254,10 @@ class LabelSet:
     def encode(self, photos: Photos) -> dict[str, IntArray]:
         """[n] int64 codes of n photos by factor, `UNKNOWN` where not known."""
         return {factor.name: factor.codes(photos[factor.name]) for factor in self.factors}
+
+
+def _twice(names: Sequence[str]) -> str:
+    return next(name for name in names if names.count(name) > 1)
 
 
 def _cut(factor: Number, edges: str | None, least: str | None, expression: str) -> Part:

@@ -79,7 +79,7 @@ def different(cells: pd.Series) -> list[str]:
     words: dict[str, str] = {}
     for text in cells.unique():
         words.setdefault(plain_word(str(text)), str(text).strip())
-    found = [text for word, text in words.items() if word not in NOT_KNOWN - {"none"}]
+    found = [text for word, text in words.items() if word not in NOT_KNOWN]
     numeric = all(re.fullmatch(r"-?\d+(\.\d+)?", text) for text in found)
     return sorted(found, key=float if numeric else None)
 

@@ -114,7 +114,7 @@ def _read(
 
 
 def _meanings(factor: Factor, column: str, texts: list[str], counts: NDArray[Any]) -> list[str]:
-    """What numbers, ranges and `none` were taken for: elsewhere they may mean another thing."""
+    """What numbers and ranges were taken for: elsewhere they may mean another thing."""
     notes = []
     known: Mapping[str, int] = factor.codes_by_word() if isinstance(factor, Categories) else {}
     if any(re.fullmatch(r"\s*\d(\.0)?\s*", text) and text not in factor.classes for text in texts) and known:
@@ -127,12 +127,6 @@ def _meanings(factor: Factor, column: str, texts: list[str], counts: NDArray[Any
                 f"{counts[across].sum()} photos have a range of {factor.name} such as {texts[across[0]]!r}, "
                 "which lies in two of its bands: its middle decides"
             )
-    unknown = [i for i, text in enumerate(texts) if plain_word(text) == "none" and "none" not in known]
-    if unknown:
-        notes.append(
-            f"{counts[unknown].sum()} photos have {column} 'none', which was taken for not known; a value of "
-            "that name is declared in a label file"
-        )
     return notes
 
 

@@ -26,7 +26,7 @@ AGE = CONTEST.factor("age")
         ("1.0", 0),
         ("0", 1),
         ("OHNE", 1),
-        *((word, UNKNOWN) for word in ("", " ", "nan", "Unknown", "N/A", "None")),
+        *((word, UNKNOWN) for word in ("", " ", "nan", "Unknown", "N/A", "null")),
     ],
 )
 def test_words_of_any_language_mean_a_category(text: str, code: int) -> None:
@@ -38,9 +38,11 @@ def test_a_word_that_none_knows_names_the_nearest() -> None:
         GLASSES.read("brile")
 
 
-def test_a_category_may_be_called_none() -> None:
+def test_none_is_a_category_where_one_is_called_so_and_else_refused() -> None:
     beard = Categories(name="beard", categories=("none", "some", "full"))
     assert (beard.read("None"), beard.read(""), beard.read("full")) == (0, UNKNOWN, 2)
+    with pytest.raises(ValueError, match="glasses 'none' is none of yes"):
+        GLASSES.read("none")
 
 
 @pytest.mark.parametrize(

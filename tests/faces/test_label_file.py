@@ -112,3 +112,8 @@ def test_differences_name_the_factor_and_both_sides() -> None:
         "w", {"glasses": {"categories": ["yes", "no"], "words": {"yes": ["ja"]}}, "age": "contest"}, "x"
     )
     assert "ja" in differences(words, one)[0]
+
+
+def test_stored_labels_that_were_edited_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"cache\.json: its labels lack a name or factors"):
+        labels_stored({"factors": {}}, "cache.json")

@@ -91,3 +91,13 @@ def test_only_the_eighteen_classes_have_columns_without_their_task() -> None:
 def test_two_factors_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two factors are called 'glasses'"):
         LabelSet(name="own", factors=(GLASSES, GLASSES))
+
+
+def test_products_whose_classes_would_be_called_alike_are_refused() -> None:
+    first = Categories(name="first", categories=("a", "a b"))
+    second = Categories(name="second", categories=("c", "b c"))
+    labels = LabelSet(name="own", factors=(first, second))
+    with pytest.raises(
+        ValueError, match="two of its classes are called 'a b c'; rename values of first or second"
+    ):
+        labels.task("first*second")

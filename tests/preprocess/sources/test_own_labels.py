@@ -106,13 +106,12 @@ def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
         scan(table(tmp_path, "path,Glasses,GLASSES\na.jpg,yes,no\n", 'glasses = ["yes", "no"]\n'))
 
 
-def test_none_is_taken_for_not_known_and_said_unless_it_is_a_value(tmp_path: Path) -> None:
-    text = "path,person,glasses\na.jpg,p,none\nb.jpg,p,sun\n"
-    listing = scan(table(tmp_path, text, 'glasses = ["sun", "reading"]\n'))
-    assert [*listing.photos.glasses] == [-1, 0]
-    assert listing.notes[0].startswith("1 photos have glasses 'none', which was taken for not known")
+def test_none_is_a_value_where_one_is_called_so_and_never_taken_for_not_known(tmp_path: Path) -> None:
+    text = "path,glasses\na.jpg,None\nb.jpg,sun\nc.jpg,\n"
+    with pytest.raises(ValueError, match=r"row 2, column glasses: glasses 'None' is none of sun, reading"):
+        scan(table(tmp_path, text, 'glasses = ["sun", "reading"]\n'))
     listing = scan(table(tmp_path, text, 'glasses = ["none", "sun"]\n'))
-    assert [*listing.photos.glasses] == [0, 1] and listing.notes == ()
+    assert listing.photos["glasses"].tolist() == [0, 1, -1]
 
 
 def test_columns_that_no_factor_knows_are_told_with_a_label_file_that_reads_them(tmp_path: Path) -> None:
