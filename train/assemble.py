@@ -96,6 +96,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     for task, coding in codings.items():
         coding.prepare(network.heads.layer(task), targets[task][rows.training])
     model, wrapped = fabric.setup(compile_network(network) if recipe.compile else network, optimiser)
+    validated = plan.cache.photos().iloc[rows.validation]
     average = WeightAverage(recipe.averaging, network)
     step = Step(
         recipe=recipe,
@@ -127,7 +128,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         step=step,
         training=training,
         validation=validation,
-        score=lambda predictions: score_heads(plan.cache.photos().iloc[rows.validation], predictions, labels),
+        score=lambda predictions: score_heads(validated, predictions, labels),
         history=history,
     )
 

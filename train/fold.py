@@ -44,7 +44,6 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
             loss is not finite, memory does not suffice, or last.pt is damaged.
     """
     rows = _planned_rows(plan, watch)
-    _say_rows(plan, rows, watch)
     plan = adopt_folder(plan, watch)
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":
@@ -53,16 +52,13 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
     with explain_exhaustion(plan.recipe, plan.cache.label_set, plan.device, plan.processes):
         training = assemble(plan, rows)
-        if absent := absent_classes(plan.cache, plan.recipe.tasks):
-            watch.say(
-                f"fold {plan.fold}: no photo of the cache is of {', '.join(absent)}: never taught or scored"
-            )
         file = StateFile(plan.folder / "last.pt", plan.checkpoint_minutes)
         _resume(plan, training, file, watch)
         # No process may replace the file that another has yet to read.
         plan.processes.wait()
         watch.begin(f"fold {plan.fold}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
         if not training.finished:
+            _say_rows(plan, rows, watch)
             _train(plan, training, notes, file, watch)
     return training.best
 
@@ -87,12 +83,13 @@ def _planned_rows(plan: FoldPlan, watch: Watch) -> FoldRows:
 
 
 def _say_rows(plan: FoldPlan, rows: FoldRows, watch: Watch) -> None:
-    """Lines on how people were divided and how many photos each head has."""
+    """Lines on how people were divided, how many photos each head has, and classes that none has."""
     name = f"fold {plan.fold}"
     if rows.by or rows.not_by:
         not_by = "; ".join(f"{factor}: {why}" for factor, why in rows.not_by.items())
+        who = "photos" if plan.scheme == "image" else "people"
         evenly = f"spread evenly over {', '.join(rows.by)}" if rows.by else "spread at random"
-        watch.say(f"{name}: people {evenly}{f'; not over {not_by}' if not_by else ''}")
+        watch.say(f"{name}: {who} {evenly}{f'; not over {not_by}' if not_by else ''}")
     counts = []
     for task in plan.recipe.tasks:
         known = plan.cache.labels(task) != UNKNOWN
@@ -102,6 +99,8 @@ def _say_rows(plan: FoldPlan, rows: FoldRows, watch: Watch) -> None:
         f"{name}: photos of each head, training / validation: {', '.join(counts)}"
         f"{f'; {unknown:,} of {len(plan.cache):,} photos have a label for none' if unknown else ''}"
     )
+    if absent := absent_classes(plan.cache, plan.recipe.tasks):
+        watch.say(f"{name}: no photo of the cache is of {', '.join(absent)}: never taught or scored")
 
 
 def _check_scores(recipe: Recipe, rows: FoldRows) -> None:

@@ -55,7 +55,7 @@ class Recipe:
     loss: Loss = Loss()
     """What training minimises."""
     age: Age = Age()
-    """What heads that predict age are taught."""
+    """What heads that tell a number, such as age, are taught."""
     optimiser: Optimiser = Optimiser()
     """How gradients become steps."""
     schedule: Schedule = Schedule()
