@@ -21,6 +21,7 @@ from train.engine.checkpoint import read_card
 from train.engine.compute import Compute, PredictCompute
 from train.engine.watch import Watch
 from train.fold import train_fold
+from train.recipe.data import Age
 from train.recipe.recipe import Recipe
 
 pytestmark = [
@@ -54,12 +55,23 @@ def test_batches_on_the_gpu_repeat_bit_for_bit_and_are_the_receivers(coloured: C
     assert all(map(torch.equal, kept, copies)) and all(map(torch.equal, kept, again))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize(
+    ("precision", "coding"),
+    [
+        ("fp32", "classes"),
+        ("bf16", "classes"),
+        ("fp16", "classes"),
+        ("bf16", "ordinal"),
+        ("fp16", "years"),
+        ("fp16", "regression"),
+    ],
+)
 def test_an_epoch_and_inference_on_the_gpu_give_finite_scores(
-    coloured: Cache, unseen: Cache, tmp_path: Path, precision: str
+    coloured: Cache, unseen: Cache, tmp_path: Path, precision: str, coding: str
 ) -> None:
+    age = Age(coding=coding, sigma=3.0)
     plan = FoldPlan(
-        recipe=dataclasses.replace(RECIPE, precision=precision),
+        recipe=dataclasses.replace(RECIPE, precision=precision, age=age),
         cache=coloured,
         fold=0,
         folds=3,

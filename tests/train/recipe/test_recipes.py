@@ -196,11 +196,13 @@ def test_the_listing_shows_differences_and_does_not_hide_a_broken_recipe(
         plain='about = "the first"\nbackbone = "resnet34"',
         team_a_x='about = "the second"\nbase = "plain.toml"\n[optimiser]\nlr = 0.25',
         team_a_y='base = "nowhere.toml"',
+        whatever='about = "the third"\ntasks = ["*"]',
     )
-    with pytest.raises(ValueError, match=r"1 of 3 recipes do not read: team_a_y.toml"):
+    with pytest.raises(ValueError, match=r"1 of 4 recipes do not read: team_a_y.toml"):
         list_recipes(tmp_path)
     shown = " ".join(capsys.readouterr().out.split())
-    assert "plain the first class18; resnet34@224 team_a_x the second" in shown
+    assert "plain the first class18; resnet34@224 whatever the third every labelled factor;" in shown
+    assert "resnet18@224 team_a_x the second" in shown
     assert "class18; resnet34@224; plain with optimiser.lr=0.25 team_a_y error: " in shown
     assert (group_of("team_a_x"), group_of("plain"), group_of("winner")) == ("team_a", "", "")
 
