@@ -78,7 +78,8 @@ def fold_rows(
 
     Raises:
         ValueError: no labels, a `fold` that the scheme does not have, folds that the people do not allow, no
-            row left, a class that the cache has without a training photo, or extra photos of no known fold.
+            row left on a side, a class that the cache has without a training photo, or extra photos of no known
+            fold.
     """
     _check_fold(fold, folds, scheme)
     extra = extra_folds(cache, folds)
@@ -104,9 +105,11 @@ def fold_rows(
     ordinary = extra == ""
     ordinary[dealt[unused]] = False
     _check_classes(cache, kept, tasks, rows, senior_from, fold, ordinary)
+    validation = dealt[validates & known[dealt]]
+    _check_validation(validation, tasks, scheme, fold)
     return FoldRows(
         training=kept,
-        validation=dealt[validates & known[dealt]],
+        validation=validation,
         prior=_prior(cache, trains, tasks),
         unlabelled=may_train[~known[may_train]],
         by=division.by,
@@ -155,6 +158,14 @@ def _shares(cache: Cache, rows: IntArray, task: str) -> tuple[float, ...]:
     if not len(codes):
         return (1 / size,) * size
     return tuple((np.bincount(codes, minlength=size) / len(codes)).tolist())
+
+
+def _check_validation(rows: IntArray, tasks: Sequence[str], scheme: FoldScheme, fold: int) -> None:
+    if not len(rows) and scheme != "everything":
+        raise ValueError(
+            f"fold {fold}: no photo of its people is labelled for {', '.join(tasks)}, so nothing would be "
+            "validated: choose fewer folds, another fold_seed, or label more people"
+        )
 
 
 def training_classes(cache: Cache, task: str, senior_from: float = SENIOR) -> IntArray:

@@ -149,6 +149,21 @@ def test_a_rare_value_stops_only_the_training_of_its_own_factor(tmp_path: Path) 
     assert "gender: male" in absent_classes(cache, ["gender"])
 
 
+def test_a_fold_in_which_nobody_would_validate_is_refused(tmp_path: Path) -> None:
+    photos = pd.DataFrame({"person": [f"p{n // 2}" for n in range(6)], "mask": [0, 1] * 3, "gender": -1})
+    photos.loc[2:, "mask"] = -1
+    photos.loc[2:, "gender"] = [0, 0, 1, 1]
+    cache = write(tmp_path / "few", photos)
+    told = []
+    for fold in range(3):
+        with pytest.raises(ValueError, match=f"fold {fold}: ") as error:
+            rows_of(cache, "mask", fold=fold)
+        told.append("nothing would be validated" in str(error.value))
+    # Where the one labelled person validates, nobody is left to train.
+    assert sorted(told) == [False, True, True]
+    assert not len(rows_of(cache, "mask", scheme="everything").validation)
+
+
 def splits(parts: Sequence[str], people: Sequence[int]) -> pd.DataFrame:
     """Three photos of each of some people, who came in these parts of the data."""
     rows = [(f"p{n}", mask, part) for n, part in zip(people, parts, strict=True) for mask in range(3)]
