@@ -78,7 +78,7 @@ def fold_rows(
 
     Raises:
         ValueError: no labels, a `fold` that the scheme does not have, folds that the people do not allow, no
-            row left on a side, a class that the cache has without a training photo, or extra photos of no known
+            row left on a side, a class of the cache without a training photo, or extra photos of no known
             fold.
     """
     _check_fold(fold, folds, scheme)
