@@ -17,6 +17,9 @@ from faces.terminal import print_whole
 from infer.ensemble.calibration import BINS
 from infer.evaluate.scores import Group, Scores
 
+MOST_NAMED = 5
+"""Classes without a photo that are named; of more, how many there are."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
@@ -83,7 +86,7 @@ def sections(evaluation: Evaluation, task: Task) -> list[Section]:
         *([_members(evaluation)] if evaluation.members else []),
         *([_views(evaluation.views)] if evaluation.views else []),
         *(_groups(_last_band(task, factor), [group]) for factor, group in scores.last_bands.items()),
-        _groups("classes", scores.classes),
+        _classes(scores.classes, task),
         *(_groups(f"photos by {factor}", groups) for factor, groups in scores.slices.items()),
     ]
     if not scores.slices:
@@ -143,6 +146,16 @@ def _groups(title: str, groups: Sequence[Group]) -> Section:
         for group in groups
     ]
     return Section(title, ("", "photos", "people", *groups[0].scores), rows)
+
+
+def _classes(groups: Sequence[Group], task: Task) -> Section:
+    """F1 of each class, and how many classes no photo is of."""
+    shown = {group.name for group in groups}
+    missing = [name for name in task.classes if name not in shown]
+    first = ", ".join(missing[:MOST_NAMED]) + (", …" if len(missing) > MOST_NAMED else "")
+    of = f"{len(missing)} of {len(task.classes)} classes"
+    note = f"no photo is of {of}: {first}; macro F1 counts such a class only where it was answered"
+    return dataclasses.replace(_groups("classes", groups), note=note if missing else "")
 
 
 def print_sections(shown: Sequence[Section], console: Console) -> None:

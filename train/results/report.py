@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.plots import class_names, draw_confusion, draw_confusions
@@ -143,6 +144,8 @@ def draw_curves(folder: Path) -> Path:
     _draw_line(next(panels), epochs, history.lr, "learning rate at the start of the epoch", "tab:green")
     if classes:
         _draw_classes(next(panels), epochs, history[classes])
+    for axes in figure.axes[: len(widths)]:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     path = folder / "curves.png"
     figure.savefig(path, dpi=100)
     return path
@@ -154,7 +157,8 @@ def _draw_line(axes: Axes, epochs: pd.Series[int], values: pd.Series[float], tit
 
 
 def _draw_scores(axes: Axes, epochs: pd.Series[int], scores: pd.DataFrame) -> None:
-    for name in scores.columns:
+    # Of a single head macro_f1 is its own score: one line says both.
+    for name in scores.columns[~scores.T.duplicated()]:
         axes.plot(epochs, scores[name], label=name, linewidth=2.5 if name == "macro_f1" else 1)
     if scores["macro_f1"].notna().any():
         best = int(np.nanargmax(scores["macro_f1"]))

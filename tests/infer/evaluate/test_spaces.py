@@ -9,12 +9,13 @@ import pytest
 
 from faces.cache import Cache
 from faces.factors import Number
-from faces.labels import LabelSet
+from faces.labels import CONTEST, LabelSet, Task
 from faces.scores import macro_f1
 from infer.evaluate import command as evaluate
-from infer.evaluate.scores import count_groups, last_bands, score
+from infer.evaluate.scores import Scores, count_groups, last_bands, score
 from infer.evaluate.standings import StandingsSettings
 from infer.evaluate.standings import run as run_standings
+from infer.evaluate.table import Evaluation, Section, render_page, sections
 from tests.helpers.fold_runs import write_runs
 from tests.helpers.own_labels import OWN, write_own
 from train.engine.compute import PredictCompute
@@ -50,6 +51,29 @@ def test_a_factor_of_two_values_alone() -> None:
     assert found.overall.scores["macro_f1"].value == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert found.overall.scores["accuracy"].value == 0.75
     assert not found.slices and not found.last_bands
+    assert not shown(found, task)[-1].note
+
+
+def shown(found: Scores, task: Task) -> list[Section]:
+    evaluation = Evaluation(
+        ensemble="e", conditions={}, scores=found, ece=0.1, log_loss=0.5, members=(), views=None
+    )
+    page = render_page(evaluation, task)
+    assert ("reliability, classes and slices</h2>" in page) == (len(task.factors) > 1)
+    return sections(evaluation, task)
+
+
+def test_classes_that_no_photo_is_of_are_named() -> None:
+    person, truth = np.array([0, 0, 1]), np.array([0, 2, 2])
+    mask = CONTEST.task("mask")
+    [classes] = [s for s in shown(score(person, truth, truth, mask), mask) if s.title == "classes"]
+    assert [row[0] for row in classes.rows] == ["wear", "normal"]
+    assert classes.note.startswith("no photo is of 1 of 3 classes: incorrect; macro F1")
+    every = CONTEST.task("class18")
+    [classes] = [s for s in shown(score(person, truth, truth, every), every) if s.title == "classes"]
+    assert classes.note.startswith(
+        "no photo is of 16 of 18 classes: " + ", ".join(every.classes[n] for n in (1, 3, 4, 5, 6)) + ", …;"
+    )
 
 
 def test_a_product_is_scored_by_factor_and_within_each_value() -> None:

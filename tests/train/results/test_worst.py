@@ -225,12 +225,24 @@ def test_curves_show_main_scores_as_lines_and_classes_as_a_heat_map(
     assert [tick.get_text() for tick in heat.get_yticklabels()] == ["wear male <30", "normal male <30"]
 
 
+def test_curves_of_one_head_have_one_line_and_whole_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"macro_f1": [0.1, 0.5, 0.4], "glasses_f1": [0.1, 0.5, 0.4]}
+    figure = curves(tmp_path, monkeypatch, **scores, **{"f1 yes": [0.1, 0.2, 0.3]})
+    figure.canvas.draw()
+    panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+    assert [line.get_label() for line in panels["validation"].lines] == ["macro_f1", "best: epoch 2"]
+    for axes in panels.values():
+        assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
 def test_curves_of_a_run_whose_photos_lack_the_labels_have_no_best_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = curves(tmp_path, monkeypatch, macro_f1=[np.nan] * 3, glasses_f1=[np.nan] * 3)
     [validation] = [axes for axes in figure.axes if axes.get_title() == "validation"]
-    assert [text.get_text() for text in validation.get_legend().texts] == ["macro_f1", "glasses_f1"]
+    assert [text.get_text() for text in validation.get_legend().texts] == ["macro_f1"]
 
 
 def test_curves_of_a_run_without_validation_show_loss_and_learning_rate(
