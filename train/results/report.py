@@ -92,6 +92,8 @@ def confusion_figure(table: pd.DataFrame, title: str, labels: LabelSet) -> Figur
     else:
         figure = _matrices(tasks, known)
     figure.suptitle(title)
+    # Square matrices shrink in the first layout, and only the next one sees by how much.
+    figure.draw_without_rendering()
     return figure
 
 

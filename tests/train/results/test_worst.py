@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +189,18 @@ def test_a_recipe_without_any_out_of_fold_table_is_told_what_to_do(tmp_path: Pat
     (tmp_path / "fold0").mkdir()
     with pytest.raises(ValueError, match=r"no fold\*/oof.parquet.*validation"):
         read_out_of_fold(tmp_path)
+
+
+def test_matrices_of_heads_with_long_and_short_classes_keep_clear_of_title_and_edges(
+    coloured: Cache,
+) -> None:
+    heads = {task: right_answers(coloured, task, 40) for task in ("mask_gender", "mask")}
+    figure = confusion_figure(table_of(coloured, heads), "small, folds 0, 1 out of fold", CONTEST)
+    figure.savefig(io.BytesIO(), dpi=100)  # lays it out a last time
+    [title] = [text.get_window_extent() for text in figure.texts]
+    for axes in figure.axes:
+        low, high = axes.get_tightbbox().ymin, axes.get_tightbbox().ymax
+        assert low >= -1 and high <= title.ymin + 1
 
 
 def test_a_table_without_photos_or_without_heads_is_not_scored(coloured: Cache) -> None:
