@@ -134,6 +134,8 @@ class Number:
 
     def __post_init__(self) -> None:
         check_edges(self.name, self.edges)
+        if not math.isfinite(self.most - self.least):
+            raise ValueError(f"{self.name}: range {self.least:g} to {self.most:g} has no end; give numbers")
         if not self.least < self.most or not self.least < self.edges[0] or not self.edges[-1] <= self.most:
             raise ValueError(
                 f"{self.name}: edges {_numbers(self.edges)} do not lie within its range {self.least:g} to "
@@ -195,13 +197,15 @@ Factor = Categories | Number
 
 
 def check_edges(name: str, edges: Sequence[float]) -> None:
-    """Refuse edges that are none, or not ascending.
+    """Refuse edges that are none, not finite, or not ascending.
 
     Raises:
         ValueError: with the edges.
     """
     if not edges:
         raise ValueError(f"{name}: no edges; a number needs at least one, where its second band begins")
+    if not all(map(math.isfinite, edges)):
+        raise ValueError(f"{name}: edges {_numbers(edges)} must be numbers, neither infinite nor nan")
     if any(not low < high for low, high in itertools.pairwise(edges)):
         raise ValueError(f"{name}: edges {_numbers(edges)} must ascend, each once")
 

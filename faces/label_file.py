@@ -42,7 +42,7 @@ _COLUMNS: Final = (
 RESERVED: Final = frozenset(_COLUMNS.split(" "))
 """Names of other columns of a cache's tables, and of tables of answers."""
 
-_FIELDS: Final = frozenset(["categories", "words", "edges", "unit", "range", "per", "column"])
+_FIELDS: Final = ("categories", "words", "edges", "unit", "range", "per", "column")
 """Keys of a factor's table."""
 
 
@@ -70,13 +70,16 @@ def read_labels(path: Path) -> LabelSet:
         ValueError: no such file, not TOML, or what is no factor; file, value and cure are named.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; write one (docs/own-labels.md), or leave LABELS out")
+        what = "is a folder, not a label file" if path.is_dir() else "no such file"
+        raise ValueError(f"{path}: {what}; write one (docs/own-labels.md), or leave LABELS out")
     try:
         text = path.read_text()
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        twice = "" if isinstance(error, UnicodeDecodeError) else _named_twice(text)
-        raise ValueError(f"{path}: {twice or f'not TOML: {error}'}") from error
+        if isinstance(error, UnicodeDecodeError):
+            raise ValueError(f"{path}: not TOML, which is text in UTF-8; save it as such") from error
+        complaint = _named_twice(text) or f"not TOML: {error}{_unquoted(text)}"
+        raise ValueError(f"{path}: {complaint}") from error
     return from_factors(path.stem, table, path)
 
 
@@ -119,9 +122,9 @@ def labels_text(labels: LabelSet) -> str:
     lines, tables = [], []
     for name, value in factors_table(labels).items():
         if isinstance(value, dict):
-            tables += ["", f"[{name}]", *(f"{key} = {_toml(each)}" for key, each in value.items())]
+            tables += ["", f"[{_key(name)}]", *(f"{key} = {_toml(each)}" for key, each in value.items())]
         else:
-            lines.append(f"{name} = {_toml(value)}")
+            lines.append(f"{_key(name)} = {_toml(value)}")
     return "\n".join([*lines, *tables]).lstrip("\n") + "\n"
 
 
@@ -180,6 +183,8 @@ def _factor(name: str, value: Any, source: Path | str) -> Factor:
         return CONTEST.factor(name)
     if isinstance(value, list):
         value = {"categories": value}
+    if isinstance(value, dict) and (unknown := [key for key in value if key not in _FIELDS]):
+        raise ValueError(f"{source}: {name}: unknown setting {unknown[0]!r}: {nearest(unknown[0], _FIELDS)}")
     if not isinstance(value, dict) or len({"categories", "edges"} & {*value}) != 1:
         raise ValueError(
             f'{source}: {name}: give its values, {name} = ["yes", "no"], or a table [{name}] with categories '
@@ -247,6 +252,18 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{_toml(key)} = {_toml(each)}' for key, each in value.items())} }}"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    """A factor's name as TOML takes it: letters beyond a to z in quotes."""
+    return name if name.isascii() else _toml(name)
+
+
+def _unquoted(text: str) -> str:
+    """The cure for a name that TOML takes in quotes alone, or ""."""
+    names = re.findall(r"^\s*\[?\s*(\w+)\s*[\]=]", text, re.MULTILINE)
+    strange = next((name for name in names if not name.isascii()), "")
+    return f'; a name with letters beyond a to z is put in quotes, "{strange}"' if strange else ""
 
 
 def _named_twice(text: str) -> str:

@@ -15,6 +15,7 @@ classes, `class = mask * 6 + gender * 3 + age band`. Its tasks have names of the
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from faces.factors import (
     band_codes,
     band_names,
     check_edges,
+    plain_word,
 )
 
 __all__ = [
@@ -152,7 +154,7 @@ class Task:
 
 
 _CUT: Final = re.compile(
-    r"(?P<name>[^\[\]*<>=]+?)\s*(?:>=\s*(?P<least>[0-9.]+))?\s*(?:\[(?P<edges>[^\]]*)\])?"
+    r"(?P<name>[^\[\]*<>=]+?)\s*(?:>=\s*(?P<least>-?[0-9.]+))?\s*(?:\[(?P<edges>[^\]]*)\])?"
 )
 
 
@@ -170,8 +172,10 @@ class LabelSet:
         names = [factor.name for factor in self.factors]
         if not names:
             raise ValueError("no factor; name at least one")
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two factors are called {min(twice)!r}; rename one")
+        for one, other in itertools.combinations(names, 2):
+            if plain_word(one) == plain_word(other):
+                called = repr(one) if one == other else f"{one!r} and {other!r}, one column of a table"
+                raise ValueError(f"two factors are called {called}; rename one")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -267,6 +271,11 @@ def _cut(factor: Number, edges: str | None, least: str | None, expression: str) 
     except ValueError:
         raise ValueError(f"{expression!r}: edges are numbers, such as {factor.name}[20, 40]") from None
     check_edges(expression, numbers)
+    if not factor.least < numbers[0] or not numbers[-1] <= factor.most:
+        raise ValueError(
+            f"{expression!r}: no {factor.name} of {factor.least:g} to {factor.most:g} is on both sides of "
+            "each edge; cut it within its range"
+        )
     if start is not None and not start < numbers[0]:
         raise ValueError(f"{expression!r}: its first edge, {numbers[0]:g}, must be above {start:g}")
     return Part(factor=factor, edges=numbers, least=start)

@@ -79,6 +79,12 @@ def test_tasks_of_the_contest_are_there_whose_factors_are(tmp_path: Path) -> Non
         ("[age]\nedges = [30]\nrange = [40, 50]", "range 40 to 50"),
         ("[age]\nedges = [30]\nunits = 'years'", "unknown setting 'units'.*unit"),
         ("[age]\nedges = [30]\nper = 'people'", "expected photo or person"),
+        ('glasses = ["a", "b"]\nGlasses = ["a", "b"]', "'glasses' and 'Glasses', one column"),
+        ("[age]\nedges = [30, nan]", "edges 30, nan must be numbers"),
+        ("[age]\nedges = [30]\nrange = [0, inf]", "range 0 to inf has no end; give numbers"),
+        ('[g]\ncategorys = ["a", "b"]', "g: unknown setting 'categorys': did you mean 'categories'"),
+        ('brille = ["a", "b"]\ngefühl = ["a", "b"]', 'put in quotes, "gefühl"'),
+        ("[gefühl]\nedges = [30]", 'put in quotes, "gefühl"'),
         ("[age]\nunit = 'years'", "categories or, for a number, with edges"),
         ('age = "contst"', 'only mask = "contest"'),
         ('glasses = "contest"', 'only mask = "contest"'),
@@ -97,6 +103,26 @@ def test_what_is_no_label_file_is_named_with_file_and_cure(tmp_path: Path, text:
 def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no such file; write one"):
         read_labels(tmp_path / "labels.toml")
+
+
+def test_a_folder_and_bytes_that_are_no_text_are_told_from_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a folder, not a label file"):
+        read_labels(tmp_path)
+    path = tmp_path / "labels.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"labels\.toml: not TOML.*save it as such$"):
+        read_labels(path)
+
+
+def test_names_and_values_in_any_language_come_back_from_text(tmp_path: Path) -> None:
+    labels = LabelSet(
+        name="labels",
+        factors=(
+            Categories(name="表情", categories=("笑, 大", 'müde/"faul"')),
+            Number(name="größe", edges=(-2.5, 10.25), least=-20.0, unit="°C"),
+        ),
+    )
+    assert read_labels(written(tmp_path, labels_text(labels))) == labels
 
 
 def test_differences_name_the_factor_and_both_sides() -> None:

@@ -49,6 +49,13 @@ def test_tasks_are_expressions_over_the_factors() -> None:
     assert not grown.whole and grown.number is not None and OWN.task("height*glasses").number is None
 
 
+def test_numbers_below_zero_are_cut_and_bounded() -> None:
+    labels = LabelSet(name="own", factors=(Number(name="cold", edges=(0.0,), least=-20.0, most=50.5),))
+    task = labels.task("cold>=-10.5[-2.5, 20]")
+    assert task.classes == ("-10.5 to -2.5", "-2.5 to 20", ">=20")
+    assert task.encode({"cold": [-11.0, -10.5, -2.5, 20.0]}).tolist() == [-1, 0, 1, 2]
+
+
 def test_the_contests_names_stand_for_expressions() -> None:
     for name, expression in CONTEST.named.items():
         assert CONTEST.task(name).parts == CONTEST.task(expression).parts
@@ -75,6 +82,10 @@ def test_the_contests_names_stand_for_expressions() -> None:
         ("height[", "is no task"),
         ("", "is no task"),
         ("height>=180[160]", "must be above 180"),
+        ("height[nan]", "must be numbers"),
+        ("height[170, inf]", "must be numbers"),
+        ("height[170, 251]", "no height of 0 to 250 is on both sides"),
+        ("height[0]", "cut it within its range"),
         ("class18", "is no task of these labels: known are glasses, height"),
     ],
 )
