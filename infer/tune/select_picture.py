@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from faces.intervals import estimate
 from faces.labels import FloatArray
@@ -32,9 +33,10 @@ def draw_path(
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.1)
     honest = estimate([parts["selected, nested folds"]])
     people = int(scored.person.max()) + 1
+    photos = f"{len(scored.truth):,} photos of {people:,} people, {len(found.folds)} folds"
     figure.suptitle(
-        f"greedy selection with replacement by {by}, {len(names)} recipes, {len(scored.truth):,} photos of "
-        f"{people:,} people, {len(found.folds)} folds: macro F1{scored.of_task} {honest} nested"
+        f"greedy selection with replacement by {by}, {_counted(len(names), 'recipe')}, {photos}: "
+        f"macro F1{scored.of_task} {honest} nested"
     )
     left, right = figure.subplots(1, 2)
     _draw_sizes(left, found, scored)
@@ -46,6 +48,11 @@ def draw_path(
     figure.savefig(path, dpi=90)
 
 
+def _counted(number: int, what: str) -> str:
+    """`1 vote`, `2 votes`."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
 def _draw_sizes(axes: Axes, found: Selected, scored: Scored) -> None:
     sizes = np.arange(1, len(found.nested) + 1)
     bands = [estimate([scored.counts(answers)]) for answers in found.nested]
@@ -54,8 +61,9 @@ def _draw_sizes(axes: Axes, found: Selected, scored: Scored) -> None:
     axes.plot(sizes, [band.value for band in bands], "o-", markersize=3, label="nested folds (honest)")
     axes.plot(sizes, found.whole.macro_f1, color="tab:red", linestyle="--", label="apparent (too good)")
     kept = found.whole.best + 1
-    axes.axvline(kept, color="tab:red", linewidth=1, label=f"kept: {kept} votes")
+    axes.axvline(kept, color="tab:red", linewidth=1, label=f"kept: {_counted(kept, 'vote')}")
     axes.set_xlabel("votes")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(f"macro F1, {len(scored.task.classes)} classes")
     axes.grid(alpha=0.3)
 
