@@ -11,6 +11,7 @@ import numpy as np
 from faces.cache import Cache
 from faces.folds import Division, FoldScheme, divide_photos, fold_numbers
 from faces.labels import UNKNOWN, IntArray
+from faces.projection import covers
 from train.data.beside import BoolArray, beside_rows, extra_folds, of_trained_splits, split_of_rows
 from train.data.soft_labels import trained_task
 from train.recipe.data import SENIOR, Rows
@@ -30,8 +31,9 @@ class FoldRows:
     order; none in scheme everything."""
     prior: Mapping[str, tuple[float, ...]]
     """Shares of the classes among all of the training people's photos, the recipe's `rows` or not: of the
-    labels' headline task where it is known of any, else of each of the tasks, among the photos of which it is
-    known. Extra ones do not count."""
+    labels' headline task where it is known of any and of those tasks that do not follow from it, such as age
+    at other edges, but for the labels' named ones; else of each of the tasks. Each is among the photos of
+    which it is known. Extra ones do not count."""
     unlabelled: IntArray = field(default_factory=_NO_ROWS.copy)
     """Rows that may train but of which no task is known, so that a teacher may label them."""
     by: tuple[str, ...] = ()
@@ -145,9 +147,10 @@ def _check_fold(fold: int, folds: int, scheme: FoldScheme) -> None:
 
 def _prior(cache: Cache, training: IntArray, tasks: Sequence[str]) -> dict[str, tuple[float, ...]]:
     """`FoldRows.prior` of some rows."""
-    headline = cache.label_set.headline
+    labels, headline = cache.label_set, cache.label_set.headline
     if headline and cache.known(headline)[training].any():
-        tasks = (headline,)
+        others = [task for task in tasks if task not in labels.named and not covers([headline], task, labels)]
+        tasks = (headline, *others)
     return {task: _shares(cache, training, task) for task in tasks}
 
 

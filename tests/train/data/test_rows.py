@@ -126,6 +126,16 @@ def test_a_photo_takes_the_side_of_its_person_for_the_tasks_that_it_is_labelled_
     assert product.training.tolist() == np.flatnonzero(~mine & glasses & helmet).tolist()
 
 
+def test_the_prior_has_what_does_not_follow_from_the_headline(coloured: Cache) -> None:
+    """Contest runs hold the shares of the 18 classes alone, whatever named tasks they have."""
+    tasks = ["mask", "mask*gender", "age6", "senior", "age[30]", "age[25, 45]"]
+    rows = fold_rows(coloured, tasks, fold=0, folds=2, seed=0)
+    assert [*rows.prior] == ["class18", "age[25, 45]"]
+    everyone = np.setdiff1d(np.arange(len(coloured)), rows.validation)
+    ages = np.digitize(coloured.index["age"].to_numpy()[everyone], [25, 45])
+    assert rows.prior["age[25, 45]"] == pytest.approx(np.bincount(ages, minlength=3) / len(ages))
+
+
 def test_the_prior_is_of_each_task_where_no_task_tells_all_factors(own: Cache) -> None:
     rows = rows_of(own, "glasses", "years>=30[70]")
     trains = ~own.index.person.isin({*own.index.person[rows.validation]}).to_numpy()
