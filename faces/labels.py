@@ -16,6 +16,7 @@ classes, `class = mask * 6 + gender * 3 + age band`. Its tasks have names of the
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,10 @@ __all__ = [
     "IntArray",
     "Number",
 ]
+
+
+MOST_CLASSES: Final = 4096
+"""Most classes of a task that a network is taught."""
 
 
 class Photos(Protocol):
@@ -99,6 +104,11 @@ class Task:
     name: str
     parts: tuple[Part, ...]
     """What it tells of each factor, in the order of its mixed-radix class."""
+
+    @property
+    def count(self) -> int:
+        """How many classes it has: of many factors more than could be listed."""
+        return math.prod(self.sizes)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -207,7 +217,7 @@ class LabelSet:
         found = self._tasks.get(expression)
         if found is None:
             found = Task(name=expression, parts=tuple(self._parts(expression)))
-            if len({*found.classes}) < len(found.classes):
+            if found.count <= MOST_CLASSES and len({*found.classes}) < found.count:
                 twice, factors = _twice(found.classes), " or ".join(found.factors)
                 raise ValueError(
                     f"{expression!r}: two of its classes are called {twice!r}; rename values of {factors}"

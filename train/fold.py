@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -82,14 +82,21 @@ def _planned_rows(plan: FoldPlan, watch: Watch) -> FoldRows:
     return rows
 
 
+def spread(by: Sequence[str], not_by: Mapping[str, str]) -> str:
+    """In words, the factors over which people were spread evenly, and why not over others: the first five."""
+    evenly = f"spread evenly over {', '.join(by)}" if by else "spread at random"
+    reasons = [f"{factor}: {why}" for factor, why in not_by.items()]
+    if len(reasons) > 5:
+        reasons[5:] = [f"and {len(reasons) - 5} more"]
+    return f"{evenly}; not over {'; '.join(reasons)}" if reasons else evenly
+
+
 def _say_rows(plan: FoldPlan, rows: FoldRows, watch: Watch) -> None:
     """Lines on how people were divided, how many photos each head has, and classes that none has."""
     name = f"fold {plan.fold}"
     if rows.by or rows.not_by:
-        not_by = "; ".join(f"{factor}: {why}" for factor, why in rows.not_by.items())
         who = "photos" if plan.scheme == "image" else "people"
-        evenly = f"spread evenly over {', '.join(rows.by)}" if rows.by else "spread at random"
-        watch.say(f"{name}: {who} {evenly}{f'; not over {not_by}' if not_by else ''}")
+        watch.say(f"{name}: {who} {spread(rows.by, rows.not_by)}")
     counts = []
     for task in plan.recipe.tasks:
         known = plan.cache.labels(task) != UNKNOWN

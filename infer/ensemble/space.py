@@ -154,7 +154,8 @@ def _check_override(node: Override, labels: LabelSet) -> None:
     settable = [name for name in task.classes if name in part.factor.classes]
     if node.category not in settable:
         raise ValueError(
-            f"override.category={node.category!r}: task {node.task} has {nearest(node.category, settable)}"
+            f"override.category={node.category!r} is no value of task {node.task}: "
+            f"{nearest(node.category, settable)}"
         )
     for name, values in node.where:
         if name not in labels.names:

@@ -99,6 +99,13 @@ def test_only_the_eighteen_classes_have_columns_without_their_task() -> None:
     assert OWN.task("glasses").columns == ["glasses:yes", "glasses:no"]
 
 
+def test_a_product_of_many_factors_is_counted_without_a_list_of_its_classes() -> None:
+    names = [f"a{number}" for number in range(40)]
+    labels = LabelSet(name="many", factors=tuple(Categories(name=n, categories=("no", "yes")) for n in names))
+    product = labels.product(names)
+    assert product.count == 2**40 and product.factors == labels.names
+
+
 def test_two_factors_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two factors are called 'glasses'"):
         LabelSet(name="own", factors=(GLASSES, GLASSES))

@@ -12,6 +12,7 @@ from tests.helpers.own_labels import OWN, write_own
 from train.command import TrainSettings, run
 from train.engine.checkpoint import load_best, read_card
 from train.engine.compute import Compute
+from train.fold import spread
 from train.results.oof import heads_of, read_oof
 
 TINY = """
@@ -64,6 +65,15 @@ def test_every_factor_gets_a_head_of_its_own_and_every_label_is_used(
         "photos of each head, training / validation: glasses 32 / 16, helmet 36 / 18, years 48 / 24" in said
     )
     assert "next:" not in said
+
+
+def test_of_many_factors_five_are_told_why_people_are_not_spread_over_them() -> None:
+    reasons = {f"a{number}": "it differs" for number in range(40)}
+    said = spread(["age"], reasons)
+    assert said.startswith("spread evenly over age; not over a0: it differs; ")
+    assert said.endswith("a4: it differs; and 35 more") and said.count("differs") == 5
+    assert spread((), {"a": "why"}) == "spread at random; not over a: why"
+    assert spread(("a", "b"), {}) == "spread evenly over a, b"
 
 
 def test_photos_without_a_label_for_any_head_are_counted(

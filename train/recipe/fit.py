@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from faces.labels import LabelSet, Number, Task
+from faces.labels import MOST_CLASSES, LabelSet, Number, Task
 from train.recipe.data import SENIOR, Age
 from train.recipe.network import Loss
 from train.recipe.recipe import ALL, Recipe
@@ -50,9 +50,15 @@ def number_meant(tasks: Sequence[str], labels: LabelSet) -> Number | None:
 
 def _task(key: str, name: str, labels: LabelSet) -> Task:
     try:
-        return labels.task(name)
+        task = labels.task(name)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from error
+    if task.count > MOST_CLASSES:
+        raise ValueError(
+            f"{key}: {name!r} has {task.count:,} classes, and a head is taught at most {MOST_CLASSES:,}: "
+            "multiply fewer factors, and name the others as tasks of their own"
+        )
+    return task
 
 
 def _check_numbers(recipe: Recipe, tasks: Sequence[Task], labels: LabelSet) -> None:

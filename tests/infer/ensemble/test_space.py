@@ -119,8 +119,8 @@ def test_compositions_that_cannot_be(parts: tuple[str, ...], message: str) -> No
     [
         ({"task": "age6"}, r"override.task='age6': did you mean 'age'\?; it is to tell one factor"),
         ({"task": "class18"}, "override.task='class18': known are age3, senior, mask, gender, age"),
-        ({"task": "age[60]", "category": "<60"}, "override.category='<60': task age"),
-        ({"category": "60"}, r"override.category='60': task senior has did you mean '>=60'\?"),
+        ({"task": "age[60]", "category": "<60"}, "override.category='<60' is no value of task age"),
+        ({"category": "60"}, r"override.category='60' is no value of task senior: did you mean '>=60'\?"),
         ({"where": (("age", ("30",)),)}, "override.where.age: '30': did you mean '<30'"),
         ({"where": (("height", ("30",)),)}, "override.where: 'height': known are mask, gender, age"),
     ],

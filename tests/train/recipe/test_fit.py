@@ -28,6 +28,10 @@ WEIGHED = LabelSet(
         Number(name="weight", edges=(60.0, 90.0), most=300.0),
     ),
 )
+MANY = LabelSet(
+    name="many",
+    factors=tuple(Categories(name=f"a{number}", categories=("no", "yes")) for number in range(40)),
+)
 CUSTOM = Loss(class_weights="custom", custom=(1.0, 2.0, 3.0))
 
 
@@ -37,6 +41,11 @@ CUSTOM = Loss(class_weights="custom", custom=(1.0, 2.0, 3.0))
         (CONTEST, {"tasks": ("senoir",)}, r"tasks: 'senoir' is no task of these .* mean 'senior'\?"),
         (HATS, {"tasks": ("mask",)}, r"tasks: 'mask' is no task of these labels: .*\(hat, badge\)"),
         (CONTEST, {"tasks": ("age3", "age")}, "tasks: 'age3' and 'age' are one and the same; name it once"),
+        (
+            MANY,
+            {"tasks": ("*".join(MANY.names),)},
+            "tasks: .* has 1,099,511,627,776 classes, .* fewer factors",
+        ),
         (CONTEST, {"tasks": ("age[60, 30]",)}, "tasks: .*must ascend"),
         (CONTEST, {"sampler": Sampling(task="age4")}, "sampler.task: 'age4' is no task .* did you mean 'age"),
         (CONTEST, {"rows": Rows(only="seniors")}, "rows.only: 'seniors' is no .* did you mean 'senior'"),
