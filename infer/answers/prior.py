@@ -25,7 +25,7 @@ def training_shares(
         factor's shares are averaged over the runs that know them, and the factors taken as independent.
 
     Raises:
-        ValueError: a factor of which no run knows the shares.
+        ValueError: shares that no runs know.
     """
     rows = [{task: np.array([shares]) for task, shares in prior.items()} for prior in priors]
     whole = _mean(rows, space, labels)
@@ -34,6 +34,11 @@ def training_shares(
     names = [labels.product([factor]).name for factor in labels.task(space).factors]
     means = {name: _mean(rows, name, labels) for name in names}
     heads = {name: mean[None] for name, mean in means.items() if mean is not None}
+    if not covers(heads, space, labels):
+        raise ValueError(
+            f"task {space}: these runs did not keep the shares of its classes among their training photos, "
+            "by which photos that cannot be read are answered; leave `task` out of the ensemble's file"
+        )
     shares: FloatArray = project(heads, space, labels)[0]
     return shares
 

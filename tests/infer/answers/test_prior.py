@@ -39,5 +39,5 @@ def test_factors_that_no_run_knows_together_are_taken_as_independent() -> None:
 
 
 def test_a_factor_that_no_run_knows_is_named() -> None:
-    with pytest.raises(ValueError, match=r"glasses do not say glasses\*helmet"):
+    with pytest.raises(ValueError, match=r"task glasses\*helmet: these runs did not keep .*leave `task` out"):
         training_shares([{"glasses": (0.5, 0.5)}], "glasses*helmet", OWN)
