@@ -69,7 +69,8 @@ def read_truth(path: Path, table: pd.DataFrame, task: Task, labels: LabelSet) ->
     Args:
         path: a CSV with a column ImageID or path, and `ans`, the class, or a column for each factor of the
             task: words, codes or numbers, as the factors read them. `ans` counts the classes of the labels'
-            headline task, the contest's 18, or where there is none those of the task. Empty is not known.
+            headline task, the contest's 18; where there is none those of the task, and only where the factors
+            have no columns. Empty is not known.
         table: the predictions; of it only ImageID is read.
         task: that was predicted.
         labels: whose factors it tells.
@@ -81,12 +82,13 @@ def read_truth(path: Path, table: pd.DataFrame, task: Task, labels: LabelSet) ->
     coded = labels.task(labels.headline) if labels.headline else task
     parts = dict(zip(coded.factors, coded.parts, strict=True))
     counted = all(parts.get(part.factor.name) == part for part in task.parts)
-    if "ans" in answers and counted:
-        codes = _codes(answers["ans"], coded, path)
-        return Truth.of({name: codes[name] for name in task.factors}, task)
     named = {name: labels.factor(name).column for name in task.factors}
     columns = {name: name if name in answers else column for name, column in named.items()}
     missing = [name for name, column in columns.items() if column not in answers]
+    # Without a headline `ans` may be the class of something else, as in the drawn sample's answers.
+    if "ans" in answers and counted and (labels.headline or missing):
+        codes = _codes(answers["ans"], coded, path)
+        return Truth.of({name: codes[name] for name in task.factors}, task)
     if missing:
         either = "'ans', nor " if counted else ""
         raise ValueError(

@@ -116,6 +116,12 @@ def test_ans_of_other_labels_counts_the_classes_answered(tmp_path: Path) -> None
     assert truth.factors["helmet"].tolist() == [2, 0, -1, 2]
 
 
+def test_ans_of_something_else_is_not_read_where_the_factors_have_columns(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("ImageID,ans,glasses\na.jpg,9,yes\nb.jpg,0,no\nc.jpg,1,\nd.jpg,17,no\n")
+    assert read_truth(path, TABLE, OWN.task("glasses"), OWN).classes.tolist() == [0, 1, -1, 1]
+
+
 def test_words_that_mean_nothing_are_named_with_their_photo(own: Path) -> None:
     own.write_text(own.read_text().replace("YES", "yse"))
     with pytest.raises(ValueError, match=r"own\.csv: a\.jpg: glasses 'yse' is none of .*did you mean 'yes'"):
