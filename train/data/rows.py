@@ -88,35 +88,49 @@ def fold_rows(
     held = np.zeros(len(cache), bool)
     held[_NO_ROWS if without is None else without] = True
     labelled = np.any([cache.known(name) for name in cache.label_set.names], axis=0)
-    dealt = np.flatnonzero(labelled & (extra == "") & ~held)
-    if not len(dealt):
-        raise ValueError(
-            f"{cache.folder}: no photo of this cache is labelled; train on a cache of photos with "
-            f"{_listed(cache.label_set.names)}"
-        )
+    dealt = _dealt(cache, labelled & (extra == "") & ~held)
     division = _divide(cache, dealt, tasks, scheme, folds, seed)
-    validates = division.fold == fold
-    unused = np.zeros(len(dealt), bool) if division.unused is None else division.unused
-    trains = dealt[~validates & ~unused]
-    held[dealt[validates | unused]] = True
+    validates, unused, trains = _sides(dealt, division, fold)
+    held[validates] = held[unused] = True
     allowed = beside_rows(cache, (extra == "") & labelled, extra, held, fold)
-    beside = np.flatnonzero(allowed & of_trained_splits(cache, trains, scheme))
-    may_train = np.sort(np.concatenate([trains, beside]))
-    known = np.any([cache.known(task) for task in tasks], axis=0)
+    beside = allowed & of_trained_splits(cache, trains, scheme)
+    may_train = np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
     kept = _keep(cache, may_train, tasks, rows, fold)
     ordinary = extra == ""
-    ordinary[dealt[unused]] = False
+    ordinary[unused] = False
     _check_classes(cache, kept, tasks, rows, senior_from, fold, ordinary)
-    validation = dealt[validates & known[dealt]]
-    _check_validation(validation, tasks, scheme, fold)
+    known = np.any([cache.known(task) for task in tasks], axis=0)
+    _check_validation(validates[known[validates]], tasks, scheme, fold)
     return FoldRows(
         training=kept,
-        validation=validation,
+        validation=validates[known[validates]],
         prior=_prior(cache, trains, tasks),
         unlabelled=may_train[~known[may_train]],
         by=division.by,
         not_by=division.not_by,
     )
+
+
+def _dealt(cache: Cache, chosen: BoolArray) -> IntArray:
+    """The chosen rows, which are to be divided.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rows = np.flatnonzero(chosen)
+    if not len(rows):
+        raise ValueError(
+            f"{cache.folder}: no photo of this cache is labelled; train on a cache of photos with "
+            f"{_listed(cache.label_set.names)}"
+        )
+    return rows
+
+
+def _sides(dealt: IntArray, division: Division, fold: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Those of the dealt rows whose people validate in a fold, that take no part, and that train."""
+    validates = division.fold == fold
+    unused = np.zeros(len(dealt), bool) if division.unused is None else division.unused
+    return dealt[validates], dealt[unused], dealt[~validates & ~unused]
 
 
 def _divide(

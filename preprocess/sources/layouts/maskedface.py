@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import Final
 
-import pandas as pd
-
-from preprocess.sources.listing import photo_row
+from preprocess.sources.named_folders import has_folders, named_source
 from preprocess.sources.source import Layout, Place, Source
 
-_FOLDERS: Final = ("CMFD", "IMFD")
+_FOLDERS: Final = {name: name for name in ("CMFD", "IMFD")}
+"""The folders' names are words for the mask themselves."""
 
 
 def _recognises(place: Place) -> bool:
-    return place.data.is_dir() and any(
-        found.is_dir() for name in _FOLDERS for found in (place.data / name, *place.data.glob(f"*/{name}"))
-    )
+    return has_folders(place, _FOLDERS)
 
 
 def _read(place: Place) -> Source:
     """The photos below CMFD and IMFD; the person is the number of the FFHQ face, which begins the name."""
-    photos, masks, paths = [], [], []
-    for path in place.paths:
-        *folders, name = PurePosixPath(path).parts
-        folder = next((part for part in folders if part in _FOLDERS), None)
-        if folder:
-            number = re.match(r"\d+", name)
-            photos.append(photo_row(place.data, path, person=number[0] if number else ""))
-            masks.append(folder)
-            paths.append(path)
-    if outside := len(place.paths) - len(photos):
-        place.notes.append(f"{outside} photos are neither in CMFD nor in IMFD: left out")
-    return Source(
-        layout="maskedface",
-        folder=place.data,
-        photos=photos,
-        cells=pd.DataFrame({"mask": masks}),
-        where=lambda row: str(place.data / paths[row]),
-    )
+    return named_source(place, "maskedface", _FOLDERS, _number, "neither in CMFD nor in IMFD")
+
+
+def _number(below: tuple[str, ...]) -> str:
+    found = re.match(r"\d+", below[-1])
+    return found[0] if found else ""
 
 
 LAYOUT: Final[Layout] = (_recognises, _read)
