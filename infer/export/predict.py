@@ -17,9 +17,11 @@ import argparse
 import base64
 import csv
 import json
+import os
+import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,47 @@ RULES = {"rules": 2, "detection_rules": 1}
 """Versions of FaceFold's own rules for crops and detection that this program follows."""
 EDGES = ("left", "top", "right", "bottom")
 """Columns of the face's box."""
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
+    *(".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpx", ".jxl", ".ppm", ".pgm", ".psd"),
+    *(".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf"),
+)
+"""Names of pictures, readable or not; a file of another name is one if its first bytes say so."""
+STARTS = {
+    "JPEG": (0, b"\xff\xd8\xff"),
+    "PNG": (0, b"\x89PNG\r\n"),
+    "GIF": (0, b"GIF8"),
+    "BMP": (6, bytes(4)),  # after BM and the size, which text may begin with, too
+    "TIFF": (0, b"II*\0"),
+    "TIFF of the other byte order": (0, b"MM\0*"),
+    "WebP": (8, b"WEBP"),
+    "AVIF": (4, b"ftypavi"),
+    "JPEG 2000": (4, b"jP  \r\n"),
+    "JPEG 2000 without its box": (0, b"\xff\x4f\xff\x51"),
+    "HEIC": (4, b"ftyphe"),
+    "HEIF": (4, b"ftypmif1"),
+    "JPEG XL": (4, b"JXL \r\n"),
+    "JPEG XL without its box": (0, b"\xff\x0a"),
+    "raw photo (CR3)": (4, b"ftypcrx "),
+    "raw photo (RAF)": (0, b"FUJIFILMCCD-RAW"),
+    "Photoshop picture": (0, b"8BPS"),
+}
+"""Kinds of pictures: where a piece of their bytes lies, and the piece."""
+STAND_INS = {
+    b"version https://git-lfs": "a Git LFS pointer, not the photo itself: git lfs pull",
+    b"<!doctype html": "an HTML page, such as a server's error, not the photo itself: fetch it again",
+    b"<html": "an HTML page, such as a server's error, not the photo itself: fetch it again",
+}
+"""What lies in place of a photo, by its first bytes in small letters."""
+HEAD = 64
+"""Bytes that tell the kind of a file."""
+TOOLS = (
+    *("@eadir", "#recycle", "@recycle", "__macosx", "$recycle.bin", "recycler", "lost+found", "__pycache__"),
+    *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+)
+"""Folders and files of systems and tools, which hold copies of photos or none; those named .* are, too."""
+DNG_VERSION, SENSOR, PICTURE_KIND, INNER = 50706, 33421, 254, 330
+"""Tags by which a TIFF tells that it is a raw photo."""
 FACTOR, CELL = 0.709, 12
 """Step of the pyramid, and side in pixels of the face that the first network looks for."""
 SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.7}
@@ -61,22 +103,88 @@ class BadPhoto(Exception):
 def read_photo(path: Path) -> Pixels:
     """A photo, upright by its EXIF orientation, without its transparency, 16 bits as their upper 8.
 
+    Of an animation it is the first picture.
+
     Raises:
-        BadPhoto: unreadable, empty, no picture, or cut short.
+        BadPhoto: unreadable, empty, no picture that is read, or cut short.
     """
     try:
+        # Reading a named pipe would wait for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BadPhoto("not a file")
         data = path.read_bytes()
     except OSError as error:
-        raise BadPhoto(f"unreadable: {error.strerror}") from error
+        what = "broken link" if path.is_symlink() else "unreadable"
+        raise BadPhoto(f"{what}: {error.strerror}") from error
+    if not data:
+        raise BadPhoto("empty file")
     if not ends(data):
         raise BadPhoto("damaged: the file ends before the picture does")
+    tags = tiff_tags(data)
+    if is_raw(tags) or data[8:10] == b"CR":
+        raise BadPhoto("a raw photo of a camera, which is not read; convert it to JPEG")
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if tags and pixels is not None:
+            pixels = on_white(data)
     except cv2.error as error:
         raise BadPhoto(f"damaged: {error.err}") from error
     if pixels is None:
-        raise BadPhoto("not a picture that OpenCV reads" if data else "empty file")
+        raise BadPhoto(why_not(data[:HEAD]))
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def kind_of(head: bytes) -> str:
+    """What kind of picture a file is by its first bytes; "" of any other file."""
+    for kind, (at, piece) in STARTS.items():
+        if head[at : at + len(piece)] == piece and (kind != "BMP" or head[:2] == b"BM"):
+            return kind
+    return "PPM" if head[:1] == b"P" and head[1:3] in (b"5\n", b"6\n", b"5 ", b"6 ") else ""
+
+
+def why_not(head: bytes) -> str:
+    """Why OpenCV does not read a file, by its first bytes."""
+    for start, what in STAND_INS.items():
+        if head.lstrip().lower().startswith(start):
+            return what
+    kind = kind_of(head)
+    return f"not a picture that OpenCV reads{f' ({kind}): convert it to JPEG' if kind else ''}"
+
+
+def tiff_tags(data: bytes) -> dict[int, int]:
+    """Tags and values, or where these lie, of a TIFF's first picture, {} of any other file."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4], "")
+    if not order:
+        return {}
+    place = int.from_bytes(data[4:8], "little" if order == "<" else "big")
+    count = int(np.frombuffer(data[place : place + 2].ljust(2, b"\0"), f"{order}u2")[0])
+    entries = data[place + 2 : place + 2 + 12 * count]
+    fields = np.dtype(f"{order}u2, {order}u2, {order}u4, {order}u4")
+    table = np.frombuffer(entries[: len(entries) // 12 * 12], fields)
+    return dict(zip(table["f0"].tolist(), table["f3"].tolist(), strict=True))
+
+
+def is_raw(tags: dict[int, int]) -> bool:
+    """Whether a TIFF holds what the sensor saw: its first picture may be a small preview."""
+    return DNG_VERSION in tags or SENSOR in tags or (tags.get(PICTURE_KIND) == 1 and INNER in tags)
+
+
+def on_white(tiff: bytes) -> Any:
+    """A TIFF with what is transparent of it laid on white, as BGR.
+
+    OpenCV gives its colours times its alpha, so nothing is left of them where that is 0.
+
+    Raises:
+        BadPhoto: alpha is 0 all over.
+    """
+    pixels = cv2.imdecode(np.frombuffer(tiff, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
+        return cv2.imdecode(np.frombuffer(tiff, np.uint8), cv2.IMREAD_COLOR)
+    if not pixels[..., 3].any():
+        raise BadPhoto(
+            "transparent all over, and OpenCV drops its colours; save it without its alpha channel"
+        )
+    return np.minimum(pixels[..., :3].astype(np.int64) + 255 - pixels[..., 3:], 255).astype(np.uint8)
 
 
 def ends(data: bytes) -> bool:
@@ -375,15 +483,60 @@ class Predictor:
         return row
 
 
-def photos_of(names: Sequence[Path]) -> Iterator[Path]:
-    """The files named, and those in the folders named that are called like pictures."""
+def photos_of(names: Sequence[Path]) -> tuple[list[Path], list[str], int]:
+    """The files named, and the pictures in the folders named, by name or by content, sorted.
+
+    Returns:
+        Photos; lines that say what is left out of the folders; how many folders could not be listed.
+    """
+    photos: list[Path] = []
+    others: dict[str, list[str]] = {"hidden folders or a tool's": [], "no photos": []}
+    closed: list[OSError] = []
     for name in names:
         if not name.is_dir():
-            yield name
+            photos.append(name)
             continue
-        for path in sorted(name.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
-                yield path
+        seen: set[str] = set()
+        found: list[Path] = []
+        for place, folders, files in os.walk(name, followlinks=True, onerror=closed.append):
+            if os.path.realpath(place) in seen:  # a link in a circle
+                folders.clear()
+                continue
+            seen.add(os.path.realpath(place))
+            others["hidden folders or a tool's"] += [str(Path(place, f)) for f in folders if of_tool(f)]
+            folders[:] = [folder for folder in folders if not of_tool(folder)]
+            for file in files:
+                if is_photo(path := Path(place, file)):
+                    found.append(path)
+                else:
+                    others["no photos"].append(str(path))
+        photos += sorted(found)
+    lines = [f"skipped {error.filename}: cannot be listed: {error.strerror}" for error in closed]
+    for what, paths in others.items():
+        if paths:
+            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+            lines.append(f"left out, since {what}: {len(paths)} ({', '.join(sorted(paths)[:3])}{more})")
+    return photos, lines, len(closed)
+
+
+def of_tool(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or a system's or tool's own."""
+    return name.startswith(".") or name.lower() in TOOLS
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file in a folder is called like a picture, or is one by its first bytes."""
+    if of_tool(path.name):
+        return False
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return bool(kind_of(file.read(HEAD)))
+    except OSError:
+        return False
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -395,6 +548,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             "columns: path; left, top, right, bottom of the face, empty where none was found; what the\n"
             "model tells, such as mask, gender and age, each with its probability; status: detected, or\n"
             "fallback, a photo without a face, which is answered by a centre crop.\n"
+            "In a folder photos are what is called like one or is one by its first bytes; other files,\n"
+            "hidden folders and those of tools (@eaDir, __MACOSX) are left out with a line.\n"
             "exit code: 0 all photos answered; 1 some were skipped, each named with the reason; 2 wrong use."
         ),
     )
@@ -408,8 +563,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--batch {chosen.batch} --threads {chosen.threads}: at least 1 and 0")
     if not chosen.model.is_file():
         parser.error(f"{chosen.model}: no such model")
-    if not (files := list(photos_of(chosen.photos))):
-        parser.error(f"no photos in {', '.join(map(str, chosen.photos))} (looked for {', '.join(SUFFIXES)})")
+    files, lines, chosen.closed = photos_of(chosen.photos)
+    for line in lines:
+        print(line, file=sys.stderr)
+    if not files:
+        parser.error(f"no photos in {', '.join(map(str, chosen.photos))}")
     chosen.photos = files
     return chosen
 
@@ -460,10 +618,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rate = len(paths) / max(time.perf_counter() - start, 1e-9)
     print(
         f"{len(paths) - skipped} photos answered ({faceless} of them without a face, by their middle), "
-        f"{skipped} skipped, {rate:.1f} photos/s",
+        f"{skipped + chosen.closed} skipped, {rate:.1f} photos/s",
         file=sys.stderr,
     )
-    return 1 if skipped else 0
+    return 1 if skipped + chosen.closed else 0
 
 
 if __name__ == "__main__":

@@ -157,6 +157,10 @@ def test_broken_files_are_named_and_skipped(cache: Cache, exported: Path, tmp_pa
     for name, content in bad.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "._whole.jpg").write_bytes(b"hidden")
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    (tmp_path / "notes.txt").write_text("no photo")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "whole-checkpoint.jpg").write_bytes(data)
     (tmp_path / "whole.jpg").write_bytes(data + b"what a phone adds after the picture" * 999)
     done = run_alone(exported, tmp_path, tmp_path / "missing.jpg")
     assert done.returncode == 1
@@ -165,10 +169,13 @@ def test_broken_files_are_named_and_skipped(cache: Cache, exported: Path, tmp_pa
         ("cut.jpg", "damaged: the file ends before the picture does"),
         ("empty.png", "empty file"),
         ("text.jpg", "not a picture that OpenCV reads"),
+        ("gone.jpg", "broken link: No such file or directory"),
         ("missing.jpg", "unreadable: No such file or directory"),
     ):
         assert f"skipped {tmp_path / name}: {reason}" in done.stderr
-    assert "hidden" not in done.stderr
+    assert "1 photos answered (0 of them without a face, by their middle), 5 skipped" in done.stderr
+    assert f"left out, since no photos: 2 ({tmp_path / '._whole.jpg'}, " in done.stderr
+    assert f"hidden folders or a tool's: 1 ({tmp_path / '.ipynb_checkpoints'})" in done.stderr
 
 
 def test_wrong_use_has_another_exit_code_than_broken_photos(exported: Path, tmp_path: Path) -> None:
