@@ -7,6 +7,8 @@ import difflib
 import errno
 import inspect
 import os
+import pwd
+import stat
 import sys
 import tomllib
 from collections.abc import Callable, Collection, Mapping
@@ -21,6 +23,16 @@ from faces.typed import convert, is_open, tables_in
 T = TypeVar("T")
 _MOST_LISTED = 30
 """Names in one error message."""
+_ROOM = "make room, and the same command goes on from here"
+_CURES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: "it can only be read there: give a path on a disk that can be written",
+    errno.EISDIR: "a folder lies where a file is needed: move it elsewhere, or give another path",
+    errno.ENOENT: "check the path; where it is to be written, give one where folders can be made",
+    errno.ENAMETOOLONG: "give a shorter one",
+}
+"""What to do about errors of the system, by number; further ones are in `what_failed`."""
 
 
 def read_toml(kind: type[T], path: Path) -> T:
@@ -83,7 +95,10 @@ def flat_table(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def write_toml(settings: Any, path: Path) -> None:
     """Write a settings dataclass so that `read_toml` gives it back."""
-    path.write_text(tomli_w.dumps(to_table(settings)))
+    try:
+        path.write_text(tomli_w.dumps(to_table(settings)))
+    except OSError as error:  # which does not name the file where the disk is full
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def run_command(kind: type[T], action: Callable[[T], object], more: str = "") -> None:
@@ -101,10 +116,42 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
     except (ValueError, OSError) as error:
         if os.environ.get("FACEFOLD_TRACE"):
             raise
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "; make room, and the same command goes on from here" if full else ""
-        print(f"error: {error}{hint}", file=sys.stderr)
+        told = what_failed(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {told}", file=sys.stderr)
         sys.exit(2)
+
+
+def what_failed(error: OSError) -> str:
+    """A line on what could not be read or written: the path, the system's words for why, and the cure."""
+    name = error.filename if error.filename2 is None else error.filename2
+    if error.strerror is None or not isinstance(name, str | bytes):
+        return f"{error}; {_CURES[error.errno]}" if error.errno in _CURES else str(error)
+    path = Path(os.fsdecode(name))
+    cure = _CURES.get(error.errno or 0, "")
+    # What of the path there is, from its beginning on, as far as it can be looked at.
+    there = [(part, found) for part in (*reversed(path.parents), path) if (found := _status(part))]
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        files = [part for part, found in there if not stat.S_ISDIR(found.st_mode)]
+        cure = f"{[*files, path][0]} is a file where a folder is needed: move it elsewhere, or give another"
+    elif error.errno in (errno.EACCES, errno.EPERM) and there:
+        part, found = there[-1]
+        cure = f"{part} belongs to {_user(found.st_uid)} ({stat.filemode(found.st_mode)}): "
+        cure += f"let {_user(os.geteuid())} use it (chmod, chown), or give another path"
+    return f"{path}: {error.strerror}{f'; {cure}' if cure else ''}"
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 def nearest(name: str, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:

@@ -8,8 +8,9 @@ import io
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,23 @@ def reject_columns(labels: LabelSet) -> list[str]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that its name only ever stands for the whole content, also after a power cut.
+    """Write a file so that its name only ever stands for the whole content, also after a power cut and where
+    another process writes the same file.
 
     Raises:
-        OSError: no space left; the temporary file is removed, nothing else touched, `path` named.
+        OSError: no space left, say; the temporary file is removed, nothing else touched, `path` named.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
-    temporary.replace(path)
 
 
 class CacheWriter:
@@ -174,7 +177,8 @@ class CacheWriter:
             raise CacheError(f"{self.folder}: none of {len(rows)} photos could be used: {reasons}")
         index = index.drop(columns="reason", errors="ignore")
         # Beside the rejects, which have none of these, pandas holds them as floats.
-        counted = {"shard", "offset", "length", "height", "width", "faces"} & {*index.columns}
+        whole = ("shard", "offset", "length", "height", "width", "faces", "face", "turned")
+        counted = {*whole} & {*index.columns}
         index = index.astype(dict.fromkeys(counted, "int64"))
         rejects = rows[rejected].reindex(columns=reject_columns(self.labels)).sort_values("position")
         buffer = io.BytesIO()
@@ -223,22 +227,31 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a folder, which must exist, against other processes that ask the same; a dead one holds nothing.
+def exclusive(
+    folder: Path, *, doing: str = "writing it", cure: str = "choose another folder"
+) -> Iterator[None]:
+    """Hold a folder, made if need be, against other processes that ask the same; a dead one holds nothing.
 
     The lock is the kernel's, on the folder itself (flock), so no lock file is ever left behind. File systems
     that cannot lock folders, as some network ones, do without.
 
+    Args:
+        folder: what is held.
+        doing: what whoever holds it is doing, for the one who is refused.
+        cure: what to do but wait.
+
     Raises:
         ValueError: another process holds it.
+        OSError: the folder cannot be made.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(
-                f"{folder}: another process is writing it; wait until that ends, or choose another folder"
+                f"{folder}: another process is {doing}; wait until that ends, or {cure}"
             ) from error
         except OSError:
             pass  # no locks on this file system

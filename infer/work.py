@@ -12,6 +12,7 @@ from rich.console import Console
 from faces.cache import Cache, file_sha256
 from faces.labels import FloatArray
 from faces.terminal import photo_progress
+from faces.writer import exclusive
 from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.prior import training_shares
 from infer.answers.shares import shares_table
@@ -26,7 +27,7 @@ from infer.answers.submission import (
 )
 from infer.answers.submission_checks import SUBMISSION, check_submission
 from infer.answers.words import words_table
-from infer.answers.written import Basis
+from infer.answers.written import Basis, check_replaced
 from infer.ensemble.file import ensemble_table
 from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, recipes_of
@@ -61,8 +62,9 @@ def answer_cache(
 
     Raises:
         ValueError: a recipe without a trained fold or in a place of the tree that its heads cannot answer,
-            runs of different factors, photos cropped differently from those of training, or answers that do
-            not fit `info`.
+            runs of different factors, photos cropped differently from those of training, answers that do not
+            fit `info`, or a folder that holds the answers of another cache or is being written.
+        OSError: the folder cannot be written.
     """
     console = Console()
     members = find_runs(recipes_of(ensemble.root), runs)
@@ -77,9 +79,10 @@ def answer_cache(
         )
     check_crops(every, cache.description["settings"], cache.folder)
     prior = training_shares([run.card.prior for run in every], task.name, basis.labels)
-    table = _kept_or_new(ensemble, members, cache, basis, prior, folder, compute, console)
-    if info:
-        check_submission(folder / SUBMISSION, info)
+    with exclusive(folder, doing="answering into it", cure="give another folder (PREDICTIONS=)"):
+        table = _kept_or_new(ensemble, members, cache, basis, prior, folder, compute, console)
+        if info:
+            check_submission(folder / SUBMISSION, info)
     console.print(shares_table(table, prior, task))
     _warn_of_guesses(table, cache, console)
     voters = (
@@ -105,6 +108,7 @@ def _basis_of(ensemble: Ensemble, members: Mapping[str, Sequence[Run]], cache: C
             "cache": cache.identity,
             "runs": {run.name: file_sha256(run.path) for run in every},
         },
+        folder=str(cache.folder),
     )
 
 
@@ -123,6 +127,8 @@ def _kept_or_new(
     if table is not None:
         console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
         return table
+    if replaced := check_replaced(folder, basis, cache):
+        console.print(f"{folder}: replacing {replaced}", highlight=False, soft_wrap=True)
     panels = _predict_panels(ensemble, members, cache, compute, console)
     task, labels = basis.task, basis.labels
     table = answer_table(cache, count_votes(ensemble.root, panels, task.name, labels), prior, task)

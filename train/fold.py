@@ -22,7 +22,7 @@ from train.engine.watch import Watch
 from train.recipe.recipe import Recipe
 from train.results.oof import oof_table, write_oof
 from train.results.trackers import Tracker, open_trackers
-from train.run_folder import adopt_folder
+from train.run_folder import adopt_folder, hold_folder
 
 
 def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
@@ -40,11 +40,17 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         The best epoch's row of metrics.csv.
 
     Raises:
-        ValueError: the folder holds a run of something else, the recipe does not fit data or machine, the
-            loss is not finite, memory does not suffice, or last.pt is damaged.
+        ValueError: the folder holds a run of something else or another process trains there, the recipe does
+            not fit data or machine, the loss is not finite, memory does not suffice, or last.pt is damaged.
+        OSError: the folder cannot be written.
     """
     rows = _planned_rows(plan, watch)
-    plan = adopt_folder(plan, watch)
+    with hold_folder(plan):
+        return _train_held(adopt_folder(plan, watch), rows, watch)
+
+
+def _train_held(plan: FoldPlan, rows: FoldRows, watch: Watch) -> dict[str, float]:
+    """Train a fold whose folder is held and adopted."""
     notes = DamageNotes(plan.folder, plan.cache, watch)
     if plan.on_damage == "skip":
         if plan.processes.world > 1:
@@ -97,6 +103,8 @@ def _say_rows(plan: FoldPlan, rows: FoldRows, watch: Watch) -> None:
     if rows.by or rows.not_by:
         who = "photos" if plan.scheme == "image" else "people"
         watch.say(f"{name}: {who} {spread(rows.by, rows.not_by)}")
+    for note in rows.notes:
+        watch.say(f"{name}: {note}")
     counts = []
     for task in plan.recipe.tasks:
         known = plan.cache.labels(task) != UNKNOWN

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from faces.cache import file_sha256
 from faces.command import flat_table, from_table, read_toml, to_table, write_toml
 from faces.label_file import stored_labels
-from faces.writer import write_atomically
+from faces.writer import exclusive, write_atomically
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
 from train.engine.precision import measure_compiled, measure_precisions
@@ -21,6 +22,23 @@ from train.recipe.recipe import Precision, Recipe
 
 _TRAINED = ("last.pt", "last.previous.pt", "best.safetensors")
 """What a folder holds once something was trained; until then it may become another run's."""
+
+
+def hold_folder(plan: FoldPlan) -> AbstractContextManager[None]:
+    """Keep other trainings out of the run's folder while a `with` statement lasts; of several processes that
+    train together the first does so for all.
+
+    Raises:
+        ValueError: another process trains there.
+        OSError: the folder cannot be made.
+    """
+    if not plan.processes.first:
+        return nullcontext()
+    return exclusive(
+        plan.folder,
+        doing="training this fold",
+        cure="train another FOLD, rename the recipe or give another RUNS folder",
+    )
 
 
 def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
@@ -55,7 +73,6 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
             )
     plan.processes.wait()  # all have looked before the first begins to write
     if plan.processes.first:
-        plan.folder.mkdir(parents=True, exist_ok=True)
         recipe = resolve_precision(plan, watch)
         if recipe.compile:
             _say_gain(plan, recipe, watch)

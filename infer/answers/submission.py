@@ -14,7 +14,7 @@ from faces.labels import TASKS, FloatArray, LabelSet, Task
 from faces.projection import covers, project
 from faces.writer import DETECTED, write_atomically
 from infer.answers.submission_checks import SUBMISSION, SUBMISSION_COLUMNS, check_answers
-from infer.answers.written import BASIS, TABLE, Basis
+from infer.answers.written import BASIS, TABLE, Basis, read_basis
 
 if TYPE_CHECKING:
     from infer.ensemble.vote import Verdict
@@ -129,6 +129,5 @@ def read_kept_answers(folder: Path, basis: Basis) -> pd.DataFrame | None:
     """The `answer_table` in a folder if it follows from just this basis, else None."""
     if not all((folder / name).is_file() for name in (BASIS, TABLE, WORDS)):
         return None
-    if (folder / BASIS).read_text() != json.dumps(basis.entries, indent=1):
-        return None
-    return pd.read_parquet(folder / TABLE)
+    found = read_basis(folder)
+    return pd.read_parquet(folder / TABLE) if found is not None and basis.same(found) else None

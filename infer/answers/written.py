@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import pandas as pd
 
+from faces.cache import Cache
 from faces.label_file import labels_stored, stored_labels
 from faces.labels import LabelSet, Task
+from infer.predict.others import check_not_of_another, title_of
 
 BASIS: Final = "basis.json"
 """The file that says what answers follow from; written last."""
+_FOLDER: Final = "cache_folder"
 TABLE: Final = "probabilities.parquet"
 """The file of the answers with their probabilities."""
 
@@ -28,12 +31,20 @@ class Basis:
     labels: LabelSet
     """The factors that the task is of."""
     follows: Mapping[str, Any]
-    """Ensemble, cache and the hashes of the runs."""
+    """Ensemble, identity of the cache and the hashes of the runs."""
+    folder: str = ""
+    """Where the cache lay: its name for people, on which no answer depends."""
 
     @property
     def entries(self) -> dict[str, Any]:
         """The content of `BASIS`."""
-        return {**self.follows, "space": self.task.name, "labels": stored_labels(self.labels)}
+        labels = stored_labels(self.labels)
+        return {**self.follows, "space": self.task.name, "labels": labels, _FOLDER: self.folder}
+
+    def same(self, entries: Mapping[str, Any]) -> bool:
+        """Whether answers of these entries are the same answers."""
+        now = json.loads(json.dumps(self.entries))
+        return {**entries, _FOLDER: ""} == {**now, _FOLDER: ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +66,66 @@ def space_of_folder(folder: Path) -> tuple[Task, LabelSet]:
         ValueError: no or unfinished predictions, or a damaged file.
     """
     path = folder / BASIS
-    if not path.is_file():
+    basis = read_basis(folder)
+    if basis is None:
         raise ValueError(
             f"{path}: no such file, so {folder} holds no finished predictions; predict with `make infer`"
         )
     try:
-        basis: Mapping[str, Any] = json.loads(path.read_text())
         # Predictions that are older than this entry are all of the contest's classes.
         labels = labels_stored(basis.get("labels"), path)
         return labels.task(basis.get("space", "class18")), labels
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path}: not readable as the basis of predictions ({error}); delete {folder} and predict again"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def read_basis(folder: Path) -> dict[str, Any] | None:
+    """The entries of `BASIS` in a folder; None where no finished predictions are.
+
+    Raises:
+        ValueError: not readable.
+    """
+    path = folder / BASIS
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}: not readable as the basis of predictions ({error}); delete {path.parent} and predict again"
+    )
+
+
+def check_replaced(folder: Path, basis: Basis, cache: Cache) -> str:
+    """What finished answers in a folder would be replaced by those of a basis, in words; "" for none.
+
+    Args:
+        folder: of the predictions.
+        basis: of the new answers.
+        cache: of the photos that they answer.
+
+    Raises:
+        ValueError: the folder holds the answers of another cache, which are not to be lost.
+    """
+    found = read_basis(folder)
+    if found is None or basis.same(found):
+        return ""
+    there = title_of(found.get(_FOLDER) or "no name noted", str(found.get("cache")))
+    cure = f"give another folder, such as PREDICTIONS={folder.parent / cache.folder.resolve().name}"
+    check_not_of_another(folder, "the answers", there, cache, cure)
+    before, now = dict(found.get("runs", {})), dict(basis.follows["runs"])
+    changes = [f"{name} is new" for name in sorted({*now} - {*before})]
+    changes += [f"{name} votes no more" for name in sorted({*before} - {*now})]
+    changes += [
+        f"{name} was trained again" for name in sorted(now) if before.get(name, now[name]) != now[name]
+    ]
+    changes = changes or ["the ensemble or its labels changed"]
+    more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+    return f"the answers of {len(before)} runs to these photos ({', '.join(changes[:3])}{more})"
 
 
 def read_written(folder: Path) -> Written:

@@ -17,7 +17,7 @@ from faces.cache import Cache
 from faces.intervals import estimate, gain
 from faces.labels import FloatArray
 from faces.terminal import step_progress
-from faces.writer import write_atomically
+from faces.writer import exclusive, write_atomically
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Ensemble, Leaf
 from infer.ensemble.vote import Verdict
@@ -26,6 +26,7 @@ from infer.evaluate.picture import draw_evaluation
 from infer.evaluate.scores import confidence_of, count_groups, score, share_counts
 from infer.evaluate.table import Evaluation, Member, Views, print_sections, render_page, sections
 from infer.predict.heads import Panels
+from infer.predict.others import check_not_of_another, title_of
 from infer.predict.out_of_fold import ORIGINAL
 from infer.predict.views import count_of
 from train.engine.compute import PredictCompute
@@ -44,23 +45,43 @@ def evaluate(
         compute: where to predict what training has not stored.
 
     Raises:
-        ValueError: as `plan_of_ensemble`.
+        ValueError: as `plan_of_ensemble`, or the folder holds another cache's scores or is being written.
+        OSError: the folder cannot be written.
     """
     console = Console()
     scored = plan_of_ensemble(ensemble, runs, cache)
-    panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console)
-    with step_progress("groups", console=console, transient=True) as progress:
-        bar = progress.add_task("drawing people", total=count_groups(scored.truth, scored.task))
-        verdict = scored.vote(ensemble.root, panels)
-        evaluation = _evaluated(ensemble, scored, panels, verdict, lambda: progress.advance(bar))
     folder = predictions / ensemble.name / "out_of_fold"
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(evaluation, scored, verdict, folder)
+    with exclusive(folder, doing="evaluating into it", cure="give another folder (PREDICTIONS=)"):
+        _check_folder(folder, predictions, cache)
+        evaluation = _evaluate_held(ensemble, scored, compute, folder, console)
     print_sections(sections(evaluation, scored.task), console)
     for name, value in evaluation.conditions.items():
         console.print(f"{name}: {value}", highlight=False, soft_wrap=True, style="dim")
     files = "report.html, evaluation.png, scores.json, out_of_fold.parquet"
     console.print(f"written to {folder}: {files}", highlight=False, soft_wrap=True)
+
+
+def _check_folder(folder: Path, predictions: Path, cache: Cache) -> None:
+    """Refuse the folder of another cache's evaluation; one that is not readable is none."""
+    try:
+        there = str(json.loads((folder / "scores.json").read_text())["conditions"]["cache"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    cure = f"give another folder, such as PREDICTIONS={predictions / cache.folder.resolve().name}"
+    check_not_of_another(folder, "the scores", there, cache, cure)
+
+
+def _evaluate_held(
+    ensemble: Ensemble, scored: Scored, compute: PredictCompute, folder: Path, console: Console
+) -> Evaluation:
+    """Predict, score and write into a folder that is held."""
+    panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console)
+    with step_progress("groups", console=console, transient=True) as progress:
+        bar = progress.add_task("drawing people", total=count_groups(scored.truth, scored.task))
+        verdict = scored.vote(ensemble.root, panels)
+        evaluation = _evaluated(ensemble, scored, panels, verdict, lambda: progress.advance(bar))
+    _write(evaluation, scored, verdict, folder)
+    return evaluation
 
 
 def _out_of_fold_table(scored: Scored, verdict: Verdict) -> pd.DataFrame:
@@ -109,7 +130,7 @@ def _conditions(ensemble: Ensemble, scored: Scored) -> dict[str, str]:
         **({"labels": scored.note} if scored.note else {}),
         "recipes": ", ".join(plan.runs),
         "views": " + ".join(ensemble.views),
-        "cache": f"{plan.cache.folder}, {plan.cache.identity[:12]}",
+        "cache": title_of(plan.cache.folder, plan.cache.identity),
         "folds": f"{plan.fold_count} of {card.folds}, scheme {card.scheme}, seed {card.fold_seed}",
         "read with care": "out of fold one model of each recipe answers, on new photos all its folds; and "
         "each run's best epoch was picked by the photos that score it here",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from onnx import helper
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.writer import write_atomically
+from faces.writer import exclusive, write_atomically
 from infer.export import predict
 from infer.export.check import check_export, pictures
 from infer.export.detector import detector_networks
@@ -40,7 +39,9 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
         cache: whose crops the models are checked on; made-up pictures if None.
 
     Raises:
-        ValueError: runs or crop settings that cannot be exported, or a model that answers otherwise.
+        ValueError: runs or crop settings that cannot be exported, a model that answers otherwise, or
+            another process exports to the folder.
+        OSError: the folder cannot be written.
     """
     console = Console(highlight=False, soft_wrap=True)
     runs = subject.runs
@@ -48,8 +49,21 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
     if predictor:
         check_predictor(runs[0])
     model = Exported(subject.members, subject.views, subject.root, subject.task, subject.labels)
-    folder.mkdir(parents=True, exist_ok=True)
-    properties = {DESCRIPTION: describe(model, runs, subject.views, subject.table)}
+    with exclusive(folder, doing="exporting to it", cure="give another folder (OUT=)"):
+        _export_held(subject, model, folder, predictor=predictor, cache=cache, console=console)
+
+
+def _export_held(
+    subject: Subject,
+    model: Exported,
+    folder: Path,
+    *,
+    predictor: bool,
+    cache: Cache | None,
+    console: Console,
+) -> None:
+    """Write and check an export into a folder that is held; arguments as of `export`."""
+    properties = {DESCRIPTION: describe(model, subject.runs, subject.views, subject.table)}
     with console.status("torch.export"):
         program = to_program(model)
     with console.status("ONNX"):
@@ -58,7 +72,7 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
     if predictor:
         with console.status("face detector"):
             properties[DETECTOR] = describe_detector(detector_networks())
-        shutil.copyfile(predict.__file__, folder / "predict.py")
+        write_atomically(folder / "predict.py", Path(predict.__file__).read_bytes())
     helper.set_model_props(proto, properties)
     write_atomically(folder / "model.onnx", proto.SerializeToString())
     with console.status("checking"):

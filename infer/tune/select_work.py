@@ -18,6 +18,7 @@ from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, Leaf, Vote
 from infer.ensemble.vote import Ballot
 from infer.evaluate.panels import Scored, predict_out_of_fold, scored_in
+from infer.predict.others import check_fitted, fitted_on
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.tune.choices import Criterion
 from infer.tune.greedy import weighted_vote
@@ -91,9 +92,11 @@ def select_ensemble(
         compute: where to predict what training has not stored.
 
     Raises:
-        ValueError: as `library`, or only one fold is trained.
+        ValueError: as `library`, only one fold is trained, or `out` was fitted on another cache.
+        OSError: not writable.
     """
     console = Console()
+    check_fitted(out, cache)
     space, names, notes = library(runs, cache, task)
     scored = scored_in(plan_out_of_fold(names, runs, cache), space)
     panels = predict_out_of_fold(scored.plan, views, compute, console)
@@ -110,7 +113,7 @@ def select_ensemble(
     honest = estimate([parts["selected, nested folds"]])
     about = (
         f"{np.count_nonzero(found.whole.chosen)} of {len(names)} recipes selected by {by} on "
-        f"{cache.folder.name} ({cache.identity[:12]}): macro F1{scored.of_task} {honest} by "
+        f"{fitted_on(cache)}: macro F1{scored.of_task} {honest} by "
         f"{len(found.folds)} nested folds"
     )
     root = _vote_tree(names, found.whole.chosen)

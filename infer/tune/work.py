@@ -14,6 +14,7 @@ from faces.terminal import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble
 from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
+from infer.predict.others import check_fitted, fitted_on
 from infer.tune.answered import Answered
 from infer.tune.choices import Fitted
 from infer.tune.fit import check_fittable
@@ -43,11 +44,14 @@ def tune_ensemble(
         compute: where to predict what training has not stored.
 
     Raises:
-        ValueError: nothing of the ensemble can be fitted, or as `plan_of_ensemble`.
+        ValueError: nothing of the ensemble can be fitted, `out` was fitted on another cache, or as
+            `plan_of_ensemble`.
+        OSError: not writable.
     """
     console = Console()
     check_fittable(ensemble.root, fitted)
     scored = plan_of_ensemble(ensemble, runs, cache)
+    check_fitted(out, cache)
     plan, task = scored.plan, scored.task
     panels = predict_out_of_fold(plan, ensemble.views, compute, console)
     given = Answered(panels=panels, truth=plan.truth, labels=scored.labels, space=task.name)
@@ -86,7 +90,7 @@ def _tuned_ensemble(
     untuned, nested, _ = found.values()
     cache = scored.plan.cache
     about = (
-        f"{ensemble.name} tuned on {cache.folder.name} ({cache.identity[:12]}), {scored.plan.fold_count} "
+        f"{ensemble.name} tuned on {fitted_on(cache)}, {scored.plan.fold_count} "
         f"folds: macro F1{scored.of_task} {nested.macro_f1} by nested folds, {untuned.macro_f1} untuned, "
         f"log-loss {nested.log_loss:.3f} and {untuned.log_loss:.3f}"
     )

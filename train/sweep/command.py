@@ -73,8 +73,7 @@ def run(settings: SweepSettings) -> None:
         )
     cache = Cache.open(settings.cache)
     folder = settings.runs / f"sweep_{settings.sweep.stem}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder):
+    with exclusive(folder, doing="searching in it"):
         _search(settings, sweep, recipe, cache, folder)
 
 
