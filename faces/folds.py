@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from faces.labels import Factor, IntArray, LabelSet, Photos
@@ -15,7 +16,8 @@ FoldScheme = Literal["person", "age_group", "holdout", "everything", "image", "s
 """person: people are dealt to the folds, evenly over the values of their factors. age_group: each band of the
 factor age alone is divided into equal parts. holdout: fold 0 of person and no other. everything: nobody
 validates. image: photos are dealt, evenly over all their labels, so that people stand on both sides and
-scores are too good. split: as the data came, train and val (test where there is no val). split_folds: as the
+scores are too good; copies of one file stay together, as it is to show what knowing a face is worth, and
+nothing else. split: as the data came, train and val (test where there is no val). split_folds: as the
 data came, fold k validates what it calls fold<k>."""
 EXTRA, EVERY_FOLD = "extra", "all"
 """Column of a cache's index that names the folds in which a photo beside the ordinary ones trains, and its
@@ -36,6 +38,8 @@ class Division:
     """Why, of each other factor."""
     unused: NDArray[np.bool_] | None = None
     """[n] photos that neither train nor validate; None for none."""
+    linked: int = 0
+    """People, or photos of scheme image, who share a file with others and were dealt with them as one."""
 
 
 def fold_numbers(scheme: FoldScheme, folds: int) -> range:
@@ -60,6 +64,7 @@ def divide_photos(
     seed: int,
     told: Collection[str] = (),
     splits: ArrayLike | None = None,
+    files: ArrayLike | None = None,
 ) -> Division:
     """The fold in which each photo validates: a pure function of its arguments, not of the rows' order.
 
@@ -72,6 +77,12 @@ def divide_photos(
     people than there are folds, some folds have none of it. Strata depend on the labels alone, not on what is
     trained: recipes for different factors then leave out the same people, and can be scored together.
 
+    People who share a file are one card, directly or by way of others, so that no file stands on both sides.
+    Such a group has the values of its first person by name, and is dealt before the smaller ones of its
+    stratum; each card goes to the fold of the fewest people. So the folds' numbers of people differ by at
+    most the largest group's, and without shared files all is as above. The schemes that follow `splits` move
+    nobody; who trains in them must leave out what also validates.
+
     Args:
         scheme: who is divided, and how.
         keys: [n] a name for each photo, each once.
@@ -83,10 +94,11 @@ def divide_photos(
         told: factors that are to be trained; a value of one of them that is the person's, and that fewer
             people have than there are folds, is an error.
         splits: [n] values of the column `SPLIT`, for the schemes that follow it.
+        files: [n] hashes of the photos' files, "" where not known; None for no file twice.
 
     Raises:
         ValueError: fewer than 2 folds, a person of two values of a factor that is one per person, too few
-            people of a value or photos of scheme image, or what `splits` do not allow.
+            people of a value, groups of them or photos of scheme image, or what `splits` do not allow.
     """
     fold_numbers(scheme, folds)
     names, people = np.asarray(keys), np.asarray(persons)
@@ -94,20 +106,18 @@ def divide_photos(
         return Division(fold=np.full(len(names), -1, np.int64))
     if scheme in ("split", "split_folds"):
         return _as_split(scheme, people, splits, folds)
+    contents = np.full(len(names), "", object) if files is None else np.asarray(files, object)
     if scheme == "image":
-        codes = labels.encode(photos)
-        return Division(fold=_deal_photos(names, [*codes.values()], folds, seed), by=labels.names)
-    division = _deal_people(people, photos, labels, folds, seed, told, scheme == "age_group")
-    return division if scheme != "holdout" else _first_fold(division)
-
-
-def _first_fold(division: Division) -> Division:
-    fold = np.where(division.fold == 0, 0, -1)
-    return Division(fold=fold, by=division.by, not_by=division.not_by)
+        return _deal_photos(names, contents, photos, labels, folds, seed)
+    division = _deal_people(people, contents, photos, labels, folds, seed, told, scheme == "age_group")
+    if scheme == "holdout":
+        return replace(division, fold=np.where(division.fold == 0, 0, -1))
+    return division
 
 
 def _deal_people(
     persons: NDArray[Any],
+    files: NDArray[np.object_],
     photos: Photos,
     labels: LabelSet,
     folds: int,
@@ -116,6 +126,13 @@ def _deal_people(
     by_age: bool,
 ) -> Division:
     people, person = np.unique(persons, return_inverse=True)
+    first, group = _groups(person, files)
+    if len(first) < min(folds, len(people)):
+        raise ValueError(
+            f"folds={folds}: {len(people)} people share files so that they are only {len(first)} groups, of "
+            "which none may be on both sides of a fold; remove the shared files (make look lists them as the "
+            "same files), or choose fewer folds"
+        )
     # Factors of the person first, of these the last first: the contest's people by age, then gender.
     factors = [*reversed(labels.factors)]
     factors.sort(key=lambda factor: factor.per != "person")
@@ -127,12 +144,41 @@ def _deal_people(
     for factor in factors:
         codes, why = _of_people(people, person, factor, photos)
         if not why:
-            strata[factor.name] = codes
-            why = _too_few(factor, codes, folds, told)
+            strata[factor.name] = codes[first]
+            why = _too_few(factor, codes, group, folds, told)
         if why:
             not_by[factor.name] = why
-    fold = _deal([*strata.values()], len(people), folds, seed)[person]
-    return Division(fold=fold, by=tuple(name for name in strata if name not in not_by), not_by=not_by)
+    fold, linked = _deal([*strata.values()], group, folds, seed)
+    by = tuple(name for name in strata if name not in not_by)
+    return Division(fold=fold[person], by=by, not_by=not_by, linked=linked)
+
+
+def _groups(owner: IntArray, files: NDArray[np.object_]) -> tuple[IntArray, IntArray]:
+    """Who hangs together by files of the same content.
+
+    Args:
+        owner: [n] number of the person of each photo; all of 0 to m - 1 occur.
+        files: [n] hashes, "" where not known.
+
+    Returns:
+        [groups] the first person of each group, ascending; [m] the group of each person.
+    """
+    alone = np.arange(owner.max(initial=-1) + 1)
+    content, hashes = pd.factorize(files)
+    shared = (np.bincount(content) > 1)[content] & (hashes != "")[content]
+    if not shared.any():
+        return alone, alone
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    people = len(alone)
+    graph = coo_array(
+        (np.ones(shared.sum()), (owner[shared], people + content[shared])), shape=(people + len(hashes),) * 2
+    )
+    component = connected_components(graph, directed=False)[1][:people]
+    lowest = np.full(component.max() + 1, people)
+    np.minimum.at(lowest, component, alone)
+    return np.unique(lowest[component], return_inverse=True)
 
 
 def _of_people(
@@ -159,16 +205,18 @@ def _of_people(
     return highest, f"it differs among the photos of {len(twice)} people" if len(twice) else ""
 
 
-def _too_few(factor: Factor, codes: IntArray, folds: int, told: Collection[str]) -> str:
+def _too_few(factor: Factor, codes: IntArray, group: IntArray, folds: int, told: Collection[str]) -> str:
     """Why people cannot be spread evenly over the values of a factor, or "".
 
     Raises:
         ValueError: it is to be trained, and some fold would have nobody of one of its values to validate.
     """
-    counts = np.bincount(codes[codes >= 0], minlength=len(factor.classes))
-    for name, count in zip(factor.classes, counts, strict=True):
+    for code, name in enumerate(factor.classes):
+        people = group[codes == code]
+        count = len(np.unique(people))
         if 0 < count < folds:
-            rare = f"{name} has {count} people, fewer than folds={folds}"
+            linked = "" if count == len(people) else f", in {count} groups who share files"
+            rare = f"{name} has {len(people)} people{linked}, fewer than folds={folds}"
             if factor.name in told and factor.per == "person":
                 fewer = f"choose at most {count} folds" if count > 1 else "leave such people out"
                 raise ValueError(f"{factor.name} {rare}: {fewer}, add people, or train another task")
@@ -176,23 +224,37 @@ def _too_few(factor: Factor, codes: IntArray, folds: int, told: Collection[str])
     return ""
 
 
-def _deal(strata: Sequence[IntArray], count: int, folds: int, seed: int) -> IntArray:
-    """[n] folds of n people or photos that stand in the order of their names."""
+def _deal(strata: Sequence[IntArray], group: IntArray, folds: int, seed: int) -> tuple[IntArray, int]:
+    """[m] folds of m people or photos that stand in the order of their names, by their groups' strata; and
+    how many of them are not alone in theirs."""
     # scikit-learn's StratifiedKFold knows no neighbouring strata: the remainders of both genders of an age
     # band may meet in one fold. It also warns of a stratum smaller than the number of folds.
-    shuffled = np.random.default_rng(seed).permutation(count)
-    fold = np.empty(count, np.int64)
-    fold[np.lexsort((shuffled, *reversed(strata)))] = np.arange(count) % folds
-    return fold
+    sizes = np.bincount(group)
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    fold = np.empty(len(sizes), np.int64)
+    dealt = [0] * folds
+    for place in np.lexsort((shuffled, -sizes, *reversed(strata))).tolist():
+        fold[place] = fewest = dealt.index(min(dealt))
+        dealt[fewest] += int(sizes[place])
+    return fold[group], int((sizes[group] > 1).sum())
 
 
-def _deal_photos(keys: NDArray[Any], strata: Sequence[IntArray], folds: int, seed: int) -> IntArray:
-    if len(keys) < folds:
-        raise ValueError(f"folds={folds}: there are only {len(keys)} photos to divide; choose fewer folds")
+def _deal_photos(
+    keys: NDArray[Any],
+    files: NDArray[np.object_],
+    photos: Photos,
+    labels: LabelSet,
+    folds: int,
+    seed: int,
+) -> Division:
     by_key = np.argsort(keys)
+    first, group = _groups(np.arange(len(keys)), files[by_key])
+    if len(first) < folds:
+        raise ValueError(f"folds={folds}: there are only {len(first)} photos to divide; choose fewer folds")
     fold = np.empty(len(keys), np.int64)
-    fold[by_key] = _deal([codes[by_key] for codes in strata], len(keys), folds, seed)
-    return fold
+    strata = [codes[by_key][first] for codes in labels.encode(photos).values()]
+    fold[by_key], linked = _deal(strata, group, folds, seed)
+    return Division(fold=fold, by=labels.names, linked=linked)
 
 
 def _as_split(scheme: FoldScheme, persons: NDArray[Any], splits: ArrayLike | None, folds: int) -> Division:

@@ -77,6 +77,7 @@ def _division(cache: Cache, codes: Mapping[str, IntArray], told: Collection[str]
                 seed=0,
                 told=told,
                 splits=parts,
+                files=index["source_sha256"],
             )
             _check_taught(division, {name: codes[name][labelled] for name in told}, cache.label_set)
         except ValueError as error:

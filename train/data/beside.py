@@ -34,21 +34,33 @@ def extra_folds(cache: Cache, folds: int) -> NDArray[np.object_]:
 
 
 def beside_rows(
-    cache: Cache, dealt: BoolArray, extra: NDArray[np.object_], held: BoolArray, fold: int
+    cache: Cache,
+    files: pd.Series[str],
+    dealt: BoolArray,
+    extra: NDArray[np.object_],
+    held: BoolArray,
+    fold: int,
 ) -> BoolArray:
     """[len(cache)] whether a photo that was not dealt may train in a fold.
 
     Args:
         cache: with people.
+        files: of `files_of_rows`.
         dealt: [len(cache)] photos that were.
         extra: of `extra_folds`.
-        held: [len(cache)] rows that must not train, nor any photo of their people.
+        held: [len(cache)] rows that must not train, nor any photo of their people or of the same file.
         fold: the fold.
     """
     people = cache.columns("person")["person"]
     known = people[held & (people != "")]
+    copies = files.isin({*files[held]} - {""})
     mine = np.isin(extra, ["", "all", f"fold{fold}"]) & ~dealt
-    return np.asarray(mine & ~held & ~people.isin(known))
+    return np.asarray(mine & ~held & ~people.isin(known) & ~copies)
+
+
+def files_of_rows(cache: Cache) -> pd.Series[str]:
+    """[len(cache)] hashes of the photos' files, "" where not known."""
+    return cache.columns("source_sha256")["source_sha256"].fillna("")
 
 
 def split_of_rows(cache: Cache) -> pd.Series[str] | None:

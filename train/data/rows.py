@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faces.cache import Cache
-from faces.folds import Division, FoldScheme, divide_photos, fold_numbers
+from faces.folds import FoldScheme
 from faces.labels import UNKNOWN, IntArray
 from faces.projection import covers
-from train.data.beside import BoolArray, beside_rows, extra_folds, of_trained_splits, split_of_rows
+from train.data.beside import BoolArray, beside_rows, extra_folds, files_of_rows, of_trained_splits
+from train.data.dealing import check_fold, divide_rows, file_notes, same_file, sides
 from train.data.soft_labels import trained_task
 from train.recipe.data import SENIOR, Rows
 from train.recipe.fit import number_meant
@@ -22,7 +23,7 @@ _NO_ROWS = np.empty(0, np.int64)
 
 @dataclass(frozen=True, kw_only=True)
 class FoldRows:
-    """The two sides of a fold; no person is on both, but in scheme image."""
+    """The two sides of a fold; no file is on both, and no person, but in scheme image."""
 
     training: IntArray
     """Rows labelled for at least one of the tasks and kept by the recipe's `rows`, extra ones among them."""
@@ -40,6 +41,8 @@ class FoldRows:
     """Factors over whose values the folds' people are spread evenly."""
     not_by: Mapping[str, str] = field(default_factory=dict)
     """Why, of each other factor."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of files that stand under several people."""
 
     @property
     def identity(self) -> str:
@@ -65,7 +68,8 @@ def fold_rows(
     So recipes of different tasks see the same people. Of those who do not validate the photos labelled for
     at least one task train; of the others those of which at least one task is known validate.
     Extra photos (`EXTRA`) are never dealt to folds: the ordinary people are divided as if there were none.
-    They never validate, and train in their folds but where their person validates.
+    They never validate, and train in their folds but where their person, or the same file, validates.
+    Where the data came divided, photos that train leave out those whose file also validates.
 
     Args:
         cache: with labels.
@@ -83,16 +87,19 @@ def fold_rows(
             row left on a side, a class of the cache without a training photo, or extra photos of no known
             fold.
     """
-    _check_fold(fold, folds, scheme)
+    check_fold(fold, folds, scheme)
     extra = extra_folds(cache, folds)
     held = np.zeros(len(cache), bool)
     held[_NO_ROWS if without is None else without] = True
     labelled = np.any([cache.known(name) for name in cache.label_set.names], axis=0)
     dealt = _dealt(cache, labelled & (extra == "") & ~held)
-    division = _divide(cache, dealt, tasks, scheme, folds, seed)
-    validates, unused, trains = _sides(dealt, division, fold)
+    division = divide_rows(cache, dealt, tasks, scheme, folds, seed)
+    validates, unused, trains = sides(dealt, division, fold)
+    files = files_of_rows(cache)
+    copies = same_file(files, trains, np.concatenate([validates, np.flatnonzero(held)]))
+    trains = np.setdiff1d(trains, copies)
     held[validates] = held[unused] = True
-    allowed = beside_rows(cache, (extra == "") & labelled, extra, held, fold)
+    allowed = beside_rows(cache, files, (extra == "") & labelled, extra, held, fold)
     beside = allowed & of_trained_splits(cache, trains, scheme)
     may_train = np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
     kept = _keep(cache, may_train, tasks, rows, fold)
@@ -108,6 +115,7 @@ def fold_rows(
         unlabelled=may_train[~known[may_train]],
         by=division.by,
         not_by=division.not_by,
+        notes=file_notes(cache, division, scheme, copies, validates),
     )
 
 
@@ -124,39 +132,6 @@ def _dealt(cache: Cache, chosen: BoolArray) -> IntArray:
             f"{_listed(cache.label_set.names)}"
         )
     return rows
-
-
-def _sides(dealt: IntArray, division: Division, fold: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Those of the dealt rows whose people validate in a fold, that take no part, and that train."""
-    validates = division.fold == fold
-    unused = np.zeros(len(dealt), bool) if division.unused is None else division.unused
-    return dealt[validates], dealt[unused], dealt[~validates & ~unused]
-
-
-def _divide(
-    cache: Cache, rows: IntArray, tasks: Sequence[str], scheme: FoldScheme, folds: int, seed: int
-) -> Division:
-    """The folds in which some rows validate."""
-    labels, names = cache.label_set, cache.columns("key", "person").iloc[rows]
-    splits = split_of_rows(cache)
-    return divide_photos(
-        scheme,
-        keys=names["key"],
-        persons=names["person"],
-        photos=cache.photos().iloc[rows],
-        labels=labels,
-        folds=folds,
-        seed=seed,
-        told={factor for task in tasks for factor in labels.task(task).factors},
-        splits=None if splits is None else splits.iloc[rows],
-    )
-
-
-def _check_fold(fold: int, folds: int, scheme: FoldScheme) -> None:
-    numbers = fold_numbers(scheme, folds)
-    if fold not in numbers:
-        known = f"they are numbered 0 to {folds - 1}" if len(numbers) > 1 else "fold 0 is the only one"
-        raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {known}")
 
 
 def _prior(cache: Cache, training: IntArray, tasks: Sequence[str]) -> dict[str, tuple[float, ...]]:

@@ -13,12 +13,13 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.folds import FoldScheme, divide_photos
+from faces.folds import FoldScheme
 from faces.labels import IntArray
 from faces.projection import covers
 from faces.writer import write_atomically
 from pipeline.loader import Loader
 from train.assemble import FoldPlan
+from train.data.dealing import divide_rows
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_best
 from train.engine.precision import make_fabric
@@ -123,17 +124,7 @@ def rows_apart(cache: Cache, tasks: Sequence[str], parts: int, seed: int) -> Int
     """Rows of one in `parts` people of whom any label is known, spread evenly as people are over folds."""
     labels = cache.label_set
     labelled = np.flatnonzero(np.any([cache.known(name) for name in labels.names], axis=0))
-    names = cache.columns("key", "person").iloc[labelled]
-    division = divide_photos(
-        "holdout",
-        keys=names["key"],
-        persons=names["person"],
-        photos=cache.photos().iloc[labelled],
-        labels=labels,
-        folds=parts,
-        seed=seed,
-        told={factor for task in tasks for factor in labels.task(task).factors},
-    )
+    division = divide_rows(cache, labelled, tasks, "holdout", parts, seed)
     return np.asarray(labelled[division.fold == 0])
 
 
