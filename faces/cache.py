@@ -17,7 +17,7 @@ import hashlib
 import io
 import json
 import mmap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,25 @@ EXTENSIONS: dict[Codec, str] = {"jpeg": "jpg", "png": "png", "raw": "rgb"}
 
 class CacheError(ValueError):
     """A cache that cannot be used: unfinished, of another version, or damaged."""
+
+
+def crop_differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], free: Collection[str], words: tuple[str, str]
+) -> list[str]:
+    """Where two caches' settings cut the same face of the same photo differently, in words.
+
+    Args:
+        one: settings of cache.json, as runs keep them too.
+        other: those to compare.
+        free: settings that make no difference here, beside how many faces of a photo are wanted.
+        words: said of a value of one and of the other: there, here.
+    """
+    first, second = ({"clamp": False, **settings} for settings in (one, other))  # what was done before it was
+    return [
+        f"{key}: {first.get(key)!r} {words[0]}, {second.get(key)!r} {words[1]}"
+        for key in sorted({*first, *second} - {*free, "every_face"})
+        if first.get(key) != second.get(key)
+    ]
 
 
 def file_sha256(path: Path) -> str:
@@ -101,7 +120,9 @@ class Cache:
         source_sha256, shard, offset, length (bytes), height, width, codec, person, a column of labels for
         each factor of `label_set`, face_box, crop_box (xyxy, source pixels), crop_angle (degrees by which
         that box is turned clockwise), landmarks (five x, y), score, faces (found in the photo), detector
-        (step that found it), status.
+        (step that found it), status; and true_pixels (share of the crop that shows the
+        photo, 0 to 1), turned (degrees clockwise by which the face lies turned in it), face (0, or of a
+        photo's further faces 1, 2, ...: position and face together are unique), which older caches lack.
 
         It takes 1.5 kB a row, so what needs few columns of many rows reads them with `columns`.
         """

@@ -36,8 +36,8 @@ FILE_NAME: Final = "labels.toml"
 """Its name beside the photos."""
 _COLUMNS: Final = (
     "key position image_id source source_bytes source_sha256 bytes problem reason person shard offset length "
-    "height width codec box face_box crop_box crop_angle landmarks score faces detector status split extra "
-    "fold row path truth contest left top right bottom ImageID ans"
+    "height width codec box face_box crop_box crop_angle true_pixels turned face landmarks score "
+    "faces detector status split extra fold row path truth contest left top right bottom ImageID ans"
 )
 RESERVED: Final = frozenset(_COLUMNS.split(" "))
 """Names of other columns of a cache's tables, and of tables of answers."""

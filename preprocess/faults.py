@@ -127,10 +127,10 @@ def _wrong_counts(
     status = {**index["status"].value_counts(), **({REJECTED: len(rejects)} if len(rejects) else {})}
     if status != description["status"]:
         yield f"with rejects.csv status {status} where cache.json counts {description['status']}"
-    for column in ("key", "position"):
-        twice = index[column][index[column].duplicated()].unique()
+    for columns in (["key"], ["position", *({"face"} & {*index.columns})]):
+        twice = index[columns[0]][index.duplicated(columns)].unique()
         if len(twice):
-            yield f"{column} {', '.join(map(str, twice[:5]))} occurs more than once"
+            yield f"{columns[0]} {', '.join(map(str, twice[:5]))} occurs more than once"
     both = {*index["position"]} & {*rejects["position"]}
     if both:
         yield f"position {', '.join(map(str, sorted(both)[:5]))} is in rejects.csv too"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache import Cache, crop_differences
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
 from faces.label_file import differences
 from faces.labels import Categories
@@ -25,7 +25,7 @@ from preprocess.look.sheet import write_sheet
 FREE = ("seed", "shard_size", "quality", "max_megapixels")
 """Settings that do not change how a face is cut."""
 EMPTY: Mapping[str, Any] = {
-    "faces": 0,
+    **dict.fromkeys(("faces", "face", "turned"), 0),
     **dict.fromkeys(("person", "image_id", "source", "source_sha256", "detector", SPLIT), ""),
 }
 """What stands in columns that a cache lacks and another has. Labels are then not known; in all others stands
@@ -122,11 +122,7 @@ def cache_name(folder: Path) -> str:
 def _check_alike(one: Cache, other: Cache) -> None:
     """Refuse caches whose crops are not of one kind."""
     first, second = one.description["settings"], other.description["settings"]
-    differing = [
-        f"{key}: {first.get(key)!r} there, {second.get(key)!r} here"
-        for key in sorted({*first, *second} - {*FREE})
-        if first.get(key) != second.get(key)
-    ]
+    differing = crop_differences(first, second, FREE, ("there", "here"))
     if one.channels != other.channels:
         differing.append(f"channels: {one.channels} there, {other.channels} here")
     if differing:

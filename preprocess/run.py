@@ -13,6 +13,7 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
+from faces.labels import LabelSet
 from faces.terminal import photo_progress
 from faces.writer import REJECTED, CacheWriter, exclusive, reject_columns, write_atomically
 from preprocess.crop.matte import weights_sha256
@@ -86,13 +87,19 @@ def _corrected(settings: PreprocessSettings) -> tuple[Listing, pd.DataFrame]:
             f"align: {listing.folder} gives faces by boxes, without the landmarks that are needed; leave "
             "--align out"
         )
+    if settings.faces == "all" and listing.layout == "eval":
+        raise ValueError(f"faces=all: {listing.folder} asks for one answer a photo; leave --faces out")
+    if settings.faces == "as_is" and BOX in listing.photos:
+        raise ValueError(
+            f"faces=as_is: {listing.folder} gives the places of faces in its photos; leave --faces out"
+        )
     return listing, corrected
 
 
 def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) -> Cache:
     """Open a finished cache whose photos are still the same."""
     cache = Cache.open(settings.cache)
-    sizes = cache.index.set_index("position").source_bytes
+    sizes = cache.index.drop_duplicates("position").set_index("position").source_bytes
     now = listing.photos.set_index("position").bytes.reindex(sizes.index)
     changed = listing.photos.source[sizes.index[sizes != now]]
     if len(changed):
@@ -112,7 +119,8 @@ def _process(
 ) -> Work:
     """Do the shards that are still to be done."""
     started = time.perf_counter()
-    known = known_faces(settings.cache, settings.face_settings())
+    searching = settings.faces != "as_is"
+    known = known_faces(settings.cache, settings.face_settings()) if searching else {}
     lost = _resume(writer, listing, settings)
     rows: list[Any] = listing.photos.to_dict("records")
     shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
@@ -121,7 +129,7 @@ def _process(
         return Work()
     boxes = listing.photos.source[listing.photos[BOX].notna()] if BOX in listing.photos else pd.Series()
     given = {str(source): int(count) for source, count in boxes.value_counts().items()}
-    tools = Tools(settings, listing.folder, known, given)
+    tools = Tools(settings, listing.folder, known, given, _nobody(listing.labels))
     budget = Budget(writer.folder, len(rows), settings.max_lost, lost, listing.labels)
     workers = settings.workers or len(os.sched_getaffinity(0))
     with photo_progress() as progress:
@@ -133,11 +141,19 @@ def _process(
 
         cpu = run_shards(shards, tools, writer, workers, report)
     done = [table for shard, table in writer.written() if shard in shards]
-    found = [table.reindex(columns=["source_sha256", "detector"]) for table in done]  # rejects have neither
+    found = [
+        table.reindex(columns=["source_sha256", "detector", "face"]) for table in done
+    ]  # rejects have neither
     taken_over = sum(
-        int((table.source_sha256.isin(known) & (table.detector != GIVEN)).sum()) for table in found
+        int((table.source_sha256.isin(known) & (table.detector != GIVEN) & ~(table.face > 0)).sum())
+        for table in found
     )
     return Work(photos, taken_over, time.perf_counter() - started, cpu)
+
+
+def _nobody(labels: LabelSet) -> dict[str, Any]:
+    """Person and labels of who is nobody known."""
+    return {"person": "", **{factor.name: factor.missing for factor in labels.factors}}
 
 
 def _resume(writer: CacheWriter, listing: Listing, settings: PreprocessSettings) -> list[Mapping[str, Any]]:

@@ -12,7 +12,8 @@ RULES_VERSION = 2
 """Raised when a change of this program alters crops, so that a cache is never half old and half new."""
 DETECTION_RULES = 1
 """Raised when a change of this program alters which face is found where, so that none is taken over."""
-Step = Literal["mtcnn", "again", "yunet"]
+Step = Literal["mtcnn", "again", "yunet", "turned"]
+Faces = Literal["best", "all", "as_is"]
 Border = Literal["repeat", "reflect", "blur"]
 Background = Literal["keep", "white", "grey", "mean", "blur", "alpha"]
 MattingModel = Literal["u2netp", "u2net", "u2net_human_seg", "silueta", "isnet-general-use"]
@@ -62,10 +63,16 @@ class PreprocessSettings:
     corrections: Path | None = None
     """CSV of known wrong labels (path or person, column, value, why); corrections.csv beside the photos is
     taken when this is not given."""
-    steps: tuple[Step, ...] = ("mtcnn", "again", "yunet")
+    faces: Faces = "best"
+    """What is cropped of a photo: best, the one face that it is about, the largest, most central and most
+    certain one; all, every face, each a crop of its own (groups, streets; with --min-face 20): a photo's
+    labels are those of its best face, the others have none; as_is, the largest square in the middle, without
+    a search, for photos that are face crops already."""
+    steps: tuple[Step, ...] = ("mtcnn", "again", "yunet", "turned")
     """How a face is searched, one step after the other until one finds it: mtcnn; again, the same at other
-    scales, mirrored and with stretched contrast; yunet, where its model is given. What no step finds is
-    cropped at the centre."""
+    scales, mirrored and with stretched contrast; yunet, where its model is given; turned, where none found
+    one, or where the face found looks more like a face when it is turned: the photo lying on either side and
+    on its head. What no step finds is cropped at the centre."""
     min_face: int = 60
     """Smallest face that the first step searches for, in pixels of the photo as it is searched (see
     detect-size): 60 for portraits, 20 for facenet-pytorch's own default at several times the cost."""
@@ -81,11 +88,14 @@ class PreprocessSettings:
     margin: float = 0.25
     """Added on every side of the face box, in sides of the box. The box runs from the forehead to the chin;
     hair, beard and the edges of a mask, which show age, gender and wear, lie up to a quarter outside it."""
+    clamp: bool = True
+    """Shift a crop that reaches beyond the photo into it, and shrink one that is larger than the photo, so
+    that every pixel is one of the photo; without it, and in aligned crops, see border."""
     align: bool = False
     """Turn, shift and scale the face so that eyes, nose and mouth come to lie at the same places."""
-    border: Border = "repeat"
-    """What a crop shows beyond the photo's edge: its border pixels repeated, its mirror image, or its border
-    pixels fading into a blur."""
+    border: Border = "blur"
+    """What a crop shows beyond the photo's edge: its border pixels fading into a blur, repeated, or its
+    mirror image."""
     sharpen: float = 0.0
     """Strength of an unsharp mask on the crop, 0 (none) to 5."""
     background: Background = "keep"
@@ -137,6 +147,10 @@ class PreprocessSettings:
                 f"cache={self.cache} lies inside data={self.data}, where its pictures would be taken for "
                 "photos; choose another --cache"
             )
+        if self.faces == "as_is" and self.align:
+            raise ValueError(
+                "align: faces=as_is searches no face that could be aligned; leave one of them out"
+            )
         if len({*self.steps}) != len(self.steps):
             raise ValueError(f"steps={' '.join(self.steps)}: a step is named twice")
         if self.background == "alpha" and self.codec == "jpeg":
@@ -147,13 +161,20 @@ class PreprocessSettings:
             )
 
     def face_settings(self) -> dict[str, Any]:
-        """Settings that decide which face is found where; faces found under equal ones need no new search."""
-        decisive = {
+        """Settings that decide which face is found where; faces found under equal ones need no new search.
+
+        Those of faces=all hold one entry more, so that what they found serves faces=best too.
+        """
+        if self.faces == "as_is":
+            return {"faces": self.faces}
+        decisive: dict[str, Any] = {
             "detection_rules": DETECTION_RULES,
             "steps": [step for step in self.steps if step != "yunet" or self.yunet],
             "min_face": self.min_face,
             "detect_size": self.detect_size,
         }
+        if self.faces == "all":
+            decisive["every_face"] = True
         if self.yunet and "yunet" in self.steps:
             decisive["yunet_sha256"] = file_sha256(self.yunet)
         return decisive
@@ -164,7 +185,7 @@ class PreprocessSettings:
         Args:
             matting_sha256: hash of the matting model's weights, where a background is removed.
         """
-        names = ["size", "margin", "align", "border", "sharpen", "codec", "background"]
+        names = ["size", "margin", "clamp", "align", "border", "sharpen", "codec", "background"]
         names += ["max_megapixels", "shard_size", "seed"]
         if self.codec == "jpeg":
             names.append("quality")

@@ -16,7 +16,7 @@ from typing import Any
 from faces.tar import Sample
 from faces.writer import DETECTED, FALLBACK, REJECTED
 from preprocess.crop.render import Renderer
-from preprocess.detect.face import GIVEN, Face, reduce_photo
+from preprocess.detect.face import AS_IS, GIVEN, Face, reduce_photo
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings
 from preprocess.sources.listing import BOX
@@ -43,10 +43,12 @@ class Tools:
     settings: PreprocessSettings
     folder: Path
     """What the listing's sources are relative to."""
-    known: Mapping[str, Face | None] = field(default_factory=dict)
-    """Faces found before, None where there was none, by the sha256 of the photo's bytes."""
+    known: Mapping[str, tuple[Face, ...]] = field(default_factory=dict)
+    """Faces found before, none where there was none, by the sha256 of the photo's bytes."""
     given: Mapping[str, int] = field(default_factory=dict)
     """How many faces the source gives the places of, by photo."""
+    unlabelled: Mapping[str, Any] = field(default_factory=dict)
+    """What stands in place of the person and the labels of a photo's further faces."""
     seconds: dict[str, float] = field(default_factory=dict)
     """CPU seconds so far by kind of work."""
 
@@ -90,28 +92,24 @@ def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Samp
         report: called after every few photos.
 
     Returns:
-        A sample for each row, in order, rejects among them.
+        A sample for each face, or of a photo without one for the photo, in the order of rows, rejects among
+        them.
     """
-    samples: dict[int, Sample] = {}
+    samples: dict[int, list[Sample]] = {}
     groups: dict[tuple[int, ...], list[_Waiting]] = {}
 
     def finish(group: list[_Waiting]) -> None:
-        for waiting, face in zip(group, _search(group, tools), strict=True):
-            samples[waiting.row["position"]] = _sample(waiting.row, waiting.photo, face, tools)
+        for waiting, faces in zip(group, _search(group, tools), strict=True):
+            samples[waiting.row["position"]] = _samples(waiting.row, waiting.photo, faces, tools)
         report(len(group), [])
         group.clear()
 
     for row, photo in _read_ahead(rows, tools):
         if isinstance(photo, BadPhoto):
-            samples[row["position"]] = _reject(row, photo)
-            report(1, [samples[row["position"]].fields])
-        elif row.get(BOX) is not None:
-            samples[row["position"]] = _sample(
-                row, photo, _given(row[BOX], tools.given[row["source"]]), tools
-            )
-            report(1, [])
-        elif photo.sha256 in tools.known:
-            samples[row["position"]] = _sample(row, photo, tools.known[photo.sha256], tools)
+            samples[row["position"]] = [_reject(row, photo)]
+            report(1, [samples[row["position"]][0].fields])
+        elif (faces := _told(row, photo, tools)) is not None:
+            samples[row["position"]] = _samples(row, photo, faces, tools)
             report(1, [])
         else:
             searched = reduce_photo(photo.pixels, tools.settings.detect_size)
@@ -125,7 +123,7 @@ def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Samp
                     finish(full)
     for rest in filter(None, groups.values()):
         finish(rest)
-    return [samples[row["position"]] for row in rows]
+    return [sample for row in rows for sample in samples[row["position"]]]
 
 
 def _read_ahead(rows: Sequence[Row], tools: Tools) -> Iterator[tuple[Row, Photo | BadPhoto]]:
@@ -175,34 +173,62 @@ def open_photo(row: Row, folder: Path, max_megapixels: int) -> Photo:
     return photo
 
 
-def _given(box: tuple[float, ...], faces: int) -> Face:
-    left, top, right, bottom = box
-    return Face((left, top, right, bottom), (), 1.0, faces=faces, detector=GIVEN)
+def _told(row: Row, photo: Photo, tools: Tools) -> tuple[Face, ...] | None:
+    """The faces of a photo that needs no search, or None."""
+    if row.get(BOX) is not None:
+        left, top, right, bottom = row[BOX]
+        faces = tools.given[row["source"]]
+        return (Face((left, top, right, bottom), (), 1.0, faces=faces, detector=GIVEN),)
+    if tools.settings.faces == "as_is":
+        height, width = photo.pixels.shape[:2]
+        return (Face((0.0, 0.0, float(width), float(height)), (), 1.0, detector=AS_IS),)
+    found = tools.known.get(photo.sha256)
+    return found if found is None or tools.settings.faces == "all" else found[:1]
 
 
-def _search(group: Sequence[_Waiting], tools: Tools) -> list[Face | None]:
+def _search(group: Sequence[_Waiting], tools: Tools) -> list[tuple[Face, ...]]:
     """The faces of some photos searched at one size, in pixels of the photos."""
     with tools.timed("detect"):
-        faces = tools.finder([waiting.searched for waiting in group])
-    scaled: list[Face | None] = []
-    for waiting, face in zip(group, faces, strict=True):
+        found = tools.finder([waiting.searched for waiting in group])
+    scaled = []
+    for waiting, faces in zip(group, found, strict=True):
         height, width = waiting.photo.pixels.shape[:2]
         searched_height, searched_width = waiting.searched.shape[:2]
-        scaled.append(face and face.scaled(width / searched_width, height / searched_height))
+        x, y = width / searched_width, height / searched_height
+        scaled.append(tuple(face.scaled(x, y) for face in faces))
     return scaled
 
 
-def _sample(row: Row, photo: Photo, face: Face | None, tools: Tools) -> Sample:
+def _samples(row: Row, photo: Photo, faces: tuple[Face, ...], tools: Tools) -> list[Sample]:
+    """A crop for each face, or the middle of a photo without one.
+
+    The labels of a photo are those of the face that it is about: who else is on it is nobody known.
+    """
+    fields = _labels(row, photo.sha256)
+    samples = []
+    for number, face in enumerate(faces or (None,)):
+        own: dict[str, Any] = {"face": number}
+        if len(faces) > 1:
+            own["image_id"] = f"{row['image_id']}#{number + 1}"
+        if number:
+            own |= {"key": f"{fields['key']}-{number}", **tools.unlabelled}
+        samples.append(_sample({**fields, **own}, photo, face, tools))
+    return samples
+
+
+def _sample(labels: Mapping[str, Any], photo: Photo, face: Face | None, tools: Tools) -> Sample:
     with tools.timed("crop and encode"):
         rendered = tools.renderer(photo.pixels, face)
     height, width = photo.pixels.shape[:2]
     fields = {
-        **_labels(row, photo.sha256),
+        **labels,
         "height": height,
         "width": width,
         "face_box": list(face.box) if face else None,
         "crop_box": list(rendered.crop_box),
         "crop_angle": rendered.crop_angle,
+        "true_pixels": rendered.true_pixels,
+        "turned": face.turned if face else 0,
         "landmarks": list(face.landmarks) if face and face.landmarks else None,
         "score": face.score if face else math.nan,
         "faces": face.faces if face else 0,

@@ -87,8 +87,10 @@ class Work:
 def summarise(cache: Cache, console: Console, work: Work) -> None:
     """Print what a cache holds, and what it took."""
     counts = json.loads((cache.folder / "cache.json").read_text())["status"]
-    total = sum(counts.values())
+    further = int((cache.index["face"] > 0).sum()) if "face" in cache.index else 0
+    total = sum(counts.values()) - further
     detected, fallback, rejected = (counts.get(name, 0) for name in (DETECTED, FALLBACK, REJECTED))
+    detected -= further
     rate = f" in {work.seconds:.0f} s, {work.photos / work.seconds:.1f} photos/s" if work.photos else ""
     console.print(f"{total} photos{rate}")
     if work.known:
@@ -98,6 +100,8 @@ def summarise(cache: Cache, console: Console, work: Work) -> None:
     console.print(f"  {detected:6d} {detected / total:6.1%}  with a face{by_value(cache)}")
     for step, count in cache.index.detector[cache.index.status == DETECTED].value_counts().items():
         console.print(f"         {count:6d} by {step}")
+    if further:
+        console.print(f"  {further:6d} further faces of these photos, without labels")
     console.print(f"  {fallback:6d} {fallback / total:6.1%}  without: cropped at the centre")
     console.print(f"  {rejected:6d} {rejected / total:6.1%}  rejected, see {cache.folder / 'rejects.csv'}")
     for line in top_reasons(cache.rejects.reason):

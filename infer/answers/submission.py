@@ -32,7 +32,7 @@ def is_submitted(task: Task) -> bool:
 
 
 def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray, task: Task) -> pd.DataFrame:
-    """All photos of the cache's source, rejected ones among them, in the source's order.
+    """All photos of the cache's source, of several faces each, rejected ones too, in the source's order.
 
     Args:
         cache: the predicted photos.
@@ -64,9 +64,11 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray, task: Task) 
         agreement=np.nan,
     )
     parts = [part for part in (predicted, guessed) if len(part)]
-    table = pd.concat(parts, ignore_index=True).sort_values("position", ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    # Faces of one photo stay in their order.
+    table = table.sort_values("position", kind="stable", ignore_index=True)
     photos = cache.description["source"]["photos"]
-    if table.position.tolist() != list(range(photos)):
+    if table.position.unique().tolist() != list(range(photos)):
         raise ValueError(
             f"{cache.folder}: index.parquet and rejects.csv hold {len(table)} photos, which are not "
             f"the {photos} of its source, each once; delete {cache.folder} and preprocess again"

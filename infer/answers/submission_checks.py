@@ -105,7 +105,11 @@ def check_photos(cache: Cache, info: Path) -> None:
         ValueError: naming the files, up to three photos and the cure.
     """
     parts = (cache.columns("image_id", "position"), cache.rejects[["image_id", "position"]])
-    held = pd.concat([part for part in parts if len(part)]).sort_values("position").image_id.tolist()
+    held = (
+        pd.concat([part for part in parts if len(part)])
+        .sort_values("position", kind="stable")
+        .image_id.tolist()
+    )
     cure = f"make one of them: `make preprocess DATA={info.parent} CACHE=...`, in another folder"
     _check_same_photos(held, requested_photos(info), str(cache.folder), str(info), cure)
 

@@ -43,14 +43,14 @@ def words_table(cache: Cache, table: pd.DataFrame, task: Task) -> pd.DataFrame:
         task: what was answered.
 
     Returns:
-        A row for each of `table`, all text: path in the source; left, top, right, bottom of the face in
+        A row for each of `table`, all text: path in the source, of several faces of one photo the same; left, top, right, bottom of the face in
         pixels of the upright photo, "" where none was found; for each of `headings` the value of the answered
         class and `<heading> probability` of that value; and status: detected, fallback or rejected.
     """
     columns = ["position", "source", "status", "face_box"]
     rejected = cache.rejects[["position", "source"]].assign(status=REJECTED, face_box=None)
     parts = [part for part in (cache.columns(*columns), rejected) if len(part)]
-    held = pd.concat(parts).sort_values("position")
+    held = pd.concat(parts).sort_values("position", kind="stable")
     boxes = [
         [f"{edge:.1f}" for edge in box] if status == DETECTED else [""] * len(EDGES)
         for box, status in zip(held["face_box"], held["status"], strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from faces.cache import file_sha256
+from faces.cache import crop_differences, file_sha256
 from faces.label_file import stored_labels
 from infer.export.network import Exported, described_outputs
 from infer.export.predict import FORMAT, RULES
@@ -66,12 +66,8 @@ def check_same_crops(runs: Sequence[Run]) -> None:
     """
     first = runs[0]
     for run in runs[1:]:
-        one, other = first.card.crop, run.card.crop
-        differing = [
-            f"{key}: {one.get(key)!r} and {other.get(key)!r}"
-            for key in sorted({*one, *other} - {*CROP_FREE})
-            if one.get(key) != other.get(key)
-        ]
+        words = (f"in {first.name}", f"in {run.name}")
+        differing = crop_differences(first.card.crop, run.card.crop, CROP_FREE, words)
         if differing:
             raise ValueError(
                 f"runs {first.name} and {run.name} were trained on faces that were cropped differently "

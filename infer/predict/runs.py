@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faces.cache import crop_differences
 from faces.command import nearest
 from faces.factors import Factor
 from faces.label_file import describe
@@ -102,12 +103,7 @@ def check_crops(runs: Sequence[Run], crop: Mapping[str, Any], cache: Path) -> No
         ValueError: naming the run, and each setting with both values.
     """
     for run in runs:
-        trained = run.card.crop
-        differing = [
-            f"{key}: {trained.get(key)!r} in training, {crop.get(key)!r} here"
-            for key in sorted({*trained, *crop} - {*CROP_FREE})
-            if trained.get(key) != crop.get(key)
-        ]
+        differing = crop_differences(run.card.crop, crop, CROP_FREE, ("in training", "here"))
         if differing:
             raise ValueError(
                 f"{cache}: its photos are cropped differently from those run {run.name} was trained on "

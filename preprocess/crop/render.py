@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from faces.cache import Codec
+from preprocess.crop.cut import cut, soften
 from preprocess.crop.matte import Matting
-from preprocess.crop.square import Square, aligned_square, centre_square, cut, face_square, soften
+from preprocess.crop.square import (
+    Square,
+    aligned_square,
+    centre_square,
+    face_square,
+    true_share,
+    whole_square,
+)
 from preprocess.detect.face import Face
 from preprocess.settings import Background, PreprocessSettings
 from preprocess.sources.photo import Pixels
@@ -36,7 +44,10 @@ class Rendered:
     crop_box: tuple[float, float, float, float]
     """Left, top, right, bottom of the square in pixels of the photo, before it is turned."""
     crop_angle: float
-    """Degrees by which that square is turned about its centre, clockwise as seen; 0 unless aligned."""
+    """Degrees by which that square is turned about its centre, clockwise as seen; 0 unless aligned, or a face
+    lies turned in the photo."""
+    true_pixels: float
+    """How much of it shows the photo, 0 to 1, to four digits."""
 
 
 class Renderer:
@@ -70,14 +81,20 @@ class Renderer:
             crop = sharpen(crop, settings.sharpen)
         if alpha is not None and settings.background == "alpha":
             crop = cut_out(crop, alpha)
-        return Rendered(encode(crop, settings.codec, settings.quality), square.box, square.angle)
+        data = encode(crop, settings.codec, settings.quality)
+        true_pixels = round(true_share(square, *pixels.shape[:2]), 4)
+        return Rendered(data, square.box, float(square.angle), true_pixels)
 
     def _square(self, pixels: Pixels, face: Face | None) -> Square:
+        height, width = pixels.shape[:2]
+        if self.settings.faces == "as_is":
+            return whole_square(height, width)
         if face is None:
-            return centre_square(*pixels.shape[:2])
+            return centre_square(height, width)
         if self.settings.align:
-            return aligned_square(face.box, face.landmarks, self.settings.margin)
-        return face_square(face.box, self.settings.margin)
+            return aligned_square(face.box, face.landmarks, self.settings.margin, face.turned)
+        photo = (height, width) if self.settings.clamp else None
+        return face_square(face.box, self.settings.margin, face.turned, photo)
 
     def _alpha(self, pixels: Pixels, crop: Pixels, square: Square) -> Alpha:
         if self.settings.matte_on == "crop":

@@ -1,9 +1,9 @@
-"""Which of the faces found in a photo it is about."""
+"""The faces found in a photo, and which of them it is about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from preprocess.sources.photo import Pixels
 
 Floats = NDArray[np.floating]
-GIVEN: Final = "given"
-"""`Face.detector` of a face whose place the source gave; nobody searched it."""
+GIVEN, AS_IS = "given", "as_is"
+"""`Face.detector` of a face whose place the source gave, and of a photo that is a face crop already; nobody
+searched them."""
+Turn = Literal[0, 90, 180, 270]
+"""Degrees, clockwise as seen, by which a face lies turned in its photo; 90: forehead on the right."""
+TURNS: Final[tuple[Turn, ...]] = (0, 90, 180, 270)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Face:
     """How many faces were found in the photo, of which this is the one that the photo is about."""
     detector: str = ""
     """The step of the search that found it."""
+    turned: Turn = 0
+    """How it lies in the photo; box and landmarks are those of the photo as it is."""
 
     def scaled(self, x: float, y: float) -> Face:
         """The face in a photo that is `x` times as wide and `y` times as high."""
@@ -38,13 +44,34 @@ class Face:
         landmarks = np.array(self.landmarks).reshape(5, 2) * (x, y)
         return replace(self, box=_tenths(box), landmarks=_tenths(landmarks))
 
+    def turned_back(self, turn: Turn, height: int, width: int) -> Face:
+        """The face, found in the photo after `turn_back`, in the photo itself.
+
+        A photo 100 wide and 40 high, whose faces have their forehead on the right, is turned back to one 40
+        wide and 100 high. What lies at (10, 20) there lies at (100 - 20, 10) = (80, 10) in the photo.
+
+        Args:
+            turn: by which the photo was turned back.
+            height: of the photo, in pixels.
+            width: of the photo, in pixels.
+        """
+        points = np.array((*self.box, *self.landmarks)).reshape(-1, 2)
+        for _ in range(turn // 90):  # each a quarter clockwise, of a picture as high as the last was wide
+            points = np.stack([-points[:, 1], points[:, 0]], 1)
+        corner = {0: (0, 0), 90: (width, 0), 180: (width, height), 270: (0, height)}[turn]
+        points = points + corner
+        box = np.concatenate([points[:2].min(0), points[:2].max(0)])
+        return replace(self, box=_tenths(box), landmarks=_tenths(points[2:]), turned=turn)
+
 
 def _tenths(values: Floats) -> Any:
     return tuple(round(float(value), 1) for value in values.ravel())
 
 
-def choose_face(boxes: Floats, scores: Floats, landmarks: Floats, height: int, width: int) -> Face | None:
-    """The face that the photo is about: large, central and certain.
+def weigh_faces(
+    boxes: Floats, scores: Floats, landmarks: Floats, height: int, width: int, *, every: bool = False
+) -> tuple[Face, ...]:
+    """The faces of a photo, first the one that it is about: large, central and certain.
 
     The largest product of area, centrality and score wins, and of equals the first. Centrality is
     1 - d^2, with d the distance of the box's centre from the photo's, in halves of the photo's diagonal: 1 in
@@ -58,9 +85,11 @@ def choose_face(boxes: Floats, scores: Floats, landmarks: Floats, height: int, w
         landmarks: [n, 5, 2] x, y in pixels.
         height: of the photo, in pixels.
         width: of the photo, in pixels.
+        every: whether to return all that show in the photo, also half faces whose centre lies beyond its
+            edge, which come last.
 
     Returns:
-        None where no box has its centre in the photo.
+        The one, or every one; none where no box has its centre in the photo.
     """
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((centres >= 0) & (centres <= (width, height))).all(1)
@@ -68,10 +97,20 @@ def choose_face(boxes: Floats, scores: Floats, landmarks: Floats, height: int, w
     distance = np.square(centres - (width / 2, height / 2)).sum(1) / ((width**2 + height**2) / 4)
     weight = np.where(inside, area * (1 - distance) * scores, 0)
     if not (weight > 0).any():
-        return None
-    best = int(weight.argmax())
-    score = round(float(scores[best]), 4)
-    return Face(_tenths(boxes[best]), _tenths(landmarks[best]), score, faces=len(boxes))
+        return ()
+    order = np.argsort(-weight, kind="stable")
+    if every:
+        seen = ((boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height))).all(1)
+        order = order[seen[order]]
+    return tuple(
+        Face(_tenths(boxes[one]), _tenths(landmarks[one]), round(float(scores[one]), 4), faces=len(boxes))
+        for one in (order if every else order[:1])
+    )
+
+
+def turn_back(pixels: Pixels, turn: Turn) -> Pixels:
+    """A photo in which faces lie turned by `turn`, with them upright."""
+    return np.ascontiguousarray(np.rot90(pixels, turn // 90))
 
 
 def reduce_photo(pixels: Pixels, longest: int) -> Pixels:

@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from faces.writer import DETECTED, REJECTED
-from preprocess.detect.face import GIVEN, Face
+from preprocess.detect.face import GIVEN, Face, Turn
 
-COLUMNS = ["source_sha256", "status", "face_box", "landmarks", "score", "faces", "detector"]
+COLUMNS = [
+    *("source_sha256", "position", "face", "status"),
+    *("face_box", "landmarks", "score", "faces", "detector", "turned"),
+]
 
 
-def known_faces(cache: Path, decisive: Mapping[str, Any]) -> dict[str, Face | None]:
+def known_faces(cache: Path, decisive: Mapping[str, Any]) -> dict[str, tuple[Face, ...]]:
     """Faces in the caches beside this one, and in itself, that were searched in the same way.
 
     Args:
@@ -24,12 +27,12 @@ def known_faces(cache: Path, decisive: Mapping[str, Any]) -> dict[str, Face | No
         decisive: `PreprocessSettings.face_settings()`; caches of other settings are left alone.
 
     Returns:
-        By the sha256 of a photo's bytes its face, or None where the search found none. So a cache with
-        another crop, background or codec takes seconds instead of a new search. Caches that cannot be read
-        are passed over: what they hold is found again. So are faces whose places the source gave: they were
-        not searched, and a photo may have several.
+        By the sha256 of a photo's bytes its faces, the one it is about first; none where none was found.
+        So a cache with another crop, background or codec takes seconds instead of a new search. Caches that
+        cannot be read are passed over: what they hold is found again. So are faces whose places the source
+        gave: they were not searched, and a photo may have several.
     """
-    known: dict[str, Face | None] = {}
+    known: dict[str, tuple[Face, ...]] = {}
     for folder in sorted(path for path in cache.resolve().parent.iterdir() if path.is_dir()):
         if _settings(folder).items() >= decisive.items():
             for table in _tables(folder):
@@ -57,11 +60,14 @@ def _tables(folder: Path) -> Iterator[pd.DataFrame]:
             continue
 
 
-def _faces(table: pd.DataFrame) -> Iterator[tuple[str, Face | None]]:
+def _faces(table: pd.DataFrame) -> dict[str, tuple[Face, ...]]:
+    found: dict[tuple[str, int], list[Face]] = {}
     row: Any
-    for row in table[(table.status != REJECTED) & (table.detector != GIVEN)].itertuples(index=False):
-        face = None
+    searched = table[(table.status != REJECTED) & (table.detector != GIVEN)]
+    for row in searched.sort_values("face").itertuples(index=False):
+        faces = found.setdefault((row.source_sha256, row.position), [])
         if row.status == DETECTED:
             box, landmarks = (tuple(np.asarray(values).tolist()) for values in (row.face_box, row.landmarks))
-            face = Face(box, landmarks, row.score, faces=int(row.faces), detector=row.detector)
-        yield row.source_sha256, face
+            turned: Turn = int(row.turned)  # type: ignore[assignment]  as it was written
+            faces.append(Face(box, landmarks, row.score, int(row.faces), row.detector, turned))
+    return {sha256: tuple(faces) for (sha256, _), faces in found.items()}

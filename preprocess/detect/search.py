@@ -9,12 +9,14 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from preprocess.detect.face import Face, choose_face
+from preprocess.detect.face import TURNS, Face, turn_back, weigh_faces
 from preprocess.detect.mtcnn.cascade import Cascade
+from preprocess.detect.sideways import turns_to_search
 from preprocess.detect.yunet import YuNet
 from preprocess.settings import PreprocessSettings, Step
 from preprocess.sources.photo import Pixels
 
+Found = tuple[Face, ...]
 SMALLEST = 20
 """Smallest face searched for in another view, in pixels of that view: facenet-pytorch's default."""
 SHRUNK = 180
@@ -90,10 +92,10 @@ shrunk 3 more; other scales, margins around the photo and brightening found what
 
 
 class Finder:
-    """Searches the face of each photo by the steps of the settings.
+    """Searches the faces of each photo by the steps of the settings.
 
     Args:
-        settings: steps, sizes, device, YuNet's model.
+        settings: steps, sizes, device, YuNet's model, and whether every face is wanted.
 
     Raises:
         ValueError: `cuda` without a GPU, or a model that is none.
@@ -101,22 +103,29 @@ class Finder:
 
     def __init__(self, settings: PreprocessSettings) -> None:
         self._settings = settings
-        self._steps: dict[Step, Callable[[Sequence[Pixels]], list[Face | None]]] = {
+        self._every = settings.faces == "all"
+        self._steps: dict[Step, Callable[[Sequence[Pixels]], list[Found]]] = {
             "mtcnn": lambda photos: self._mtcnn(photos, "mtcnn", self._settings.min_face),
             "again": self._again,
             "yunet": lambda photos: [self._yunet(photo) for photo in photos],
         }
 
-    def __call__(self, photos: Sequence[Pixels]) -> list[Face | None]:
-        """The face of each of some photos of equal height and width; None where no step finds one."""
-        faces: list[Face | None] = [None] * len(photos)
+    def __call__(self, photos: Sequence[Pixels]) -> list[Found]:
+        """The faces of each of some photos of equal height and width, the one it is about first.
+
+        At most that one, unless every face is wanted; none where no step finds one.
+        """
+        faces: list[Found] = [()] * len(photos)
         for step in self._settings.steps:
-            missing = [number for number, face in enumerate(faces) if face is None]
+            if step == "turned":
+                self._turn(photos, faces)
+                continue
+            missing = [number for number, found in enumerate(faces) if not found]
             if not missing or (step == "yunet" and not self._settings.yunet):
                 continue
             found = self._steps[step]([photos[number] for number in missing])
-            for number, face in zip(missing, found, strict=True):
-                faces[number] = face
+            for number, some in zip(missing, found, strict=True):
+                faces[number] = some
         return faces
 
     @cached_property
@@ -133,30 +142,46 @@ class Finder:
         assert self._settings.yunet is not None
         return YuNet(self._settings.yunet)
 
-    def _mtcnn(self, photos: Sequence[Pixels], name: str, min_face: int) -> list[Face | None]:
+    def _mtcnn(self, photos: Sequence[Pixels], name: str, min_face: int) -> list[Found]:
         height, width = photos[0].shape[:2]
         if min(height, width) < min_face:  # needs no detector, and so no torch
-            return [None] * len(photos)
+            return [()] * len(photos)
         faces = [
-            choose_face(found.boxes, found.scores, found.landmarks, height, width)
+            weigh_faces(found.boxes, found.scores, found.landmarks, height, width, every=self._every)
             for found in self._cascade(photos, min_face=min_face)
         ]
-        return [face and replace(face, detector=name) for face in faces]
+        return [tuple(replace(face, detector=name) for face in found) for found in faces]
 
-    def _again(self, photos: Sequence[Pixels]) -> list[Face | None]:
-        faces: list[Face | None] = [None] * len(photos)
+    def _again(self, photos: Sequence[Pixels]) -> list[Found]:
+        faces: list[Found] = [()] * len(photos)
         for view in VIEWS:
-            missing = [number for number, face in enumerate(faces) if face is None]
+            missing = [number for number, found in enumerate(faces) if not found]
             if not missing:
                 break
             shown = [view.show(photos[number]) for number in missing]
             found = self._mtcnn(shown, view.name, view.min_face or self._settings.min_face)
-            for number, image, face in zip(missing, shown, found, strict=True):
-                faces[number] = face and view.back(face, photos[number], image)
+            for number, image, some in zip(missing, shown, found, strict=True):
+                faces[number] = tuple(view.back(face, photos[number], image) for face in some)
         return faces
 
-    def _yunet(self, photo: Pixels) -> Face | None:
+    def _yunet(self, photo: Pixels) -> Found:
         if min(photo.shape[:2]) < SMALLEST:
-            return None
-        face = self._loaded_yunet(photo)
-        return face and replace(face, detector="yunet")
+            return ()
+        return tuple(replace(face, detector="yunet") for face in self._loaded_yunet(photo, every=self._every))
+
+    def _turn(self, photos: Sequence[Pixels], faces: list[Found]) -> None:
+        """Put the faces of photos that lie on a side or on their head in place of what was found there."""
+        height, width = photos[0].shape[:2]
+        if min(height, width) < self._settings.min_face:
+            return
+        wanted = turns_to_search(photos, faces, self._cascade)
+        for turn in TURNS[1:]:
+            mine = [number for number, turns in wanted.items() if turn in turns]
+            if not mine:
+                continue
+            shown = [turn_back(photos[number], turn) for number in mine]
+            found = self._mtcnn(shown, "mtcnn-turned", self._settings.min_face)
+            for number, some in zip(mine, found, strict=True):
+                before = faces[number]
+                if some and (not before or some[0].score > before[0].score):
+                    faces[number] = tuple(face.turned_back(turn, height, width) for face in some)

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from preprocess.detect.face import Face, choose_face
+from preprocess.detect.face import Face, weigh_faces
 from preprocess.sources.photo import Pixels
 
 THRESHOLD = 0.6
@@ -43,14 +43,14 @@ class YuNet:
         finally:
             cv2.utils.logging.setLogLevel(level)
 
-    def __call__(self, photo: Pixels) -> Face | None:
-        """The face that a photo is about."""
+    def __call__(self, photo: Pixels, *, every: bool) -> tuple[Face, ...]:
+        """The faces of a photo, or the one that it is about (see `weigh_faces`)."""
         height, width = photo.shape[:2]
         self._net.setInputSize((width, height))
         # It was trained on BGR.
         found: Any = self._net.detect(np.ascontiguousarray(photo[..., ::-1]))[1]
         if found is None:
-            return None
+            return ()
         rows = np.asarray(found, np.float64)
         boxes = np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]])
-        return choose_face(boxes, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2), height, width)
+        return weigh_faces(boxes, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2), height, width, every=every)

@@ -69,6 +69,7 @@ def draw_worst(cache: Cache, table: pd.DataFrame, count: int = 24) -> Figure:
     title = "wrong with the greatest confidence: the label, and in red the guess and its probability"
     figure.suptitle(title, y=1 - 0.3 * _CAPTION / height, fontsize=11)
     row_of = pd.Series(np.arange(len(cache)), index=cache.columns("position")["position"])
+    row_of = row_of[~row_of.index.duplicated()]  # only the first face of a photo is labelled
     grid = figure.subplots(rows, _COLUMNS, squeeze=False)
     figure.subplots_adjust(
         left=0.01, right=0.99, top=1 - _CAPTION / height, bottom=_CAPTION / height, hspace=0.3, wspace=0.06

@@ -123,6 +123,18 @@ class Cascade:
                 found += self._search(areas, scales)
         return found
 
+    def face_scores(self, pictures: Sequence[Pixels]) -> Floats:
+        """How much each picture as a whole looks like an upright face to the last network, [n], 0 to 1.
+
+        Args:
+            pictures: at least one, squares of equal side, of a pixel or more.
+        """
+        side = len(pictures[0])
+        with self._exact():
+            areas = self._areas.look_at(pictures, [(1, 1)], self._device, self._memory)
+            corners = np.tile(np.array([0, 0, side, side]), (len(pictures), 1))
+            return self._output(areas, np.arange(len(pictures)), corners)[:, 0]
+
     def _search(self, areas: Areas | TableAreas, scales: Sequence[float]) -> list[Found]:
         found = self._refined(areas, self._propose(areas, scales), self._refiner, REFINED_SCORE)
         found = self._best_of_photos(found)
