@@ -100,7 +100,7 @@ def weigh_faces(
         return ()
     order = np.argsort(-weight, kind="stable")
     if every:
-        seen = ((boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height))).all(1)
+        seen = np.all((boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height)), axis=1)
         order = order[seen[order]]
     return tuple(
         Face(_tenths(boxes[one]), _tenths(landmarks[one]), round(float(scores[one]), 4), faces=len(boxes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,6 @@ def _faces(table: pd.DataFrame) -> dict[str, tuple[Face, ...]]:
         faces = found.setdefault((row.source_sha256, row.position), [])
         if row.status == DETECTED:
             box, landmarks = (tuple(np.asarray(values).tolist()) for values in (row.face_box, row.landmarks))
-            turned: Turn = int(row.turned)  # type: ignore[assignment]  as it was written
+            turned = cast(Turn, int(row.turned))
             faces.append(Face(box, landmarks, row.score, int(row.faces), row.detector, turned))
     return {sha256: tuple(faces) for (sha256, _), faces in found.items()}
