@@ -129,9 +129,9 @@ def _deal_people(
     first, group = _groups(person, files)
     if len(first) < min(folds, len(people)):
         raise ValueError(
-            f"folds={folds}: {len(people)} people share files so that they are only {len(first)} groups, of "
-            "which none may be on both sides of a fold; remove the shared files (make look lists them as the "
-            "same files), or choose fewer folds"
+            f"folds={folds}: people who share files go to one fold together, and of {len(people)} people "
+            f"that leaves {len(first)} to deal; remove the shared files (make look lists them as the same "
+            "files), or choose fewer folds"
         )
     # Factors of the person first, of these the last first: the contest's people by age, then gender.
     factors = [*reversed(labels.factors)]

@@ -35,6 +35,9 @@ from train.recipe.recipe import Recipe
 from train.results.head_scores import score_heads
 from train.results.trackers import TrackerName
 
+LEAST_MASS = 0.01
+"""Photos' worth of labels below which a class counts as one that no training photo has."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FoldPlan:
@@ -150,10 +153,9 @@ def _objective(
     recipe: Recipe, labels: LabelSet, targets: Mapping[str, NDArray[np.float32]], rows: FoldRows
 ) -> Objective:
     """The losses, with classes counted among the training rows."""
-    # A class that the whole cache lacks counts as one photo, whose weight then never matters.
-    counts = {
-        name: torch.from_numpy(values[rows.training]).sum(0).clamp(min=1) for name, values in targets.items()
-    }
+    mass = {name: torch.from_numpy(values[rows.training]).sum(0) for name, values in targets.items()}
+    # The tails of spread numbers reach classes that the whole cache lacks: those are not there.
+    counts = {name: torch.where(each < LEAST_MASS, 0, each.clamp(min=1)) for name, each in mass.items()}
     return Objective(recipe, labels, counts)
 
 

@@ -95,17 +95,19 @@ def symmetric_each(scores: Tensor, target: Tensor, forward: float, reverse: floa
     return forward * cross_entropy_each(scores, target) + reverse * backwards
 
 
-def soft_f1(scores: Tensor, target: Tensor) -> Tensor:
+def soft_f1(scores: Tensor, target: Tensor, classes: Tensor | None = None) -> Tensor:
     """One less the macro F1 of the batch, whose counts are sums of probabilities.
 
     The F1 of a class is 2 tp / (2 tp + fp + fn), where tp = sum p t, fp = sum p (w - t) and
     fn = sum (1 - p) t over the photos, w the photo's weight; 2 tp + fp + fn is sum p w + sum t. The mean is
-    over all k classes: one that no photo of the batch has gets F1 0, as with scikit-learn's zero_division=0.
-    It adds 1 / k to the loss and nothing to the gradient, so a batch without any label loses 1.
+    over m of the k classes: one that no photo of the batch has gets F1 0, as with scikit-learn's
+    zero_division=0. It adds 1 / m to the loss and nothing to the gradient, so a batch without any label
+    loses 1.
 
     Args:
         scores: float [n, k] logits.
         target: float [n, k], rows summing to the photo's weight.
+        classes: int64 [m] those that the mean is over; None for all k.
 
     Returns:
         A scalar in [0, 1].
@@ -113,36 +115,40 @@ def soft_f1(scores: Tensor, target: Tensor) -> Tensor:
     chance = scores.softmax(dim=1)
     true = (chance * target).sum(dim=0)
     called = (chance * target.sum(dim=1, keepdim=True)).sum(dim=0) + target.sum(dim=0)
-    return 1 - (2 * true / called.clamp(min=_LEAST_COUNT)).mean()
+    f1 = 2 * true / called.clamp(min=_LEAST_COUNT)
+    return 1 - (f1 if classes is None else f1[classes]).mean()
 
 
-def smoothed(target: Tensor, share: float) -> Tensor:
-    """Labels of which a share is spread evenly over all classes (Szegedy et al. 2016); rows keep their sums.
+def smoothed(target: Tensor, share: float, classes: Tensor | None = None) -> Tensor:
+    """Labels of which a share is spread evenly over classes (Szegedy et al. 2016); rows keep their sums.
 
-    A share of .3 makes [.5, 0, 0] to [.4, .05, .05].
+    A share of .3 makes [.5, 0, 0] to [.4, .05, .05], and over the first two classes to [.425, .075, 0].
 
     Args:
         target: float [n, k].
         share: in [0, 1).
+        classes: int64 [m] those that it is spread over, all of the target's among them; None for all k.
 
     Returns:
         [n, k] like `target`.
     """
-    return torch.lerp(target, target.mean(dim=1, keepdim=True), share)
+    if classes is None:
+        return torch.lerp(target, target.mean(dim=1, keepdim=True), share)
+    return target.index_copy(1, classes, smoothed(target[:, classes], share))
 
 
 def ldam_margins(counts: Tensor, margin: float) -> Tensor:
     """Margins in proportion to n_c^(-1/4), Cao et al. 2019: 16 photos get half the margin of 1.
 
     Args:
-        counts: float [k] training photos of each class, all above 0.
-        margin: of the rarest class.
+        counts: float [k] training photos of each class, 0 or more.
+        margin: of the rarest class that there is.
 
     Returns:
-        float32 [k] on the cosine scale.
+        float32 [k] on the cosine scale; 0 for a class without photos.
     """
-    margins = counts.double() ** -0.25
-    return (margin * margins / margins.max()).float()
+    margins = torch.where(counts > 0, counts.double() ** -0.25, 0.0)
+    return (margin * margins / margins.max().clamp(min=torch.finfo(margins.dtype).tiny)).float()
 
 
 def class_weights(settings: Loss, counts: Tensor) -> Tensor:
@@ -153,11 +159,11 @@ def class_weights(settings: Loss, counts: Tensor) -> Tensor:
 
     Args:
         settings: the recipe's; of `custom`, k weights.
-        counts: float [k] training photos of each class, all above 0.
+        counts: float [k] training photos of each class, 0 or more.
 
     Returns:
-        float32 [k] above 0, scaled so that their mean over the counted photos is 1: the mass of a batch
-        stays a number of photos.
+        float32 [k], scaled so that their mean over the counted photos is 1: the mass of a batch stays a
+        number of photos. Above 0, but for a class without photos, of which a rule that counts knows nothing.
     """
     photos = counts.double()
     match settings.class_weights:
@@ -169,7 +175,10 @@ def class_weights(settings: Loss, counts: Tensor) -> Tensor:
             weights = (1 - settings.beta) / -torch.expm1(photos * photos.new_tensor(settings.beta).log())
         case "custom":
             weights = photos.new_tensor(settings.custom)
-    return (weights * (photos.sum() / (weights * photos).sum())).float()
+    if settings.class_weights != "custom":
+        weights = torch.where(photos > 0, weights, 0.0)
+    total = (weights * photos).sum().clamp(min=torch.finfo(photos.dtype).tiny)
+    return (weights * (photos.sum() / total)).float()
 
 
 def _alone(mass: Tensor) -> Tensor:
@@ -184,13 +193,17 @@ class HeadLoss(nn.Module):
     cross_entropy this is torch's mean cross-entropy with weights, over the labelled photos. A mass below 1 is
     divided by 1 instead, so that a sliver of a label does not weigh like a batch.
 
+    A class that no photo has changes nothing for the others: it has no margin, no weight but a custom one, no
+    share of smoothed labels and no part in the mean F1.
+
     Args:
         settings: the recipe's.
-        counts: float [k] training photos of each class of the head in the fold, all above 0.
+        counts: float [k] training photos of each class of the head in the fold, 0 or more.
     """
 
     weights: Tensor
     margins: Tensor
+    classes: Tensor | None
 
     def __init__(self, settings: Loss, counts: Tensor) -> None:
         super().__init__()
@@ -201,6 +214,10 @@ class HeadLoss(nn.Module):
         self.register_buffer("weights", class_weights(settings, counts), persistent=False)
         margins = settings.scale * ldam_margins(counts, settings.margin)
         self.register_buffer("margins", margins, persistent=False)
+        # None where all are there, or none: then nothing is left out.
+        there = counts.nonzero()[:, 0]
+        some = 0 < len(there) < len(counts)
+        self.register_buffer("classes", there if some else None, persistent=False)
 
     def forward(
         self, scores: Tensor, target: Tensor, *, epoch: int, total: Callable[[Tensor], Tensor] = _alone
@@ -218,14 +235,16 @@ class HeadLoss(nn.Module):
         Returns:
             A float32 scalar. Without any label it is 0, but for F1 (`soft_f1`), and its gradient is 0.
         """
-        scores, target = scores.float(), smoothed(target, self.settings.smoothing)
+        scores, target = scores.float(), smoothed(target, self.settings.smoothing, self.classes)
         weighted = target * self.weights if epoch >= self.settings.defer_epochs else target
         mass = total(weighted.sum()).clamp(min=1)
         losses = []
         for term, factor in self.terms:
             f1 = term == "f1"
-            loss = soft_f1(scores, target) if f1 else self._summed(term, scores, weighted) / mass
-            losses.append(factor * loss)
+            each = (
+                soft_f1(scores, target, self.classes) if f1 else self._summed(term, scores, weighted) / mass
+            )
+            losses.append(factor * each)
         return torch.stack(losses).sum()
 
     def _summed(self, term: LossName, scores: Tensor, target: Tensor) -> Tensor:

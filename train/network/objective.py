@@ -21,7 +21,7 @@ class Objective(nn.Module):
     Args:
         recipe: its tasks, `loss` and `age`.
         labels: that the tasks are of.
-        counts: [outcomes] of the fold's training photos by task, all above 0.
+        counts: [outcomes] of the fold's training photos by task, 0 where a class has none.
     """
 
     def __init__(self, recipe: Recipe, labels: LabelSet, counts: Mapping[str, Tensor]) -> None:

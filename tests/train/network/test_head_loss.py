@@ -219,6 +219,43 @@ def test_rules_weigh_as_the_samplers_of_their_name(counts: list[int], beta: floa
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
 
 
+ABSENT = torch.tensor([86.0, 0.0, 17.0])
+THERE = [0, 2]
+
+
+@pytest.mark.parametrize("term", ALL.terms)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.class_weights}-{rule.beta}")
+def test_a_class_that_nobody_has_changes_nothing_for_the_others(term: str, rule: Loss) -> None:
+    """Scores and labels of two classes, and the same with a third between them that is never believed in."""
+    scores = logits()[:, THERE].detach().requires_grad_()
+    target = torch.lerp(hard(CLASSES % 2, 2), hard(CLASSES.roll(-1) % 2, 2), 0.3)
+    wanted = dataclasses.replace(rule, terms=(term,), smoothing=0.1, scale=2.0)
+    custom = tuple(rule.custom[n] for n in THERE) if rule.custom else ()
+    two = HeadLoss(dataclasses.replace(wanted, custom=custom), ABSENT[THERE])(scores, target, epoch=0)
+    wide = torch.full((N, K), -1e4).index_copy(1, torch.tensor(THERE), scores)
+    labels = torch.zeros(N, K).index_copy(1, torch.tensor(THERE), target)
+    three = HeadLoss(wanted, ABSENT)(wide, labels, epoch=0)
+    torch.testing.assert_close(three, two)
+    torch.testing.assert_close(gradient(three, scores), gradient(two, scores))
+
+
+@pytest.mark.parametrize("counts", [ABSENT, torch.zeros(3), torch.tensor([0.0, 0.0, 5.0])])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.class_weights}-{rule.beta}")
+def test_absent_classes_make_nothing_infinite(rule: Loss, counts: Tensor) -> None:
+    wanted = dataclasses.replace(ALL, class_weights=rule.class_weights, beta=rule.beta, custom=rule.custom)
+    loss = HeadLoss(wanted, counts)
+    scores = logits()
+    value = loss(scores, hard(CLASSES) * (counts > 0), epoch=0)
+    assert value.isfinite() and gradient(value, scores).isfinite().all()
+    assert loss.weights.isfinite().all() and loss.margins.isfinite().all()
+    assert not loss.margins[counts == 0].any()
+
+
+def test_the_host_reads_nothing_where_a_class_is_absent() -> None:
+    loss = HeadLoss(ALL, ABSENT).to("meta")
+    assert loss(logits().to("meta"), hard(CLASSES).to("meta"), epoch=0).device.type == "meta"
+
+
 def test_class_weights_by_hand() -> None:
     counts = torch.tensor([1.0, 3.0])
     inverse = class_weights(Loss(class_weights="inverse"), counts)

@@ -76,16 +76,24 @@ def test_soft_f1_by_hand_gives_an_absent_class_0() -> None:
     third = torch.cat([scores, torch.full((2, 1), -1e4)], dim=1)
     assert soft_f1(third, torch.eye(3)[:2]).item() == pytest.approx(1 - expected * 2 / 3)
     assert soft_f1(scores, torch.zeros(2, 2)).item() == 1
+    assert soft_f1(third, torch.eye(3)[:2], torch.tensor([0, 1])).item() == pytest.approx(1 - expected)
 
 
 def test_smoothing_by_hand() -> None:
     found = smoothed(torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]), 0.3)
     torch.testing.assert_close(found, torch.tensor([[0.4, 0.05, 0.05], [0.0, 0.0, 0.0]]))
+    over_two = smoothed(torch.tensor([[0.5, 0.0, 0.0]]), 0.3, torch.tensor([0, 1]))
+    torch.testing.assert_close(over_two, torch.tensor([[0.425, 0.075, 0.0]]))
 
 
 def test_margins_by_hand() -> None:
     found = ldam_margins(torch.tensor([2.0, 32.0, 162.0]), 0.6)
     torch.testing.assert_close(found, torch.tensor([0.6, 0.3, 0.2]))
+    # Nobody is of the second class: the third is the rarest, and the first gets (17 / 86)^(1 / 4) of its .5.
+    absent = ldam_margins(torch.tensor([86.0, 0.0, 17.0]), 0.5)
+    torch.testing.assert_close(absent, torch.tensor([0.5 * (17 / 86) ** 0.25, 0.0, 0.5]))
+    assert absent[0].item() == pytest.approx(0.333, abs=5e-4)
+    assert not ldam_margins(torch.zeros(3), 0.5).any()
 
 
 @settings(deadline=None, max_examples=30)
