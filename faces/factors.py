@@ -6,6 +6,7 @@ import difflib
 import itertools
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
@@ -19,14 +20,17 @@ NOT_KNOWN: Final = frozenset(("", "nan", "na", "n/a", "null", "unknown"))
 """Words for a label that is not known. `none` is not one: of a mask or a beard it may be the label."""
 OPEN_UNITS: Final = 5.0
 """How far inside a range that is open on one side its number is taken to lie."""
+_MORE: Final = "more than|over|above|older than"
+_LESS: Final = "less than|under|below|younger than"
 Per = Literal["photo", "person"]
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 
 
 def plain_word(text: str) -> str:
-    """A text without its differences of case, spaces, hyphens and underscores."""
-    return re.sub(r"[\s_-]+", "_", text.strip().casefold())
+    """A text without its differences of case, spaces, hyphens, underscores and Unicode forms: macOS writes
+    Korean and accented letters in pieces."""
+    return re.sub(r"[\s_-]+", "_", unicodedata.normalize("NFC", text).strip().casefold())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ class Categories:
     """Whether all photos of one person have the same value."""
     column: str = ""
     """What a table calls it, where not by its name."""
+    unknown: tuple[str, ...] = ()
+    """What else means that the label is not known, beside `NOT_KNOWN`."""
     edges: ClassVar[tuple[float, ...]] = ()
     """Only numbers are cut."""
 
@@ -108,7 +114,7 @@ class Categories:
         code = known.get(re.sub(r"^(-?[0-9]+)\.0$", r"\1", word), known.get(word))
         if code is not None:
             return code
-        if word in NOT_KNOWN:
+        if word in NOT_KNOWN or word in self.unknown:
             return UNKNOWN
         close = difflib.get_close_matches(word, known, n=2)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
@@ -164,9 +170,9 @@ class Number:
     def read(self, text: str) -> float:
         """The number that a text means, or the middle of a range of them.
 
-        30-39 covers the numbers from 30 until 40 and means 35; so do (30, 39) and `30 to 39`. Of a range
-        that is open on one side the number lies `OPEN_UNITS` inside: <30 is 25; >=60, 60+ and `more than 60`
-        are 65.
+        30-39 covers the numbers from 30 until 40 and means 35; so do (30, 39), `30 to 39` and, of years, 30s
+        and 30대. Of a range that is open on one side the number lies `OPEN_UNITS` inside: <30 is 25; >=60,
+        60+ and `more than 60` are 65.
 
         Raises:
             ValueError: no number, nor a range, within `least` to `most`; it does not name the place.
@@ -174,9 +180,9 @@ class Number:
         if plain_word(text) in NOT_KNOWN | {"none"}:
             return math.nan
         try:
-            number = float(text.replace(" ", ""))
+            number = float(_plain_number(text).replace(" ", ""))
         except ValueError:
-            low, high = number_range(text) or (math.nan, math.nan)
+            low, high = self.span(text) or (math.nan, math.nan)
             if math.isinf(low):
                 number = high - OPEN_UNITS
             else:
@@ -187,6 +193,13 @@ class Number:
                 f"{self.least:g} to {self.most:g}, nor a range such as 30-39, <30, >=60"
             )
         return number
+
+    def span(self, text: str) -> tuple[float, float] | None:
+        """The numbers of a range as of `number_range`; of years also decades, of which 40s is 40 and 50."""
+        decade = re.fullmatch(r"(\d*0) ?(?:'?s|대)", _plain_number(text))
+        if decade and self.unit == "years":
+            return int(decade[1]), int(decade[1]) + 10
+        return number_range(text)
 
     def say(self, value: float) -> str:
         """A label in words, as `read` reads it."""
@@ -238,15 +251,22 @@ def band_codes(values: ArrayLike, edges: Sequence[float]) -> IntArray:
 
 def number_range(text: str) -> tuple[float, float] | None:
     """The numbers from (included) and until (not included) of a range, or None: 30-39 is 30 and 40."""
-    plain = re.sub(r"\s+", " ", text.strip().casefold().replace("–", "-"))
+    plain = _plain_number(text)
     if found := re.fullmatch(r"\(?(\d+) ?(?:-|,|to) ?(\d+)\)?", plain):
         low, high = int(found[1]), int(found[2]) + 1
         return (low, high) if low < high else None
-    if found := re.fullmatch(r"(?:>=|more than|over) ?(\d+)|(\d+) ?\+", plain):
-        return int(found[1] or found[2]), math.inf
-    if found := re.fullmatch(r"(?:<|under|less than) ?(\d+)", plain):
-        return -math.inf, int(found[1])
+    if found := re.fullmatch(rf"(?:>=?|{_MORE}) ?(\d+)|(\d+) ?\+|(\d+)대? ?(?:이상|초과)", plain):
+        return int(found[1] or found[2] or found[3]), math.inf
+    if found := re.fullmatch(rf"(?:<|{_LESS}) ?(\d+)|(\d+)대? ?미만", plain):
+        return -math.inf, int(found[1] or found[2])
     return None
+
+
+def _plain_number(text: str) -> str:
+    """A number or range in one spelling of its signs and without 세, years of age."""
+    plain = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text).strip().casefold())
+    plain = re.sub("[–—−~〜～]", "-", plain.replace("≥", ">="))
+    return re.sub(r"(?<=\d) ?[세살]", "", plain)
 
 
 def _count(values: Sequence[str]) -> str:
