@@ -10,7 +10,8 @@ import pandas as pd
 
 from faces.factors import NOT_KNOWN, plain_word
 from faces.labels import MASKS
-from preprocess.sources.listing import photo_row
+from preprocess.sources.listing import LeftOut, called_photo, no_photo, of_tool, photo_row, tool_folder
+from preprocess.sources.names import find_folders, list_photos
 from preprocess.sources.source import Place, Source
 from preprocess.sources.table import check_paths, read_table
 
@@ -31,14 +32,16 @@ def train_source(place: Place) -> Source:
     """
     path = place.data / "train.csv"
     told = [name for name in ("gender", "age") if name in place.labels.names]
-    table = read_table(path, ("path", *told))
+    table = read_table(path, ("path", *told), place.notes)
     check_paths(table, "path", path, "`images`")
+    folders = find_folders(table.path, path, place.data / "images", place.notes)
     photos: list[dict[str, Any]] = []
     people: list[int] = []
     for number, person in enumerate(table.to_dict("records")):
         _check_known(person, told, f"{path}, row {table.index[number]}")
-        rows = [*_person_rows(place.data, f"images/{person['path']}", str(person["path"]))]
-        photos += rows
+        folder, reason = folders[number]
+        rows = [*_person_rows(place.data, f"images/{folder}", str(person["path"]), place.left_out)]
+        photos += [{**row, "problem": f"{row['problem']}{reason}"} for row in rows]
         people += [number] * len(rows)
     numbers = [*table.index]
     cells = table.drop(columns="path").iloc[people].reset_index(drop=True)
@@ -61,14 +64,23 @@ def _check_known(person: Mapping[Any, Any], told: Sequence[str], where: str) -> 
             )
 
 
-def _person_rows(data: Path, folder: str, person: str) -> Iterator[dict[str, Any]]:
-    """The seven photos of one person; one that is not there is a row with a problem."""
+def _person_rows(data: Path, folder: str, person: str, left_out: list[LeftOut]) -> Iterator[dict[str, Any]]:
+    """The seven photos of one person; one that is not there is a row with a problem.
+
+    What else lies in the folder goes to `left_out`.
+    """
     place = data / folder
     names = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+    by_stem: dict[str, list[str]] = {stem: [] for stem in PERSON_PHOTOS}
+    for name in names:
+        if other := _other(data, folder, name):
+            left_out.append(other)
+        else:
+            by_stem[PurePosixPath(name).stem].append(name)
     for stem, mask in PERSON_PHOTOS.items():
         told = {"person": person, "mask": MASKS[mask]}
-        found = [f"{stem}{suffix}" for suffix in PERSON_SUFFIXES if f"{stem}{suffix}" in names]
-        found += [n for n in names if _splits_to(n, stem) and n not in found]
+        found = [f"{stem}{suffix}" for suffix in PERSON_SUFFIXES if f"{stem}{suffix}" in by_stem[stem]]
+        found += [name for name in by_stem[stem] if name not in found]
         if not found:
             what = f"{stem}.jpg, .jpeg or .png in {folder}" if names else f"folder {folder}, or it is empty"
             row = photo_row(data, f"{folder}/{stem}.jpg", **told)
@@ -78,9 +90,23 @@ def _person_rows(data: Path, folder: str, person: str) -> Iterator[dict[str, Any
             yield {**row, "problem": f"a second {stem}, beside {found[0]}"} if extra else row
 
 
-def _splits_to(name: str, stem: str) -> bool:
-    path = PurePosixPath(name)
-    return path.stem == stem and path.suffix.lower() in PERSON_SUFFIXES
+def _other(data: Path, folder: str, name: str) -> LeftOut | None:
+    """What lies in a person's folder and is none of the seven photos."""
+    path = f"{folder}/{name}"
+    if not called_photo(name):
+        if not (data / path).is_dir():
+            other = no_photo(data, path)
+        elif of_tool(name):
+            return tool_folder(data, path)
+        else:
+            other = LeftOut(
+                path, "a folder in a person's", "a folder in a person's, which is not looked into"
+            )
+        if other:
+            return other
+    if PurePosixPath(name).stem in PERSON_PHOTOS:
+        return None
+    return LeftOut(path, "a photo of another name", "none of the seven photos of a person, by its name")
 
 
 def eval_source(place: Place) -> Source:
@@ -89,7 +115,8 @@ def eval_source(place: Place) -> Source:
     Raises:
         ValueError: the table cannot be trusted.
     """
-    table = read_table(place.data / "info.csv", ("ImageID",))
-    check_paths(table, "ImageID", place.data / "info.csv", "`images`")
-    photos = [photo_row(place.data, f"images/{image_id}", image_id=image_id) for image_id in table.ImageID]
+    path = place.data / "info.csv"
+    table = read_table(path, ("ImageID",), place.notes)
+    check_paths(table, "ImageID", path, "`images`")
+    photos = list_photos(table.ImageID, path, place.data, place.notes, below="images")
     return Source(layout="eval", folder=place.data, photos=photos)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +13,11 @@ import pandas as pd
 from faces.command import nearest
 from faces.factors import NOT_KNOWN
 from faces.labels import LabelSet
-from preprocess.sources.listing import BOX, Listing, source_path
+from preprocess.sources.listing import BOX, CORRECTIONS, Listing, source_path
+from preprocess.sources.names import Match, Names, say_found
+from preprocess.sources.reading import match_column
 from preprocess.sources.table import read_table
 
-NAME = "corrections.csv"
 DONE = ("line", "path", "person", "column", "before", "after", "photos", "why")
 
 
@@ -54,14 +55,15 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
             none, a reason missing, or two values for one label of one photo; with the row.
     """
     if path is None:
-        path = listing.folder / NAME
+        path = listing.folder / CORRECTIONS
         if not path.is_file():
             return listing, pd.DataFrame(columns=list(DONE))
     photos = listing.photos.copy()
     places = _places(photos)
     corrected: dict[tuple[int, str], _Correction] = {}
     done = []
-    for correction in _read(path, listing.labels):
+    notes: list[str] = []
+    for correction in _read_paths([*_read(path, listing.labels, notes)], places["path"], path, notes):
         rows = _find(correction, places, path)
         for row in rows:
             first = corrected.setdefault((row, correction.column), correction)
@@ -71,7 +73,8 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
                     f"values of {correction.column}; which one is meant? Remove the other"
                 )
         done.append(_correct(photos, rows, correction, listing.labels))
-    return dataclasses.replace(listing, photos=photos), pd.DataFrame(done, columns=list(DONE))
+    corrected_listing = dataclasses.replace(listing, photos=photos, notes=(*listing.notes, *notes))
+    return corrected_listing, pd.DataFrame(done, columns=list(DONE))
 
 
 def _correct(
@@ -90,9 +93,11 @@ def _correct(
     }
 
 
-def _read(path: Path, labels: LabelSet) -> Iterable[_Correction]:
+def _read(path: Path, labels: LabelSet, notes: list[str]) -> Iterable[_Correction]:
     corrected = (*labels.names, "person")
-    table = read_table(path, ("column", "value", "why"))
+    table = read_table(path, ("column", "value", "why"), notes)
+    called = {match_column(name, table.columns, path): name for name in ("path", "person")}
+    table = table.rename(columns=called)
     if not {"path", "person"} & {*table.columns}:
         raise ValueError(f"{path}: no column path or person, so no row says whose label is wrong")
     for line, row in table.iterrows():
@@ -108,6 +113,17 @@ def _read(path: Path, labels: LabelSet) -> Iterable[_Correction]:
             raise ValueError(f"{place}: no reason in column why; say how you know that the label is wrong")
         cells["value"] = _value(cells["column"], cells["value"], place, labels)
         yield _Correction(line=int(str(line)), **cells)
+
+
+def _read_paths(
+    corrections: list[_Correction], paths: Collection[str], table: Path, notes: list[str]
+) -> list[_Correction]:
+    """The corrections with the photos' own paths, where theirs mean one but are not quite it."""
+    strange = [each.path for each in corrections if each.path and each.path not in paths]
+    names = Names(paths)
+    found = {path: names.find(path) for path in strange}
+    notes.extend(f"{table.name}: {line}" for line in say_found(found, found.values(), "files"))
+    return [each._replace(path=found.get(each.path, Match("")).path or each.path) for each in corrections]
 
 
 def _value(column: str, text: str, place: str, labels: LabelSet) -> Any:

@@ -7,21 +7,53 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import pandas as pd
 
+from faces.label_file import FILE_NAME
 from faces.labels import LabelSet
+from preprocess.sources.kinds import HEAD, PHOTO_SUFFIXES, kind_of
 
-PHOTO_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
-)
-"""Names of photos in a folder without a table; HEIC is not read, but listed, so that its loss is reported."""
 BOX: Final = "box"
 """Column of the places of faces, where the source gives them."""
+CORRECTIONS: Final = "corrections.csv"
+"""Name of the table of known wrong labels beside the photos."""
+TOOLS: Final = frozenset(
+    (
+        *(
+            "@eadir",
+            "#recycle",
+            "@recycle",
+            "$recycle.bin",
+            "recycler",
+            "lost+found",
+            "__macosx",
+            "__pycache__",
+        ),
+        *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+    )
+)
+"""Names, in small letters, of what systems and tools put beside photos, with copies of them or none; a name
+that begins with a dot is another."""
+TOOL_FOLDER: Final = "a hidden folder or a tool's"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that lies among photos and is none."""
+
+    path: str
+    """Relative to the root of the photos."""
+    kind: str
+    """What it is, with its article, to be counted; "" where a note of its own tells of it."""
+    reason: str
+    """Why it is left out."""
+    bytes: int = -1
+    photos: int = 0
+    """How many a folder holds."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +75,10 @@ class Listing:
     """The factors that the photos are labelled with."""
     notes: tuple[str, ...] = ()
     """What was taken for granted about the source, in sentences for people."""
+    left_out: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["source", "bytes", "reason"])
+    )
+    """What lies among the photos and is none: source and bytes as of a photo, and the reason."""
 
     @property
     def fingerprint(self) -> str:
@@ -108,26 +144,41 @@ def photo_row(data: Path, path: str, **fields: Any) -> dict[str, Any]:
     return {"image_id": name, "source": name, "person": "", "bytes": size, "problem": problem, **fields}
 
 
-def photos_below(data: Path) -> Iterator[str]:
+def photos_below(data: Path, left_out: list[LeftOut]) -> list[str]:
     """Paths of the photos below a folder, relative to it, sorted by bytes.
 
-    Links to folders are followed, but never in a circle.
+    A photo is what is called like one, or a picture by its first bytes. Links to folders are followed, but
+    never in a circle; hidden folders and those of tools are not looked into.
+
+    Args:
+        data: the folder.
+        left_out: gets what is no photo, but for the files that tell of photos.
 
     Raises:
         ValueError: a folder cannot be listed; its photos would be lost without a word.
     """
     seen: set[tuple[int, int]] = set()
-    paths = []
+    paths: list[str] = []
+    others: list[str] = []
     for place, folders, names in os.walk(data, followlinks=True, onerror=_refuse):
         status = Path(place).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders.sort()
-        below = Path(place).relative_to(data)
-        paths += [(below / name).as_posix() for name in names if _is_photo(name)]
-    yield from sorted(paths, key=os.fsencode)
+        below = Path(place).relative_to(data).as_posix()
+        start = "" if below == "." else f"{below}/"
+        left_out += [tool_folder(data, start + name) for name in sorted(folders) if of_tool(name)]
+        folders[:] = sorted(name for name in folders if not of_tool(name))
+        for name in names:
+            (paths if called_photo(name) else others).append(start + name)
+    for path in sorted({*others} - {FILE_NAME, CORRECTIONS}, key=os.fsencode):
+        other = no_photo(data, path)
+        if other:
+            left_out.append(other)
+        else:
+            paths.append(path)
+    return sorted(paths, key=os.fsencode)
 
 
 def _refuse(error: OSError) -> None:
@@ -136,9 +187,45 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-def _is_photo(name: str) -> bool:
-    """Whether the name alone is a photo's; macOS writes a `._` file beside each file it copies."""
-    return not name.startswith("._") and PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
+def of_tool(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or a system's or tool's own."""
+    return name.startswith(".") or name.lower() in TOOLS
+
+
+def called_photo(name: str) -> bool:
+    """Whether the name alone is a photo's."""
+    start, dot, suffix = name.rpartition(".")
+    return f"{dot}{suffix.lower()}" in PHOTO_SUFFIXES and start != "" and not name.startswith(".")
+
+
+def tool_folder(data: Path, path: str) -> LeftOut:
+    """A folder that is not looked into, but for how many files in it are called like photos."""
+    photos = sum(called_photo(name) for _, _, names in os.walk(data / path) for name in names)
+    return LeftOut(path, TOOL_FOLDER, f"{TOOL_FOLDER}, with {photos} photos", photos=photos)
+
+
+def no_photo(data: Path, path: str) -> LeftOut | None:
+    """Why a file that is not called like a photo is none by its first bytes, or None where it is a picture.
+
+    Pictures of a kind that is not read are photos here, and rejects when they are read.
+    """
+    size, problem = inspect_file(data / path)
+    name = PurePosixPath(path).name
+    if of_tool(name):
+        what = "a hidden file" if name.startswith(".") else "a file of the system"
+    elif problem:
+        return LeftOut(path, "a file that cannot be opened", problem)
+    else:
+        try:
+            with (data / path).open("rb") as file:
+                kind = kind_of(file.read(HEAD))
+        except OSError as error:
+            problem = f"unreadable: {error.strerror}"
+            return LeftOut(path, "a file that cannot be opened", problem, size)
+        if kind.what != "other":
+            return None
+        what = kind.name
+    return LeftOut(path, what, what, size)
 
 
 def is_inside(path: str) -> bool:

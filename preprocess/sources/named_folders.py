@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from preprocess.sources.listing import photo_row
+from preprocess.sources.listing import LeftOut, of_tool, photo_row
 from preprocess.sources.source import Place, Source
 
 Person = Callable[[tuple[str, ...]], str | None]
@@ -17,7 +17,9 @@ Person = Callable[[tuple[str, ...]], str | None]
 def has_folders(place: Place, names: Collection[str]) -> bool:
     """Whether one of the folders lies in the data's, or one level below."""
     return place.data.is_dir() and any(
-        found.is_dir() for name in names for found in (place.data / name, *place.data.glob(f"*/{name}"))
+        (place.data / name).is_dir()
+        or any(found.is_dir() and not of_tool(found.parent.name) for found in place.data.glob(f"*/{name}"))
+        for name in names
     )
 
 
@@ -42,6 +44,8 @@ def named_source(
             photos.append(photo_row(place.data, path, person=whose))
             words.append(masks[parts[at]])
             paths.append(path)
+        else:
+            place.left_out.append(LeftOut(path, "", f"a photo {elsewhere}"))
     if outside := len(place.paths) - len(photos):
         place.notes.append(f"{outside} photos are {elsewhere}: left out")
     return Source(

@@ -24,12 +24,12 @@ from preprocess.settings import Columns
 from preprocess.sources.classes import folder_source
 from preprocess.sources.contest import eval_source, train_source
 from preprocess.sources.layouts import adience, afdb, celeba, fairface, maskedface, utkface, voc
-from preprocess.sources.listing import BOX, PHOTO_SUFFIXES, Listing, source_path
+from preprocess.sources.listing import BOX, TOOL_FOLDER, LeftOut, Listing, source_name, source_path
 from preprocess.sources.persons import name_persons
 from preprocess.sources.proposal import left_out, note_of, propose
 from preprocess.sources.reading import find_labels, read_texts
-from preprocess.sources.source import Layout, Place, Source
-from preprocess.sources.table import is_table, table_source
+from preprocess.sources.source import Layout, Place, Source, listed
+from preprocess.sources.table import is_table, no_source, table_source
 
 __all__ = ["Listing", "propose_labels", "scan", "source_path"]
 _CONTEST: Final = {"train": "train.csv", "eval": "info.csv"}
@@ -78,11 +78,9 @@ def _source(place: Place) -> Source:
     data = place.data
     table = is_table(data) and not data.is_dir()
     if not table and not data.is_dir():
-        raise ValueError(f"data={data}: no such folder, and no table named .csv or .parquet")
+        raise no_source(data)
     if not table and place.columns != Columns():
-        raise ValueError(
-            f"data={data}: a folder has no columns; --columns goes with a .csv or .parquet table"
-        )
+        raise ValueError(f"data={data}: a folder has no columns; --columns goes with a table")
     _check_columns(place)
     contest = None if table else _contest_layout(data)
     if contest:
@@ -125,7 +123,7 @@ def _contest_layout(data: Path) -> str | None:
 def _listing(source: Source, place: Place) -> Listing:
     photos = pd.DataFrame(source.photos)
     if photos.empty:
-        raise ValueError(f"data={place.data}: no photos in it ({', '.join(sorted(PHOTO_SUFFIXES))})")
+        raise ValueError("; ".join([f"data={place.data}: no photos in it", *_counts(place.left_out)]))
     labels, columns = read_texts(source, place)
     if (photos.problem != "").all():
         raise ValueError(
@@ -139,7 +137,31 @@ def _listing(source: Source, place: Place) -> Listing:
     name_persons(photos, place.labels, place.notes)
     if note := note_of(source, place, {*columns.values()}):
         place.notes.append(note)
-    return Listing(source.folder, source.layout, photos, place.labels, tuple(place.notes))
+    place.notes.extend(_counts(place.left_out))
+    rows = [(source_name(each.path), each.bytes, f"left out: {each.reason}") for each in place.left_out]
+    others = pd.DataFrame(rows, columns=["source", "bytes", "reason"])
+    return Listing(source.folder, source.layout, photos, place.labels, tuple(place.notes), others)
+
+
+def _counts(others: list[LeftOut]) -> list[str]:
+    """What lies among the photos and is none, counted by kind."""
+    folders = [each for each in others if each.kind == TOOL_FOLDER]
+    by_kind: dict[str, list[str]] = {}
+    for each in others:
+        if each.kind and each.kind != TOOL_FOLDER:
+            by_kind.setdefault(each.kind.split(" ", 1)[1], []).append(each.path)
+    notes = []
+    if folders:
+        photos = sum(each.photos for each in folders)
+        names = listed(f"{each.path} ({each.photos})" for each in folders)
+        notes.append(f"left out: {photos} photos in {len(folders)} folders, hidden or a tool's: {names}")
+    if by_kind:
+        counts = [
+            f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} ({listed(paths, 2)})"
+            for kind, paths in by_kind.items()
+        ]
+        notes.append(f"left out, since no photos: {', '.join(counts)}")
+    return notes
 
 
 def _note_missing(source: Source, place: Place, columns: dict[str, str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import pandas as pd
@@ -14,7 +15,7 @@ import pandas as pd
 from faces.factors import plain_word
 from faces.labels import LabelSet
 from preprocess.settings import Columns
-from preprocess.sources.listing import photos_below, source_name
+from preprocess.sources.listing import LeftOut, of_tool, photos_below, source_name
 
 _SPLITS: Final = {
     "train": "train training",
@@ -38,11 +39,13 @@ class Place:
     """Whether labels are only looked for, to be proposed: names that nobody knows are no error."""
     notes: list[str] = field(default_factory=list)
     """Gets sentences on what was taken for granted."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Gets what lies among the photos and is none."""
 
     @cached_property
     def paths(self) -> list[str]:
         """Of the photos below the folder, relative to it; none of a table."""
-        return [*photos_below(self.data)] if self.data.is_dir() else []
+        return photos_below(self.data, self.left_out) if self.data.is_dir() else []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +81,18 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     """Some names in one line, as `source_name` writes them, and how many more there are."""
     shown = [source_name(name) for name in names]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
+
+
+def paths_below(root: Path, *, folders: bool = False) -> Iterator[str]:
+    """Paths of the files below a folder, or of its folders, relative to it; not in hidden folders or those of
+    tools. Links to folders are followed, but never in a circle; what cannot be listed holds nothing."""
+    seen: set[tuple[int, int]] = set()
+    for place, below, files in os.walk(root, followlinks=True):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            below.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        below[:] = sorted(name for name in below if not of_tool(name))
+        path = PurePosixPath(place).relative_to(root)
+        yield from (str(path / name) for name in (below if folders else sorted(files)))

@@ -10,7 +10,17 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from preprocess.sources.classes import LABEL
-from preprocess.sources.listing import BOX, is_inside, photo_row, source_name
+from preprocess.sources.listing import (
+    BOX,
+    LeftOut,
+    called_photo,
+    is_inside,
+    no_photo,
+    of_tool,
+    photo_row,
+    source_name,
+    tool_folder,
+)
 from preprocess.sources.reading import meanings, name_labels
 from preprocess.sources.source import Layout, Place, Source
 
@@ -40,9 +50,9 @@ def _read(place: Place) -> Source:
     """
     folders = _folders(place.data)
     assert folders is not None
-    pictures = _Pictures(place.data, folders[1])
+    pictures = _Pictures(place.data, folders[1], place.left_out)
     photos, names, places = [], [], []
-    files = sorted(folders[0].glob("*.xml"))
+    files = sorted(path for path in folders[0].glob("*.xml") if not of_tool(path.name))
     empty = 0
     for file in files:
         objects = _objects(file)
@@ -62,19 +72,28 @@ def _read(place: Place) -> Source:
     )
     for count, what in (
         (empty, "annotations without an object"),
-        (pictures.unused(), "pictures without annotation"),
+        (len(unused := pictures.unused()), "pictures without annotation"),
     ):
         if count:
             place.notes.append(f"left out: {count} {what}")
+    place.left_out.extend(LeftOut(path, "", "a picture without annotation") for path in unused)
     return Source(layout="voc", folder=place.data, photos=photos, cells=cells, where=places.__getitem__)
 
 
 class _Pictures:
     """The pictures of a folder, found by an annotation's own name or by the name that it gives."""
 
-    def __init__(self, data: Path, folder: Path) -> None:
+    def __init__(self, data: Path, folder: Path, left_out: list[LeftOut]) -> None:
         self._below = PurePosixPath(folder.relative_to(data))
-        self._by_stem = {path.stem: path.name for path in sorted(folder.iterdir()) if path.is_file()}
+        self._by_stem = {}
+        for path in sorted(folder.iterdir()):
+            inside = str(self._below / path.name)
+            if path.is_dir():
+                left_out += [tool_folder(data, inside)] if of_tool(path.name) else []
+            elif not called_photo(path.name) and (other := no_photo(data, inside)):
+                left_out.append(other)
+            elif path.is_file():
+                self._by_stem[path.stem] = path.name
         self._used: set[str] = set()
 
     def of(self, file: Path) -> str:
@@ -85,9 +104,9 @@ class _Pictures:
         self._used.add(name)
         return str(self._below / name)
 
-    def unused(self) -> int:
-        """How many were never asked for."""
-        return len({*self._by_stem.values()} - self._used)
+    def unused(self) -> list[str]:
+        """Paths of those that were never asked for."""
+        return [str(self._below / name) for name in sorted({*self._by_stem.values()} - self._used)]
 
 
 def _root(file: Path) -> ElementTree.Element:
