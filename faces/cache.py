@@ -3,7 +3,8 @@
 cache.json            format version, settings, counts, size and sha256 of every shard, sha256 of the two
                       tables; written last
 index.parquet         one row a sample, in the order of the shards
-rejects.csv           one row a photo that is in no shard, with the reason
+rejects.csv           one row a photo that is in no shard, with the reason; below, at position -1, what lies
+                      among the photos and is none
 shards/00000.tar      per sample `<key>.json` after `<key>.jpg`, `<key>.png`, `<key>.rgb` (raw uint8 HWC) or
                       `<key>.rgba` (the same of a person cut out)
 shards/00000.idx      the index DALI's own webdataset reader wants (wds2idx v1.2)
@@ -34,6 +35,8 @@ from faces.label_file import labels_stored
 from faces.labels import IntArray, LabelSet, Number
 
 FORMAT_VERSION = 1
+NO_PHOTO = -1
+"""Position, in rejects.csv, of what lies among the photos and is none."""
 Codec = Literal["jpeg", "png", "raw"]
 EXTENSIONS: dict[Codec, str] = {"jpeg": "jpg", "png": "png", "raw": "rgb"}
 
@@ -230,10 +233,11 @@ class Cache:
 
 
 def read_rejects(folder: Path, labels: LabelSet) -> pd.DataFrame:
-    """`Cache.rejects` of the cache in that folder."""
+    """`Cache.rejects` of the cache in that folder: the photos of rejects.csv."""
     text = {"image_id": str, "source": str, "person": str}
     numbers = {factor.name: [""] for factor in labels.factors if isinstance(factor, Number)}
-    return pd.read_csv(folder / "rejects.csv", dtype=text, keep_default_na=False, na_values=numbers)
+    table = pd.read_csv(folder / "rejects.csv", dtype=text, keep_default_na=False, na_values=numbers)
+    return table[table["position"] > NO_PHOTO].reset_index(drop=True)
 
 
 def labels_of(description: Mapping[str, Any], folder: Path) -> LabelSet:

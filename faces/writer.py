@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from faces.cache import FORMAT_VERSION, Cache, CacheError, extension_of, file_sha256
+from faces.cache import FORMAT_VERSION, NO_PHOTO, Cache, CacheError, extension_of, file_sha256
 from faces.label_file import differences, labels_stored, stored_labels
 from faces.labels import LabelSet
 from faces.tar import Sample, dali_index, pack
@@ -153,20 +153,24 @@ class CacheWriter:
         """Count a shard as still to be written."""
         self._part(shard).unlink()
 
-    def finish(self) -> Cache:
+    def finish(self, left_out: pd.DataFrame | None = None) -> Cache:
         """Join the parts into index and rejects, describe the cache, and open it.
+
+        Args:
+            left_out: what lies among the photos and is none: source, bytes, reason. They stand below the
+                rejects in rejects.csv, at position -1, and count nowhere.
 
         Raises:
             CacheError: a shard is still pending, or every photo was rejected.
         """
         if not self.finished:
-            self._describe()
+            self._describe(left_out)
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
         for leftover in (self.folder / "unfinished.json", *self.folder.rglob("*.tmp")):
             leftover.unlink(missing_ok=True)
         return Cache.open(self.folder)
 
-    def _describe(self) -> None:
+    def _describe(self, left_out: pd.DataFrame | None) -> None:
         if self.pending():
             raise CacheError(f"{self.folder}: shards {self.pending()[:5]} are still to be written")
         rows = pd.concat([pd.read_parquet(self._part(s)) for s in range(self.shard_count)], ignore_index=True)
@@ -181,6 +185,9 @@ class CacheWriter:
         counted = {*whole} & {*index.columns}
         index = index.astype(dict.fromkeys(counted, "int64"))
         rejects = rows[rejected].reindex(columns=reject_columns(self.labels)).sort_values("position")
+        if left_out is not None and len(left_out):
+            others = self._as_rejects(left_out)
+            rejects = pd.concat([rejects, others], ignore_index=True) if len(rejects) else others
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False)
         tables = {"index.parquet": buffer.getvalue(), "rejects.csv": rejects.to_csv(index=False).encode()}
@@ -195,6 +202,21 @@ class CacheWriter:
             "shards": [{"name": p.name, "bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in shards],
         }
         write_atomically(self.folder / "cache.json", _json(description))
+
+    def _as_rejects(self, left_out: pd.DataFrame) -> pd.DataFrame:
+        rows = pd.DataFrame(
+            {
+                "position": NO_PHOTO,
+                "image_id": left_out.source,
+                "source": left_out.source,
+                "source_bytes": left_out.bytes,
+                "source_sha256": "",
+                "person": "",
+                "reason": left_out.reason,
+                **{factor.name: factor.missing for factor in self.labels.factors},
+            }
+        )
+        return rows[reject_columns(self.labels)]
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

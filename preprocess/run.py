@@ -72,7 +72,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
             write_atomically(settings.cache / "corrections.csv", corrected.to_csv(index=False).encode())
             console.print(f"{len(corrected)} corrections of labels: {settings.cache / 'corrections.csv'}")
         work = _process(settings, listing, writer, plan)
-        cache = writer.finish()
+        cache = writer.finish(listing.left_out)
         write_sheet(cache)
         summarise(cache, console, work)
         return cache
