@@ -17,6 +17,7 @@ from faces.writer import DETECTED, FALLBACK, REJECTED, reject_columns, write_ato
 from preprocess.look.rates import detection_rates
 from preprocess.look.sheet import SHEET
 from preprocess.next_step import next_lines
+from preprocess.twins import twin_lines
 
 
 class Budget:
@@ -112,7 +113,7 @@ def summarise(cache: Cache, console: Console, work: Work) -> None:
     size = sum(path.stat().st_size for path in cache.folder.rglob("*") if path.is_file())
     console.print(f"{cache.folder}: {len(cache)} crops, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}")
     console.print(f"or at everything: make look CACHE={cache.folder}")
-    for line in next_lines(cache):
+    for line in [*twin_lines(cache.index, cache.label_set), *next_lines(cache)]:
         console.print(line, markup=False)
 
 

@@ -39,9 +39,9 @@ class Alike:
 
 
 def owners(crops: pd.DataFrame) -> IntArray:
-    """[n] whose photo each is, as a number; a photo of nobody known is its own."""
-    known = crops["person"] != ""
-    return np.where(known, pd.factorize(crops["person"])[0], len(crops) + np.arange(len(crops)))
+    """[n] whose photo each is, as a number; a photo of nobody known is its own, all faces on it together."""
+    photo = len(crops) + pd.factorize(crops["source"])[0]
+    return np.where(crops["person"] != "", pd.factorize(crops["person"])[0], photo)
 
 
 def alike(hashes: NDArray[np.uint64], owner: IntArray, file: IntArray, *, near: int = NEAR) -> Alike:
@@ -97,16 +97,16 @@ def same_files(crops: pd.DataFrame) -> list[list[int]]:
     """Rows of photos whose files are equal byte for byte though they stand under different people.
 
     Args:
-        crops: with `source_sha256` ("" where not known) and `person`.
+        crops: with `source_sha256` ("" where not known), `person` and `source`.
 
     Returns:
         Groups of rows, both ascending.
     """
     hashed = np.flatnonzero(crops["source_sha256"] != "")
-    frame = pd.DataFrame({"row": hashed, "owner": owners(crops)[hashed]})
-    groups = frame.groupby(crops["source_sha256"].to_numpy()[hashed])
-    found = [group["row"].tolist() for _, group in groups if group["owner"].nunique() > 1]
-    return sorted(found)
+    file = crops["source_sha256"].to_numpy()[hashed]
+    frame = pd.DataFrame({"row": hashed, "owner": owners(crops)[hashed], "file": file})
+    shared = frame[frame.groupby("file")["owner"].transform("nunique") > 1]
+    return sorted(rows.tolist() for _, rows in shared.groupby("file")["row"])
 
 
 def file_numbers(crops: pd.DataFrame) -> IntArray:

@@ -53,6 +53,9 @@ def test_one_file_under_two_people_is_found_and_under_one_is_not() -> None:
     crops = pd.DataFrame(
         {"person": ["a", "b", "a", "c", "c", "", ""], "source_sha256": ["x", "y", "y", "z", "z", "", ""]}
     )
+    crops["source"] = [*"0123456"]
     assert same_files(crops) == [[1, 2]]
     crops["person"] = ""
     assert same_files(crops) == [[1, 2], [3, 4]]
+    crops["source"] = [*"0123356"]  # two faces of one photo
+    assert same_files(crops) == [[1, 2]]
