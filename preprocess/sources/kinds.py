@@ -45,7 +45,6 @@ def _picture(name: str) -> Kind:
     return Kind(name, "picture", "convert it to JPEG")
 
 
-HEIC: Final = _picture("a HEIC (HEIF) photo")
 RAW: Final = _picture("a raw photo of a camera")
 FLOATS: Final = _picture("a TIFF of floating-point numbers")
 _TIFF: Final = _read("a TIFF")
@@ -60,7 +59,7 @@ _STARTS: Final[tuple[tuple[bytes, Kind], ...]] = (
     (rb".{4}ftypavi[fs]", _read("an AVIF")),
     (rb"\0\0\0\x0cjP  \r\n|\xff\x4f\xff\x51", _read("a JPEG 2000")),
     (rb"P[56][ \t\r\n]+[#0-9]", _read("a PPM")),
-    (rb".{4}ftyp(he[ivm][cfmsx]|mif1|msf1)", HEIC),
+    (rb".{4}ftyp(he[ivm][cfmsx]|mif1|msf1)", _picture("a HEIC (HEIF) photo")),
     (rb"\0\0\0\x0cJXL \r\n|\xff\x0a", _picture("a JPEG XL photo")),
     (rb".{4}ftypcrx |FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\0|FOVb|\0MRM", RAW),
     (rb"II\xbc\x01", _picture("a JPEG XR photo")),
@@ -98,7 +97,7 @@ _STARTS: Final[tuple[tuple[bytes, Kind], ...]] = (
 _KINDS: Final = [(re.compile(start, re.DOTALL), kind) for start, kind in _STARTS]
 _EMPTY: Final = Kind("an empty file")
 _TEXT: Final = Kind("a text file")
-_UNKNOWN: Final = Kind("an unknown file")
+UNKNOWN: Final = Kind("an unknown file")
 _NO_TEXT: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _DNG_VERSION, _SENSOR, _PICTURE_KIND, _INNER, _SAMPLES = 50706, 33421, 254, 330, 339
 _SHORT, _FLOATING = 3, 3
@@ -112,7 +111,7 @@ def kind_of(head: bytes) -> Kind:
         if start.match(head):
             return kind
     is_text = not _NO_TEXT.search(head) or head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return _TEXT if is_text else _UNKNOWN
+    return _TEXT if is_text else UNKNOWN
 
 
 def unread_tiff(data: bytes) -> Kind | None:

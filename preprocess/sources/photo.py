@@ -13,6 +13,8 @@ import io
 import os
 import stat
 import warnings
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,6 +25,7 @@ import pyarrow
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from preprocess.sources.kinds import HEAD, UNKNOWN, kind_of, unread_tiff
 from preprocess.sources.listing import inspect_file
 
 PIECE = 2_000_000
@@ -32,10 +35,11 @@ Pixels = NDArray[np.uint8]
 BYTES_LIMIT = 200_000_000
 HEADER_FIRST = 4_000_000
 """Bytes of a file above which its header is checked before the rest is read into memory."""
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")
 """What is opened, whatever the file is called; left to itself Pillow would hand an EPS to Ghostscript."""
-HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"))
-"""Brands of HEIF files with HEVC pictures, by ISO/IEC 23008-12; AVIF is the same container."""
+PNG = b"\x89PNG\r\n\x1a\n"
+LATE = (PNG, b"II*\0", b"MM\0*")
+"""Beginnings of the files of which more than the header tells whether they are read: PNG and TIFF."""
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -74,16 +78,17 @@ class Photo:
 def read_photo(path: Path, *, max_megapixels: int = 89) -> Photo:
     """Read and decode a photo, as the first frame of an animation.
 
-    Its EXIF orientation is applied, transparency is laid on white, 16 bits become their upper 8. Colour
-    profiles are ignored, as loaders for training do; no metadata is carried on.
+    Its EXIF orientation is applied; transparency is laid on white, but ignored where it is everywhere; 16
+    bits become their upper 8. Colour profiles are ignored, as loaders for training do, so neither they nor
+    texts that are too long or damaged are in a PNG's way; no metadata is carried on.
 
     Args:
         path: opened only if it is a regular file.
         max_megapixels: most pixels, in millions, by the header. Decoding takes up to 20 bytes a pixel.
 
     Raises:
-        BadPhoto: not a regular file, unreadable, empty, no image, HEIC, truncated or damaged, more than
-            `max_megapixels` or than `BYTES_LIMIT` bytes.
+        BadPhoto: not a regular file, unreadable, empty, no image, of a kind that is not read, truncated or
+            damaged, more than `max_megapixels` or than `BYTES_LIMIT` bytes.
     """
     with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -91,8 +96,7 @@ def read_photo(path: Path, *, max_megapixels: int = 89) -> Photo:
             raise BadPhoto(f"too large: {size} bytes, the limit is {BYTES_LIMIT}")
         try:
             if size > HEADER_FIRST:
-                _recognise(file, max_megapixels)
-                file.seek(0)
+                _judge_header(file, max_megapixels)
             data = file.read()
         except BadPhoto as bad:
             file.seek(0)
@@ -105,6 +109,9 @@ def read_photo(path: Path, *, max_megapixels: int = 89) -> Photo:
     try:
         return Photo(_decode(data, max_megapixels), sha256)
     except BadPhoto as bad:
+        if data.startswith(PNG) and (bare := _without_texts(data)) != data:
+            with suppress(BadPhoto):
+                return Photo(_decode(bare, max_megapixels), sha256)
         raise BadPhoto(bad.reason, sha256) from bad
 
 
@@ -127,19 +134,26 @@ def _open(path: Path) -> io.BufferedReader:
     return file
 
 
+def _judge_header(file: io.BufferedReader, max_megapixels: int) -> None:
+    """Refuse a file by its header, but a PNG or TIFF only for its size: the rest of it tells more."""
+    late = file.peek().startswith(LATE)
+    try:
+        _recognise(file, max_megapixels)
+    except BadPhoto as bad:
+        if not late or bad.reason.startswith("too large"):
+            raise
+    file.seek(0)
+
+
 def _recognise(file: IO[bytes], max_megapixels: int) -> ImageFile.ImageFile:
     """The image of a file, of which no more than the header is decoded."""
-    head = file.read(64)
-    if _is_heic(head):
-        raise BadPhoto("a HEIC (HEIF) photo, which is not read; convert it to JPEG")
     try:
         image = Image.open(file, formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise BadPhoto("not an image of a known format") from error
     except MemoryError:
         raise
     except Exception as error:  # see `_decode`
-        raise BadPhoto(f"damaged: {error}") from error
+        file.seek(0)
+        raise BadPhoto(_why_not(file.read(HEAD), error)) from error
     pixels = image.width * image.height
     if pixels > max_megapixels * 1_000_000:
         raise BadPhoto(
@@ -149,16 +163,23 @@ def _recognise(file: IO[bytes], max_megapixels: int) -> ImageFile.ImageFile:
     return image
 
 
-def _is_heic(head: bytes) -> bool:
-    """Whether the first box has the brands of HEIC: `ftyp`, major brand, version, compatible brands."""
-    box = head[: int.from_bytes(head[:4])]
-    brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
-    return head[4:8] == b"ftyp" and bool(brands & HEIF_BRANDS)
+def _why_not(head: bytes, error: Exception) -> str:
+    """Why a file of these first bytes does not open as a photo."""
+    kind = kind_of(head)
+    if kind is UNKNOWN:
+        return "not an image of a known format"
+    if kind.what != "read":
+        return kind.reason
+    if isinstance(error, UnidentifiedImageError):
+        return f"damaged: begins as {kind.name} and is not readable as one"
+    return f"damaged: {error}"
 
 
 def _decode(data: bytes, max_megapixels: int) -> Pixels:
     # Another library may have set grey areas instead of errors.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    if kind := unread_tiff(data):
+        raise BadPhoto(kind.reason)
     with _recognise(io.BytesIO(data), max_megapixels) as image:
         try:
             image.load()
@@ -169,6 +190,21 @@ def _decode(data: bytes, max_megapixels: int) -> Pixels:
             # Pillow's decoders share no narrower class: of 98,000 damaged files, 906 AVIF raised RuntimeError
             # and a TIFF TypeError, and no file may end the run.
             raise BadPhoto(f"damaged: {error}") from error
+
+
+def _without_texts(png: bytes) -> bytes:
+    """A PNG without what its pixels do not need: texts, colour profiles and the like, sound or damaged.
+
+    What is transparent stays, and which side is up, unless that is damaged.
+    """
+    parts, at = [PNG], len(PNG)
+    while at < len(png):
+        part = png[at : at + 12 + int.from_bytes(png[at : at + 4])]
+        name, at = part[4:8], at + len(part)
+        sound = zlib.crc32(part[4:-4]) == int.from_bytes(part[-4:])
+        if name[:1].isupper() or name == b"tRNS" or (name == b"eXIf" and sound):
+            parts.append(part)
+    return b"".join(parts)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -190,6 +226,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() == (0, 0):
+            return image.convert("RGB")  # an alpha channel that nobody filled
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("RGB")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,74 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     assert (photo[:5] == 0).all() and (photo[5:] == 255).all()
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_an_alpha_channel_that_nobody_filled_is_ignored(tmp_path: Path, mode: str) -> None:
+    """Of image-rs/image#539 and the like: alpha 0 everywhere is no white picture."""
+    grey = np.repeat(picture(30, 20)[..., :1], 3, axis=2)
+    if mode == "P":
+        image = Image.fromarray(grey).quantize(256)
+        image.info["transparency"] = bytes(256)
+    else:
+        image = Image.fromarray(np.dstack([grey, np.zeros((30, 20), np.uint8)])).convert(mode)
+    image.save(tmp_path / "a.png")
+    np.testing.assert_allclose(read_photo(tmp_path / "a.png").pixels.astype(int), grey, atol=4)
+
+
+def chunk(name: bytes, content: bytes, *, sound: bool = True) -> bytes:
+    check = zlib.crc32(name + content) ^ (not sound)
+    return len(content).to_bytes(4) + name + content + check.to_bytes(4)
+
+
+def png_with(*chunks: bytes, pixels: np.ndarray) -> bytes:
+    """A PNG with parts between its header and its pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()[:33] + b"".join(chunks) + buffer.getvalue()[33:]
+
+
+MANY = zlib.compress(bytes(2_000_000))
+TEXTS = {
+    "a profile above 1 MiB": chunk(b"iCCP", b"x\0\0" + MANY),
+    "a text above 1 MiB": chunk(b"zTXt", b"x\0\0" + MANY),
+    "a text in Unicode above 1 MiB": chunk(b"iTXt", b"x\0\1\0\0\0" + MANY),
+    "a damaged text": chunk(b"tEXt", b"a\0b", sound=False),
+    "a damaged orientation": chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\0", sound=False),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_its_pixels_do_not_need_is_not_in_the_way_of_a_png(
+    tmp_path: Path, name: str, turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow#8363 and #2445; which side is up is kept."""
+    monkeypatch.setattr("preprocess.sources.photo.HEADER_FIRST", 0 if turned else 4_000_000)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    others = [chunk(b"eXIf", exif.tobytes()[6:])] if turned else []
+    (tmp_path / "a.png").write_bytes(png_with(TEXTS[name], *others, pixels=picture(30, 20)))
+    upright = np.rot90(picture(30, 20), -1) if turned else picture(30, 20)
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, upright)
+
+
+def test_damage_of_what_its_pixels_need_is_damage_of_a_png(tmp_path: Path) -> None:
+    whole = png_with(pixels=picture(30, 20))
+    flipped = bytearray(whole)
+    flipped[-30] ^= 1
+    hidden = chunk(b"tRNS", bytes(6), sound=False)
+    for data in (bytes(flipped), whole[:16] + b"\1" + whole[17:], png_with(hidden, pixels=picture(30, 20))):
+        (tmp_path / "a.png").write_bytes(data)
+        with pytest.raises(BadPhoto, match="damaged"):
+            read_photo(tmp_path / "a.png")
+
+
+def test_the_first_picture_of_several_in_a_jpeg_is_read(tmp_path: Path) -> None:
+    others = [Image.fromarray(255 - picture(30, 20))]
+    path = tmp_path / "a.mpo"
+    Image.fromarray(picture(30, 20)).save(path, "MPO", save_all=True, append_images=others, quality=98)
+    assert np.abs(read_photo(path).pixels.astype(int) - picture(30, 20)).mean() < 4
+
+
 def test_of_an_animation_the_first_frame_is_read(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((9, 9, 3), level, np.uint8)) for level in (40, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
@@ -93,10 +162,11 @@ def bomb() -> bytes:
 
 BAD = {
     "empty.jpg": (b"", "empty file"),
-    "text.jpg": (b"hello, I am no photo", "not an image"),
+    "text.jpg": (b"hello, I am no photo", "no photo but a text file"),
+    "strange.jpg": (b"\1\2\3\4", "not an image of a known format"),
     "noise.png": (b"\x89PNG\r\n\x1a\n" + bytes(100), "not an image|damaged"),
     "half.jpg": (jpeg(picture(200, 200))[:1500], "damaged: .*truncated"),
-    "drawing.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not an image"),
+    "drawing.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "PostScript.*convert it to JPEG"),
 }
 
 
@@ -204,7 +274,7 @@ def test_no_damage_raises_anything_but_a_reason(tmp_path: Path) -> None:
     """Each decoder has errors of its own; AVIF's are RuntimeErrors."""
     rng = np.random.default_rng(0)
     reasons = 0
-    for suffix in ("jpg", "png", "webp", "bmp", "tif", "gif", "avif"):
+    for suffix in ("jpg", "png", "webp", "bmp", "tif", "gif", "avif", "jp2", "ppm"):
         whole = save(tmp_path / f"a.{suffix}", picture(40, 30)).read_bytes()
         for cut in [False, True] * 30:
             data = np.frombuffer(whole, np.uint8).copy()
