@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.command import nearest
-from faces.factors import Factor, number_range, plain_word
+from faces.factors import Factor, plain_word
 from faces.label_file import FILE_NAME, read_labels
 from faces.labels import CONTEST, Categories, LabelSet, Number
 from preprocess.sources.source import Place, Source, listed
@@ -120,6 +120,12 @@ def _meanings(factor: Factor, column: str, texts: list[str], counts: NDArray[Any
     if any(re.fullmatch(r"\s*\d(\.0)?\s*", text) and text not in factor.classes for text in texts) and known:
         meaning = [f"{word} is {factor.classes[code]}" for word, code in known.items() if word.isdecimal()]
         notes.append(f"numbers in column {column}: {', '.join(meaning)}")
+    nones = [i for i, text in enumerate(texts) if plain_word(text) == "none"]
+    if nones and "none" in known:
+        notes.append(
+            f"{counts[nones].sum()} photos have {column} {texts[nones[0]]!r}, which is taken for "
+            f"{factor.classes[known['none']]}; leave the cell empty where it is not known"
+        )
     if isinstance(factor, Number):
         across = [i for i, text in enumerate(texts) if _is_across(factor, text)]
         if across:
@@ -131,7 +137,7 @@ def _meanings(factor: Factor, column: str, texts: list[str], counts: NDArray[Any
 
 
 def _is_across(factor: Number, text: str) -> bool:
-    low, high = number_range(text) or (0, 0)
+    low, high = factor.span(text) or (0, 0)
     return any(low < edge < high for edge in factor.edges)
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
+from faces.factors import plain_word
 from preprocess.settings import Columns
-from preprocess.sources.listing import is_inside, photo_row
+from preprocess.sources.cells import read_cells
+from preprocess.sources.listing import called_photo, is_inside, source_name, source_path
+from preprocess.sources.names import list_photos
 from preprocess.sources.reading import match_column
-from preprocess.sources.source import Place, Source, split_of
+from preprocess.sources.source import Place, Source, paths_below, split_of
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES: Final = (".csv", ".tsv", ".txt", ".parquet")
+_SHEETS: Final = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
+_PACKED: Final = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_FILE_COLUMNS: Final = frozenset(
+    f"{what}{end}"
+    for what in ("file", "image", "img", "photo", "picture")
+    for end in ("", "_path", "_name", "_file", "_id", "path", "name", "id")
+)
+"""What people call the column of paths, as `plain_word` has it."""
 
 
 def is_table(path: Path) -> bool:
@@ -22,54 +32,57 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_table(path: Path, needed: Sequence[str], separator: str = ",") -> pd.DataFrame:
+def no_source(data: Path) -> ValueError:
+    """The complaint about what is neither a folder nor a table, with its cure."""
+    suffix = data.suffix.lower()
+    if data.is_file() and suffix in _PACKED:
+        return ValueError(
+            f"data={data}: a packed archive, which is not read; unpack it and give the folder that comes out"
+        )
+    if data.is_file() and suffix in _SHEETS:
+        return ValueError(
+            f"data={data}: a workbook, which is not read; save it as CSV in UTF-8 and give that"
+        )
+    return ValueError(f"data={data}: no such folder, and no table named {', '.join(SUFFIXES)}")
+
+
+def read_table(path: Path, needed: Sequence[str], notes: list[str] | None = None) -> pd.DataFrame:
     """A table as text, "" in empty cells.
 
     Args:
-        path: .csv in UTF-8, or .parquet.
-        needed: columns that must be there.
-        separator: between the cells of a CSV.
+        path: .parquet, or text as `read_cells` reads it.
+        needed: columns that must be there, whatever their case, spaces and hyphens.
+        notes: gets sentences on what was found out about its text.
 
     Returns:
-        Indexed by row number, as errors name it: the header of a CSV is row 1, the first row of a Parquet
-        table too, which has no header.
+        With the `needed` columns called so. Indexed by row number, as errors name it: the header of a text is
+        row 1; the first row of a Parquet table is, which has no header.
 
     Raises:
-        ValueError: no such file, not readable, or a column missing.
+        ValueError: no such file, not readable, or a column missing or called so twice.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
-    is_csv = path.suffix.lower() != ".parquet"
+    if path.suffix.lower() in (*_SHEETS, *_PACKED):
+        raise no_source(path)
+    is_parquet = path.suffix.lower() == ".parquet"
     try:
-        table = _read_csv(path, separator) if is_csv else _read_parquet(path)
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:
-        what = "UTF-8 CSV" if is_csv else "Parquet"
-        raise ValueError(f"{path}: not readable as a {what} table: {error}") from error
-    missing = [name for name in needed if name not in table.columns]
+        table = _read_parquet(path) if is_parquet else read_cells(path, [] if notes is None else notes)
+    except OSError as error:
+        raise ValueError(f"{path}: not readable: {error.strerror or error}") from error
+    called = {match_column(name, table.columns, path): name for name in needed}
+    missing = {*needed} - {name for column, name in called.items() if column is not None}
     if missing:
-        raise ValueError(f"{path}: no column {', '.join(missing)}; there are {', '.join(table.columns)}")
-    return table
-
-
-def _read_csv(path: Path, separator: str) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        # Rows with a cell too many would lose it, or without `index_col` shift every label by one column.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        table = pd.read_csv(
-            path,
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            skip_blank_lines=False,
-            index_col=False,
-        )
-    table.index += 2
-    return table[(table != "").any(axis=1)]
+        wanted = ", ".join(name for name in needed if name in missing)
+        raise ValueError(f"{path}: no column {wanted}; there are {', '.join(table.columns)}")
+    return table.rename(columns=called)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    table = pd.read_parquet(path).reset_index(drop=True)
+    try:
+        table = pd.read_parquet(path).reset_index(drop=True)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path}: not readable as a Parquet table: {error}") from error
     table.index += 1
     table.columns = table.columns.astype(str)
     return table.astype(object).astype(str).where(table.notna(), "")
@@ -116,19 +129,17 @@ def table_source(place: Place) -> Source:
             the table's folder.
     """
     path, columns = place.data, place.columns
-    table = read_table(path, ())
-    names = {
-        field: _column(field, getattr(columns, field), table, path) for field in ("path", "person", "split")
-    }
-    file = names["path"]
-    assert file is not None
+    table = read_table(path, (), place.notes)
+    names = {field: _column(field, getattr(columns, field), table, place) for field in ("person", "split")}
+    file = _column("path", columns.path, table, place) or _file_column(table, place)
     table[file] = [_below(str(cell), path, row) for row, cell in table[file].items()]
     check_paths(table, file, path, "the table's folder")
-    rows = [photo_row(path.parent, str(PurePosixPath(cell)), image_id=cell) for cell in map(str, table[file])]
+    rows = list_photos(table[file], path, path.parent, place.notes)
+    _note_unlisted({source_path(row["source"]) for row in rows}, place)
     if person := names["person"]:
         for row, cell in zip(rows, table[person], strict=True):
             row["person"] = str(cell).strip()
-    taken = {file, person}
+    taken: set[str | None] = {file, person}
     splits = _splits(table, names["split"])
     if splits is not None:
         taken.add(names["split"])
@@ -145,15 +156,51 @@ def table_source(place: Place) -> Source:
     )
 
 
-def _column(field: str, name: str, table: pd.DataFrame, path: Path) -> str | None:
+def _column(field: str, name: str, table: pd.DataFrame, place: Place) -> str | None:
     """The column for a path, person or part; one that is not there is an error where somebody expects it."""
-    found = match_column(name, table.columns, str(path))
-    if found is None and (field == "path" or name != getattr(Columns, field)):
-        raise ValueError(
-            f"{path}: no column {name}; there are {', '.join(table.columns)}: "
-            f"say which it is with --columns.{field} NAME"
-        )
+    found = match_column(name, table.columns, place.data)
+    if found is None and name != getattr(Columns, field):
+        raise _no_column(field, name, table, place)
     return found
+
+
+def _no_column(field: str, name: str, table: pd.DataFrame, place: Place) -> ValueError:
+    return ValueError(
+        f"{place.data}: no column {name}; there are {', '.join(table.columns)}: "
+        f"say which it is with --columns.{field} NAME"
+    )
+
+
+def _file_column(table: pd.DataFrame, place: Place) -> str:
+    """The column of paths by another name, if it is the only one that is called so."""
+    found = [str(column) for column in table.columns if plain_word(str(column)) in _FILE_COLUMNS]
+    if len(found) != 1:
+        raise _no_column("path", Columns.path, table, place)
+    place.notes.append(f"no column path: the photos' files are taken from column {found[0]} (--columns.path)")
+    return found[0]
+
+
+def _note_unlisted(files: set[str], place: Place) -> None:
+    """Say how many photos lie in the folders of the listed ones, or beside those, and are not listed.
+
+    Args:
+        files: the listed, relative to the table's folder.
+        place: of the table. Beside it are all sorts of things, so its own folder is not looked through: only
+            the folders in it that hold listed photos, and its own files where some of these are listed.
+    """
+    root = place.data.parent
+    tops = {PurePosixPath(file).parts[0] for file in files if "/" in file}
+    there = [f"{top}/{path}" for top in sorted(tops) for path in paths_below(root / top)]
+    if any("/" not in file for file in files):
+        there = [*sorted(path.name for path in root.iterdir() if path.is_file()), *there]
+    photos = [path for path in there if path in files or called_photo(PurePosixPath(path).name)]
+    left = [path for path in photos if path not in files]
+    if left:
+        where = root / next(iter(tops)) if len(tops) == 1 and "/" in left[0] else root
+        place.notes.append(
+            f"{len(left)} of {len(photos)} photos below {where} are not in the table, the first "
+            f"{source_name(left[0])}; they are left out"
+        )
 
 
 def _splits(table: pd.DataFrame, column: str | None) -> list[str] | None:

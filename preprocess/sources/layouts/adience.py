@@ -38,7 +38,7 @@ def _read(place: Place) -> Source:
         )
     photos, cells, places = [], [], []
     for path in _tables(place.data):
-        table = read_table(path, _NEEDED, separator="\t")
+        table = read_table(path, _NEEDED, place.notes)
         for row, cell in zip(table.index, table.to_dict("records"), strict=True):
             file = f"{folder}/{cell['user_id']}/{start}.{cell['face_id']}.{cell['original_image']}"
             check_inside(file, f"{path}, row {row}: file", "the folder")

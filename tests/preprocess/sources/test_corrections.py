@@ -98,7 +98,7 @@ def test_photos_whose_name_is_not_utf8_are_named_as_in_the_index(tmp_path: Path)
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("images/p1/normal.png,,mask,wear,seen\n", "row 2: no path .*did you mean 'images/p1/normal.jpg'"),
+        ("images/p1/normale.jpg,,mask,wear,seen\n", "row 2: no path .*did you mean 'images/p1/normal.jpg'"),
         (",p1x,gender,male,seen\n", "row 2: no person 'p1x' .*did you mean 'p1'"),
         (",nobody-like-that,gender,male,seen\n", "known are p1, p2"),
         (",p1,gendre,male,seen\n", "row 2: column 'gendre': did you mean 'gender'"),

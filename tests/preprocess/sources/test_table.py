@@ -129,7 +129,8 @@ def test_names_with_backslashes_and_spaces_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("csv", "message"),
     [
-        ("file,mask\na.jpg,wear\n", "there are file, mask: say which it is with --columns.path"),
+        ("what,mask\na.jpg,wear\n", "there are what, mask: say which it is with --columns.path"),
+        ("file,image\na.jpg,b.jpg\n", "there are file, image: say which it is with --columns.path"),
         ("path,mask\n", "photos.csv: no rows"),
         ("path,mask\na.jpg,wear\nb.jpg,wear\n./a.jpg,normal\n", "'./a.jpg' occurs twice, in rows 2 and 4"),
         ("path,mask\na.jpg,wear\n\nb.jpg,helmet\n", "row 4, column mask: mask 'helmet' is none of wear, 0,"),
@@ -141,8 +142,14 @@ def test_names_with_backslashes_and_spaces_are_found(tmp_path: Path) -> None:
         ("path,age\na.jpg,inf\n", "age 'inf' is no number"),
         ("path\n../a.jpg\n", "row 2: path '../a.jpg' names nothing inside the table's folder"),
         ("path,mask\n,wear\n", "row 2: path '' names nothing"),
-        ("path\na.jpg\nb,c,d\n", "not readable as a UTF-8 CSV table"),
-        ("path,mask\na.jpg,wear,\nb.jpg,normal,\n", "not readable as a UTF-8 CSV table: Length of header"),
+        ("path\na.jpg\nb,c,d\n", "photos.csv, row 3: 3 cells where the header has 1; correct the row .a name or value with a comma in"),
+        ("path,mask\na.jpg,wear,\nb.jpg,normal,\n", "photos.csv, row 2: 3 cells where the header has 2"),
+        ("path,mask,age\na.jpg,wear,30\n\nb.jpg,normal\n", "photos.csv, row 4: 2 cells where"),
+        ("path;mask\na.jpg;wear\nb.jpg,wear\n", "photos.csv, row 3: 1 cells where the header has 2"),
+        ('path,mask\na.jpg,"wear\nb.jpg,normal\n', "photos.csv, row 2: not readable as a CSV table: unexpected"),
+        ("path,mask,mask\na.jpg,wear,normal\n", "two columns are called 'mask'; rename or remove one"),
+        ("path;mask,age\na.jpg;wear,30\n", "its header has comma and semicolon: which one separates"),
+        ("", "photos.csv: not readable as a table: it is empty"),
         ("path\ngone.jpg\n", "none of 1 photos can be read; the first, gone.jpg: missing"),
     ],
 )
