@@ -132,7 +132,8 @@ def what_failed(error: OSError) -> str:
     there = [(part, found) for part in (*reversed(path.parents), path) if (found := _status(part))]
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         files = [part for part, found in there if not stat.S_ISDIR(found.st_mode)]
-        cure = f"{[*files, path][0]} is a file where a folder is needed: move it elsewhere, or give another"
+        file = "it" if files == [path] else str([*files, path][0])
+        cure = f"{file} is a file where a folder is needed: move it elsewhere, or give another path"
     elif error.errno in (errno.EACCES, errno.EPERM) and there:
         part, found = there[-1]
         cure = f"{part} belongs to {_user(found.st_uid)} ({stat.filemode(found.st_mode)}): "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,29 @@ _TRAINED = ("last.pt", "last.previous.pt", "best.safetensors")
 """What a folder holds once something was trained; until then it may become another run's."""
 
 
-def hold_folder(plan: FoldPlan) -> AbstractContextManager[None]:
-    """Keep other trainings out of the run's folder while a `with` statement lasts; of several processes that
-    train together the first does so for all.
+@contextmanager
+def hold_folder(plan: FoldPlan) -> Iterator[None]:
+    """Keep other trainings out of the run's folder; of several processes that train together the first does
+    so for all.
 
     Raises:
         ValueError: another process trains there.
         OSError: the folder cannot be made.
     """
-    if not plan.processes.first:
-        return nullcontext()
-    return exclusive(
+    held = exclusive(
         plan.folder,
         doing="training this fold",
         cure="train another FOLD, rename the recipe or give another RUNS folder",
     )
+    with ExitStack() as stack:
+        refusal: Exception | None = None
+        if plan.processes.first:
+            try:
+                stack.enter_context(held)
+            except (ValueError, OSError) as error:
+                refusal = error
+        plan.processes.raise_first(refusal)
+        yield
 
 
 def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:

@@ -30,6 +30,14 @@ class Processes:
         if self.world > 1:
             dist.barrier()
 
+    def raise_first(self, error: Exception | None) -> None:
+        """Raise on every process the error of the first one, if any, so that none waits for one that left."""
+        found = [error]
+        if self.world > 1:
+            dist.broadcast_object_list(found)
+        if found[0] is not None:
+            raise found[0]
+
     def mean(self, value: Tensor) -> Tensor:
         """The mean over all processes, on every one; the host does not wait."""
         if self.world == 1:
