@@ -46,10 +46,12 @@ def cut(pixels: NDArray[np.uint8], square: Square, size: int, border: Border = "
 
 def _cut_whole(pixels: Any, square: Square, size: int, border: Border) -> NDArray[np.uint8]:
     left, top, right, bottom = (int(edge) for edge in square.box)
-    inside = np.ascontiguousarray(_region(pixels, left, top, right, bottom, border))
-    if square.side != size:
-        inside = np.array(Image.fromarray(inside).resize((size, size), Image.Resampling.BILINEAR))
-    return np.ascontiguousarray(np.rot90(inside, int(square.angle) // 90))
+    inside = _region(pixels, left, top, right, bottom, border)
+    # Turned first: Pillow rounds between rows and columns, so that it is not the same afterwards.
+    upright = np.ascontiguousarray(np.rot90(inside, int(square.angle) // 90))
+    if square.side == size:
+        return upright
+    return np.array(Image.fromarray(upright).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _cut_turned(pixels: Any, square: Square, size: int, border: Border) -> NDArray[np.uint8]:

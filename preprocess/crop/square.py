@@ -12,8 +12,6 @@ from preprocess.detect.face import Turn
 
 RISE = 0.05
 """How far a crop's centre lies above the face box's, in sides of the box: the box leaves out the hair."""
-UP: dict[Turn, tuple[int, int]] = {0: (0, -1), 90: (1, 0), 180: (0, 1), 270: (-1, 0)}
-"""Where the forehead of a face is that lies turned so in its photo: x to the right, y down."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 """Side of the crop without a detected face, as a part of the photo's shorter side, and height of its centre
 as a part of the photo's, from the top."""
@@ -62,9 +60,9 @@ def face_square(
     box's, `RISE` nearer the forehead. Whole pixels, so that an unscaled crop is a copy. The box
     (100, 80, 180, 180) with margin 0.25 gives side 150 around (140, 125): left 65, top 50.
 
-    Clamped to a photo it is no larger than the photo's shorter side, and shifted into it; what of the margin
-    is lost is lost on all sides alike where there is room, and the face stays whole where it fits. In a photo
-    of 120 x 120 that box has side 120, left 0 and top 0; in one of 500 x 160 (height x width), left 10.
+    Clamped to a photo it is no larger than the photo's shorter side, and shifted into it; where it shrinks,
+    the face stays whole as long as it fits. In a photo of 500 x 160 (height x width) that square is shifted
+    to left 10; in one of 190 x 500 to top 40.
 
     Args:
         box: of the face, left, top, right, bottom in pixels of the photo.
@@ -72,21 +70,33 @@ def face_square(
         turned: how the face lies in the photo, in degrees clockwise.
         photo: height and width, in pixels, of the photo that the square is clamped to; None for no clamping.
     """
-    left, top, right, bottom = box
+    left, top, right, bottom = _turned_back(box, turned)
     longer = max(right - left, bottom - top)
-    side = max(1, round(longer * (1 + 2 * margin)))
+    side = max(1, _whole(longer * (1 + 2 * margin)))
     rise = RISE * longer
-    if photo:
-        side = min(side, *photo)
+    if photo and side > min(photo):
+        side = min(photo)
         rise = min(rise, max(side - longer, 0) / 2)
-    centre_x, centre_y = (
-        (low + high) / 2 + up * rise
-        for low, high, up in zip((left, top), (right, bottom), UP[turned], strict=True)
-    )
-    x, y = round(centre_x - side / 2), round(centre_y - side / 2)
+    x, y = _whole((left + right - side) / 2), _whole((top + bottom - side) / 2 - rise)
     if photo:
-        x, y = min(max(x, 0), photo[1] - side), min(max(y, 0), photo[0] - side)
-    return Square(x, y, side, turned)
+        first_x, first_y, last_x, last_y = _turned_back((0, 0, photo[1], photo[0]), turned)
+        x, y = min(max(x, first_x), last_x - side), min(max(y, first_y), last_y - side)
+    left, top, _, _ = _turned_back((x, y, x + side, y + side), -turned)
+    return Square(left, top, side, turned)
+
+
+def _turned_back(box: tuple[float, float, float, float], turned: int) -> tuple[float, float, float, float]:
+    """A box after so many degrees counter-clockwise, by quarters, about the corner (0, 0)."""
+    for _ in range(turned // 90 % 4):
+        left, top, right, bottom = box
+        box = (top, -right, bottom, -left)
+    return box
+
+
+def _whole(value: float) -> int:
+    """The nearest whole number, of two the larger: unlike `round`, the same wherever the photo begins, so
+    that a photo and its turned copy give the same crop."""
+    return math.floor(round(value, 3) + 0.5)
 
 
 def aligned_square(
@@ -148,9 +158,10 @@ def true_share(square: Square, height: int, width: int) -> float:
 
 def distances_outside(square: Square, size: int, height: int, width: int) -> NDArray[np.float64]:
     """How far each pixel of a crop lies beyond the photo, in sides of the crop: [size, size]."""
+    quarters, rest = divmod(square.angle, 90)
     along = (np.arange(size) + 0.5) / size - 0.5
-    turn = square.side * complex(math.cos(math.radians(square.angle)), math.sin(math.radians(square.angle)))
+    turn = square.side * complex(math.cos(math.radians(rest)), math.sin(math.radians(rest)))
     place = complex(*square.centre) + turn * (along + 1j * along[:, None])
     x = np.maximum(np.maximum(-place.real, place.real - width), 0)
     y = np.maximum(np.maximum(-place.imag, place.imag - height), 0)
-    return np.asarray(np.hypot(x, y) / square.side)
+    return np.asarray(np.rot90(np.hypot(x, y), int(quarters)) / square.side)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from preprocess.crop.cut import cut
 from preprocess.crop.render import Renderer, cut_out, encode, paint_background, sharpen
-from preprocess.crop.square import Square, cut, face_square
-from preprocess.detect.face import Face
+from preprocess.crop.square import Square, face_square
+from preprocess.detect.face import AS_IS, Face
 from preprocess.settings import PreprocessSettings
 from tests.helpers.faces import landmarks
 from tests.helpers.matting import brightness_model
@@ -49,7 +50,7 @@ def test_without_options_a_crop_is_the_plain_cut(tmp_path: Path) -> None:
     rendered = renderer(tmp_path)(photo, FACE)
     square = face_square(FACE.box, 0.25)
     np.testing.assert_array_equal(pixels(rendered.data), cut(photo, square, SIZE))
-    assert rendered.crop_box == square.box and rendered.crop_angle == 0
+    assert rendered.crop_box == square.box and rendered.crop_angle == 0 and rendered.true_pixels == 1
     assert all(isinstance(edge, float) for edge in rendered.crop_box)
 
 
@@ -72,11 +73,36 @@ def test_without_a_face_the_middle_is_cut_whatever_the_settings(tmp_path: Path) 
 @pytest.mark.parametrize("border", ["repeat", "reflect", "blur"])
 def test_the_border_is_the_one_asked_for(tmp_path: Path, border: str) -> None:
     photo = picture(160, 150)
-    data = renderer(tmp_path, border=border, margin=1.0)(photo, FACE).data
-    np.testing.assert_array_equal(
-        pixels(data),
-        cut(photo, face_square(FACE.box, 1.0), SIZE, border),  # type: ignore[arg-type]
-    )
+    rendered = renderer(tmp_path, border=border, margin=1.0, clamp=False)(photo, FACE)
+    square = face_square(FACE.box, 1.0)
+    np.testing.assert_array_equal(pixels(rendered.data), cut(photo, square, SIZE, border))  # type: ignore[arg-type]
+    # 300 a side from (-50, -55) in a photo of 150 x 160.
+    assert rendered.crop_box == (-50, -55, 250, 245)
+    assert rendered.true_pixels == round(150 * 160 / 300**2, 4)
+
+
+def test_a_crop_is_clamped_to_the_photo(tmp_path: Path) -> None:
+    photo = picture(160, 150)
+    rendered = renderer(tmp_path, margin=1.0)(photo, FACE)
+    assert rendered.crop_box == (0, 10, 150, 160) and rendered.true_pixels == 1
+    np.testing.assert_array_equal(pixels(rendered.data), cut(photo, Square(0, 10, 150), SIZE))
+
+
+def test_a_photo_taken_as_it_is_is_its_middle_square(tmp_path: Path) -> None:
+    photo = picture(160, 101)
+    whole = Face((0.0, 0.0, 101.0, 160.0), (), 1.0, detector=AS_IS)
+    rendered = renderer(tmp_path, faces="as_is", margin=1.0)(photo, whole)
+    assert rendered.crop_box == (0, 29, 101, 130) and rendered.true_pixels == 1
+    np.testing.assert_array_equal(pixels(rendered.data), cut(photo, Square(0, 29, 101), SIZE))
+
+
+def test_a_face_on_its_side_is_stored_upright(tmp_path: Path) -> None:
+    photo = picture(160, 150)
+    upright = renderer(tmp_path)(photo, FACE)
+    lying = np.ascontiguousarray(np.rot90(photo, -1))
+    rendered = renderer(tmp_path)(lying, FACE.turned_back(90, *lying.shape[:2]))
+    assert rendered.data == upright.data and rendered.crop_angle == 90
+    assert renderer(tmp_path)(lying, FACE).data != upright.data
 
 
 @pytest.mark.usefixtures("model")

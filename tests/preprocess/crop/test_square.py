@@ -1,31 +1,29 @@
-"""Squares around faces, and what is cut from them."""
+"""Squares around faces."""
 
-import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preprocess.crop.square import (
-    TEMPLATE,
     Square,
     aligned_square,
     centre_square,
-    cut,
+    distances_outside,
     face_square,
-    soften,
+    true_share,
+    whole_square,
 )
+from preprocess.detect.face import TURNS, Turn
 from tests.helpers.faces import landmarks
-from tests.helpers.pictures import picture
 
 BOX = (100.0, 80.0, 180.0, 180.0)
-
-
-def ramps(height: int, width: int) -> np.ndarray:
-    """Red is x, green is y, blue 7."""
-    photo = np.full((height, width, 3), 7, np.uint8)
-    photo[..., 0] = np.arange(width)
-    photo[..., 1] = np.arange(height)[:, None]
-    return photo
+Box = tuple[float, float, float, float]
+tenths = st.integers(-1000, 4000).map(lambda value: value / 10)
+sides = st.integers(1, 4000).map(lambda value: value / 10)
+boxes = st.tuples(tenths, tenths, sides, sides).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
+shapes = st.tuples(st.integers(1, 400), st.integers(1, 400))
+"""Height and width."""
 
 
 def test_the_square_around_a_face_in_numbers() -> None:
@@ -88,142 +86,109 @@ def test_landmarks_that_are_no_face_leave_the_square_upright(points: tuple[float
     assert aligned_square(BOX, points, 0.25) == face_square(BOX, 0.25)
 
 
-def test_an_unscaled_crop_is_a_copy() -> None:
-    photo = ramps(200, 150)
-    np.testing.assert_array_equal(cut(photo, Square(20, 30, 64), 64), photo[30:94, 20:84])
+@given(box=boxes, shape=shapes, margin=st.sampled_from([0.0, 0.1, 0.25, 1.0]), turned=st.sampled_from(TURNS))
+def test_a_clamped_square_lies_inside_and_is_as_large_as_can_be(
+    box: Box, shape: tuple[int, int], margin: float, turned: Turn
+) -> None:
+    free, clamped = face_square(box, margin, turned), face_square(box, margin, turned, shape)
+    left, top, right, bottom = clamped.box
+    assert left >= 0 and top >= 0 and right <= shape[1] and bottom <= shape[0]
+    assert clamped.side == min(free.side, *shape) and clamped.angle == turned
+    assert true_share(clamped, *shape) == 1
+    if true_share(free, *shape) == 1:
+        assert clamped == free
 
 
-@pytest.mark.parametrize(("side", "size"), [(128, 64), (128, 32), (96, 64), (32, 64)])
-def test_a_crop_maps_the_corners_of_its_square(side: int, size: int) -> None:
-    """Pixel i of the crop covers [i, i + 1) side / size of the square: its centre's ramp value is known."""
-    left, top = 12, 20
-    crop = cut(ramps(200, 200), Square(left, top, side), size).astype(float)
-    expected = (np.arange(size) + 0.5) * side / size - 0.5
-    inner = slice(size // 8, -size // 8)
-    np.testing.assert_allclose(crop[size // 2, inner, 0], left + expected[inner], atol=0.6)
-    np.testing.assert_allclose(crop[inner, size // 2, 1], top + expected[inner], atol=0.6)
-    assert (crop[..., 2] == 7).all()
+@given(box=boxes, shape=shapes, margin=st.sampled_from([0.1, 0.25, 1.0]), turned=st.sampled_from(TURNS))
+def test_a_clamped_square_holds_what_the_photo_shows_of_the_face(
+    box: Box, shape: tuple[int, int], margin: float, turned: Turn
+) -> None:
+    """Where that fits: to the pixel, as squares lie on whole ones."""
+    square = face_square(box, margin, turned, shape)
+    for low, high, end, first in zip(box[:2], box[2:], shape[::-1], square[:2], strict=True):
+        low, high = min(max(low, 0), end), min(max(high, 0), end)
+        if high - low <= square.side:
+            assert first <= low + 1 and high - 1 <= first + square.side
 
 
-@pytest.mark.parametrize(("side", "size"), [(100, 64), (100, 65), (100, 33), (64, 64), (40, 64), (41, 64)])
-@pytest.mark.parametrize("degrees", [0.0, 30.0, -90.0, 135.0])
-def test_a_turned_crop_maps_its_square(side: int, size: int, degrees: float) -> None:
-    """In a ramp the value at each pixel's centre is known, whatever the turn."""
-    square = Square(50.3, 45.7, side, degrees)
-    crop = cut(ramps(200, 200), square, size).astype(float)
-    along = ((np.arange(size) + 0.5) / size - 0.5) * side
-    place = complex(*square.centre) + np.exp(1j * np.radians(degrees)) * (along + 1j * along[:, None])
-    np.testing.assert_allclose(crop[..., 0], place.real - 0.5, atol=1.1)
-    np.testing.assert_allclose(crop[..., 1], place.imag - 0.5, atol=1.1)
-    assert np.abs(crop[..., :2] - np.dstack([place.real, place.imag]) + 0.5).mean() < 0.5
+def test_clamping_in_numbers() -> None:
+    assert face_square(BOX, 0.25, 0, (500, 160)) == Square(10, 50, 150)
+    assert face_square(BOX, 0.25, 0, (190, 500)) == Square(65, 40, 150)
+    assert face_square(BOX, 0.25, 0, (500, 500)) == Square(65, 50, 150)
+    # The centre stays 5 above the face's where there is room, and 2 where 104 pixels hold a face of 100.
+    assert face_square((50.0, 100.0, 150.0, 200.0), 0.25, 0, (300, 120)) == Square(0, 85, 120)
+    assert face_square((50.0, 100.0, 150.0, 200.0), 0.25, 0, (300, 104)) == Square(0, 96, 104)
 
 
-@pytest.mark.parametrize("side", [50, 64, 90, 200])
-def test_a_turn_of_nothing_gives_the_plain_cut(side: int) -> None:
-    """A hundredth of a degree, which goes the way of turned squares."""
-    noise = np.random.default_rng(0).integers(0, 256, (260, 260, 3), np.uint8)
-    plain, turned = (cut(noise, Square(30, 31, side, angle), 64).astype(int) for angle in (0, 0.01))
-    assert np.abs(plain - turned)[2:-2, 2:-2].mean() < 0.5
-    assert np.abs(plain - turned).mean() < 1
-
-
-@pytest.mark.parametrize("degrees", [-25.0, 10.0, 60.0])
-def test_a_turned_picture_comes_back_upright(degrees: float) -> None:
-    upright = picture(300, 300)
-    matrix = cv2.getRotationMatrix2D((149.5, 149.5), -degrees, 1)  # OpenCV turns counter-clockwise
-    turned = cv2.warpAffine(upright, matrix, (300, 300), borderMode=cv2.BORDER_REPLICATE)
-    found, expected = cut(turned, Square(90, 90, 120, degrees), 60), cut(upright, Square(90, 90, 120), 60)
-    assert np.abs(found.astype(int) - expected).mean() < 2
-    assert np.abs(cut(turned, Square(90, 90, 120), 60).astype(int) - expected).mean() > 4
-
-
-def test_an_aligned_face_has_its_landmarks_where_the_template_says() -> None:
-    """Dots drawn at the landmarks of a turned face."""
-    points = landmarks(150, 140, 110, -17)
-    photo = np.zeros((300, 300, 3), np.uint8)
-    for x, y in np.array(points).reshape(5, 2):
-        cv2.circle(photo, (round(x), round(y)), 4, (255, 255, 255), -1)
-    size, margin = 96, 0.25
-    crop = cut(photo, aligned_square((95, 85, 205, 195), points, margin), size)
-    for mark in TEMPLATE / (1 + 2 * margin):
-        x, y = (0.5 + mark.real) * size, (0.5 + mark.imag) * size
-        assert crop[int(y), int(x)].min() > 200
+@given(
+    box=boxes, step=st.tuples(st.integers(-300, 300), st.integers(-300, 300)), turned=st.sampled_from(TURNS)
+)
+def test_the_square_moves_with_the_face_by_whole_pixels(
+    box: Box, step: tuple[int, int], turned: Turn
+) -> None:
+    moved = tuple(round(edge + shift, 1) for edge, shift in zip(box, step * 2, strict=True))
+    left, top, side, angle = face_square(box, 0.25, turned)
+    expected = Square(left + step[0], top + step[1], side, angle)
+    assert face_square(moved, 0.25, turned) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    "square", [(-10, -20, 64), (120, 170, 64), (-30, -30, 260), (-64, 3, 65), (-90, 3, 65), (170, 210, 65)]
+    ("turned", "corner"), [(0, (65, 50)), (90, (70, 55)), (180, (65, 60)), (270, (60, 55))]
 )
-@pytest.mark.parametrize("border", ["repeat", "reflect"])
-def test_beyond_the_photo_a_crop_repeats_or_reflects_it(square: tuple[int, int, int], border: str) -> None:
-    left, top, side = square
-    photo = ramps(200, 150)
-    kind = cv2.BORDER_REPLICATE if border == "repeat" else cv2.BORDER_REFLECT_101
-    padded = cv2.copyMakeBorder(photo, 300, 300, 300, 300, kind)
-    expected = padded[300 + top : 300 + top + side, 300 + left : 300 + left + side]
-    np.testing.assert_array_equal(cut(photo, Square(*square), side, border), expected)  # type: ignore[arg-type]
+def test_the_forehead_is_where_the_turn_says(turned: Turn, corner: tuple[int, int]) -> None:
+    """The centre is 5 nearer to it: above, on the right, below, on the left of the box's (140, 130)."""
+    assert face_square(BOX, 0.25, turned) == Square(*corner, 150, turned)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (3, 2)])
-@pytest.mark.parametrize("border", ["repeat", "reflect", "blur"])
-@pytest.mark.parametrize("angle", [0, 33])
-def test_a_border_may_be_wider_than_the_photo(shape: tuple[int, int], border: str, angle: float) -> None:
-    photo = np.full((*shape, 3), 90, np.uint8)
-    crop = cut(photo, Square(-20, -20, 40, angle), 32, border)  # type: ignore[arg-type]
-    assert crop.shape == (32, 32, 3)
-    np.testing.assert_allclose(crop, 90, atol=1)
+def test_the_share_of_true_pixels_in_closed_form() -> None:
+    assert true_share(Square(-50, -50, 100), 500, 500) == 0.25
+    assert true_share(Square(0, 0, 100), 100, 100) == 1
+    assert true_share(Square(-25, 10, 100), 500, 500) == 0.75
+    assert true_share(Square(-50, -50, 200), 100, 100) == 0.25
+    assert true_share(Square(200, 0, 50), 100, 100) == 0
+    assert true_share(Square(-50, -50, 100, 270), 500, 500) == 0.25
+    # A square on its tip, half of which lies to the left of the photo; and the photo's corner in its middle.
+    assert true_share(Square(-50, 100, 100, 45), 500, 500) == pytest.approx(0.5, abs=0.01)
+    assert true_share(Square(-50, -50, 100, 45), 500, 500) == pytest.approx(0.25, abs=0.01)
 
 
-def test_a_reflection_goes_to_and_fro() -> None:
-    photo = np.dstack([np.array([[10, 20, 30]], np.uint8)] * 3)
-    crop = cut(photo, Square(-4, 0, 9), 9, "reflect")
-    assert crop[0, :, 0].tolist() == [10, 20, 30, 20, 10, 20, 30, 20, 10]
+@given(
+    square=st.tuples(*[st.integers(-90, 150)] * 2, st.integers(1, 150), st.integers(-359, 359)),
+    shape=st.tuples(st.integers(1, 120), st.integers(1, 120)),
+)
+def test_the_share_of_true_pixels_is_a_count_of_them(
+    square: tuple[int, int, int, int], shape: tuple[int, int]
+) -> None:
+    left, top, side, angle = square
+    along = ((np.arange(200) + 0.5) / 200 - 0.5) * side
+    place = complex(left + side / 2, top + side / 2) + np.exp(1j * np.radians(angle)) * (
+        along + 1j * along[:, None]
+    )
+    inside = (place.real > 0) & (place.real < shape[1]) & (place.imag > 0) & (place.imag < shape[0])
+    share = true_share(Square(*square), *shape)
+    assert 0 <= share <= 1 and share == pytest.approx(inside.mean(), abs=0.03)
 
 
-def test_a_fading_border_keeps_the_photo_and_smooths_what_lies_beyond() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
-    square = Square(-50, -50, 200)
-    plain, faded = (cut(noise, square, 200, border).astype(int) for border in ("repeat", "blur"))
-    np.testing.assert_array_equal(faded[50:150, 50:150], plain[50:150, 50:150])
-    rough = [np.abs(np.diff(faded[row, 50:150], axis=0)).mean() for row in (100, 47, 40, 25, 0)]
-    assert rough == sorted(rough, reverse=True) and rough[-1] < 2 < 50 < rough[0]
-    turned = cut(noise, square._replace(angle=45.0), 200, "blur")
-    assert np.ptp(turned[:8, :8].astype(int), axis=(0, 1)).max() < 20
+@pytest.mark.parametrize("angle", [0, 90, 180, 270, 33])
+def test_distances_outside_the_photo(angle: float) -> None:
+    distance = distances_outside(Square(-50, -50, 100, angle), 100, 500, 500)
+    assert distance.shape == (100, 100)
+    # The corner of the crop that lies farthest out is 50 beyond both edges, less half a pixel.
+    if angle % 90 == 0:
+        assert distance.max() == pytest.approx(np.hypot(49.5, 49.5) / 100)
+        assert np.unravel_index(distance.argmax(), distance.shape) == {
+            0: (0, 0),
+            90: (99, 0),
+            180: (99, 99),
+            270: (0, 99),
+        }.get(int(angle))
+        assert (distance == 0).sum() == 2500
+    else:
+        assert (distance == 0).mean() == pytest.approx(0.25, abs=0.01)
 
 
-def test_a_fading_border_has_no_seam() -> None:
-    smooth = picture(100, 100)
-    faded = cut(smooth, Square(-40, -40, 180), 180, "blur").astype(int)
-    inner = np.abs(np.diff(smooth.astype(int), axis=0)).max()
-    assert np.abs(np.diff(faded, axis=0)).max() <= 2 * inner
-
-
-def test_a_mask_is_cut_as_its_photo_is() -> None:
-    photo = picture(90, 120)
-    for square in (Square(-10, 20, 100), Square(10.5, -3.2, 70.1, 20.0)):
-        for border in ("repeat", "reflect", "blur"):
-            colour = cut(photo, square, 48, border)  # type: ignore[arg-type]
-            mask = cut(np.ascontiguousarray(photo[..., 1]), square, 48, border)  # type: ignore[arg-type]
-            np.testing.assert_array_equal(mask, colour[..., 1])
-
-
-@pytest.mark.parametrize("angle", [0.0, 20.0])
-def test_shrinking_does_not_alias(angle: float) -> None:
-    stripes = np.zeros((400, 400, 3), np.uint8)
-    stripes[:, ::2] = 255
-    crop = cut(stripes, Square(72, 72, 256, angle), 100)
-    assert np.ptp(crop[2:-2, 2:-2].astype(int)) <= 40
-
-
-def test_an_upright_crop_is_one_resize_by_pillow() -> None:
-    photo = picture(200, 150)
-    expected = Image.fromarray(photo[20:120, 30:130]).resize((64, 64), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(cut(photo, Square(30, 20, 100), 64), np.asarray(expected))
-
-
-@pytest.mark.parametrize("size", [8, 64, 300])
-def test_softening_keeps_a_constant_and_spreads_a_step(size: int) -> None:
-    np.testing.assert_allclose(soften(np.full((size, size), 70.0), 16), 70, atol=1e-3)
-    step = np.zeros((size, size))
-    step[:, size // 2 :] = 1
-    row = soften(step, 16)[0]
-    assert (np.diff(row) >= -1e-6).all() and row[0] < 0.05 < 0.4 < row[size // 2] < 0.75 < 0.95 < row[-1]
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((100, 60), (0, 20, 60)), ((5, 8), (1, 0, 5)), ((1, 1), (0, 0, 1))]
+)
+def test_the_whole_photo_is_its_largest_square(shape: tuple[int, int], expected: tuple[int, ...]) -> None:
+    assert whole_square(*shape) == Square(*expected)
