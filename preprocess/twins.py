@@ -23,7 +23,8 @@ def twin_lines(index: pd.DataFrame, labels: LabelSet) -> list[str]:
         and on files that one person has twice; none where no file is there twice.
     """
     shared = index[(index["source_sha256"] != "") & index["source_sha256"].duplicated(keep=False)]
-    boxes = [str(None if box is None else [*box]) for box in shared["face_box"]]
+    # pandas has NaN for the missing box where no photo has one.
+    boxes = [str(None if pd.api.types.is_scalar(box) else [*box]) for box in shared["face_box"]]
     copies = shared.assign(box=boxes).sort_values("source", kind="stable")
     files, people = index["source_sha256"].to_numpy(object), index["person"].to_numpy(object)
     several = copies["source_sha256"].isin(
