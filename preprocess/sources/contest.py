@@ -11,7 +11,7 @@ import pandas as pd
 from faces.factors import NOT_KNOWN, plain_word
 from faces.labels import MASKS
 from preprocess.sources.listing import LeftOut, called_photo, no_photo, of_tool, photo_row, tool_folder
-from preprocess.sources.names import find_folders, list_photos
+from preprocess.sources.lookup import find_folders, list_photos
 from preprocess.sources.source import Place, Source
 from preprocess.sources.table import check_paths, read_table
 

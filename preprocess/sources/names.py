@@ -7,16 +7,11 @@ import re
 import unicodedata
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import Any, Final, NamedTuple
-
-import pandas as pd
+from typing import Final, NamedTuple
 
 from preprocess.sources.kinds import PHOTO_SUFFIXES
-from preprocess.sources.listing import called_photo, photo_row
-from preprocess.sources.source import paths_below
 
 
 def _suffix(path: str) -> str:
@@ -45,12 +40,8 @@ _FOLDERS: Final = 2
 """From here on one of both may have folders before it that the other has not."""
 _SAME: Final = frozenset((0, 1, 3, 4))
 """Differences of spelling alone; by the others a name may be that of another file, which is lost."""
-_NEAR: Final = 0.7
+NEAR: Final = 0.7
 """Least similarity, 0 to 1, of a name to the one that it is told is the nearest."""
-
-
-_MISSING: Final = "missing:"
-"""Beginning of the problem of a photo that is not there."""
 
 
 class Match(NamedTuple):
@@ -76,15 +67,15 @@ class Names:
     def __init__(self, paths: Iterable[str], taken: Collection[str] = ()) -> None:
         self._paths = [*paths]
         self._taken = {*taken}
-        self._levels: dict[int, _Level] = {}
+        self._levels: list[_Level] = []
 
     def find(self, name: str) -> Match:
         """What a name means: the only path that is like it, at the first difference at which any is."""
         if ".." in re.split(r"[/\\]", name):
             return Match("")
         for level in _ALL:
-            if level not in self._levels:
-                self._levels[level] = _Level(self._paths, level)
+            if level == len(self._levels):
+                self._levels.append(_Level(self._paths, self._levels[-1] if level else None))
             found = [
                 (path, differs)
                 for path in self._levels[level].find(name)
@@ -96,7 +87,7 @@ class Names:
                 return Match(paths[0], words) if len(paths) == 1 else Match("", words, paths)
         return Match("")
 
-    def nearest(self, name: str, least: float = _NEAR) -> str:
+    def nearest(self, name: str, least: float = NEAR) -> str:
         """The path most like a name, one that nobody has taken if there is any; "" where none is like it."""
         for paths in (self._free, self._sorted):
             near = difflib.get_close_matches(name, _neighbours(name, *paths), n=1, cutoff=least)
@@ -114,24 +105,33 @@ class Names:
 
 
 class _Level:
-    """Paths without some differences, by what is left of them."""
+    """Paths without some differences, by what is left of them.
 
-    def __init__(self, paths: Iterable[str], level: int) -> None:
-        self._changes = _ALL[: level + 1]
-        self._whole: dict[str, list[str]] = defaultdict(list)
-        self._tails: dict[str, list[str]] = defaultdict(list)
-        self._tops: set[str] = set()
-        for path in paths:
-            first, *rest = parts = _reduce(path, self._changes).split("/")
-            self._whole["/".join(parts)].append(path)
-            if rest and _FOLDERS in self._changes:
-                self._tops.add(_reduce(first, _ALL))
-                for place in range(1, len(parts)):
-                    self._tails["/".join(parts[place:])].append(path)
+    Args:
+        paths: as they are.
+        before: with one difference more; None for the first level.
+    """
+
+    def __init__(self, paths: Sequence[str], before: _Level | None) -> None:
+        change: int = before._change + 1 if before else 0
+        old: Sequence[str] = before._keys if before else paths
+        self._change: int = change
+        self._keys: list[str] = [*map(_CHANGES[change][1], old)]
+        self._whole: dict[str, list[str]] = before._whole if before else {}
+        self._tails: dict[str, list[str]] = before._tails if before else {}
+        self._tops: set[str] = before._tops if before else set()
+        if not before or self._keys != old:
+            self._whole = _grouped((key, path) for key, path in zip(self._keys, paths, strict=True))
+        if change == _FOLDERS or (change > _FOLDERS and self._keys != old):
+            pairs = [*zip(self._keys, paths, strict=True)]
+            self._tails = _grouped((tail, path) for key, path in pairs for tail in _tails(key))
+            self._tops = {
+                _reduce(top, _ALL) for top in {key.split("/")[0] for key in self._keys if "/" in key}
+            }
 
     def find(self, name: str) -> list[str]:
-        key = _reduce(name, self._changes)
-        if key in self._whole or _FOLDERS not in self._changes:
+        key = _reduce(name, _ALL[: self._change + 1])
+        if key in self._whole or self._change < _FOLDERS:
             return self._whole.get(key, [])
         return [*self._tails.get(key, []), *self._without_folders(key.split("/"))]
 
@@ -144,6 +144,20 @@ class _Level:
             if found := self._whole.get("/".join(parts[place:])):
                 return found
         return []
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for key, path in pairs:
+        found[key].append(path)
+    return dict(found)
+
+
+def _tails(path: str) -> Iterator[str]:
+    """What is left of a path without its first folder, its first two, and so on."""
+    while "/" in path:
+        path = path.split("/", 1)[1]
+        yield path
 
 
 def _reduce(path: str, changes: Sequence[int]) -> str:
@@ -177,91 +191,6 @@ def _neighbours(name: str, forward: list[str], backward: list[str], count: int =
         *forward[max(at - count, 0) : at + count],
         *(path[::-1] for path in backward[max(end - count, 0) : end + count]),
     ]
-
-
-def list_photos(
-    cells: pd.Series, table: Path, data: Path, notes: list[str], below: str = ""
-) -> list[dict[str, Any]]:
-    """A `photo_row` for each name of a table, of the file that it means.
-
-    Args:
-        cells: the names by row number, relative to the folder `below` of `data`.
-        table: named in errors and notes.
-        data: root of the photos.
-        notes: gets sentences on names that are not quite those of their files.
-        below: folder of the photos.
-
-    Raises:
-        ValueError: two names mean one file.
-    """
-    rows = [photo_row(data, str(PurePosixPath(below, cell)), image_id=cell) for cell in cells]
-    lost = [place for place, row in enumerate(rows) if row["problem"].startswith(_MISSING)]
-    for place, (path, reason) in _find_lost(cells, lost, table, data / below, notes).items():
-        if path:
-            rows[place] = photo_row(data, str(PurePosixPath(below, path)), image_id=cells.iloc[place])
-        else:
-            rows[place]["problem"] = f"{_MISSING} no such file{reason}"
-    return rows
-
-
-def find_folders(cells: pd.Series, table: Path, root: Path, notes: list[str]) -> list[tuple[str, str]]:
-    """The folder in `root` that each name of a table means, and "" or what may be meant where there is none.
-
-    Raises:
-        ValueError: two names mean one folder.
-    """
-    lost = [place for place, cell in enumerate(cells) if not (root / cell).is_dir()]
-    found = _find_lost(cells, lost, table, root, notes, folders=True)
-    there = [found.get(place, (cell, "")) for place, cell in enumerate(cells)]
-    return [(path or cell, reason) for cell, (path, reason) in zip(cells, there, strict=True)]
-
-
-def _find_lost(
-    cells: pd.Series, lost: list[int], table: Path, root: Path, notes: list[str], *, folders: bool = False
-) -> dict[int, tuple[str, str]]:
-    """What each name at the places `lost` means; where that is nothing, "" and what is to be said of it."""
-    if not lost:
-        return {}
-    by_name = {str(PurePosixPath(cells.iloc[place])): place for place in {*range(len(cells))} - {*lost}}
-    there = paths_below(root, folders=folders)
-    names = Names((path for path in there if folders or _may_be_photo(path)), by_name)
-    matches = {place: names.find(cells.iloc[place]) for place in lost}
-    for place, match in matches.items():
-        before = by_name.setdefault(match.path, place) if match.path else place
-        if before != place:
-            first, second = sorted((before, place))
-            raise ValueError(
-                f"{table}: {cells.name} {cells.iloc[place]!r} occurs twice, in rows {cells.index[first]} and "
-                f"{cells.index[second]}: both mean {match.path}; remove one, or name the other's own file"
-            )
-    kind = "folders" if folders else "files"
-    notes.extend(f"{table.name}: {line}" for line in say_found(cells.iloc[lost], [*matches.values()], kind))
-    nowhere = len(lost) == len(cells) and not any(match.path for match in matches.values())
-    return {
-        place: (match.path, _reason(cells.iloc[place], match, names, root if nowhere else None))
-        for place, match in matches.items()
-    }
-
-
-def _may_be_photo(path: str) -> bool:
-    name = PurePosixPath(path).name
-    return called_photo(name) or "." not in name
-
-
-def _reason(name: str, match: Match, names: Names, root: Path | None) -> str:
-    """Why a name means nothing. Where no name of a table does, also where they were looked for, and the
-    nearest to it however far."""
-    looked = f"; looked in {root}" if root else ""
-    if match.path:
-        return ""
-    if match.several:
-        more = f" and {len(match.several) - 2} more" if len(match.several) > 2 else ""
-        both = f"{' and '.join(match.several[:2])}{more} differ from it in {' and '.join(match.differs)}"
-        return f"{looked}; {both}: name the one that is meant"
-    near = names.nearest(name, 0.0 if root else _NEAR)
-    if near:
-        return f"{looked}; the nearest is {near}"
-    return f"{looked}, where nothing lies" if root else ""
 
 
 def say_found(names: Iterable[str], matches: Iterable[Match], what: str) -> list[str]:

@@ -12,7 +12,7 @@ from faces.factors import plain_word
 from preprocess.settings import Columns
 from preprocess.sources.cells import read_cells
 from preprocess.sources.listing import called_photo, is_inside, source_name, source_path
-from preprocess.sources.names import list_photos
+from preprocess.sources.lookup import list_photos
 from preprocess.sources.reading import match_column
 from preprocess.sources.source import Place, Source, paths_below, split_of
 

@@ -1,4 +1,4 @@
-"""Published sets of photos, each read as it is unpacked: one module a set.
+"""Published sets of photos, each read as it is unpacked: one module a set, and one that two of them share.
 
-A module has a `LAYOUT`, which recognises the set and reads it, and a line in `preprocess.sources.scan`.
+A set's module has a `LAYOUT`, which recognises the set and reads it, and a line in `preprocess.sources.scan`.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from preprocess.sources.named_folders import has_folders, named_source
+from preprocess.sources.layouts.named_folders import has_folders, named_source
 from preprocess.sources.source import Layout, Place, Source
 
 _FOLDERS: Final = {"AFDB_masked_face_dataset": "with_mask", "AFDB_face_dataset": "without_mask"}

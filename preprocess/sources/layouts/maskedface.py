@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from preprocess.sources.named_folders import has_folders, named_source
+from preprocess.sources.layouts.named_folders import has_folders, named_source
 from preprocess.sources.source import Layout, Place, Source
 
 _FOLDERS: Final = {name: name for name in ("CMFD", "IMFD")}

@@ -182,7 +182,7 @@ def test_photos_behind_a_linked_folder_are_found_and_circles_end(tmp_path: Path)
 
 def test_only_missing_names_cost_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table(tmp_path, ["a.jpg"], "a.jpg")
-    monkeypatch.setattr("preprocess.sources.names.paths_below", None)
+    monkeypatch.setattr("preprocess.sources.lookup.paths_below", None)
     assert [*scan(path).photos.problem] == [""]
 
 
