@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,10 @@ class OutOfFold:
             return stored
         from infer.predict.store import load_or_predict
 
+        image_id = self._image_ids()
+        for run in itertools.chain.from_iterable(self.runs.values()):
+            if run.path.with_name(OOF_FILE).is_file():
+                self._table(run, image_id)
         answers: dict[str, list[Heads]] = {recipe: [] for recipe in self.runs}
         for place in range(self.fold_count):
             runs = [folds[place] for folds in self.runs.values()]
@@ -101,17 +106,24 @@ class OutOfFold:
         Raises:
             ValueError: a table is missing, is of other photos, or holds what are no probabilities.
         """
-        image_id = self.cache.columns("image_id")["image_id"].to_numpy(object)
+        image_id = self._image_ids()
         return {
             recipe: [_joined([self._read(run, image_id) for run in runs])]
             for recipe, runs in self.runs.items()
         }
 
+    def _image_ids(self) -> NDArray[np.object_]:
+        return self.cache.columns("image_id")["image_id"].to_numpy(object)
+
     def _photos_of(self, run: Run) -> pd.DataFrame:
         return self.photos[self.photos["fold"] == run.card.fold]
 
-    def _read(self, run: Run, image_id: NDArray[np.object_]) -> Heads:
-        """A run's stored answers to the photos of its fold; `image_id` is of every row of the cache."""
+    def _table(self, run: Run, image_id: NDArray[np.object_]) -> pd.DataFrame:
+        """What a run stored; `image_id` is of every row of the cache.
+
+        Raises:
+            ValueError: it left out other photos than its fold has now, and so has seen some of those.
+        """
         path = run.path.with_name(OOF_FILE)
         table, rows = read_oof(path.parent), self.validated[run.name]
         if [*table["image_id"]] != [*image_id[rows]]:
@@ -119,6 +131,12 @@ class OutOfFold:
                 f"{path}: its {len(table)} rows are not the {len(rows)} photos of fold {run.card.fold}; "
                 "train the fold again"
             )
+        return table
+
+    def _read(self, run: Run, image_id: NDArray[np.object_]) -> Heads:
+        """A run's stored answers to the photos of its fold."""
+        path = run.path.with_name(OOF_FILE)
+        table, rows = self._table(run, image_id), self.validated[run.name]
         asked = np.isin(rows, self._photos_of(run)["row"])
         heads = {}
         for task in run.card.classes:

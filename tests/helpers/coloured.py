@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from faces.cache import Cache
-from faces.labels import CONTEST
+from faces.labels import CONTEST, LabelSet
 from faces.tar import Sample
 from faces.writer import CacheWriter
 
@@ -63,4 +64,19 @@ def write_coloured(
     )
     for shard in writer.pending():
         writer.write(shard, samples[shard::2])
+    return writer.finish()
+
+
+def write_told(folder: Path, photos: pd.DataFrame, labels: LabelSet = CONTEST) -> Cache:
+    """A cache of photos of which only person, labels and perhaps the split are told; others are not known."""
+    samples = []
+    for row, told in enumerate(photos.to_dict("records")):
+        drawn = coloured_sample(row, 0, 0, labelled=True)
+        facts = {name: value for name, value in drawn.fields.items() if name not in CONTEST.names}
+        missing = {factor.name: factor.missing for factor in labels.factors}
+        samples.append(Sample(fields={**facts, **missing, **told}, data=drawn.data))
+    writer = CacheWriter(
+        folder, settings=SETTINGS, labels=labels, source={"photos": len(samples)}, shard_count=1
+    )
+    writer.write(0, samples)
     return writer.finish()

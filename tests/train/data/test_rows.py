@@ -10,30 +10,13 @@ import pytest
 from faces.cache import Cache
 from faces.factors import Categories
 from faces.folds import FoldScheme
-from faces.labels import CONTEST, LabelSet
-from faces.tar import Sample
-from faces.writer import CacheWriter
-from tests.helpers.coloured import SETTINGS, coloured_sample
+from faces.labels import LabelSet
+from tests.helpers.coloured import write_told as write
 from tests.helpers.own_labels import write_own
 from train.data.rows import FoldRows, absent_classes, fold_rows
 from train.data.tasks import fit_to_cache, labelled_factors
 from train.recipe.data import Rows
 from train.recipe.recipe import Recipe
-
-
-def write(folder: Path, photos: pd.DataFrame, labels: LabelSet = CONTEST) -> Cache:
-    """A cache of photos of which only person, labels and perhaps the split are told; others are not known."""
-    samples = []
-    for row, told in enumerate(photos.to_dict("records")):
-        drawn = coloured_sample(row, 0, 0, labelled=True)
-        facts = {name: value for name, value in drawn.fields.items() if name not in CONTEST.names}
-        missing = {factor.name: factor.missing for factor in labels.factors}
-        samples.append(Sample(fields={**facts, **missing, **told}, data=drawn.data))
-    writer = CacheWriter(
-        folder, settings=SETTINGS, labels=labels, source={"photos": len(samples)}, shard_count=1
-    )
-    writer.write(0, samples)
-    return writer.finish()
 
 
 def rows_of(
