@@ -1,116 +1,48 @@
 """Whole runs over every kind of bad or odd file: each is used with the right pixels, or is one row of
 rejects.csv, and the other photos' crops are those of a run without it."""
 
-import functools
 import hashlib
-import io
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
+import pandas as pd
 import pytest
-from PIL import Image
 
-from faces.cache import Cache
+from faces.cache import NO_PHOTO, Cache
+from preprocess.faults import find_faults
 from preprocess.run import preprocess
-from tests.helpers.pictures import picture, save
+from preprocess.sources.scan import scan
+from tests.helpers.pictures import save
 from tests.helpers.stage1 import small, small_photos
+from tests.preprocess.odd_files import (
+    LEFT_OUT,
+    LOST,
+    NO_FILES,
+    NO_ROWS,
+    PICTURE,
+    TOOL_FOLDERS,
+    USED,
+    bomb,
+    file_of,
+)
 
 GOOD = 6
-PICTURE = np.repeat(np.repeat(picture(6, 6), 3, axis=0), 3, axis=1)
-"""18 x 18 pixels of few colours, so that a palette holds them all."""
-GREY = np.repeat(PICTURE[..., :1], 3, axis=2)
-WHITE_BELOW = np.concatenate([PICTURE[:9], np.full((9, 18, 3), 255, np.uint8)])
-
-
-def encode(pixels: np.ndarray | Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def rgba() -> np.ndarray:
-    alpha = np.full((18, 18, 1), 255, np.uint8)
-    alpha[9:] = 0
-    return np.concatenate([PICTURE, alpha], axis=2)
-
-
-def animation() -> bytes:
-    frames = [Image.fromarray(pixels).quantize(64) for pixels in (PICTURE, 255 - PICTURE)]
-    return encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-
-
-def png16(pixels: np.ndarray) -> bytes:
-    """Every channel 37 above its upper 8 bits."""
-    return cv2.imencode(".png", pixels[..., ::-1].astype(np.uint16) * 256 + 37)[1].tobytes()
-
-
-USED: dict[str, tuple[Callable[[], bytes], np.ndarray, int]] = {
-    "CMYK JPEG": (lambda: encode(Image.fromarray(PICTURE).convert("CMYK"), "JPEG", quality=100), PICTURE, 6),
-    "grey JPEG": (lambda: encode(GREY[..., 0], "JPEG", quality=100), GREY, 6),
-    "RGBA PNG": (lambda: encode(rgba(), "PNG"), WHITE_BELOW, 0),
-    "palette PNG": (lambda: encode(Image.fromarray(PICTURE).quantize(64), "PNG"), PICTURE, 0),
-    "WebP": (lambda: encode(PICTURE, "WEBP", lossless=True), PICTURE, 0),
-    "PNG named .jpg": (lambda: encode(PICTURE, "PNG"), PICTURE, 0),
-    "16-bit grey PNG": (lambda: png16(GREY[..., :1]), GREY, 0),
-    "16-bit colour PNG": (lambda: png16(PICTURE), PICTURE, 0),
-    "animated GIF": (animation, PICTURE, 0),
-    "AVIF": (lambda: encode(PICTURE, "AVIF", quality=100, subsampling="4:4:4"), PICTURE, 6),
-    "name not UTF-8 \udcff": (lambda: encode(PICTURE, "PNG"), PICTURE, 0),
-}
-"""By file name without .jpg: the bytes, the pixels, and how far a lossy format may be off in the mean."""
-
-
-@functools.cache
-def bomb() -> bytes:
-    return encode(Image.new("1", (20_000, 20_000)), "PNG")
-
-
-def cut(data: bytes) -> bytes:
-    return data[: len(data) * 3 // 4]
-
-
-def broken_avif() -> bytes:
-    data = bytearray(encode(PICTURE, "AVIF"))
-    data[-40:] = bytes(40)
-    return bytes(data)
-
-
-HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000)
-LOST: dict[str, tuple[Callable[[], bytes], str]] = {
-    "truncated JPEG": (lambda: cut(encode(picture(90, 90), "JPEG")), "damaged: .*truncated"),
-    "truncated PNG": (lambda: cut(encode(picture(90, 90), "PNG")), "damaged: "),
-    "damaged AVIF": (broken_avif, "damaged: "),
-    "zero bytes": (lambda: b"", "empty file"),
-    "text": (lambda: b"hello, I am no photo", "not an image of a known format"),
-    "HEIC": (lambda: HEIC, "HEIC .*convert it to JPEG"),
-    "20,000 x 20,000 PNG": (bomb, "too large: 20000 x 20000 is 400000000 pixels, the limit is 89 million"),
-    "damaged, name not UTF-8 \udcfe": (lambda: b"\xff\xd8\xff", "not an image|damaged"),
-}
-"""By file name without .jpg: the bytes, and the reason."""
-NO_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "symlink loop": (lambda path: path.symlink_to(path.name), "broken link: Too many levels of symbolic"),
-    "broken link": (lambda path: path.symlink_to("nowhere"), "broken link: No such file"),
-    "fifo": (os.mkfifo, "not a regular file but a named pipe"),
-}
-NO_ROWS: dict[str, Callable[[Path], object]] = {
-    "directory named": Path.mkdir,
-    "._macOS": lambda path: path.write_bytes(b"\0\5\x16\7"),
-    "empty directory/deeper": lambda path: path.mkdir(parents=True),
-}
 
 
 def write_all(data: Path) -> None:
     """Good photos, and one file of every kind."""
     small_photos(data, GOOD)
     for name, (contents, *_) in {**USED, **LOST}.items():
-        (data / f"{name}.jpg").write_bytes(contents())
+        (data / file_of(name)).write_bytes(contents())
+    for file, (content, _) in LEFT_OUT.items():
+        (data / file).write_bytes(content)
+    for folder in TOOL_FOLDERS:
+        save(data / folder / "inner" / "000-checkpoint.png", PICTURE)
+        (data / folder / "state").touch()
     for name, (make, _) in NO_FILES.items():
         make(data / f"{name}.jpg")
     for name, make_any in NO_ROWS.items():
@@ -136,10 +68,10 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 
 
 def test_every_photo_is_a_crop_or_a_reject_once(mixed: Cache) -> None:
-    used = [f"{name}.jpg" for name in USED] + [f"twin of {name}.png" for name in USED]
+    used = [file_of(name) for name in USED] + [f"twin of {name}.png" for name in USED]
     used += [f"{number:03d}.png" for number in range(GOOD)]
     assert sorted(mixed.index.source) == sorted(map(escaped, used))
-    lost = [f"{name}.jpg" for name in (*LOST, *NO_FILES)]
+    lost = [file_of(name) for name in (*LOST, *NO_FILES)]
     assert sorted(mixed.rejects.source) == sorted(map(escaped, lost))
     assert len(mixed.index) + len(mixed.rejects) == len(used) + len(lost)
 
@@ -148,7 +80,7 @@ def test_every_photo_is_a_crop_or_a_reject_once(mixed: Cache) -> None:
 def test_an_odd_file_is_used_with_its_pixels(mixed: Cache, name: str) -> None:
     """Its crop is that of a plain PNG of the same pixels."""
     found = crops(mixed)
-    crop, twin = found[escaped(f"{name}.jpg")].astype(int), found[escaped(f"twin of {name}.png")].astype(int)
+    crop, twin = found[escaped(file_of(name))].astype(int), found[escaped(f"twin of {name}.png")].astype(int)
     assert np.abs(crop - twin).mean() <= USED[name][2]
     assert twin.std() > 30, "a blank crop would prove nothing"
 
@@ -156,7 +88,7 @@ def test_an_odd_file_is_used_with_its_pixels(mixed: Cache, name: str) -> None:
 @pytest.mark.parametrize("name", LOST)
 def test_a_bad_file_is_a_reject_with_its_reason_and_hash(mixed: Cache, name: str) -> None:
     contents, reason = LOST[name]
-    [reject] = mixed.rejects[mixed.rejects.source == escaped(f"{name}.jpg")].itertuples()
+    [reject] = mixed.rejects[mixed.rejects.source == escaped(file_of(name))].itertuples()
     assert reject.source_sha256 == hashlib.sha256(contents()).hexdigest()
     assert re.search(reason, reject.reason)
 
@@ -166,6 +98,51 @@ def test_what_is_no_file_is_a_reject_that_was_never_opened(mixed: Cache, name: s
     [reject] = mixed.rejects[mixed.rejects.source == f"{name}.jpg"].itertuples()
     assert reject.reason.startswith(NO_FILES[name][1])
     assert not isinstance(reject.source_sha256, str) or reject.source_sha256 == ""
+
+
+def test_what_is_no_photo_is_listed_and_counts_nowhere(mixed: Cache) -> None:
+    table = pd.read_csv(mixed.folder / "rejects.csv")
+    others = table[table.position == NO_PHOTO].set_index("source")
+    reasons = {name: f"left out: {what}" for name, (_, what) in LEFT_OUT.items()}
+    reasons |= dict.fromkeys(TOOL_FOLDERS, "left out: a hidden folder or a tool's, with 1 photos")
+    assert others.reason.to_dict() == reasons
+    assert others.source_bytes["README.txt"] == len("hello")
+    assert len(table) == len(others) + len(mixed.rejects)
+    assert sum(mixed.description["status"].values()) == len(mixed) + len(mixed.rejects)
+    assert [*find_faults(mixed.folder)] == []
+
+
+def test_what_is_left_out_is_counted_by_kind_and_costs_no_budget(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 2)
+    for name in ("a.txt", "b.txt", "c.txt", "d.mov"):
+        (data / name).write_bytes(LEFT_OUT["movie.mov" if name == "d.mov" else "README.txt"][0])
+    (data / "labels.toml").write_text('glasses = ["yes", "no"]\n')
+    for number in range(3):
+        save(data / ".Trash-0" / f"{number}.png", PICTURE)
+    notes = scan(data).notes
+    assert "left out: 3 photos in 1 folders, hidden or a tool's: .Trash-0 (3)" in notes
+    assert "left out, since no photos: 3 text files (a.txt, b.txt and 1 more), 1 video (d.mov)" in notes
+    cache = preprocess(small(data, tmp_path / "cache", max_lost=0))
+    assert len(cache) == 2 and len(cache.rejects) == 0
+    assert [*find_faults(cache.folder)] == []
+
+
+def test_a_folder_may_be_called_as_it_likes_where_it_is_given_itself(tmp_path: Path) -> None:
+    small_photos(tmp_path / ".hidden", 2)
+    assert [*scan(tmp_path / ".hidden").photos.source] == ["000.png", "001.png"]
+    with pytest.raises(ValueError, match=r"no photos in it; left out: 2 photos in 1 folders.*\.hidden \(2\)"):
+        scan(tmp_path)
+
+
+def test_every_row_of_the_document_is_tried_here() -> None:
+    """And every kind of file that is tried here stands there."""
+    text = (Path(__file__).parents[2] / "docs" / "preprocess.md").read_text()
+    table = text.split("## What is accepted")[1].split("\n## ")[0]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")]
+    there = {name.strip() for row in rows[1:] for name in row.split(", ")}
+    tried = {re.sub(r" ?[\udcfe\udcff]", "", name) for name in (*USED, *LOST, *NO_FILES, *NO_ROWS, *LEFT_OUT)}
+    elsewhere = {"unreadable file"}
+    assert there == tried | {*TOOL_FOLDERS} | elsewhere
 
 
 def test_all_other_crops_are_those_of_a_run_without_bad_files(mixed: Cache, tmp_path: Path) -> None:
