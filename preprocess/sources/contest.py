@@ -99,14 +99,12 @@ def _other(data: Path, folder: str, name: str) -> LeftOut | None:
         elif of_tool(name):
             return tool_folder(data, path)
         else:
-            other = LeftOut(
-                path, "a folder in a person's", "a folder in a person's, which is not looked into"
-            )
+            other = LeftOut(path, "an inner folder", "a folder in a person's, which is not looked into")
         if other:
             return other
     if PurePosixPath(name).stem in PERSON_PHOTOS:
         return None
-    return LeftOut(path, "a photo of another name", "none of the seven photos of a person, by its name")
+    return LeftOut(path, "a stray photo", "none of the seven photos of a person, by its name")
 
 
 def eval_source(place: Place) -> Source:

@@ -198,10 +198,15 @@ def called_photo(name: str) -> bool:
     return f"{dot}{suffix.lower()}" in PHOTO_SUFFIXES and start != "" and not name.startswith(".")
 
 
+def counted(count: int, what: str) -> str:
+    """1 photo, or 2 photos."""
+    return f"{count} {what}{'s' if count != 1 else ''}"
+
+
 def tool_folder(data: Path, path: str) -> LeftOut:
     """A folder that is not looked into, but for how many files in it are called like photos."""
     photos = sum(called_photo(name) for _, _, names in os.walk(data / path) for name in names)
-    return LeftOut(path, TOOL_FOLDER, f"{TOOL_FOLDER}, with {photos} photos", photos=photos)
+    return LeftOut(path, TOOL_FOLDER, f"{TOOL_FOLDER}, with {counted(photos, 'photo')}", photos=photos)
 
 
 def no_photo(data: Path, path: str) -> LeftOut | None:
@@ -212,16 +217,16 @@ def no_photo(data: Path, path: str) -> LeftOut | None:
     size, problem = inspect_file(data / path)
     name = PurePosixPath(path).name
     if of_tool(name):
-        what = "a hidden file" if name.startswith(".") else "a file of the system"
+        what = "a hidden file" if name.startswith(".") else "a system file"
     elif problem:
-        return LeftOut(path, "a file that cannot be opened", problem)
+        return LeftOut(path, "an unreadable file", problem)
     else:
         try:
             with (data / path).open("rb") as file:
                 kind = kind_of(file.read(HEAD))
         except OSError as error:
             problem = f"unreadable: {error.strerror}"
-            return LeftOut(path, "a file that cannot be opened", problem, size)
+            return LeftOut(path, "an unreadable file", problem, size)
         if kind.what != "other":
             return None
         what = kind.name

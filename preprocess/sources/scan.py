@@ -2,7 +2,8 @@
 
 train    DIR/train.csv (id,gender,race,age,path) and DIR/images/<path>/{mask1..mask5,incorrect_mask,normal}.*
 eval     DIR/info.csv (ImageID,ans) and DIR/images/<ImageID>
-table    a .csv or .parquet file with a column of paths relative to its folder, and labels in others
+table    a .csv, .tsv, .txt or .parquet file with a column of paths relative to its folder, and labels in
+         others
 classes  a folder for each class, named as a category or one of the headline's classes is; also below train,
          val and test
 folder   photos in DIR and its sub-folders, without labels
@@ -24,7 +25,7 @@ from preprocess.settings import Columns
 from preprocess.sources.classes import folder_source
 from preprocess.sources.contest import eval_source, train_source
 from preprocess.sources.layouts import adience, afdb, celeba, fairface, maskedface, utkface, voc
-from preprocess.sources.listing import BOX, TOOL_FOLDER, LeftOut, Listing, source_name, source_path
+from preprocess.sources.listing import BOX, TOOL_FOLDER, LeftOut, Listing, counted, source_name, source_path
 from preprocess.sources.persons import name_persons
 from preprocess.sources.proposal import left_out, note_of, propose
 from preprocess.sources.reading import find_labels, read_texts
@@ -49,7 +50,7 @@ def scan(data: Path, columns: Columns = Columns(), labels_file: Path | None = No
     """List the photos of a source.
 
     Args:
-        data: a folder, or a table named .csv or .parquet; the layout follows from what it holds.
+        data: a folder, or a file named as a table is; the layout follows from what it holds.
         columns: names of the columns, where `data` is a table.
         labels_file: what the photos are labelled with; None for labels.toml beside them, else the contest's.
 
@@ -59,7 +60,11 @@ def scan(data: Path, columns: Columns = Columns(), labels_file: Path | None = No
     """
     labels, declared = find_labels(data, labels_file)
     place = Place(data=data, labels=labels, declared=declared, columns=columns)
-    return _listing(_source(place), place)
+    source = _source(place)
+    if labels_file:
+        used = labels_file.resolve()
+        place.left_out[:] = [each for each in place.left_out if (data / each.path).resolve() != used]
+    return _listing(source, place)
 
 
 def propose_labels(data: Path, columns: Columns = Columns()) -> tuple[LabelSet | None, list[str]]:  # noqa: B008
@@ -152,14 +157,12 @@ def _counts(others: list[LeftOut]) -> list[str]:
             by_kind.setdefault(each.kind.split(" ", 1)[1], []).append(each.path)
     notes = []
     if folders:
-        photos = sum(each.photos for each in folders)
+        photos = counted(sum(each.photos for each in folders), "photo")
+        inside = counted(len(folders), "folder")
         names = listed(f"{each.path} ({each.photos})" for each in folders)
-        notes.append(f"left out: {photos} photos in {len(folders)} folders, hidden or a tool's: {names}")
+        notes.append(f"left out: {photos} in {inside}, hidden or a tool's: {names}")
     if by_kind:
-        counts = [
-            f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} ({listed(paths, 2)})"
-            for kind, paths in by_kind.items()
-        ]
+        counts = [f"{counted(len(paths), kind)} ({listed(paths, 2)})" for kind, paths in by_kind.items()]
         notes.append(f"left out, since no photos: {', '.join(counts)}")
     return notes
 

@@ -104,7 +104,7 @@ def test_what_is_no_photo_is_listed_and_counts_nowhere(mixed: Cache) -> None:
     table = pd.read_csv(mixed.folder / "rejects.csv")
     others = table[table.position == NO_PHOTO].set_index("source")
     reasons = {name: f"left out: {what}" for name, (_, what) in LEFT_OUT.items()}
-    reasons |= dict.fromkeys(TOOL_FOLDERS, "left out: a hidden folder or a tool's, with 1 photos")
+    reasons |= dict.fromkeys(TOOL_FOLDERS, "left out: a hidden folder or a tool's, with 1 photo")
     assert others.reason.to_dict() == reasons
     assert others.source_bytes["README.txt"] == len("hello")
     assert len(table) == len(others) + len(mixed.rejects)
@@ -120,7 +120,7 @@ def test_what_is_left_out_is_counted_by_kind_and_costs_no_budget(tmp_path: Path)
     for number in range(3):
         save(data / ".Trash-0" / f"{number}.png", PICTURE)
     notes = scan(data).notes
-    assert "left out: 3 photos in 1 folders, hidden or a tool's: .Trash-0 (3)" in notes
+    assert "left out: 3 photos in 1 folder, hidden or a tool's: .Trash-0 (3)" in notes
     assert "left out, since no photos: 3 text files (a.txt, b.txt and 1 more), 1 video (d.mov)" in notes
     cache = preprocess(small(data, tmp_path / "cache", max_lost=0))
     assert len(cache) == 2 and len(cache.rejects) == 0
@@ -130,7 +130,7 @@ def test_what_is_left_out_is_counted_by_kind_and_costs_no_budget(tmp_path: Path)
 def test_a_folder_may_be_called_as_it_likes_where_it_is_given_itself(tmp_path: Path) -> None:
     small_photos(tmp_path / ".hidden", 2)
     assert [*scan(tmp_path / ".hidden").photos.source] == ["000.png", "001.png"]
-    with pytest.raises(ValueError, match=r"no photos in it; left out: 2 photos in 1 folders.*\.hidden \(2\)"):
+    with pytest.raises(ValueError, match=r"no photos in it; left out: 2 photos in 1 folder.*\.hidden \(2\)"):
         scan(tmp_path)
 
 
