@@ -74,7 +74,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         work = _process(settings, listing, writer, plan)
         cache = writer.finish(listing.left_out)
         write_sheet(cache)
-        summarise(cache, console, work)
+        summarise(cache, console, work, settings.data)
         return cache
 
 
@@ -110,7 +110,7 @@ def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) 
     if not (settings.cache / SHEET).is_file():
         write_sheet(cache)
     console.print(f"{settings.cache}: nothing to do, this cache is finished")
-    summarise(cache, console, Work())
+    summarise(cache, console, Work(), settings.data)
     return cache
 
 

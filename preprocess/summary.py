@@ -12,9 +12,10 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache import Cache
-from faces.labels import CONTEST, LabelSet
+from faces.labels import LabelSet
 from faces.writer import DETECTED, FALLBACK, REJECTED, reject_columns, write_atomically
-from preprocess.look.rates import detection_rates
+from preprocess.look.framing import described, framing_of, proposal, warnings
+from preprocess.look.rates import said, value_rates
 from preprocess.look.sheet import SHEET
 from preprocess.next_step import next_lines
 from preprocess.twins import twin_lines
@@ -85,8 +86,8 @@ class Work:
     """CPU seconds by kind of work, over all workers."""
 
 
-def summarise(cache: Cache, console: Console, work: Work) -> None:
-    """Print what a cache holds, and what it took."""
+def summarise(cache: Cache, console: Console, work: Work, data: Path) -> None:
+    """Print what a cache of the photos in `data` holds, and what it took."""
     counts = json.loads((cache.folder / "cache.json").read_text())["status"]
     further = int((cache.index["face"] > 0).sum()) if "face" in cache.index else 0
     total = sum(counts.values()) - further
@@ -113,17 +114,23 @@ def summarise(cache: Cache, console: Console, work: Work) -> None:
     size = sum(path.stat().st_size for path in cache.folder.rglob("*") if path.is_file())
     console.print(f"{cache.folder}: {len(cache)} crops, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}")
     console.print(f"or at everything: make look CACHE={cache.folder}")
-    for line in [*twin_lines(cache.index, cache.label_set), *next_lines(cache)]:
+    for line in [*_framing(cache, data), *twin_lines(cache.index, cache.label_set), *next_lines(cache)]:
         console.print(line, markup=False)
+
+
+def _framing(cache: Cache, data: Path) -> list[str]:
+    """How the crops frame the face, what a network could learn of that, and what to do about it."""
+    framing = framing_of(cache.index, cache.photos(), cache.label_set, cache.description["settings"])
+    lines = [*described(framing), *(f"warning: {text}" for text in warnings(framing))]
+    if proposed := proposal(framing):
+        again = f'make preprocess DATA={data} CACHE={cache.folder}-as-is ARGS="--faces as_is"'
+        lines.append(f"{proposed}: {again}")
+    return lines
 
 
 def by_value(cache: Cache) -> str:
     """How many labelled photos had a face, by the values of the first labelled factor that differs among one
     person's photos: masked faces, say, are what detectors lose."""
-    rates = detection_rates(cache.index["status"] == DETECTED, cache.photos(), cache.label_set)
+    rates = value_rates(cache.index["status"] == DETECTED, cache.photos(), cache.label_set)
     factor = next((name for name, each in rates.items() if each), "")
-    parts = [f"{rate.value} {rate.found}/{rate.photos} = {rate.share:.1%}" for rate in rates.get(factor, [])]
-    if not parts:
-        return ""
-    plain = cache.label_set.factor(factor) in CONTEST.factors
-    return f" ({'' if plain else f'{factor}: '}{', '.join(parts)})"
+    return said(factor, rates[factor], cache.label_set) if factor else ""

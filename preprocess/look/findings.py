@@ -10,7 +10,7 @@ import pandas as pd
 
 from faces.labels import UNKNOWN, IntArray, LabelSet, Task
 from preprocess.look.duplicates import Alike
-from preprocess.look.rates import Level, detection_rates, gap, level_of
+from preprocess.look.rates import Level, gap, level_of, value_rates
 from preprocess.look.survey import Survey
 
 LOST = (0.02, 0.10)
@@ -120,7 +120,7 @@ def _losses(survey: Survey) -> list[Finding]:
     if level in ("warn", "bad"):
         text = f"{_count(lost, 'crop was', 'crops were')} cut at the centre ({_percent(lost, len(crops))})."
         found.append(Finding(level, "fallbacks", text))
-    rates = detection_rates(crops["detected"], crops, survey.cache.label_set)
+    rates = value_rates(crops["detected"], crops, survey.cache.label_set)
     factor = max(rates, key=lambda factor: gap(rates[factor]))
     if gap(rates[factor]) > GAP:
         worst, *_, best = sorted(rates[factor], key=lambda rate: rate.share)

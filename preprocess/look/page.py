@@ -18,7 +18,7 @@ from preprocess.look import charts
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
 from preprocess.look.findings import findings, headline, headline_task, listed, people
 from preprocess.look.gallery import Tile, galleries, labels_of, random_sheets, tile
-from preprocess.look.rates import Rate, detection_rates, gap
+from preprocess.look.rates import Rate, gap, value_rates
 from preprocess.look.survey import Survey, survey_crops
 
 PAGE = "look.html"
@@ -116,7 +116,7 @@ def _content(survey: Survey, seed: int) -> dict[str, Any]:
 
 def _shown_rates(survey: Survey) -> dict[str, list[Rate]]:
     """Detection rates by the values of few factors: of many those where they differ most."""
-    rates = detection_rates(survey.crops["detected"], survey.crops, survey.cache.label_set)
+    rates = value_rates(survey.crops["detected"], survey.crops, survey.cache.label_set)
     widest = sorted(rates, key=lambda factor: gap(rates[factor]), reverse=True)[:MOST_RATED]
     return {factor: rates[factor] for factor in rates if factor in widest}
 

@@ -21,7 +21,7 @@ GLASSES = label_set("glasses", (Categories(name="glasses", categories=("yes", "n
 
 def printed(cache: Cache) -> list[str]:
     text = io.StringIO()
-    summarise(cache, Console(file=text, highlight=False, soft_wrap=True), Work())
+    summarise(cache, Console(file=text, highlight=False, soft_wrap=True), Work(), Path("photos/mine"))
     return text.getvalue().splitlines()
 
 
@@ -63,6 +63,50 @@ def test_the_summary_of_photos_without_labels_ends_with_what_there_is_to_do(tmp_
     assert lines[1].endswith("with a face")
     assert "no photo is labelled, so these are photos to predict" in lines
     assert lines[-1].startswith("next: make ")
+
+
+def framed(count: int, tight: int, first: int = 0, **changes: object) -> list[dict[str, object]]:
+    """Faces in photos of 100 x 100, the first of which they fill: their crops are the photo."""
+    whole = {"crop_box": [0.0, 0.0, 100.0, 100.0], "face_box": [5.0, 5.0, 95.0, 95.0]}
+    small = {"crop_box": [20.0, 20.0, 80.0, 80.0], "face_box": [30.0, 30.0, 70.0, 70.0]}
+    return [fields(first + n, width=100, **(whole if n < tight else small), **changes) for n in range(count)]
+
+
+def test_how_the_crops_are_framed_is_said_and_warned_of_where_it_tells_the_label(tmp_path: Path) -> None:
+    rows = [*framed(20, 15, mask=2), *framed(20, 0, 20, mask=0, true_pixels=0.25)]
+    lines = printed(write(tmp_path / "cache", [{"true_pixels": 1.0} | row for row in rows]))
+    assert (
+        "true pixels: median 0.62, least 0.25; under 0.50: 20 of 40 crops "
+        "(wear 20/20 = 100.0%, normal 0/20 = 0.0%)" in lines
+    )
+    assert (
+        "longer side of the face in sides of the crop: median 0.67, most 0.90; above 0.80: 15 of 40 crops "
+        "(wear 0/20 = 0.0%, normal 15/20 = 75.0%)" in lines
+    )
+    sources, true, face = [line for line in lines if line.startswith("warning: ")]
+    assert (
+        "15 of 20 found faces of mask normal fill their photo" in sources
+        and "0 of 20 of mask wear" in sources
+    )
+    assert "alone tells mask normal from wear: area under the ROC curve 1.000 [1.000, 1.000]" in true
+    assert true.endswith("without --no-clamp")
+    # Of 400 pairs of a normal and a masked photo, 300 differ and 100 are equal: 0.75 + 0.25 / 2.
+    assert "alone tells mask normal from wear: area under the ROC curve 0.875 [" in face
+
+
+def test_photos_that_faces_fill_are_proposed_to_be_taken_as_they_are(tmp_path: Path) -> None:
+    nothing = {"mask": -1, "gender": -1, "age": float("nan")}
+    rows = [{"true_pixels": 1.0} | row for row in framed(12, 7, **nothing)]
+    cache = write(tmp_path / "cache", rows)
+    [line] = [line for line in printed(cache) if "--faces as_is takes as they are" in line]
+    assert line.startswith("7 of 12 found faces fill their photo: these look like face crops already")
+    assert line.endswith(
+        f': make preprocess DATA=photos/mine CACHE={cache.folder}-as-is ARGS="--faces as_is"'
+    )
+    half = printed(write(tmp_path / "half", framed(12, 6, **nothing)))
+    as_is = printed(write(tmp_path / "as_is", [row | {"detector": "as_is"} for row in rows]))
+    assert not any("--faces as_is" in line or "warning" in line for line in (*half, *as_is))
+    assert "true pixels: all 1.00" in as_is
 
 
 @pytest.mark.parametrize("labels", [CONTEST, OWN])
