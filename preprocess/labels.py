@@ -20,7 +20,7 @@ class LabelsSettings:
     """
 
     data: Path
-    """Folder of photos, or a .csv or .parquet table, as for `preprocess`."""
+    """Folder of photos, or a table (.csv, .tsv, .txt or .parquet), as for `preprocess`."""
     columns: Columns = field(default_factory=Columns)
     """Names of the columns, where `data` is a table."""
     out: Path | None = None

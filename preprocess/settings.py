@@ -27,7 +27,8 @@ class Columns:
     Columns of labels other than the built-in ones are named in the label file."""
 
     path: str = "path"
-    """File of the photo, relative to the table's folder."""
+    """File of the photo, relative to the table's folder; without it the only column called file, image or the
+    like."""
     person: str = "person"
     """Whose photo it is; without it every photo counts as a person of its own."""
     mask: str = "mask"
@@ -51,8 +52,8 @@ class PreprocessSettings:
     """
 
     data: Path
-    """Folder of photos (contest layout, folder for each class, published set, or any), or a .csv or .parquet
-    table."""
+    """Folder of photos (contest layout, folder for each class, published set, or any), or a table (.csv,
+    .tsv, .txt or .parquet)."""
     cache: Path
     """Folder to write, outside of `data`; made if need be."""
     labels: Path | None = None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from preprocess.sources.listing import called_photo, photo_row
+from preprocess.sources.listing import called_photo, photo_row, source_name
 from preprocess.sources.names import NEAR, Match, Names, say_found
 from preprocess.sources.source import paths_below
 
@@ -68,7 +68,8 @@ def _find_lost(
             first, second = sorted((before, place))
             raise ValueError(
                 f"{table}: {cells.name} {cells.iloc[place]!r} occurs twice, in rows {cells.index[first]} and "
-                f"{cells.index[second]}: both mean {match.path}; remove one, or name the other's own file"
+                f"{cells.index[second]}: both mean {source_name(match.path)}; remove one, or name "
+                "the other's own file"
             )
     kind = "folders" if folders else "files"
     notes.extend(f"{table.name}: {line}" for line in say_found(cells.iloc[lost], [*matches.values()], kind))
@@ -92,9 +93,10 @@ def _reason(name: str, match: Match, names: Names, root: Path | None) -> str:
         return ""
     if match.several:
         more = f" and {len(match.several) - 2} more" if len(match.several) > 2 else ""
-        both = f"{' and '.join(match.several[:2])}{more} differ from it in {' and '.join(match.differs)}"
-        return f"{looked}; {both}: name the one that is meant"
+        both = f"{' and '.join(map(source_name, match.several[:2]))}{more}"
+        differ = f"differ from it in {' and '.join(match.differs)}"
+        return f"{looked}; {both} {differ}: name the one that is meant"
     near = names.nearest(name, 0.0 if root else NEAR)
     if near:
-        return f"{looked}; the nearest is {near}"
+        return f"{looked}; the nearest is {source_name(near)}"
     return f"{looked}, where nothing lies" if root else ""

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from preprocess.sources.kinds import PHOTO_SUFFIXES
+from preprocess.sources.listing import source_name
 
 
 def _suffix(path: str) -> str:
@@ -201,6 +202,6 @@ def say_found(names: Iterable[str], matches: Iterable[Match], what: str) -> list
             found[match.differs].append((name, match.path))
     return [
         f"{len(pairs)} names differ from their {what} in {' and '.join(differs)} only, such as "
-        f"{pairs[0][0]!r} for {pairs[0][1]}: taken"
+        f"{pairs[0][0]!r} for {source_name(pairs[0][1])}: taken"
         for differs, pairs in found.items()
     ]

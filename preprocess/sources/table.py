@@ -17,6 +17,7 @@ from preprocess.sources.reading import match_column
 from preprocess.sources.source import Place, Source, paths_below, split_of
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".parquet")
+_NAMED: Final = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 _SHEETS: Final = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 _PACKED: Final = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _FILE_COLUMNS: Final = frozenset(
@@ -34,16 +35,16 @@ def is_table(path: Path) -> bool:
 
 def no_source(data: Path) -> ValueError:
     """The complaint about what is neither a folder nor a table, with its cure."""
-    suffix = data.suffix.lower()
-    if data.is_file() and suffix in _PACKED:
-        return ValueError(
-            f"data={data}: a packed archive, which is not read; unpack it and give the folder that comes out"
-        )
-    if data.is_file() and suffix in _SHEETS:
-        return ValueError(
-            f"data={data}: a workbook, which is not read; save it as CSV in UTF-8 and give that"
-        )
-    return ValueError(f"data={data}: no such folder, and no table named {', '.join(SUFFIXES)}")
+    what = data.is_file() and _other_kind(data)
+    return ValueError(f"data={data}: {what or f'no such folder, and no table named {_NAMED}'}")
+
+
+def _other_kind(path: Path) -> str:
+    """What a file is by its name and what to do with it, or "" where it may be a table."""
+    suffix = path.suffix.lower()
+    if suffix in _PACKED:
+        return "a packed archive, which is not read; unpack it and give the folder or table that comes out"
+    return "a workbook, which is not read; save it as CSV in UTF-8 and give that" if suffix in _SHEETS else ""
 
 
 def read_table(path: Path, needed: Sequence[str], notes: list[str] | None = None) -> pd.DataFrame:
@@ -63,8 +64,8 @@ def read_table(path: Path, needed: Sequence[str], notes: list[str] | None = None
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
-    if path.suffix.lower() in (*_SHEETS, *_PACKED):
-        raise no_source(path)
+    if other := _other_kind(path):
+        raise ValueError(f"{path}: {other}")
     is_parquet = path.suffix.lower() == ".parquet"
     try:
         table = _read_parquet(path) if is_parquet else read_cells(path, [] if notes is None else notes)
