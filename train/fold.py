@@ -64,6 +64,9 @@ def _train_held(plan: FoldPlan, rows: FoldRows, watch: Watch) -> dict[str, float
         plan.processes.wait()
         watch.begin(f"fold {plan.fold}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
         if not training.finished:
+            if not training.photos_done:  # afterwards last.pt stands in the place of the weights begun with
+                for note in training.network.notes:
+                    watch.say(f"fold {plan.fold}: {note}")
             _say_rows(plan, rows, watch)
             _train(plan, training, notes, file, watch)
     return training.best
