@@ -112,6 +112,16 @@ def test_undersampling_comes_to_every_row_in_as_few_epochs_as_can_be(
     assert set(np.concatenate(epochs).tolist()) == set(range(len(classes)))
 
 
+@pytest.mark.parametrize("rule", WEIGHT_RULES)
+def test_a_class_without_rows_changes_nothing(rule: WeightRule) -> None:
+    classes = np.repeat([0, 2, UNKNOWN], [86, 17, 4])
+    closed = np.where(classes == 2, 1, classes)
+    np.testing.assert_array_equal(class_weights(classes, rule), class_weights(closed, rule))
+    drawn = [undersampled(each).samples(epoch=0, seed=0) for each in (classes, closed)]
+    np.testing.assert_array_equal(*drawn)
+    assert len(drawn[0]) == 34
+
+
 def test_undersampling_takes_other_rows_each_epoch_but_all_of_the_rarest_class() -> None:
     classes = np.repeat([0, 1], [100, 10])
     first, second = (set(undersampled(classes).samples(epoch=e, seed=0).tolist()) for e in (0, 1))

@@ -48,7 +48,7 @@ class Loss:
     task_weights: tuple[float, ...] = ()
     """Weights of the recipe's tasks, one each, above 0; all 1 when left out."""
     smoothing: float = 0.0
-    """Share of each label that is spread evenly over all classes of its head, in [0, 1)."""
+    """Share of each label that is spread evenly over all classes of its head that there are, in [0, 1)."""
     class_weights: Literal["none", "inverse", "effective_number", "custom"] = "none"
     """Weights of the classes in every term but f1, which weighs classes alike by itself. inverse: by 1 /
     photos of the class; effective_number: by its effective number, see `beta`; custom: by `custom`."""
@@ -61,7 +61,7 @@ class Loss:
     gamma: float = 2.0
     """Focusing exponent of focal: how much less a photo counts that is already right; 0 is cross-entropy."""
     margin: float = 0.5
-    """Margin of the rarest class in ldam, on the cosine scale."""
+    """Margin of the rarest class that there is in ldam, on the cosine scale."""
     scale: float = 30.0
     """Factor by which ldam makes logits of cosines."""
     forward: float = 0.1

@@ -12,10 +12,14 @@ from timm.loss import LabelSmoothingCrossEntropy
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from faces.labels import CONTEST
 from pipeline.samplers import class_weights as row_weights
 from tests.helpers.batches import CLASSES, K, N, drawn, gradient, hard, logits
+from train.assemble import _objective
+from train.data.rows import FoldRows
 from train.network.losses import HeadLoss, class_weights, focal_each, ldam_margins, soft_f1
 from train.recipe.network import Loss
+from train.recipe.recipe import Recipe
 
 COUNTS = torch.tensor([16.0, 81.0, 256.0])
 PLAIN = Loss()
@@ -237,6 +241,16 @@ def test_a_class_that_nobody_has_changes_nothing_for_the_others(term: str, rule:
     three = HeadLoss(wanted, ABSENT)(wide, labels, epoch=0)
     torch.testing.assert_close(three, two)
     torch.testing.assert_close(gradient(three, scores), gradient(two, scores))
+
+
+def test_training_counts_the_photos_of_a_fold_and_no_tails_of_spread_numbers() -> None:
+    """86 photos of one class and 17 of another; labels of the first reach a little into the one between."""
+    targets = np.repeat(np.eye(3, dtype=np.float32), [86, 0, 17], axis=0)
+    targets[:86] += np.float32([-1e-5, 1e-5, 0])
+    recipe = Recipe(tasks=("mask",), loss=Loss(terms=("ldam",), margin=0.5, scale=2.0))
+    rows = FoldRows(training=np.arange(103), validation=np.arange(0), prior={})
+    margins = _objective(recipe, CONTEST, {"mask": targets}, rows).heads["mask"].margins
+    torch.testing.assert_close(margins / 2, torch.tensor([0.5 * (17 / 86) ** 0.25, 0.0, 0.5]))
 
 
 @pytest.mark.parametrize("counts", [ABSENT, torch.zeros(3), torch.tensor([0.0, 0.0, 5.0])])
