@@ -23,9 +23,8 @@ from faces.cache import (
     read_description,
     read_rejects,
 )
-from faces.labels import UNKNOWN, Categories, LabelSet
-from faces.writer import REJECTED
 from preprocess.join_caches import as_written
+from preprocess.table_faults import wrong_tables
 
 PLACES = ("shard", "offset", "length", "codec")
 """Columns of the index that a sample's JSON has not."""
@@ -80,7 +79,7 @@ def _wrong_content(folder: Path, description: Mapping[str, Any], show: Show) -> 
     if lacking:
         yield f"{path}: has no column {', '.join(sorted(lacking))}"
         return
-    for complaint in (*_wrong_counts(description, index, rejects), *_wrong_labels(index, labels)):
+    for complaint in wrong_tables(description, index, rejects, labels):
         yield f"{path}: {complaint}"
     done = 0
     for number, shard in enumerate(description["shards"]):
@@ -116,40 +115,6 @@ def _strangers(folder: Path, description: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}: left over from a run that was stopped; delete it"
         else:
             yield f"{path}: no file of a cache; move it elsewhere"
-
-
-def _wrong_counts(
-    description: Mapping[str, Any], index: pd.DataFrame, rejects: pd.DataFrame
-) -> Iterator[str]:
-    """Where the tables contradict cache.json, and photos that occur twice."""
-    if len(index) != description["samples"]:
-        yield f"{len(index)} rows where cache.json counts {description['samples']}"
-    status = {**index["status"].value_counts(), **({REJECTED: len(rejects)} if len(rejects) else {})}
-    if status != description["status"]:
-        yield f"with rejects.csv status {status} where cache.json counts {description['status']}"
-    for columns in (["key"], ["position", *({"face"} & {*index.columns})]):
-        twice = index[columns[0]][index.duplicated(columns)].unique()
-        if len(twice):
-            yield f"{columns[0]} {', '.join(map(str, twice[:5]))} occurs more than once"
-    both = {*index["position"]} & {*rejects["position"]}
-    if both:
-        yield f"position {', '.join(map(str, sorted(both)[:5]))} is in rejects.csv too"
-    last = len(description["shards"]) - 1
-    if not index["shard"].is_monotonic_increasing or not index["shard"].between(0, last).all():
-        yield f"shards are not 0 to {last} in order"
-
-
-def _wrong_labels(index: pd.DataFrame, labels: LabelSet) -> Iterator[str]:
-    """Labels that their factors do not have."""
-    for factor in labels.factors:
-        values = index[factor.name] if factor.name in index else pd.Series(dtype=factor.dtype)
-        if isinstance(factor, Categories):
-            strange = values[~values.isin(range(UNKNOWN, len(factor.categories)))]
-        else:
-            strange = values[(values < factor.least) | (values > factor.most)]
-        if len(strange):
-            sample = index["key"][strange.index[0]]
-            yield f"{factor.name} {strange.iloc[0]} of sample {sample} is no label of that factor"
 
 
 def _wrong_shard(path: Path, rows: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[str | None]:

@@ -35,6 +35,11 @@ def sample(position: int, *, rejected: bool, size: int = SIZE, codec: str = "png
         "height": SIZE,
         "width": SIZE,
         "face_box": [1.5, 2.0, 9.1, 10.0] if detected else None,
+        "crop_box": [0.0, -4.0, 16.0, 12.0],
+        "crop_angle": 0.0,
+        "true_pixels": 0.75,
+        "turned": 0,
+        "face": 0,
         "score": 0.875 if detected else math.nan,
         "status": "detected" if detected else "fallback",
     }
@@ -167,6 +172,28 @@ def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
         (in_shard(b'"age": 23.5', b'"age": 24.5'), "sample 00000003", "age in its JSON differs"),
         (in_index(lambda t: t.assign(gender=2)), "index.parquet", "gender 2 of sample 00000000 is no label"),
         (in_index(lambda t: t.assign(age=121.0)), "index.parquet", "age 121.0 of sample 00000000 is no"),
+        (in_index(lambda t: t.assign(true_pixels=1.5)), "sample 00000000", "true_pixels 1.5 of"),
+        (in_index(lambda t: t.assign(true_pixels=-0.5)), "sample 00000000", "is no share from 0 to 1"),
+        (in_index(lambda t: t.assign(true_pixels=np.nan)), "sample 00000000", "is no share from 0 to 1"),
+        (
+            in_index(lambda t: t.assign(true_pixels=0.752)),
+            "sample 00000000",
+            "is not what crop_box, crop_angle",
+        ),
+        (in_index(lambda t: t.assign(height=8)), "sample 00000000", "height and width say, as of 5 more"),
+        (
+            in_index(lambda t: t.assign(crop_angle=45.0)),
+            "sample 00000000",
+            "is not what crop_box, crop_angle",
+        ),
+        (in_description(lambda d: d["settings"].update(clamp=True)), "00000000", "though crops are clamped"),
+        (in_index(lambda t: t.assign(turned=45)), "sample 00000000", "turned 45 of"),
+        (in_index(lambda t: t.assign(face=1)), "sample 00000000", "are numbered 1, not from 0 on"),
+        (
+            in_index(lambda t: t.assign(position=[0, 0, 0, 3, 4, 6], face=[0, 1, 3, 0, 0, 0])),
+            "index.parquet",
+            "position 0 (sample 00000002) are numbered 0, 1, 3, not",
+        ),
         (in_description(lambda d: d.update(labels=3)), "cache.json", "labels are not readable"),
         (
             in_description(lambda d: d.update(labels={"name": "x", "factors": {"a": ["b"]}})),
@@ -203,6 +230,16 @@ def test_a_cache_of_other_factors_is_sound_or_its_wrong_labels_are_named(tmp_pat
     assert "helmet, years in its JSON differs" in findings
     in_index(lambda t: t.drop(columns="glasses"))(folder)
     assert any("has no column glasses" in line for line in find_faults(folder))
+
+
+def test_shares_within_rounding_faces_in_any_order_and_aligned_crops_beyond_the_photo_are_sound(
+    folder: Path,
+) -> None:
+    sound = {"position": [0, 0, 0, 3, 4, 6], "face": [2, 0, 1, 0, 0, 0], "true_pixels": 0.7505}
+    in_index(lambda t: t.assign(**sound))(folder)
+    in_description(lambda d: d["settings"].update(clamp=True, align=True))(folder)
+    path = folder / "index.parquet"
+    assert not [line for line in find_faults(folder) if line.startswith(f"{path}: ")]
 
 
 def test_crops_of_another_size_are_found(tmp_path: Path) -> None:
