@@ -1,6 +1,7 @@
 """What people write for a label, and what it means."""
 
 import math
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -76,11 +77,66 @@ def test_what_is_no_factor_is_refused(
         ("more than 70", 75),
         ("<30", 25),
         ("under 30", 25),
+        ("over 60", 65),
+        ("older than 60", 65),
+        ("> 60", 65),
+        ("≥60", 65),
+        ("below 30", 25),
+        ("30~39", 35),
+        ("30～39", 35),
+        ("30–39", 35),
+        ("40s", 45),
+        ("40's", 45),
+        ("20대", 25),
+        ("0s", 5),
+        ("25세", 25),
+        ("30-39세", 35),
+        ("60세 이상", 65),
+        ("60대 이상", 65),
+        ("30세 미만", 25),
+        (unicodedata.normalize("NFD", "20대"), 25),
         ("0-2", 1.5),
     ],
 )
 def test_a_number_may_be_a_range(text: str, years: float) -> None:
     assert AGE.read(text) == years
+
+
+def test_decades_are_years_alone() -> None:
+    """10s may be ten seconds."""
+    for unit in ("", "s", "cm"):
+        with pytest.raises(ValueError, match="'10s' is no number"):
+            Number(name="wait", edges=(5.0,), unit=unit).read("10s")
+    with pytest.raises(ValueError, match="'45s' is no number"):
+        AGE.read("45s")
+
+
+MASK_WORDS = (
+    ("worn", "mask on", "Mask-On", "착용", "마스크 착용"),
+    ("incorrectly worn", "오착용", "턱스크"),
+    (
+        "none",
+        "None",
+        "no mask",
+        "NoMask",
+        "mask off",
+        "without mask",
+        "unmasked",
+        "not worn",
+        "미착용",
+        "마스크 미착용",
+    ),
+)
+GENDER_WORDS = (("M", "male", "남", "남성", "남자"), ("F", "woman", "여", "여성", "여자"))
+
+
+@pytest.mark.parametrize(("name", "words"), [("mask", MASK_WORDS), ("gender", GENDER_WORDS)])
+def test_words_of_the_contests_factors_in_pieces_too(name: str, words: tuple[tuple[str, ...], ...]) -> None:
+    for code, each in enumerate(words):
+        for word in each:
+            assert CONTEST.factor(name).read(word) == code
+            assert CONTEST.factor(name).read(unicodedata.normalize("NFD", word)) == code
+    assert CONTEST.factor("gender").read("none") == UNKNOWN and math.isnan(AGE.read("none"))
 
 
 def test_what_is_not_known_of_a_number_is_nan() -> None:
