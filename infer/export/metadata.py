@@ -17,10 +17,12 @@ from infer.predict.runs import CROP_FREE, Run
 
 DESCRIPTION, DETECTOR = "facefold", "facefold_detector"
 """Keys of the ONNX file's metadata: JSON, and JSON from network to the base64 of an ONNX file."""
-HONOURED = {"align": False, "border": "repeat", "background": "keep", "sharpen": 0.0}
+HONOURED = {"align": False, "background": "keep", "sharpen": 0.0}
 """The only values of these crop settings that the predictor can follow."""
+BEYOND = {"border": "repeat"}
+"""The same of crops that may reach beyond the photo."""
 NEEDED = ("size", "margin", "min_face", "detect_size")
-"""Crop settings that the predictor reads."""
+"""Crop settings that the predictor reads where it searches faces."""
 
 
 def describe(
@@ -82,14 +84,16 @@ def check_predictor(run: Run) -> None:
         ValueError: naming each setting, and the cure.
     """
     crop = run.card.crop
-    followed = {**HONOURED, **RULES}
+    searched = crop.get("faces") != "as_is"
+    beyond = searched and not crop.get("clamp")  # older runs have no such setting, and did not clamp
+    followed = {**HONOURED, **RULES, **(BEYOND if beyond else {})}
     wrong = [
         f"{key}={crop.get(key)!r} (it does {value!r})"
         for key, value in followed.items()
         if crop.get(key, value) != value
     ]
-    wrong += [f"no {key}" for key in NEEDED if key not in crop]
-    if "mtcnn" not in crop.get("steps", ()):
+    wrong += [f"no {key}" for key in (NEEDED if searched else ("size",)) if key not in crop]
+    if searched and "mtcnn" not in crop.get("steps", ()):
         wrong.append(f"steps={list(crop.get('steps', ()))} (it does mtcnn)")
     if wrong:
         raise ValueError(

@@ -7,8 +7,9 @@ This file and the model are all that is needed, beside three packages:
     python predict.py model.onnx photo.jpg folder/ --out answers.csv
 
 The face is found by the detector that lies in the model (MTCNN, Zhang and others 2016, with the weights of
-facenet-pytorch, MIT licence), cut out as the photos of training were, and shown to the network. Boxes are
-left, top, right, bottom in pixels of the upright photo, and may reach beyond it.
+facenet-pytorch, MIT licence), cut out as the photos of training were, and shown to the network; with --faces
+all every face of a photo. A model that was trained on photos as they are searches none. Boxes are left, top,
+right, bottom in pixels of the upright photo, and may reach beyond it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import base64
 import csv
 import json
+import math
 import os
 import stat
 import sys
@@ -24,7 +26,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -88,12 +90,26 @@ RISE = 0.05
 """How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 """The crop where no face is found: its side in shorter sides of the photo, its centre in heights of it."""
+SURE, LIKELY, ROLL = 0.99, 0.5, 45
+"""Score from which a face is taken to be upright without another look, least score of a turned face that is
+worth a search, and degrees by which the landmarks of an upright face may be turned."""
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
 """RGB [height, width, 3]."""
 Box = tuple[float, float, float, float]
+
+
+class Face(NamedTuple):
+    """A face of a photo, in its pixels."""
+
+    box: Box
+    points: tuple[float, ...] = ()
+    """x, y of left eye, right eye (as seen), nose, left and right corner of the mouth."""
+    score: float = 1.0
+    turned: int = 0
+    """Degrees, clockwise, by which it lies turned in the photo: 0, 90, 180 or 270."""
 
 
 class BadPhoto(Exception):
@@ -204,44 +220,80 @@ class Detector:
 
     Args:
         networks: `pnet`, `rnet` and `onet` as ONNX files.
-        min_face: side of the smallest face searched for, in pixels of the photo as it is searched.
-        longest: longer photos are searched in a copy whose longest side has so many pixels.
+        crop: settings of the crops of training: `min_face`, side of the smallest face searched for, in pixels
+            of the photo as it is searched; `detect_size`, longest side in pixels of that; `steps`, whether
+            photos that may lie on a side or on their head are `turned`.
         threads: 0 for as many as there are cores.
     """
 
-    def __init__(self, networks: dict[str, bytes], min_face: int, longest: int, threads: int) -> None:
+    def __init__(self, networks: dict[str, bytes], crop: dict[str, Any], threads: int) -> None:
         self._networks = {name: open_session(network, threads) for name, network in networks.items()}
-        self._min_face, self._longest = min_face, longest
+        self._min_face, self._longest = crop["min_face"], crop["detect_size"]
+        self._turns = "turned" in crop["steps"]
 
-    def __call__(self, photo: Pixels) -> Box | None:
-        """Box of the face that the photo is about, None where none is found."""
+    def __call__(self, photo: Pixels, every: bool = False) -> list[Face]:
+        """The face that a photo is about, or `every` one, that one first; none where none is found."""
         height, width = photo.shape[:2]
         ratio = min(1.0, self._longest / max(height, width))
         searched = photo
         if ratio < 1:
             size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
             searched = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-        box = choose_box(*self.search(searched), *searched.shape[:2])
-        if box is None:
-            return None
-        scale = (width / searched.shape[1], height / searched.shape[0]) * 2
-        left, top, right, bottom = (round(v * s, 1) for v, s in zip(box, scale, strict=True))
-        return left, top, right, bottom
+        faces = weigh_faces(*self.search(searched), *searched.shape[:2], every)
+        if self._turns and min(searched.shape[:2]) >= self._min_face:
+            faces = self._turned(searched, faces, every)
+        scale = (width / searched.shape[1], height / searched.shape[0])
+        return [
+            face._replace(box=tenths(pairs(face.box) * scale), points=tenths(pairs(face.points) * scale))
+            for face in faces
+        ]
 
-    def search(self, photo: Pixels) -> tuple[Floats, Floats]:
-        """All faces: boxes [n, 4] and scores [n]."""
+    def _turned(self, photo: Pixels, faces: list[Face], every: bool) -> list[Face]:
+        """The faces of the photo turned by quarters, where they are more certain than those found in it."""
+        height, width = photo.shape[:2]
+        for turn in self._turns_to_search(photo, faces):
+            shown = np.ascontiguousarray(np.rot90(photo, turn // 90))
+            found = weigh_faces(*self.search(shown), *shown.shape[:2], every)
+            if found and (not faces or found[0].score > faces[0].score):
+                faces = [turned_back(face, turn, height, width) for face in found]
+        return faces
+
+    def _turns_to_search(self, photo: Pixels, faces: list[Face]) -> Sequence[int]:
+        """All where no face was found or the first lies on a side; of a face that is not certain the turn in
+        which it looks most like a face, if that is another."""
+        if not faces or abs(roll(faces[0])) > ROLL:
+            return (90, 180, 270)
+        if faces[0].score >= SURE:
+            return ()
+        left, top, right, bottom = faces[0].box
+        reach = max(right - left, bottom - top) / 2
+        x, y = (left + right) / 2, (top + bottom) / 2
+        rows, columns = (slice(max(round(c - reach), 0), max(round(c + reach), 1)) for c in (y, x))
+        side = SIDES["onet"]
+        seen = cv2.resize(photo[rows, columns], (side, side), interpolation=cv2.INTER_AREA)
+        views = np.stack([np.rot90(seen, quarters) for quarters in range(4)]).transpose(0, 3, 1, 2)
+        *_, chances = self._networks["onet"].run(None, {"x": ((views - 127.5) / 128).astype(np.float32)})
+        best = int(chances[:, 1].argmax())
+        return (90 * best,) if best and chances[best, 1] > LIKELY else ()
+
+    def search(self, photo: Pixels) -> tuple[Floats, Floats, Floats]:
+        """All faces: boxes [n, 4], scores [n] and landmarks [n, 5, 2]."""
         table = np.asarray(cv2.integral(photo, sdepth=cv2.CV_64F), np.float64)
         boxes, scores, shifts = self._propose(table)
         keep = best_boxes(boxes, scores, 0.7)
         boxes, scores, shifts = boxes[keep], scores[keep], shifts[keep]
         boxes = square(boxes + shifts * np.tile(boxes[:, 2:] - boxes[:, :2], 2))
-        boxes, scores, shifts = self._refine("rnet", table, boxes)
+        boxes, scores, shifts, _ = self._refine("rnet", table, boxes)
         keep = best_boxes(boxes, scores, 0.7)
         boxes = square(boxes[keep] + shifts[keep] * sides(boxes[keep]))
-        boxes, scores, shifts = self._refine("onet", table, boxes)
-        boxes = boxes + shifts * sides(boxes)
+        boxes, scores, shifts, points = self._refine("onet", table, boxes)
+        extent = sides(boxes)
+        points = points.reshape(-1, 2, 5).transpose(0, 2, 1) * extent[:, None, :2] + boxes[:, None, :2] - 1
+        boxes = boxes + shifts * extent
         keep = best_boxes(boxes, scores, 0.7, inside=True)
-        return boxes[keep], scores[keep]
+        largest = np.argsort(np.prod(boxes[keep, 2:] - boxes[keep, :2], axis=1), kind="stable")[::-1]
+        keep = keep[largest]
+        return boxes[keep], scores[keep], points[keep]
 
     def _propose(self, table: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
         """Boxes that the first network takes for faces at any scale, with its scores and its corrections."""
@@ -262,8 +314,11 @@ class Detector:
         boxes, scores, shifts = (np.concatenate(column) for column in zip(*parts, strict=True))
         return boxes, scores, shifts
 
-    def _refine(self, name: str, table: NDArray[np.float64], boxes: Floats) -> tuple[Floats, Floats, Floats]:
-        """Boxes that a later network takes for faces too, with its scores and its corrections."""
+    def _refine(
+        self, name: str, table: NDArray[np.float64], boxes: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Boxes that a later network takes for faces too, with its scores, its corrections and, of the last,
+        the places of the landmarks in the box, five x and five y."""
         # Boxes count pixels from 1.
         left, top, right, bottom = np.trunc(boxes).astype(np.int64).T
         low = np.maximum(left, 1) - 1, np.maximum(top, 1) - 1
@@ -271,11 +326,11 @@ class Detector:
         corners = np.stack([*low, *high], 1)
         within = (corners[:, :2] < corners[:, 2:]).all(1)
         if not within.any():
-            return boxes[:0], np.zeros(0, np.float32), np.zeros((0, 4), np.float32)
+            return boxes[:0], np.zeros(0, np.float32), boxes[:0], np.zeros((0, 10), np.float32)
         crops = averages(table, corners[within], SIDES[name], SIDES[name])
-        shifts, *_, chances = self._networks[name].run(None, {"x": crops})
+        shifts, *points, chances = self._networks[name].run(None, {"x": crops})
         sure = chances[:, 1] > SCORES[name]
-        return boxes[within][sure], chances[sure, 1], shifts[sure]
+        return boxes[within][sure], chances[sure, 1], shifts[sure], (points[0] if points else shifts)[sure]
 
 
 def averages(table: NDArray[np.float64], corners: Integers, height: int, width: int) -> Floats:
@@ -341,35 +396,111 @@ def best_boxes(boxes: Floats, scores: Floats, limit: float, *, inside: bool = Fa
     return np.array(stay, np.int64)
 
 
-def choose_box(boxes: Floats, scores: Floats, height: int, width: int) -> Box | None:
-    """The face that the photo is about: the largest area times centrality times score.
+def weigh_faces(
+    boxes: Floats, scores: Floats, points: Floats, height: int, width: int, every: bool
+) -> list[Face]:
+    """The face that a photo is about, of the largest area times centrality times score; or `every` one that
+    shows in it, that one first.
 
-    Centrality is 1 - d^2, where d is the distance of the centres in halves of the photo's diagonal. Boxes
-    with their centre outside the photo do not count.
+    Centrality is 1 - d^2, where d is the distance of the centres in halves of the photo's diagonal. A photo
+    is about no face with its centre outside it.
     """
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((centres >= 0) & (centres <= (width, height))).all(1)
     area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     distance = np.square(centres - (width / 2, height / 2)).sum(1) / ((width**2 + height**2) / 4)
     weight = np.where(inside, area * (1 - distance) * scores, 0)
-    if not (weight > 0).any():
-        return None
-    left, top, right, bottom = (round(float(edge), 1) for edge in boxes[weight.argmax()])
-    return left, top, right, bottom
+    order = np.argsort(-weight, kind="stable")
+    if every:
+        seen = np.all((boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height)), axis=1) & (area > 0)
+        order = order[seen[order]]
+    else:
+        order = order[weight[order] > 0][:1]
+    return [Face(tenths(boxes[one]), tenths(points[one]), round(float(scores[one]), 4)) for one in order]
 
 
-def crop_square(photo: Pixels, box: Box | None, margin: float) -> tuple[int, int, int]:
-    """Left, top and side of the crop: the box with `margin` of its longer side all round, or the middle."""
-    height, width = photo.shape[:2]
-    if box is None:
-        side = max(1, round(CENTRE_SIDE * min(height, width)))
-        top = round(CENTRE_HEIGHT * height - side / 2)
-        return round((width - side) / 2), min(max(top, 0), height - side), side
-    left, upper, right, bottom = box
-    longer = max(right - left, bottom - upper)
-    side = max(1, round(longer * (1 + 2 * margin)))
-    x, y = (left + right) / 2, (upper + bottom) / 2 - RISE * longer
-    return round(x - side / 2), round(y - side / 2), side
+def turned_back(face: Face, turn: int, height: int, width: int) -> Face:
+    """A face that was found in a photo after quarter turns against the clock, in the photo itself.
+
+    Args:
+        face: in pixels of the turned photo.
+        turn: degrees by which faces lie turned in the photo.
+        height: of the photo.
+        width: of the photo.
+    """
+    points = pairs((*face.box, *face.points))
+    for _ in range(turn // 90):
+        points = np.stack([-points[:, 1], points[:, 0]], 1)
+    points = points + {90: (width, 0), 180: (width, height), 270: (0, height)}[turn]
+    box = np.concatenate([points[:2].min(0), points[:2].max(0)])
+    return Face(tenths(box), tenths(points[2:]), face.score, turn)
+
+
+def roll(face: Face) -> float:
+    """Degrees, clockwise, by which the landmarks of a face are turned, from -180 to 180."""
+    points = pairs(face.points)
+    across, up = points[:2].mean(0) - points[3:].mean(0)
+    return math.degrees(math.atan2(across, -up))
+
+
+def pairs(values: Sequence[float]) -> NDArray[np.float64]:
+    """x and y [n, 2] of numbers that follow each other."""
+    return np.array(values, np.float64).reshape(-1, 2)
+
+
+def tenths(values: Any) -> Any:
+    """Numbers rounded to a tenth of a pixel, one after the other."""
+    return tuple(round(float(value), 1) for value in np.ravel(values))
+
+
+def upright(photo: Pixels, face: Face) -> tuple[Pixels, Box]:
+    """A photo turned by quarters so that the face is upright, and its box there."""
+    box = face.box
+    for _ in range(face.turned // 90):
+        (left, top, right, bottom), width = box, photo.shape[1]
+        photo, box = np.rot90(photo), (top, width - right, bottom, width - left)
+    return photo, box
+
+
+def face_square(box: Box, margin: float, photo: tuple[int, int] | None = None) -> tuple[int, int, int]:
+    """Left, top and side of an upright face's crop: its box with `margin` of its longer side all round.
+
+    Args:
+        box: of the face.
+        margin: in longer sides of the box.
+        photo: height and width of the photo that the crop is shifted into, and shrunk to where it is larger;
+            None for a crop that may reach beyond.
+    """
+    left, top, right, bottom = box
+    longer = max(right - left, bottom - top)
+    side = max(1, whole(longer * (1 + 2 * margin)))
+    rise = RISE * longer
+    if photo and side > min(photo):
+        side = min(photo)
+        rise = min(rise, max(side - longer, 0) / 2)
+    x, y = whole((left + right - side) / 2), whole((top + bottom - side) / 2 - rise)
+    if photo:
+        x, y = min(max(x, 0), photo[1] - side), min(max(y, 0), photo[0] - side)
+    return x, y, side
+
+
+def whole(value: float) -> int:
+    """The nearest whole number, of two the larger."""
+    return math.floor(round(value, 3) + 0.5)
+
+
+def centre_square(height: int, width: int) -> tuple[int, int, int]:
+    """Left, top and side of the crop of a photo without a face."""
+    side = max(1, round(CENTRE_SIDE * min(height, width)))
+    top = round(CENTRE_HEIGHT * height - side / 2)
+    return round((width - side) / 2), min(max(top, 0), height - side), side
+
+
+def whole_square(height: int, width: int) -> tuple[int, int, int]:
+    """Left, top and side of the crop of a photo that is a face crop already: as much of it as a square holds,
+    about its middle."""
+    side = min(height, width)
+    return (width - side) // 2, (height - side) // 2, side
 
 
 def cut(photo: Pixels, left: int, top: int, side: int, size: int) -> Pixels:
@@ -425,6 +556,7 @@ class Predictor:
 
     Attributes:
         columns: names of a row's values.
+        detector: None for a model of photos as they are.
 
     Raises:
         ValueError: not such a model.
@@ -439,11 +571,11 @@ class Predictor:
                 f"{path}: FaceFold exported no such model, with its detector, in format {FORMAT}"
             )
         self._inputs, self._outputs = description["inputs"], description["outputs"]
-        crop = description["crop"]
-        self._size, self._margin = crop["size"], crop["margin"]
+        self._crop = crop = description["crop"]
         networks = json.loads(properties["facefold_detector"])
         decoded = {name: base64.b64decode(network) for name, network in networks.items()}
-        self.detector = Detector(decoded, crop["min_face"], crop["detect_size"], threads)
+        searches = crop.get("faces") != "as_is"
+        self.detector = Detector(decoded, crop, threads) if searches else None
         self.columns: list[str] = []
         for output in self._outputs:
             # Models of before named no factors of a single head.
@@ -452,15 +584,28 @@ class Predictor:
                 name for factor in output["factors"] for name in (factor, f"{factor} probability")
             ]
 
-    def see(self, path: Path) -> tuple[Pixels, Box | None]:
-        """The crop of a photo that the networks look at, [size, size, 3], and the face's box.
+    def see(self, path: Path, every: bool = False) -> list[tuple[Pixels, Box | None]]:
+        """The crops of a photo that the networks look at, [size, size, 3], and the faces' boxes: of the face
+        that it is about, of `every` face, or of a photo without one its middle and no box.
 
         Raises:
             BadPhoto: see `read_photo`.
         """
         photo = read_photo(path)
-        box = self.detector(photo)
-        return cut(photo, *crop_square(photo, box, self._margin), self._size), box
+        height, width = photo.shape[:2]
+        size = self._crop["size"]
+        if self.detector is None:
+            return [(cut(photo, *whole_square(height, width), size), (0.0, 0.0, float(width), float(height)))]
+        faces = self.detector(photo, every)
+        if not faces:
+            return [(cut(photo, *centre_square(height, width), size), None)]
+        seen: list[tuple[Pixels, Box | None]] = []
+        for face in faces:
+            shown, box = upright(photo, face)
+            bounds = (shown.shape[0], shown.shape[1]) if self._crop.get("clamp") else None
+            place = face_square(box, self._crop["margin"], bounds)
+            seen.append((cut(shown, *place, size), face.box))
+        return seen
 
     def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
         """The model's answers to crops: a row for each, by `columns`."""
@@ -548,6 +693,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             "columns: path; left, top, right, bottom of the face, empty where none was found; what the\n"
             "model tells, such as mask, gender and age, each with its probability; status: detected, or\n"
             "fallback, a photo without a face, which is answered by a centre crop.\n"
+            "With --faces all a photo has a row for each face, first the one that it is about.\n"
             "In a folder photos are what is called like one or is one by its first bytes; other files,\n"
             "hidden folders and those of tools (@eaDir, __MACOSX) are left out with a line.\n"
             "exit code: 0 all photos answered; 1 some were skipped, each named with the reason; 2 wrong use."
@@ -556,6 +702,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="the exported model.onnx")
     parser.add_argument("photos", type=Path, nargs="+", help="photos, or folders of them (with sub-folders)")
     parser.add_argument("--out", type=Path, help="CSV file to write; without it the answers are printed")
+    parser.add_argument(
+        "--faces",
+        choices=("best", "all"),
+        default="best",
+        help="answer the face that a photo is about: large, central and certain (default); or every face",
+    )
     parser.add_argument("--batch", type=int, default=16, help="photos that go through the network together")
     parser.add_argument("--threads", type=int, default=0, help="0 (default) for as many as there are cores")
     chosen = parser.parse_args(arguments)
@@ -572,23 +724,30 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return chosen
 
 
-def answer_photos(predictor: Predictor, paths: Sequence[Path]) -> tuple[list[list[str]], int, int]:
+def answer_photos(
+    predictor: Predictor, paths: Sequence[Path], every: bool = False
+) -> tuple[list[list[str]], int, int]:
     """Rows of the CSV of some photos, how many of them had no face, and how many were skipped."""
-    crops, boxes, seen = [], [], []
+    crops, boxes, seen, skipped = [], [], [], 0
     for path in paths:
         try:
-            crop, box = predictor.see(path)
+            found = predictor.see(path, every)
         except BadPhoto as bad:
             print(f"skipped {path}: {bad}", file=sys.stderr)
+            skipped += 1
             continue
-        crops.append(crop)
-        boxes.append(box)
-        seen.append(str(path))
+        for crop, box in found:
+            crops.append(crop)
+            boxes.append(box)
+            seen.append(str(path))
+    answers: list[list[str]] = []
+    for first in range(0, len(crops), len(paths)):  # a group has many faces
+        answers += predictor(crops[first : first + len(paths)])
     rows = [
         [path, *_edges(box), *answer, "detected" if box else "fallback"]
-        for path, answer, box in zip(seen, predictor(crops) if crops else (), boxes, strict=True)
+        for path, answer, box in zip(seen, answers, boxes, strict=True)
     ]
-    return rows, boxes.count(None), len(paths) - len(seen)
+    return rows, boxes.count(None), skipped
 
 
 def _edges(box: Box | None) -> list[str]:
@@ -601,23 +760,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths: list[Path] = chosen.photos
     try:
         predictor = Predictor(chosen.model, chosen.threads)
+        if predictor.detector is None and chosen.faces == "all":
+            raise ValueError(
+                f"--faces all: {chosen.model} was trained on photos as they are, and searches no faces; "
+                "leave --faces out"
+            )
         out = chosen.out.open("w", newline="", encoding="utf-8") if chosen.out else nullcontext(sys.stdout)
     except Exception as error:  # ONNX Runtime has an exception type for every kind of damage
         print(f"error: {error}", file=sys.stderr)
         return 2
-    start, faceless, skipped = time.perf_counter(), 0, 0
+    start, faces, faceless, skipped = time.perf_counter(), 0, 0, 0
     with out as file:
         table = csv.writer(file)
         table.writerow(["path", *EDGES, *predictor.columns, "status"])
         for first in range(0, len(paths), chosen.batch):
-            rows, without, lost = answer_photos(predictor, paths[first : first + chosen.batch])
+            some = paths[first : first + chosen.batch]
+            rows, without, lost = answer_photos(predictor, some, chosen.faces == "all")
             table.writerows(rows)
+            faces += len(rows) - without
             faceless, skipped = faceless + without, skipped + lost
             if sys.stderr.isatty():
-                print(f"{first + len(rows) + lost} of {len(paths)} photos", end="\r", file=sys.stderr)
+                print(f"{first + len(some)} of {len(paths)} photos", end="\r", file=sys.stderr)
     rate = len(paths) / max(time.perf_counter() - start, 1e-9)
     print(
-        f"{len(paths) - skipped} photos answered ({faceless} of them without a face, by their middle), "
+        f"{len(paths) - skipped} photos answered ({f'{faces} faces; ' if chosen.faces == 'all' else ''}"
+        f"{faceless} of them without a face, by their middle), "
         f"{skipped + chosen.closed} skipped, {rate:.1f} photos/s",
         file=sys.stderr,
     )

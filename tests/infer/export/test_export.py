@@ -2,6 +2,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from faces.labels import AGE_BANDS, CLASS_NAMES, CONTEST, GENDERS, MASKS, TASKS,
 from infer.ensemble import vote
 from infer.ensemble.tree import Compose, Leaf
 from infer.export.command import ExportSettings, run
+from infer.export.metadata import check_predictor
 from infer.export.network import Exported, described_outputs
 from infer.export.onnx import OnnxModel
 from infer.export.subject import subject_of_run
@@ -20,6 +22,7 @@ from infer.predict.networks import form_of
 from infer.predict.passes import predict_runs
 from infer.predict.runs import Run, find_runs
 from pipeline.formats import MultiFormatLoader
+from preprocess.settings import PreprocessSettings
 from tests.helpers.own_labels import OWN
 from tests.helpers.untrained_runs import CROP, write_run
 from train.engine.checkpoint import load_best
@@ -210,6 +213,8 @@ def test_factors_of_other_labels_are_in_the_file(tmp_path: Path) -> None:
         ({"background": "white"}, "background='white'"),
         ({"steps": ["yunet"]}, r"steps=\['yunet'\] \(it does mtcnn\)"),
         ({"rules": 3}, r"rules=3 \(it does 2\)"),
+        ({"clamp": False, "border": "blur"}, r"border='blur' \(it does 'repeat'\)"),
+        ({"faces": "as_is", "background": "white"}, "background='white'"),
     ],
 )
 def test_faces_that_the_predictor_cannot_crop_are_refused(
@@ -219,6 +224,26 @@ def test_faces_that_the_predictor_cannot_crop_are_refused(
     with pytest.raises(ValueError, match=message):
         run(ExportSettings(run=path.parent, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"faces": "all"},
+        {"faces": "as_is", "border": "reflect"},
+        {"border": "reflect"},
+        {"clamp": False, "border": "repeat"},
+    ],
+)
+def test_faces_as_stage_1_crops_them_by_itself_can_be_cropped(
+    runs: Path, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    [some] = find_runs(["vit"], runs)["vit"]
+    settings = PreprocessSettings(data=tmp_path / "data", cache=tmp_path / "cache", **changed)
+    check_predictor(
+        dataclasses.replace(some, card=dataclasses.replace(some.card, crop=settings.crop_settings()))
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,19 @@
 import csv
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from skimage.data import astronaut
 
 from faces.cache import Cache
 from faces.sample.dataset import write_sample
@@ -18,14 +21,16 @@ from infer import command as infer
 from infer.export import command as export
 from infer.export import predict
 from pipeline.loader import Loader
+from preprocess.crop import cut as cutting
 from preprocess.crop import square as crop
-from preprocess.detect.face import choose_face
+from preprocess.detect.face import TURNS, Turn, weigh_faces
 from preprocess.detect.mtcnn.kernels import best_of_each
 from preprocess.run import preprocess
 from preprocess.settings import PreprocessSettings
 from preprocess.sources import photo
 from tests.helpers.own_labels import OWN
 from tests.helpers.pictures import picture, save
+from tests.helpers.stage1 import small
 from tests.helpers.untrained_runs import write_run
 from train.engine.compute import PredictCompute
 from train.recipe.recipe import Recipe
@@ -45,7 +50,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
-    """Two drawn people, 14 photos, and one photo larger than what is searched."""
+    """Two drawn people, 14 photos; one larger than what is searched, one of nobody, one on its side, and one
+    cut so tight that the crop must be clamped."""
     folder = tmp_path_factory.mktemp("drawn")
     write_sample(folder / "people", people=2, seed=0, workers=1)
     photos = folder / "photos"
@@ -56,7 +62,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     first = Image.open(min(photos.iterdir()))
     first.resize((first.width * 2, first.height * 2)).save(photos / "large.png")
     save(photos / "nobody.png", picture(90, 70))
-    crops = {"steps": ("mtcnn",), "codec": "raw", "size": 96}
+    save(photos / "side.png", np.rot90(astronaut()[:300, 80:380], 3))
+    save(photos / "tight.png", astronaut()[70:190, 165:275])
+    crops = {"steps": ("mtcnn", "turned"), "codec": "raw", "size": 96}
     return preprocess(PreprocessSettings(data=photos, cache=folder / "cache", workers=1, **crops))
 
 
@@ -130,6 +138,8 @@ def test_the_predictor_alone_answers_as_facefold_does(
     mine = mine.set_index("path").loc[theirs.path].reset_index()
     assert mine.status.tolist() == theirs.status.tolist()
     assert (mine.status == "fallback").sum() == 1
+    rows = cache.index.set_index("source")
+    assert rows.turned["side.png"] == 90 and rows.crop_box["tight.png"][0] == 0
     edges = ["left", "top", "right", "bottom"]
     np.testing.assert_allclose(mine[edges], theirs[edges], atol=1)
     shares = [f"{factor} probability" for factor in factors]
@@ -209,28 +219,116 @@ def test_overlapping_boxes_are_dropped_as_in_preprocessing(seed: int, inside: bo
 
 
 @given(seed=st.integers(0, 2**31))
-def test_of_several_faces_the_same_is_chosen_as_in_preprocessing(seed: int) -> None:
+def test_faces_come_in_the_same_order_as_in_preprocessing(seed: int) -> None:
     rng = np.random.default_rng(seed)
     count = int(rng.integers(0, 5))
     corner = rng.uniform(-30, 90, (count, 2))
     boxes = np.hstack([corner, corner + rng.uniform(1, 40, (count, 2))]).astype(np.float32)
     scores = rng.uniform(0.7, 1, count).astype(np.float32)
-    face = choose_face(boxes, scores, np.zeros((count, 5, 2), np.float32), 100, 80)
-    assert predict.choose_box(boxes, scores, 100, 80) == (face and face.box)
+    points = rng.uniform(0, 90, (count, 5, 2)).astype(np.float32)
+    best = predict.weigh_faces(boxes, scores, points, 100, 80, False)
+    assert [face.box for face in best] == [face.box for face in weigh_faces(boxes, scores, points, 100, 80)]
+    theirs = weigh_faces(boxes, scores, points, 100, 80, every=True)
+    mine = predict.weigh_faces(boxes, scores, points, 100, 80, True)
+    assert [face[:3] for face in mine] == [(face.box, face.landmarks, face.score) for face in theirs]
+    turned = [[face.turned_back(turn, 100, 80) for turn in TURNS[1:]] for face in theirs]
+    for face, others in zip(mine, turned, strict=True):
+        for other in others:
+            again = predict.turned_back(face, other.turned, 100, 80)
+            assert again == (other.box, other.landmarks, other.score, other.turned)
+
+
+@pytest.mark.parametrize("clamp", [False, True])
+@pytest.mark.parametrize("turned", TURNS)
+@pytest.mark.parametrize(
+    "box", [(10.0, 20.0, 60.5, 90.0), (-30.0, -8.0, 70.0, 130.0), (5.0, 5.0, 9.0, 9.0), (70, 90, 99, 119)]
+)
+def test_crops_are_those_of_preprocessing(
+    box: tuple[float, float, float, float], turned: Turn, clamp: bool
+) -> None:
+    pixels = picture(120, 100, seed=3)
+    photo = (120, 100) if clamp else None
+    square = crop.face_square(box, 0.25, turned, photo)
+    shown, upright = predict.upright(pixels, predict.Face(box, turned=turned))
+    bounds = (shown.shape[0], shown.shape[1]) if clamp else None
+    mine = predict.cut(shown, *predict.face_square(upright, 0.25, bounds), 64)
+    off = np.abs(mine.astype(int) - cutting.cut(pixels, square, 64, "repeat"))
+    assert off.max() <= 1
+    assert off.mean() < 0.01, "what PIL rounds in between is rounded here, too"
+
+
+def test_without_a_face_and_as_they_are_photos_are_cut_as_in_preprocessing() -> None:
+    for height, width in ((120, 100), (31, 77), (1, 9)):
+        assert predict.centre_square(height, width) == crop.centre_square(height, width)[:3]
+        assert predict.whole_square(height, width) == crop.whole_square(height, width)[:3]
+
+
+def recropped(exported: Path, folder: Path, settings: dict[str, object]) -> Path:
+    """The exported model, as if its training faces had been cropped otherwise."""
+    model = onnx.load(exported / "model.onnx")
+    [described] = [prop for prop in model.metadata_props if prop.key == "facefold"]
+    described.value = json.dumps({**json.loads(described.value), "crop": settings})
+    onnx.save(model, folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def group(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three faces of one photo, half a one at its edge; one on a side, one on its head, one cut tight."""
+    folder, face = tmp_path_factory.mktemp("group"), astronaut()[:256, 110:330]
+    wide = np.full((300, 640, 3), 120, np.uint8)
+    for scale, left in ((1.0, 200), (0.6, 20), (0.7, 450)):
+        pasted = np.asarray(Image.fromarray(face).resize((int(220 * scale), int(256 * scale))))
+        wide[20 : 20 + len(pasted), left : left + pasted.shape[1]] = pasted
+    save(folder / "group.png", wide[:, 95:])
+    save(folder / "head.png", np.rot90(astronaut()[:300, 80:380], 2))
+    save(folder / "side.png", np.rot90(astronaut()[:300, 80:380]))
+    save(folder / "tight.png", astronaut()[70:190, 165:275])
+    return folder
 
 
 @pytest.mark.parametrize(
-    "box", [None, (10.0, 20.0, 60.5, 90.0), (-30.0, -8.0, 70.0, 130.0), (5.0, 5.0, 9.0, 9.0)]
+    "settings",
+    [
+        {"faces": "all", "min_face": 40},
+        {"clamp": False, "border": "repeat"},
+        {"steps": ("mtcnn",)},
+        {"faces": "as_is"},
+    ],
 )
-def test_crops_are_those_of_preprocessing(box: tuple[float, float, float, float] | None) -> None:
-    pixels = picture(120, 100, seed=3)
-    square = crop.face_square(box, 0.25) if box else crop.centre_square(120, 100)
-    assert predict.crop_square(pixels, box, 0.25) == square[:3]
-    mine = predict.cut(pixels, *predict.crop_square(pixels, box, 0.25), 64)
-    theirs = crop.cut(pixels, square, 64)
-    off = np.abs(mine.astype(int) - theirs)
-    assert off.max() <= 1
-    assert off.mean() < 0.01, "what PIL rounds in between is rounded here, too"
+def test_every_kind_of_crop_is_that_of_preprocessing(
+    group: Path, exported: Path, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    plain = {"steps": ("mtcnn", "turned"), "codec": "raw", "size": 96}
+    cache = preprocess(small(group, tmp_path / "cache", **{**plain, **settings}))
+    write = recropped(exported, tmp_path, cache.description["settings"])
+    predictor = predict.Predictor(write, threads=1)
+    every = settings.get("faces") == "all"
+    for name in ("group.png", "head.png", "side.png", "tight.png"):
+        mine = predictor.see(group / name, every)
+        rows = np.flatnonzero(cache.index["source"] == name)
+        assert len(mine) == len(rows)
+        for (seen, box), row in zip(mine, rows, strict=True):
+            theirs = cache.index["face_box"][row]
+            assert (box is None) == (theirs is None)
+            np.testing.assert_allclose(box or (), () if theirs is None else theirs, atol=0.3)
+            assert np.abs(seen.astype(int) - cache.image(int(row))).mean() < 3
+
+
+def test_every_face_is_a_row_where_it_is_asked_for(
+    group: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(exported / "model.onnx"), str(group), "--batch", "2", "--threads", "1"]
+    for extra, faces in (([], 1), (["--faces", "all"], 2)):
+        assert predict.main([*arguments, "--out", str(tmp_path / "a.csv"), *extra]) == 0
+        answers = pd.read_csv(tmp_path / "a.csv")
+        assert (answers.path == str(group / "group.png")).sum() >= faces
+        assert len(answers.drop_duplicates(["path", "left"])) == len(answers)
+        assert answers.path.is_monotonic_increasing
+    assert f"4 photos answered ({len(answers)} faces; 0 of them without a face" in capsys.readouterr().err
+    as_is = recropped(exported, tmp_path, {"size": 96, "faces": "as_is"})
+    assert predict.main([str(as_is), *arguments[1:], "--faces", "all"]) == 2
+    assert "was trained on photos as they are, and searches no faces" in capsys.readouterr().err
 
 
 def test_networks_see_what_the_loader_shows(cache: Cache) -> None:
