@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from faces.cache import Cache
 from faces.folds import SPLIT, Division, FoldScheme, divide_photos
@@ -65,27 +67,57 @@ def _division(cache: Cache, codes: Mapping[str, IntArray], told: Collection[str]
     parts = index.get(SPLIT)
     counts = {} if parts is None else parts[parts != ""].value_counts().sort_index().to_dict()
     notes = [f"parts: {', '.join(f'{name} {count:,}' for name, count in counts.items())}"] if counts else []
-    for variables, scheme, folds in _schemes(counts):
+    known = {name: each[labelled] for name, each in codes.items()}
+    variables, errors = _first_that_works(index, counts, known, cache.label_set, told)
+    if variables is not None:
+        return variables, [*notes, *errors]
+    apart = [
+        name
+        for name in told
+        if len(told) > 1 and _first_that_works(index, counts, known, cache.label_set, [name])[0] is not None
+    ]
+    fewer = _first_that_works(index, counts, known, cache.label_set, apart)[0] if apart else None
+    notes += [*errors, "so all photos train, and no score tells how well"]
+    if fewer is not None:
+        others = " and ".join(name for name in told if name not in apart)
+        notes.append(
+            f"without {others} folds can be made and scored: a recipe of your own with tasks = "
+            f"{json.dumps(apart)}{fewer and f', and{fewer}'}"
+        )
+    return " FOLD_SCHEME=everything", notes
+
+
+def _first_that_works(
+    index: pd.DataFrame,
+    parts: Collection[str],
+    codes: Mapping[str, IntArray],
+    labels: LabelSet,
+    told: Collection[str],
+) -> tuple[str | None, list[str]]:
+    """Variables of the first division in which some factors can be trained, None for none; and why others are
+    none."""
+    errors = []
+    for variables, scheme, folds in _schemes(parts):
         try:
             division = divide_photos(
                 scheme,
                 keys=index["key"],
                 persons=index["person"],
-                photos=index[[*cache.label_set.names]],
-                labels=cache.label_set,
+                photos=index[[*labels.names]],
+                labels=labels,
                 folds=folds,
                 seed=0,
                 told=told,
-                splits=parts,
+                splits=index.get(SPLIT),
                 files=index["source_sha256"],
             )
-            _check_taught(division, {name: codes[name][labelled] for name in told}, cache.label_set)
+            _check_taught(division, {name: codes[name] for name in told}, labels)
         except ValueError as error:
             if scheme != "person" or folds == 2:
-                notes.append(str(error))
+                errors.append(str(error))
         else:
-            return variables, notes
-    return " FOLD_SCHEME=everything", [*notes, "so all photos train, and no score tells how well"]
+            return variables, errors
+    return None, errors
 
 
 def _check_taught(division: Division, codes: Mapping[str, IntArray], labels: LabelSet) -> None:

@@ -155,6 +155,21 @@ def test_where_one_person_has_all_photos_of_a_value_none_is_left_out(tmp_path: P
     assert step.endswith(" FOLD_SCHEME=everything")
 
 
+def test_a_rare_age_does_not_take_the_folds_of_masks(tmp_path: Path) -> None:
+    rows = [
+        fields_ | {"gender": n // 3 % 2, "age": 70.0 if n < 3 else 25.0} for n, fields_ in enumerate(masks(8))
+    ]
+    before, step = proposed(tmp_path, rows, CONTEST)
+    assert step.endswith(" FOLD_SCHEME=everything") and "age >=60 has 1 people" in before[-3]
+    assert before[-1] == (
+        "without age folds can be made and scored: a recipe of your own with tasks = "
+        '["mask", "gender"], and FOLDS=4'
+    )
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f'base = "{ROOT}/recipes/factors.toml"\ntasks = ["mask", "gender"]\n')
+    divides(Cache.open(tmp_path / "cache"), f"RECIPE={recipe} FOLDS=4")
+
+
 def test_labels_of_one_person_that_disagree_are_said(tmp_path: Path) -> None:
     rows = [fields(n, gender=n % 2, age=25.0 + 20 * (n // 6)) for n in range(12)]
     before, _ = proposed(tmp_path, rows, CONTEST)
