@@ -86,7 +86,7 @@ def check_predictor(run: Run) -> None:
     crop = run.card.crop
     searched = crop.get("faces") != "as_is"
     beyond = searched and not crop.get("clamp")  # older runs have no such setting, and did not clamp
-    followed = {**HONOURED, **RULES, **(BEYOND if beyond else {})}
+    followed = {**(BEYOND if beyond else {}), **HONOURED, **RULES}
     wrong = [
         f"{key}={crop.get(key)!r} (it does {value!r})"
         for key, value in followed.items()
