@@ -24,7 +24,7 @@ import stat
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +65,9 @@ STARTS = {
     "Photoshop picture": (0, b"8BPS"),
 }
 """Kinds of pictures: where a piece of their bytes lies, and the piece."""
+NO_PICTURE = "not a picture that OpenCV reads"
+UNREAD = ("HE", "JPEG XL", "raw", "Photoshop")
+"""Beginnings of the names of those that OpenCV does not read."""
 STAND_INS = {
     b"version https://git-lfs": "a Git LFS pointer, not the photo itself: git lfs pull",
     b"<!doctype html": "an HTML page, such as a server's error, not the photo itself: fetch it again",
@@ -164,7 +167,9 @@ def why_not(head: bytes) -> str:
         if head.lstrip().lower().startswith(start):
             return what
     kind = kind_of(head)
-    return f"not a picture that OpenCV reads{f' ({kind}): convert it to JPEG' if kind else ''}"
+    if kind.startswith(UNREAD):
+        return f"{NO_PICTURE} ({kind}): convert it to JPEG"
+    return f"damaged, or of a kind of {kind} that OpenCV does not read" if kind else NO_PICTURE
 
 
 def tiff_tags(data: bytes) -> dict[int, int]:
@@ -210,7 +215,7 @@ def ends(data: bytes) -> bool:
     if not data.startswith(b"\xff\xd8\xff"):
         return True
     place = 2
-    while data[place : place + 1] == b"\xff" and data[place + 1] != 0xDA:  # to where the pixels begin
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":  # to the pixels
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
     return b"\xff\xd9" in data[place:]
 
@@ -739,7 +744,7 @@ def answer_photos(
         for crop, box in found:
             crops.append(crop)
             boxes.append(box)
-            seen.append(str(path))
+            seen.append(os.fsencode(path).decode(errors="backslashreplace"))  # names need not be UTF-8
     answers: list[list[str]] = []
     for first in range(0, len(crops), len(paths)):  # a group has many faces
         answers += predictor(crops[first : first + len(paths)])
@@ -769,6 +774,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # ONNX Runtime has an exception type for every kind of damage
         print(f"error: {error}", file=sys.stderr)
         return 2
+    with suppress(AttributeError):  # older OpenCV
+        cv2.utils.logging.setLogLevel(0)  # what it says of damaged files is said below, with their names
     start, faces, faceless, skipped = time.perf_counter(), 0, 0, 0
     with out as file:
         table = csv.writer(file)

@@ -41,6 +41,8 @@ def test_photos_of_a_folder_are_told_by_their_content(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
         (b"\n<!DOCTYPE html><title>404</title>", "an HTML page"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", r"\(HEIC\): convert it to JPEG"),
+        (b"\xff\xd8\xff", "damaged"),
+        (b"BM" + bytes(20), "damaged, or of a kind of BMP that OpenCV does not read"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", r"\(JPEG XL\): convert it to JPEG"),
         (
             b"II*\0\x08\0\0\0\1\0" + bytes([0x12, 0xC6, 1, 0, 4, 0, 0, 0, 1, 4, 0, 0]),
