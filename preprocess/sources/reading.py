@@ -144,6 +144,9 @@ def _is_across(factor: Number, text: str) -> bool:
 def meanings(names: Iterable[str], labels: LabelSet) -> dict[str, dict[str, str]]:
     """The labels, as texts by factor, of those names that are words for a category or a class.
 
+    `none` may be none of anything: where it is only a word for a category, it counts beside other names that
+    are all labels.
+
     Args:
         names: of folders or objects.
         labels: whose words count; with a headline, the names of its classes too.
@@ -157,7 +160,8 @@ def meanings(names: Iterable[str], labels: LabelSet) -> dict[str, dict[str, str]
             by_word.setdefault(word, []).append(factor.name)
     classes = {plain_word(told): i for i, told in enumerate(_classes(labels))}
     found = {}
-    for name in names:
+    there = [*names]
+    for name in there:
         word = plain_word(name)
         factors = by_word.get(word, [])
         if len(factors) > 1:
@@ -169,7 +173,9 @@ def meanings(names: Iterable[str], labels: LabelSet) -> dict[str, dict[str, str]
             found[name] = {factors[0]: name}
         elif word in classes:
             found[name] = class_texts(classes[word], labels)
-    return found
+    named = any("none" in map(plain_word, factor.classes) for factor in labels.factors)
+    others = {name: texts for name, texts in found.items() if plain_word(name) != "none"}
+    return found if named or (others and len(found) == len(there)) else others
 
 
 def class_texts(code: int, labels: LabelSet) -> dict[str, str]:

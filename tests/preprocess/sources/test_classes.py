@@ -73,3 +73,17 @@ def test_numbers_beyond_the_classes_are_only_names(tmp_path: Path) -> None:
     for number in range(16, 20):
         touch(tmp_path / str(number) / "a.jpg")
     assert scan(tmp_path).layout == "folder"
+
+
+def test_a_folder_called_none_is_no_mask_beside_labels_alone(tmp_path: Path) -> None:
+    for name in ("with_mask", "none"):
+        touch(tmp_path / "masks" / name / "a.jpg")
+    listing = scan(tmp_path / "masks")
+    assert [*listing.photos["mask"]] == [2, 0]
+    assert any("mask 'none', which is taken for normal" in note for note in listing.notes)
+    for name in ("none", "some", "full"):
+        touch(tmp_path / "beards" / name / "a.jpg")
+    listing = scan(tmp_path / "beards")
+    assert listing.layout == "folder" and any('["full", "none", "some"]' in note for note in listing.notes)
+    (tmp_path / "beards" / "labels.toml").write_text('beard = ["none", "some", "full"]')
+    assert [*scan(tmp_path / "beards").photos.beard] == [2, 0, 1]

@@ -1,5 +1,6 @@
 """Names in tables that are not quite those of their files."""
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -170,6 +171,18 @@ def test_nothing_outside_of_the_tables_folder_or_in_tools_folders_is_found(tmp_p
     names = ["b.jpg", "sub\\..\\..\\a.jpg", "a.JPG", "c.jpg"]
     photos = scan(table(tmp_path / "data", names, "b.jpg", ".trash/c.jpg", "@eaDir/c.jpg")).photos
     assert photos.problem[1:].str.startswith("missing: no such file").all()
+
+
+def test_files_whose_name_is_not_utf8_are_named_as_in_the_index(tmp_path: Path) -> None:
+    path = table(tmp_path, ["photo_1.jpg", "photo_2", "b.jpg"], "b.jpg")
+    (tmp_path / os.fsdecode(b"photo_\xff.jpg")).write_bytes(b"x")
+    (tmp_path / os.fsdecode(b"\xfe")).mkdir()
+    (tmp_path / os.fsdecode(b"\xfe/photo_2.png")).write_bytes(b"x")
+    listing = scan(path)
+    assert listing.photos.problem[0] == "missing: no such file; the nearest is photo_\\xff.jpg"
+    assert listing.photos.source[1] == "\\xfe/photo_2.png" and listing.photos.problem[1] == ""
+    assert "such as 'photo_2' for \\xfe/photo_2.png: taken" in listing.notes[0]
+    "".join(listing.notes).encode()
 
 
 def test_photos_behind_a_linked_folder_are_found_and_circles_end(tmp_path: Path) -> None:
