@@ -62,7 +62,11 @@ class RunCard:
 
 def save_best(network: nn.Module, card: RunCard, path: Path) -> None:
     """Write weights and card as one safetensors file, atomically."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    # Copies: safetensors takes no tensor under two names, as backbones that share weights have them.
+    state = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
     header = {
         "version": RUN_VERSION,
         "recipe": to_table(card.recipe),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -83,12 +84,12 @@ def make_backbone(name: str, size: int, *, hub: bool = False) -> Backbone:
         features = _look(network, size)
     except _REFUSALS as error:
         raise ValueError(_cure(name, size, error)) from error
-    if features.ndim != 2:
+    if features.ndim not in (2, 3):
         raise ValueError(
             f"backbone {name!r} makes {list(features.shape)[1:]} of an image and no row of features, "
             "on which heads could stand: choose another one"
         )
-    return Backbone(network.train(), features.shape[1], options)
+    return Backbone(network.train(), features.shape[-1], options)
 
 
 def unseen_note(name: str, network: nn.Module, size: int) -> str:
@@ -114,8 +115,7 @@ def sizes_that_fit(name: str, size: int) -> list[int]:
 
     They are tried, on a device that computes nothing: each takes a second or less.
     """
-    with torch.device("meta"):
-        own = timm.create_model(name, num_classes=0).pretrained_cfg["input_size"][-1]
+    own = _config(name)["input_size"][-1]
     steps = [*_STEPS, *(own // n for n in (1, 2, 4))]
     near = {size // step * step + more for step in steps for more in (0, step)}
     near = {each for each in near if 0 < each <= 2 * max(size, own)}
@@ -137,9 +137,16 @@ def _runs(name: str, size: int) -> bool:
 
 def _options(name: str, size: int) -> dict[str, Any]:
     """No classifier, and the input's size where timm has the model built for one."""
-    config = timm.get_pretrained_cfg(name)
-    fixed = config is not None and config.fixed_input_size
-    return {"num_classes": 0} | ({"img_size": size} if fixed else {})
+    return {"num_classes": 0} | ({"img_size": size} if _config(name)["fixed_input_size"] else {})
+
+
+def _config(name: str) -> dict[str, Any]:
+    """timm's description of a model, which it keeps under names of today only."""
+    known = timm.get_pretrained_cfg(name)
+    if known is not None:
+        return dict(known.to_dict())
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        return dict(timm.create_model(name).pretrained_cfg)
 
 
 def _look(network: nn.Module, size: int) -> Tensor:

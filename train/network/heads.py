@@ -77,10 +77,13 @@ class Heads(nn.Module):
             self.apply(_INITIALISERS[settings.init])
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """Features [n, c] -> outputs [n, outputs] by name.
+        """Features [n, c] -> outputs [n, outputs] by name. Of features [n, tokens, c], as encoders of timm's
+        that keep a row for each patch make them, the means over the tokens are taken.
 
         In training with multi-sample dropout [samples * n, outputs]: the whole batch once for each mask.
         """
+        if features.ndim == 3:
+            features = features.mean(1)
         features = self.hidden(features)
         if self.training and self.samples > 1:
             features = features.repeat(self.samples, 1)
