@@ -54,6 +54,17 @@ class Histogram:
     summary: str
 
 
+@dataclass(frozen=True)
+class Strips:
+    """Histograms of several groups one below the other, over one axis; each as high as its own tallest."""
+
+    title: str
+    note: str
+    """What the numbers are."""
+    lines: list[tuple[Histogram, str]]
+    """A group's drawing, named by its title, and how many of it lie beyond the limit."""
+
+
 def bars(counts: Sequence[int], names: Sequence[str]) -> list[Bar]:
     """A bar for every name; without counts all are of length 0."""
     total, most = max(sum(counts), 1), max([*counts, 1])
@@ -122,6 +133,26 @@ def doublings(title: str, values: ArrayLike) -> Histogram:
     powers = np.arange(np.floor(low), np.floor(high) + 1.25, 0.5)
     edges = 2**powers
     return _drawn(title, known, edges, edges[::2], logarithmic=True)
+
+
+def strips(
+    title: str, note: str, groups: Sequence[tuple[str, ArrayLike, str]], low: float, limit: float
+) -> Strips:
+    """Histograms of groups over an axis from `low` (or below) to 1 (or above), with a limit marked.
+
+    Args:
+        title: of the whole.
+        note: what the numbers are.
+        groups: name, numbers, and what is said of it, for each.
+        low: where the axis begins at the latest.
+        limit: the number that is marked.
+    """
+    known = [(name, _known(values), text) for name, values, text in groups]
+    every = np.concatenate([[low, 1.0], *(values for _, values, _ in known)])
+    edges, ticks = (_round_edges(every.min(), every.max(), count) for count in (BINS, TICKS))
+    ticks = ticks[(ticks >= edges[0]) & (ticks <= edges[-1])]
+    lines = [(_drawn(name, values, edges, ticks, marks=[limit]), text) for name, values, text in known]
+    return Strips(title, note, lines)
 
 
 def _round_edges(low: float, high: float, most: int) -> NDArray[np.float64]:

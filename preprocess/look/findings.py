@@ -10,6 +10,7 @@ import pandas as pd
 
 from faces.labels import UNKNOWN, IntArray, LabelSet, Task
 from preprocess.look.duplicates import Alike
+from preprocess.look.framing import proposal, warnings
 from preprocess.look.rates import Level, gap, level_of, value_rates
 from preprocess.look.survey import Survey
 
@@ -130,7 +131,8 @@ def _losses(survey: Survey) -> list[Finding]:
             f"of the {factor}."
         )
         found.append(Finding("warn", "overview", text))
-    return found
+    framed = [*warnings(survey.framing), *filter(None, [proposal(survey.framing)])]
+    return found + [Finding("warn", "framing", f"{text}.") for text in framed]
 
 
 def _labels(survey: Survey) -> list[Finding]:
@@ -206,4 +208,4 @@ def _per_person(known: pd.Series) -> str:
     if not len(known):
         return "not known whose"
     least, most = int(known.min()), int(known.max())
-    return f"{least} crops each" if least == most else f"{least} to {most} crops each"
+    return f"{_count(least, 'crop', 'crops')} each" if least == most else f"{least} to {most} crops each"

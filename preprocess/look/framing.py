@@ -15,6 +15,7 @@ from faces.labels import LabelSet
 from faces.writer import DETECTED
 from preprocess.crop.square import Square, true_share
 from preprocess.detect.face import AS_IS, GIVEN
+from preprocess.look.charts import Strips, strips
 from preprocess.look.rates import (
     LEAST,
     TELLING,
@@ -133,6 +134,39 @@ def _boxes(values: pd.Series) -> NDArray[np.float64]:
     return np.array(rows, np.float64).reshape(-1, 4)
 
 
+def spreads(framing: Framing, most: int) -> list[Strips]:
+    """The distribution of both measures over all crops and by value.
+
+    Args:
+        framing: of a cache.
+        most: factors that are shown, those whose values differ most.
+    """
+    return [
+        _strips(framing, TRUE, "True pixels", "Share of the crop that shows the photo", 0.0, most),
+        _strips(framing, FACE, "Size of the face", "Longer side of the face in sides of the crop", 0.5, most),
+    ]
+
+
+def _strips(framing: Framing, measure: str, title: str, note: str, low: float, most: int) -> Strips:
+    values, beyond = framing.crops[measure], framing.beyond(measure)
+    rates = framing.rates(beyond)
+    widest = sorted(rates, key=lambda factor: gap(rates[factor]), reverse=True)[:most]
+    groups = [("all", values)]
+    for factor in (framing.labels.factor(name) for name in rates if name in widest):
+        codes = factor.codes(framing.photos[factor.name])
+        groups += [
+            (f"{factor.name} {value}", values[codes == code])
+            for code, value in enumerate(factor.classes)
+            if (codes == code).any()
+        ]
+    limit, word = (LITTLE, "under") if measure == TRUE else (LARGE, "above")
+    told = [
+        (name, part, f"{int(beyond[part.index].sum()):,} of {part.notna().sum():,} {word} {limit:g}")
+        for name, part in groups
+    ]
+    return strips(title, note, told, low, limit)
+
+
 def described(framing: Framing) -> list[str]:
     """How crops frame the face, a line for each measure that is known."""
     lines = []
@@ -195,15 +229,12 @@ def _clamped(framing: Framing) -> str:
 
 def _smaller(framing: Framing, contrast: Contrast) -> str:
     """The largest margin that is cut short too seldom to tell the two values apart, if there is one."""
-    factor, needed = framing.labels.factor(contrast.factor), framing.crops["needed"]
+    factor, settings = framing.labels.factor(contrast.factor), framing.settings
     codes = factor.codes(framing.photos[factor.name])
-    groups = [
-        needed[codes == factor.classes.index(value)].dropna() for value in (contrast.more, contrast.less)
-    ]
+    each = [framing.crops["needed"][codes == factor.classes.index(v)] for v in (contrast.more, contrast.less)]
     for margin in MARGINS:
-        most, least = (group.clip(lower=1 / (1 + 2 * margin)) for group in groups)
-        area = area_under_curve(most, least).value
-        if framing.settings.get("clamp") and margin < framing.settings["margin"] and area < TELLING:
+        area = area_under_curve(*(group.dropna().clip(lower=1 / (1 + 2 * margin)) for group in each)).value
+        if settings.get("clamp") and margin < settings["margin"] and area < TELLING:
             return (
                 "a margin that fits into more of the photos: preprocess into a new cache with "
                 f"--margin {margin:g}, with which it is {area:.3f}"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from faces.cache import Cache
 from faces.labels import CONTEST, LabelSet
+from preprocess.look.framing import FACE, LARGE, TRUE
 from preprocess.look.survey import Survey, face_corners, landmarks
 
 THUMBNAIL, QUALITY = 144, 78
@@ -91,8 +92,15 @@ def galleries(survey: Survey, seed: int) -> list[Gallery]:
     several = crops["faces"].where(crops["faces"] > 1)
     empty = "None." if crops["faces"].notna().any() else "Not recorded in this cache."
     about = "No step found a face, so these are cut at the centre; drawn at random. Is the face inside?"
+    framed = survey.framing.crops
+    little, large = framed[TRUE].where(framed[TRUE] < 1), framed[FACE].where(framed[FACE] > LARGE)
+    turned = framed["turned"].where(framed["turned"] > 0)
+    righted = [_extremes(survey, "turned", turned, "turned by {:.0f}°")] if turned.notna().any() else []
     return [
         Gallery("fallbacks", "No face found", about, _tiles(survey, drawn), len(lost)),
+        *righted,
+        _extremes(survey, "least-true", little, "{:.3f}"),
+        _extremes(survey, "tightest", large, "{:.2f}", largest=True),
         _extremes(survey, "several", several, "{:.0f} faces", largest=True, empty=empty),
         _extremes(survey, "tiny", crops["face_side"], "{:.0f} px"),
         _extremes(survey, "blurred", crops["sharpness"], "{:.1f}"),
@@ -117,6 +125,7 @@ def tile(survey: Survey, row: int, value: str = "") -> Tile:
     """A crop with its face drawn on."""
     crop = survey.crops.iloc[row]
     corners, points = face_corners(crop, 100), landmarks(crop, 100)
+    further = f"further face {crop['face']:.0f} of its photo" if crop["face"] > 0 else ""
     score = "" if np.isnan(crop["score"]) else f" {crop['score']:.3f}"
     return Tile(
         row=row,
@@ -127,7 +136,7 @@ def tile(survey: Survey, row: int, value: str = "") -> Tile:
         tag=(crop["detector"] or crop["status"]) + score,
         value=value,
         image_id=crop["image_id"],
-        labels=labels_of(crop, survey.cache.label_set),
+        labels=labels_of(crop, survey.cache.label_set) or further,
     )
 
 
@@ -141,6 +150,20 @@ def thumbnail(cache: Cache, row: int) -> str:
 
 
 _TITLES = {
+    "turned": (
+        "Turned upright",
+        "Faces that lie on their side or head in the photo, clockwise by so many degrees. Is each upright "
+        "here?",
+    ),
+    "least-true": (
+        "Least of the photo",
+        "Share of the crop that shows the photo; the rest lies beyond its edge and is filled.",
+    ),
+    "tightest": (
+        "Tightest",
+        f"Longer side of the face in sides of the crop, where it is above {LARGE:g}: the photo ends before "
+        "the margin does.",
+    ),
     "several": ("Several faces", "The outlined face was chosen. Is it the person whom the photo is about?"),
     "tiny": (
         "Smallest faces",

@@ -14,7 +14,7 @@ from faces.cache import Cache
 from faces.folds import SPLIT
 from faces.labels import Number
 from faces.writer import write_atomically
-from preprocess.look import charts
+from preprocess.look import charts, framing
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
 from preprocess.look.findings import findings, headline, headline_task, listed, people
 from preprocess.look.gallery import Tile, galleries, labels_of, random_sheets, tile
@@ -28,7 +28,7 @@ MOST_LINES = 200
 MOST_REASONS = 20
 HASH_PREFIX = 12
 MOST_RATED = 4
-"""Factors by which it is said where faces are found."""
+"""Factors by which it is said where faces are found and how they are framed."""
 CORRECTIONS = "corrections.csv"
 MANY = 12
 """Photos of a person from which they are counted together."""
@@ -102,6 +102,7 @@ def _content(survey: Survey, seed: int) -> dict[str, Any]:
         "settings": _settings(survey),
         **_counts(survey),
         "spreads": _spreads(crops),
+        "framing": framing.spreads(survey.framing, MOST_RATED),
         "photo_sizes": charts.photo_sizes(crops),
         "sheets": random_sheets(survey, seed),
         "galleries": galleries(survey, seed),

@@ -11,29 +11,35 @@ from PIL import Image
 
 from faces.cache import Cache
 from faces.writer import DETECTED, FALLBACK, write_atomically
+from preprocess.look.framing import LITTLE, true_pixels
 from preprocess.sources.photo import Pixels
 
 SHEET = "faces.jpg"
 TILE, BORDER, COLUMNS, TILES = 128, 4, 10, 60
-COLOURS = {DETECTED: (60, 160, 75), FALLBACK: (240, 160, 20)}
-REJECT_COLOUR = (200, 40, 40)
-MOST_REJECTS, MOST_FALLBACKS = 5, 15
+GREEN, ORANGE, VIOLET, RED = (60, 160, 75), (240, 160, 20), (150, 70, 190), (200, 40, 40)
+MOST_REJECTS, MOST_FALLBACKS, MOST_LITTLE = 5, 15, 15
 
 
 def write_sheet(cache: Cache) -> None:
     """Write `faces.jpg` into a finished cache; the same cache gives the same picture.
 
-    Rejected photos come first (red, their reason in words), then crops at the centre (orange), then crops of
-    detected faces (green).
+    Rejected photos come first (red, their reason in words), then crops at the centre (orange), then crops
+    that are photo in less than half (violet), then other crops of detected faces (green).
 
     Raises:
         OSError: not writable.
     """
     rng = np.random.default_rng(0)
     tiles = [_reject_tile(reason) for reason in cache.rejects.reason.drop_duplicates().head(MOST_REJECTS)]
-    fallbacks = _draw(cache.index, FALLBACK, MOST_FALLBACKS, rng)
-    rows = [*fallbacks, *_draw(cache.index, DETECTED, TILES - len(tiles) - len(fallbacks), rng)]
-    tiles += [_crop_tile(cache, row) for row in rows]
+    detected = cache.index.status == DETECTED
+    little = true_pixels(cache.index) < LITTLE
+    for these, most, colour in (
+        (cache.index.status == FALLBACK, MOST_FALLBACKS, ORANGE),
+        (detected & little, MOST_LITTLE, VIOLET),
+        (detected & ~little, TILES, GREEN),
+    ):
+        rows = _draw(these, min(most, TILES - len(tiles)), rng)
+        tiles += [_crop_tile(cache, row, colour) for row in rows]
     lines = [tiles[at : at + COLUMNS] for at in range(0, len(tiles), COLUMNS)]
     blank = np.full((TILE, TILE, 3), 255, np.uint8)
     lines[-1] += [blank] * (len(lines[0]) - len(lines[-1]))
@@ -42,15 +48,15 @@ def write_sheet(cache: Cache) -> None:
     write_atomically(cache.folder / SHEET, buffer.getvalue())
 
 
-def _draw(index: pd.DataFrame, status: str, most: int, rng: np.random.Generator) -> list[int]:
-    rows = np.flatnonzero(index.status == status)
+def _draw(these: pd.Series, most: int, rng: np.random.Generator) -> list[int]:
+    rows = np.flatnonzero(these)
     return sorted(rng.permutation(rows)[:most].tolist())
 
 
-def _crop_tile(cache: Cache, row: int) -> Pixels:
+def _crop_tile(cache: Cache, row: int, colour: tuple[int, int, int]) -> Pixels:
     side = TILE - 2 * BORDER
     small = np.asarray(Image.fromarray(cache.image(row)).resize((side, side), Image.Resampling.BILINEAR))
-    return _framed(small, COLOURS[cache.index.status.iloc[row]])
+    return _framed(small, colour)
 
 
 def _reject_tile(reason: str) -> Pixels:
@@ -59,8 +65,8 @@ def _reject_tile(reason: str) -> Pixels:
     text = reason.encode("ascii", "replace").decode()
     for line in range(6):
         part = text[line * 18 : line * 18 + 18]
-        cv2.putText(tile, part, (3, 18 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.35, REJECT_COLOUR)
-    return _framed(tile, REJECT_COLOUR)
+        cv2.putText(tile, part, (3, 18 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.35, RED)
+    return _framed(tile, RED)
 
 
 def _framed(tile: Pixels, colour: tuple[int, int, int]) -> Pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from faces.cache import Cache
 from faces.labels import LabelSet, Number
 from faces.terminal import photo_progress
 from faces.writer import DETECTED
+from preprocess.look.framing import Framing, framing_of
 from preprocess.sources.photo import Pixels
 
 Floats = NDArray[np.float64]
@@ -25,7 +27,7 @@ HASHED_SIDE = 128
 """Crops of twice this many pixels a side and more are shrunk before they are hashed, which takes half the
 time; `preprocess.look.duplicates.NEAR` was measured at this size."""
 _TEXT = ("image_id", "source", "source_sha256", "person", "detector", "status")
-_NUMBERS = ("score", "faces", "height", "width", "crop_angle")
+_NUMBERS = ("score", "faces", "height", "width", "crop_angle", "face")
 _LISTS = ("face_box", "landmarks", "crop_box")
 _PLACES = ("face_box", "crop_box", "crop_angle")
 Crop = Mapping[Any, Any] | pd.Series
@@ -53,7 +55,13 @@ class Survey:
     @property
     def photos(self) -> int:
         """Number of photos, rejected ones among them."""
-        return len(self.crops) + len(self.cache.rejects)
+        return int((~(self.crops["face"] > 0)).sum()) + len(self.cache.rejects)
+
+    @cached_property
+    def framing(self) -> Framing:
+        """How the crops frame the face."""
+        settings = self.cache.description["settings"]
+        return framing_of(self.crops, self.crops, self.cache.label_set, settings)
 
 
 def survey_crops(cache: Cache) -> Survey:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from faces.labels import CONTEST, Number
-from preprocess.look.charts import doublings, in_title, number, photo_sizes, spread
+from preprocess.look.charts import doublings, in_title, number, photo_sizes, spread, strips
 
 AGE = CONTEST.factor("age")
 assert isinstance(AGE, Number)
@@ -30,6 +30,18 @@ def test_the_edges_of_the_age_bands_lie_between_columns() -> None:
     assert len(filled) == 4
     assert filled[0].x + filled[0].width < at_30 < filled[1].x
     assert filled[2].x + filled[2].width < at_60 < filled[3].x
+
+
+def test_groups_stand_one_below_the_other_over_one_axis() -> None:
+    chart = strips(
+        "", "", [("a", [0.42, 0.44, np.nan], "2"), ("b", [0.93, 1.26], ""), ("c", [], "")], 0.4, 0.8
+    )
+    (one, told), (other, _), (none, _) = chart.lines
+    assert (one.title, told, one.tallest, other.tallest, none.tallest) == ("a", "2", 2, 1, 0)
+    assert one.ticks == other.ticks and one.marks == other.marks == [(pytest.approx(480 / 2.25), "0.8")]
+    assert [column.label for column in one.columns if column.height] == ["0.4 to 0.45: 2"]
+    filled = [column.label for column in other.columns if column.height]
+    assert filled == ["0.9 to 0.95: 1", "1.25 to 1.3: 1"]
 
 
 OTHERS = {

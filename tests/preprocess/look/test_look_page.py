@@ -22,7 +22,8 @@ from preprocess.look.survey import survey_crops
 from tests.helpers.shown import LOST, SIZE, Page, fields, page_of, write
 
 SECTIONS = {
-    *("overview", "settings", "counts", "classes", "spreads", "random", "fallbacks", "several", "tiny"),
+    *("overview", "settings", "counts", "classes", "spreads", "framing", "random", "fallbacks", "several"),
+    *("least-true", "tightest", "tiny"),
     *("blurred", "darkest", "brightest", "lowest-scores", "rejects", "same-files", "look-alikes"),
 }
 
@@ -92,6 +93,40 @@ def test_galleries_hold_the_worst_first(page: Page) -> None:
     reasons = re.findall(r'<th scope="row">(.*?)</th>', page.section("rejects"))
     assert reasons == ["empty", "no image"]
     assert "a typing error" in page.section("corrections")
+
+
+def test_how_crops_are_framed_is_shown_by_value_with_the_worst_and_the_turned_ones(tmp_path: Path) -> None:
+    tight = {"width": 100, "crop_box": [0.0, 0.0, 100.0, 100.0]}
+    rows = [fields(n, mask=0, turned=0, true_pixels=n / 100) for n in range(40, 60)]
+    rows += [fields(n, mask=2, turned=0, true_pixels=1.0, **tight) for n in range(20)]
+    for n, row in enumerate(rows[20:]):
+        row |= {"face_box": [0.0, 0.0, 81.0 + n, 60.0]} if n < 10 else {"turned": 90, "crop_angle": 90.0}
+    page = page_of(write(tmp_path / "cache", rows))
+    names = re.findall(r'<th scope="row"[^>]*>(.*?)</th>', page.section("framing"))
+    told = re.findall(r'<td class="share">(.*?)</td>', page.section("framing"))
+    assert names == ["all", "mask wear", "mask normal"] * 2
+    assert told == [
+        *("10 of 40 under 0.5", "10 of 20 under 0.5", "0 of 20 under 0.5"),
+        *("10 of 40 above 0.8", "0 of 20 above 0.8", "10 of 20 above 0.8"),
+    ]
+    overview = page.section("overview")
+    assert "true pixels alone tells mask normal from wear: area under the ROC curve 1.000" in overview
+    assert "10 of 20 found faces of mask normal fill their photo" in overview
+    shown = {
+        key: re.findall(r"<b title[^>]*>(.*?)</b>", page.section(key))
+        for key in ("least-true", "tightest", "turned")
+    }
+    assert shown["least-true"] == [f"{n / 100:.3f}" for n in range(40, 60)]
+    assert shown["tightest"] == [f"{0.9 - n / 100:.2f}" for n in range(10)]
+    assert shown["turned"] == ["turned by 90°"] * 10
+
+
+def test_further_faces_are_no_photos_and_are_told_from_the_first(tmp_path: Path) -> None:
+    further = fields(0, key="00000000-1", face=1, person="", mask=-1, gender=-1, age=float("nan"))
+    page = page_of(write(tmp_path / "cache", [fields(0, face=0), further]))
+    assert (page.number("photos"), page.number("crops")) == ("1", "2")
+    labels = re.findall(r'<span class="labels">(.*?)</span>', page.section("random"))
+    assert sorted(labels) == ["further face 1 of its photo", "wear · male · 20"]
 
 
 def test_the_page_depends_on_the_seed_and_on_nothing_else(mixed: Cache, page: Page) -> None:
