@@ -234,13 +234,15 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
     differing = [
         f"{group}.{key}: {found[group].get(key)!r} there, {wanted[group].get(key)!r} now"
         for group in ("settings", "source")
-        for key in sorted({*found[group], *wanted[group]})
+        for key in sorted({*found[group], *wanted[group]} - {"names"})  # part of the fingerprint
         if found[group].get(key) != wanted[group].get(key)
     ]
     before, now = (labels_stored(group.get("labels"), path) for group in (found, wanted))
-    if others := differences(now, before):  # which the hash of the photos' labels follows
+    others = [f"labels.{line}" for line in differences(now, before)]
+    if others or found["source"].get("layout") != wanted["source"].get("layout"):
+        # The hash of the photos and their labels follows these, and says nothing more.
         differing = [line for line in differing if not line.startswith("source.fingerprint")]
-        differing += [f"labels.{line}" for line in others]
+    differing += others
     if differing:
         raise CacheError(
             f"{path.parent}: holds a cache made otherwise ({'; '.join(differing)}); "

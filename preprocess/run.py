@@ -19,6 +19,7 @@ from faces.writer import REJECTED, CacheWriter, exclusive, reject_columns, write
 from preprocess.crop.matte import weights_sha256
 from preprocess.detect.face import GIVEN
 from preprocess.detect.reuse import known_faces
+from preprocess.look.changes import NAMES, check_unchanged, names_fingerprint
 from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
@@ -58,6 +59,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         console.print(note, markup=False)
     settings.cache.mkdir(parents=True, exist_ok=True)
     with exclusive(settings.cache):
+        check_unchanged(settings.cache, listing)
         plan = plan_shards(len(listing.photos), settings.shard_size, settings.seed)
         writer = CacheWriter(
             settings.cache,
@@ -187,4 +189,5 @@ def _source(listing: Listing) -> dict[str, object]:
         "layout": listing.layout,
         "photos": len(listing.photos),
         "fingerprint": listing.fingerprint,
+        NAMES: names_fingerprint(listing),
     }
