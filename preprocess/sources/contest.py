@@ -58,7 +58,7 @@ def train_source(place: Place) -> Source:
 
 def _check_known(person: Mapping[Any, Any], told: Sequence[str], where: str) -> None:
     for column in told:
-        if plain_word(str(person[column])) in NOT_KNOWN:
+        if plain_word(str(person[column])) in NOT_KNOWN | {"none"}:
             raise ValueError(
                 f"{where}: {column} {person[column]!r} is not known; give it, or leave the person out"
             )

@@ -151,6 +151,8 @@ def test_source_names_are_one_to_one() -> None:
             "row 3, column age: age 'old' is no number of years from 0 to 120",
         ),
         (HEADER + "1,male,Asian,nan,p\n", "age 'nan'"),
+        (HEADER + "1,None,Asian,30,p\n", "gender 'None' is not known; give it"),
+        (HEADER + "1,male,Asian,none,p\n", "age 'none' is not known; give it"),
         (HEADER + "1,male,Asian,-3,p\n", "age '-3'"),
         (HEADER + "1,male,Asian,33,../../etc\n", "'../../etc' names nothing inside `images`"),
         (HEADER + "1,male,Asian,33,\n", "path '' names nothing inside `images`"),
