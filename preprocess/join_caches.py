@@ -20,6 +20,7 @@ from faces.label_file import differences
 from faces.labels import Categories
 from faces.terminal import photo_progress
 from faces.writer import REJECTED, CacheWriter, exclusive, write_atomically
+from preprocess.look.framing import TRUE, told_pixels
 from preprocess.look.sheet import write_sheet
 
 FREE = ("seed", "shard_size", "quality", "max_megapixels")
@@ -28,8 +29,8 @@ EMPTY: Mapping[str, Any] = {
     **dict.fromkeys(("faces", "face", "turned"), 0),
     **dict.fromkeys(("person", "image_id", "source", "source_sha256", "detector", SPLIT), ""),
 }
-"""What stands in columns that a cache lacks and another has. Labels are then not known; in all others stands
-nothing (null)."""
+"""What stands in columns that a cache lacks and another has. Labels are then not known, shares of true pixels
+are those that the squares tell; in all others stands nothing (null)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class _Source:
     """Added to its positions."""
     lacks: tuple[str, ...]
     """Columns of the joined index that its own has not."""
+
+    @property
+    def photos(self) -> int:
+        """How many photos it is of, rejected ones too; of several faces each once."""
+        return self.cache.index["position"].nunique() + len(self.cache.rejects)
 
     @property
     def parts(self) -> list[dict[str, Any]]:
@@ -164,7 +170,7 @@ def _description(sources: Sequence[_Source]) -> dict[str, Any]:
     return {
         "folder": " + ".join(cache_name(source.cache.folder) for source in sources),
         "layout": "joined",
-        "photos": sum(len(source.cache) + len(source.cache.rejects) for source in sources),
+        "photos": sum(source.photos for source in sources),
         "fingerprint": hashlib.sha256(json.dumps(contents).encode()).hexdigest(),
         "parts": [part for source in sources for part in source.parts],
     }
@@ -198,7 +204,7 @@ def _moved(source: _Source, table: pd.DataFrame) -> pd.DataFrame:
         moved["key"] = source.prefix + moved["key"]
         factors = source.cache.label_set.factors
         unknown = {factor.name: factor.missing for factor in factors if isinstance(factor, Categories)}
-        filled = {**EMPTY, **unknown, EXTRA: EVERY_FOLD if source.extra else ""}
+        filled = {**EMPTY, **unknown, EXTRA: EVERY_FOLD if source.extra else "", TRUE: told_pixels(table)}
         moved = moved.assign(**{name: filled[name] for name in source.lacks if name in filled})
     return moved
 

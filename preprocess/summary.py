@@ -103,7 +103,7 @@ def summarise(cache: Cache, console: Console, work: Work, data: Path) -> None:
     for step, count in cache.index.detector[cache.index.status == DETECTED].value_counts().items():
         console.print(f"         {count:6d} by {step}")
     if further:
-        console.print(f"  {further:6d} further faces of these photos, without labels")
+        console.print(f"  {further:6d} further faces of these photos{_unlabelled(cache)}")
     console.print(f"  {fallback:6d} {fallback / total:6.1%}  without: cropped at the centre")
     console.print(f"  {rejected:6d} {rejected / total:6.1%}  rejected, see {cache.folder / 'rejects.csv'}")
     for line in top_reasons(cache.rejects.reason):
@@ -126,6 +126,15 @@ def _framing(cache: Cache, data: Path) -> list[str]:
         again = f'make preprocess DATA={data} CACHE={cache.folder}-as-is ARGS="--faces as_is"'
         lines.append(f"{proposed}: {again}")
     return lines
+
+
+def _unlabelled(cache: Cache) -> str:
+    """Whose the labels of photos with several faces are, where there are any."""
+    codes = cache.label_set.encode(cache.photos())
+    if not any((each >= 0).any() for each in codes.values()):
+        return ""
+    cure = "to label each face, give boxes of Pascal VOC (docs/layouts.md)"
+    return f", without labels: a photo's are those of its first face; {cure}"
 
 
 def by_value(cache: Cache) -> str:
