@@ -183,7 +183,9 @@ def _told(row: Row, photo: Photo, tools: Tools) -> tuple[Face, ...] | None:
         height, width = photo.pixels.shape[:2]
         return (Face((0.0, 0.0, float(width), float(height)), (), 1.0, detector=AS_IS),)
     found = tools.known.get(photo.sha256)
-    return found if found is None or tools.settings.faces == "all" else found[:1]
+    if found is None or tools.settings.faces == "all":
+        return found
+    return tuple(face for face in found[:1] if not face.is_half(*photo.pixels.shape[:2]))
 
 
 def _search(group: Sequence[_Waiting], tools: Tools) -> list[tuple[Face, ...]]:

@@ -100,7 +100,7 @@ def _detector(name: str, yunet: Path | None) -> Callable[[Sequence[Pixels]], Any
         ]
     assert yunet is not None
     net = YuNet(yunet)
-    return lambda photos: [net(photo) for photo in photos]
+    return lambda photos: [net(photo, every=True) for photo in photos]
 
 
 def make_facenet(min_face: int) -> Any:

@@ -38,6 +38,11 @@ class Face:
     turned: Turn = 0
     """How it lies in the photo; box and landmarks are those of the photo as it is."""
 
+    def is_half(self, height: int, width: int) -> bool:
+        """Whether its centre lies beyond the edge of its photo, of that height and width in pixels."""
+        x, y = (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+        return not (0 <= x <= width and 0 <= y <= height)
+
     def scaled(self, x: float, y: float) -> Face:
         """The face in a photo that is `x` times as wide and `y` times as high."""
         box = np.array(self.box).reshape(2, 2) * (x, y)
@@ -89,22 +94,19 @@ def weigh_faces(
             edge, which come last.
 
     Returns:
-        The one, or every one; none where no box has its centre in the photo.
+        Every one that shows; or the one, none where no box has its centre in the photo.
     """
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((centres >= 0) & (centres <= (width, height))).all(1)
     area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     distance = np.square(centres - (width / 2, height / 2)).sum(1) / ((width**2 + height**2) / 4)
-    weight = np.where(inside, area * (1 - distance) * scores, 0)
-    if not (weight > 0).any():
-        return ()
+    weight = np.where(inside, area * (1 - distance) * scores, -1)
+    shows = (area > 0) & ((boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height))).all(1)
     order = np.argsort(-weight, kind="stable")
-    if every:
-        seen = np.all((boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height)), axis=1)
-        order = order[seen[order]]
+    order = order[shows[order]] if every else order[(shows & inside)[order]][:1]
     return tuple(
         Face(_tenths(boxes[one]), _tenths(landmarks[one]), round(float(scores[one]), 4), faces=len(boxes))
-        for one in (order if every else order[:1])
+        for one in order
     )
 
 

@@ -91,6 +91,12 @@ VIEWS = (
 shrunk 3 more; other scales, margins around the photo and brightening found what these find, and few more."""
 
 
+def _missing(photos: Sequence[Pixels], faces: Sequence[Found]) -> list[int]:
+    """Photos in which no face, or no more than half a face at the edge, was found."""
+    height, width = photos[0].shape[:2]
+    return [number for number, found in enumerate(faces) if not found or found[0].is_half(height, width)]
+
+
 class Finder:
     """Searches the faces of each photo by the steps of the settings.
 
@@ -113,19 +119,20 @@ class Finder:
     def __call__(self, photos: Sequence[Pixels]) -> list[Found]:
         """The faces of each of some photos of equal height and width, the one it is about first.
 
-        At most that one, unless every face is wanted; none where no step finds one.
+        At most that one, unless every face is wanted; none where no step finds one. Half faces alone (see
+        `weigh_faces`) end no search.
         """
         faces: list[Found] = [()] * len(photos)
         for step in self._settings.steps:
             if step == "turned":
                 self._turn(photos, faces)
                 continue
-            missing = [number for number, found in enumerate(faces) if not found]
+            missing = _missing(photos, faces)
             if not missing or (step == "yunet" and not self._settings.yunet):
                 continue
             found = self._steps[step]([photos[number] for number in missing])
             for number, some in zip(missing, found, strict=True):
-                faces[number] = some
+                faces[number] = some or faces[number]
         return faces
 
     @cached_property
@@ -155,13 +162,14 @@ class Finder:
     def _again(self, photos: Sequence[Pixels]) -> list[Found]:
         faces: list[Found] = [()] * len(photos)
         for view in VIEWS:
-            missing = [number for number, found in enumerate(faces) if not found]
+            missing = _missing(photos, faces)
             if not missing:
                 break
             shown = [view.show(photos[number]) for number in missing]
             found = self._mtcnn(shown, view.name, view.min_face or self._settings.min_face)
             for number, image, some in zip(missing, shown, found, strict=True):
-                faces[number] = tuple(view.back(face, photos[number], image) for face in some)
+                back = tuple(view.back(face, photos[number], image) for face in some)
+                faces[number] = back or faces[number]
         return faces
 
     def _yunet(self, photo: Pixels) -> Found:
@@ -174,9 +182,9 @@ class Finder:
         height, width = photos[0].shape[:2]
         if min(height, width) < self._settings.min_face:
             return
-        wanted = turns_to_search(photos, faces, self._cascade)
+        wanted = turns_to_search(photos, faces, self._cascade, self._settings.min_face)
         for turn in TURNS[1:]:
-            mine = [number for number, turns in wanted.items() if turn in turns]
+            mine = [number for number, other in wanted.items() if other == turn]
             if not mine:
                 continue
             shown = [turn_back(photos[number], turn) for number in mine]

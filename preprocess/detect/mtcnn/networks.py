@@ -37,7 +37,7 @@ processor."""
 REFINER_SIDE, OUTPUT_SIDE = 24, 48
 CHUNK = {REFINER_SIDE: 64, OUTPUT_SIDE: 16}
 """Crops of each side, in pixels, that go through a network at once."""
-ROUND = {REFINER_SIDE: 16, OUTPUT_SIDE: 4}
+ROUND = {REFINER_SIDE: 8, OUTPUT_SIDE: 2}
 """Crops are filled up to multiples of these."""
 PROPOSAL_SCORE = 0.6
 

@@ -41,20 +41,18 @@ def hidden(photo: np.ndarray) -> np.ndarray:
 def test_faces_do_not_depend_on_their_batch() -> None:
     search = finder()
     together = search(shifted())
-    assert [face is None for face in together] == [False, True, False, True, False]
+    assert [len(found) for found in together] == [1, 0, 1, 0, 1]
     assert together == search(shifted())
-    for alone, face in zip([search([photo])[0] for photo in shifted()], together, strict=True):
-        if face is None:
-            assert alone is None
-        else:
-            assert alone is not None and alone.detector == face.detector == "mtcnn"
+    for photo, found in zip(shifted(), together, strict=True):
+        for alone, face in zip(search([photo])[0], found, strict=True):
+            assert alone.detector == face.detector == "mtcnn"
             np.testing.assert_allclose(alone.box, face.box, atol=0.11)
             np.testing.assert_allclose(alone.landmarks, face.landmarks, atol=0.11)
 
 
 def test_the_astronaut_looks_at_us() -> None:
-    [face] = finder()([astronaut()])
-    assert face is not None and face.score > 0.99 and face.faces == 1
+    [[face]] = finder()([astronaut()])
+    assert face.score > 0.99 and face.faces == 1 and face.turned == 0
     left, top, right, bottom = face.box
     assert 160 < left < 190 < 250 < right < 290 and 50 < top < 80 < 170 < bottom < 210
     eyes_nose_mouth = np.reshape(face.landmarks, (5, 2))
@@ -69,7 +67,7 @@ def test_the_next_step_searches_only_what_the_last_one_missed(monkeypatch: pytes
     search = finder()
     plain = search._mtcnn
 
-    def spy(images: list[np.ndarray], name: str, min_face: int) -> list[Face | None]:
+    def spy(images: list[np.ndarray], name: str, min_face: int) -> list[tuple[Face, ...]]:
         searched.append((name, len(images)))
         return plain(images, name, min_face)
 
@@ -80,20 +78,19 @@ def test_the_next_step_searches_only_what_the_last_one_missed(monkeypatch: pytes
 
 def test_a_face_in_the_dark_is_found_by_contrast_where_it_is() -> None:
     photo = astronaut()
-    [plain] = finder()([photo])
-    assert finder(steps=("mtcnn",))([hidden(photo)]) == [None]
-    [found] = finder()([hidden(photo)])
-    assert plain is not None and found is not None and found.detector == "mtcnn-contrast"
+    [[plain]] = finder()([photo])
+    assert finder(steps=("mtcnn",))([hidden(photo)]) == [()]
+    [[found]] = finder()([hidden(photo)])
+    assert found.detector == "mtcnn-contrast"
     np.testing.assert_allclose(found.box, plain.box, atol=12)
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_a_view_gives_the_face_in_the_pixels_of_the_photo(view: object) -> None:
     photo, search = astronaut(), finder(min_face=40)
-    [plain] = search([photo])
+    [[plain]] = search([photo])
     shown = view.show(photo)  # type: ignore[attr-defined]
-    [seen] = search._mtcnn([shown], view.name, 20)  # type: ignore[attr-defined]
-    assert plain is not None and seen is not None
+    [[seen]] = search._mtcnn([shown], view.name, 20)  # type: ignore[attr-defined]
     face = view.back(seen, photo, shown)  # type: ignore[attr-defined]
     np.testing.assert_allclose(face.box, plain.box, atol=12)
     np.testing.assert_allclose(face.landmarks, plain.landmarks, atol=8)
@@ -123,14 +120,14 @@ def test_contrast_spreads_the_levels_of_a_dull_photo() -> None:
 
 @pytest.mark.parametrize("shape", [(39, 300), (300, 12), (1, 1), (40, 40), (60, 61), (640, 1)])
 def test_small_photos_have_no_face_and_do_no_harm(shape: tuple[int, int]) -> None:
-    assert finder()([np.zeros((*shape, 3), np.uint8)] * 2) == [None, None]
+    assert finder()([np.zeros((*shape, 3), np.uint8)] * 2) == [(), ()]
 
 
 @needs_yunet
 def test_yunet_finds_the_same_face() -> None:
-    [mtcnn] = finder()([astronaut()])
-    [face] = finder(steps=("yunet",), yunet=YUNET)([astronaut()])
-    assert mtcnn is not None and face is not None and face.detector == "yunet"
+    [[mtcnn]] = finder()([astronaut()])
+    [[face]] = finder(steps=("yunet",), yunet=YUNET)([astronaut()])
+    assert face.detector == "yunet"
     np.testing.assert_allclose(face.box, mtcnn.box, atol=15)
     np.testing.assert_allclose(face.landmarks, mtcnn.landmarks, atol=8)
 
@@ -138,9 +135,9 @@ def test_yunet_finds_the_same_face() -> None:
 @needs_yunet
 def test_yunet_comes_last_and_only_where_its_model_is_given() -> None:
     photo = cv2.GaussianBlur(hidden(astronaut()), (0, 0), 3)
-    assert finder(steps=("yunet",))([astronaut()]) == [None]
-    [face] = finder(steps=("mtcnn", "yunet"), yunet=YUNET)([photo])
-    assert face is None or face.detector == "yunet"
+    assert finder(steps=("yunet",))([astronaut()]) == [()]
+    [found] = finder(steps=("mtcnn", "yunet"), yunet=YUNET)([photo])
+    assert all(face.detector == "yunet" for face in found)
 
 
 def test_a_file_that_is_no_yunet_is_an_error(tmp_path: Path) -> None:
@@ -161,7 +158,7 @@ def test_of_several_faces_the_large_central_one_is_chosen() -> None:
     import PIL.Image
 
     photo = np.asarray(PIL.Image.open(GROUP).convert("RGB"))
-    [face] = finder()([photo])
-    assert face is not None and face.faces > 1
+    [[face]] = finder()([photo])
+    assert face.faces > 1
     left, _, right, _ = face.box
     assert abs((left + right) / 2 - photo.shape[1] / 2) < photo.shape[1] / 4
