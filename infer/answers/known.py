@@ -114,9 +114,11 @@ def _answers_to(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     known, predicted = set(answers[name]), set(table.ImageID)
     if known != predicted or answers[name].duplicated().any():
         stray = sorted(known ^ predicted)[:3]
+        several = sorted(photo for photo in known if f"{photo}#1" in predicted)
+        cure = f"; the faces of {several[0]} are {several[0]}#1, {several[0]}#2, ..." if several else ""
         raise ValueError(
             f"{path}: its {len(answers)} answers are not those of the {len(table)} predicted photos "
-            f"(on one side only: {stray})"
+            f"(on one side only: {stray}){cure}"
         )
     return answers.set_index(name, drop=False).loc[table.ImageID]
 

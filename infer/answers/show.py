@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ class ShowSettings:
     data: Path
     """The photos that the cache was made from, as given to `make preprocess`."""
     photos: tuple[str, ...] = ()
-    """ImageIDs to draw; one of middling certainty of each value of the first factor
-    when left out."""
+    """ImageIDs to draw, or names of photos, which stand for all faces answered in them; one of middling
+    certainty of each value of the first factor when left out."""
     out: Path = Path("answers.png")
     """Picture to write."""
 
@@ -50,15 +51,25 @@ def show(settings: ShowSettings) -> None:
     table, task = written.table.set_index("ImageID"), written.task
     cache = Cache.open(settings.cache)
     rows = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])
-    photos = settings.photos or typical(table.loc[table.index.isin(rows.index)], task)
-    for name in photos:
-        if name not in table.index or name not in rows.index:
-            answered = settings.predictions / TABLE
-            raise ValueError(f"photos={name!r}: not a photo of {settings.cache} that {answered} answers")
+    answered = table.index[table.index.isin(rows.index)]
+    asked = {name: faces_of(name, answered) for name in settings.photos}
+    for name, found in asked.items():
+        if not found:
+            there = settings.predictions / TABLE
+            raise ValueError(f"photos={name!r}: not a photo of {settings.cache} that {there} answers")
+    photos = [*itertools.chain(*asked.values())] or typical(table.loc[answered], task)
     # The table is in the order of the source; the cache's rows are in an order of their own.
     chosen = [int(rows[name]) for name in photos]
-    draw_answers(cache, chosen, table.loc[list(photos)], task, settings.data, settings.out)
+    draw_answers(cache, chosen, table.loc[photos], task, settings.data, settings.out)
     print(f"picture: {settings.out}")
+
+
+def faces_of(name: str, answered: Collection[str]) -> list[str]:
+    """The ImageIDs that a name stands for: itself, or those of all faces of the photo of that name."""
+    if name in answered:
+        return [name]
+    numbers = itertools.takewhile(lambda number: f"{name}#{number}" in answered, itertools.count(1))
+    return [f"{name}#{number}" for number in numbers]
 
 
 def typical(table: pd.DataFrame, task: Task) -> list[str]:
@@ -89,7 +100,8 @@ def factor_shares(probabilities: FloatArray, task: Task) -> dict[str, dict[str, 
 def draw_answers(
     cache: Cache, rows: Sequence[int], answers: pd.DataFrame, task: Task, data: Path, out: Path
 ) -> None:
-    """Write the picture: photo with the face's box, stored crop, and bars of the factors' probabilities.
+    """Write the picture: photo with the face's box, and thin those of others in it, stored crop, and bars of
+    the factors' probabilities.
 
     Args:
         cache: that was predicted.
@@ -116,9 +128,7 @@ def draw_answers(
                 f"{path}: no such photo; give the folder that the cache was made from with --data"
             )
         photo.imshow(np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB")))
-        if fields["status"] == DETECTED:
-            left, top, right, bottom = fields["face_box"]
-            photo.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color="tab:orange")
+        _draw_boxes(photo, cache, row)
         crop.imshow(cache.image(row))
         draw_factors(bars, factor_shares(answer[task.columns].to_numpy(np.float64), task))
         photo.set_axis_off()
@@ -127,6 +137,19 @@ def draw_answers(
         axes.set_title(title)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=90)
+
+
+def _draw_boxes(axes: Any, cache: Cache, row: int) -> None:
+    """Frame the face of a row in its photo, and thinly the photo's other faces."""
+    fields = cache.index.iloc[row]
+    of_photo = cache.index["position"] == fields["position"]
+    edges = axes.axis()  # a box may reach beyond the photo
+    for other, box in cache.index["face_box"][of_photo & (cache.index["status"] == DETECTED)].items():
+        left, top, right, bottom = box
+        width = 1.5 if other == row else 0.5
+        places = [left, right, right, left, left], [top, top, bottom, bottom, top]
+        axes.plot(*places, color="tab:orange", linewidth=width)
+    axes.axis(edges)
 
 
 def draw_factors(axes: Any, shares: dict[str, dict[str, float]]) -> None:

@@ -1,4 +1,4 @@
-"""Answers as tables and files: one for every photo of a source, in the source's order."""
+"""Answers as tables and files: one for every photo of a source, or every face, in the source's order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def is_submitted(task: Task) -> bool:
 
 
 def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray, task: Task) -> pd.DataFrame:
-    """All photos of the cache's source, of several faces each, rejected ones too, in the source's order.
+    """All photos of the cache's source, rejected ones too, in the source's order; where every face is a crop,
+    the faces of a photo one after the other.
 
     Args:
         cache: the predicted photos.
@@ -44,7 +45,7 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray, task: Task) 
         Columns ImageID, ans (class of the task), answered_by, agreement, and one probability a class.
 
     Raises:
-        ValueError: the cache does not hold every photo of its source once.
+        ValueError: the cache does not hold every photo of its source.
     """
     predicted = pd.DataFrame(verdict.probabilities, columns=task.columns)
     status = cache.index["status"].to_numpy()
@@ -70,8 +71,8 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray, task: Task) 
     photos = cache.description["source"]["photos"]
     if table.position.unique().tolist() != list(range(photos)):
         raise ValueError(
-            f"{cache.folder}: index.parquet and rejects.csv hold {len(table)} photos, which are not "
-            f"the {photos} of its source, each once; delete {cache.folder} and preprocess again"
+            f"{cache.folder}: index.parquet and rejects.csv hold {table.position.nunique()} photos, which "
+            f"are not the {photos} of its source; delete {cache.folder} and preprocess again"
         )
     return table[[*SUBMISSION_COLUMNS, "answered_by", "agreement", *task.columns]]
 

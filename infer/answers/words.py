@@ -39,13 +39,14 @@ def words_table(cache: Cache, table: pd.DataFrame, task: Task) -> pd.DataFrame:
 
     Args:
         cache: the predicted photos.
-        table: from `answer_table`, a row for each photo of the source.
+        table: from `answer_table`, a row for each photo of the source, or for each of its faces.
         task: what was answered.
 
     Returns:
-        A row for each of `table`, all text: path in the source, of several faces of one photo the same; left, top, right, bottom of the face in
-        pixels of the upright photo, "" where none was found; for each of `headings` the value of the answered
-        class and `<heading> probability` of that value; and status: detected, fallback or rejected.
+        A row for each of `table`, all text: path in the source, the same for all faces of a photo; left, top,
+        right, bottom of the face in pixels of the upright photo, "" where none was found; for each of
+        `headings` the value of the answered class and `<heading> probability` of that value; and status:
+        detected, fallback or rejected.
     """
     columns = ["position", "source", "status", "face_box"]
     rejected = cache.rejects[["position", "source"]].assign(status=REJECTED, face_box=None)
