@@ -144,8 +144,8 @@ def read_photo(path: Path) -> Pixels:
         raise BadPhoto("a raw photo of a camera, which is not read; convert it to JPEG")
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if tags and pixels is not None:
-            pixels = on_white(data)
+        if pixels is not None and not data.startswith(b"\xff\xd8"):
+            pixels = on_white(data, pixels)
     except cv2.error as error:
         raise BadPhoto(f"damaged: {error.err}") from error
     if pixels is None:
@@ -190,22 +190,29 @@ def is_raw(tags: dict[int, int]) -> bool:
     return DNG_VERSION in tags or SENSOR in tags or (tags.get(PICTURE_KIND) == 1 and INNER in tags)
 
 
-def on_white(tiff: bytes) -> Any:
-    """A TIFF with what is transparent of it laid on white, as BGR.
+def on_white(data: bytes, shown: Any) -> Any:
+    """A picture with what is transparent of it laid on white, but as it is where alpha is 0 all over.
 
-    OpenCV gives its colours times its alpha, so nothing is left of them where that is 0.
+    Args:
+        data: of the file.
+        shown: BGR as OpenCV shows it: the colours of a TIFF times its alpha, others as if there were none.
 
     Raises:
-        BadPhoto: alpha is 0 all over.
+        BadPhoto: a TIFF whose alpha is 0 all over; its colours are lost.
     """
-    pixels = cv2.imdecode(np.frombuffer(tiff, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
-        return cv2.imdecode(np.frombuffer(tiff, np.uint8), cv2.IMREAD_COLOR)
-    if not pixels[..., 3].any():
-        raise BadPhoto(
-            "transparent all over, and OpenCV drops its colours; save it without its alpha channel"
-        )
-    return np.minimum(pixels[..., :3].astype(np.int64) + 255 - pixels[..., 3:], 255).astype(np.uint8)
+        return shown
+    alpha = pixels[..., 3:].astype(np.int64)
+    if data[:2] in (b"II", b"MM"):
+        if not alpha.any():
+            raise BadPhoto(
+                "transparent all over, and OpenCV drops its colours; save it without alpha channel"
+            )
+        return np.minimum(pixels[..., :3] + 255 - alpha, 255).astype(np.uint8)
+    if not alpha.any() or not np.array_equal(pixels[..., :3], shown):  # as of a picture turned by its EXIF
+        return shown
+    return ((shown * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def ends(data: bytes) -> bool:

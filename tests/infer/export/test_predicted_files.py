@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from infer.export import predict
+from preprocess.sources.photo import read_photo
 from tests.helpers.pictures import picture
 
 
@@ -54,6 +55,17 @@ def test_what_is_not_read_is_named(tmp_path: Path, content: bytes, reason: str) 
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(predict.BadPhoto, match=reason):
         predict.read_photo(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_what_is_transparent_is_white_as_in_preprocessing(tmp_path: Path, kind: str) -> None:
+    pixels = np.dstack([picture(20, 30), np.full((20, 30), 255, np.uint8)])
+    pixels[:5, :, 3], pixels[5:10, :, 3] = 0, 100
+    path = tmp_path / "a"
+    Image.fromarray(pixels).save(path, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    theirs = read_photo(path).pixels.astype(int)
+    assert np.abs(predict.read_photo(path).astype(int) - theirs).max() <= 1
+    assert (theirs[:5] == 255).all() and (theirs[5:] != 255).any()
 
 
 def test_alpha_of_a_tiff_shows_white_and_never_black(tmp_path: Path) -> None:
