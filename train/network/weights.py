@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -53,7 +54,9 @@ def load_weights(path: Path, backbone: Backbone, name: str) -> str:
             that differ, or values that are not finite.
     """
     state, own = read_weights(path), backbone.network.state_dict()
-    inner = _network_in(state, own, path)
+    prefix = _prefix(state, own, path)
+    inner = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+    beside = [key for key in state if not key.startswith(prefix)]
     _check_finite(inner, own, path)
     fitted = _fitted(inner, own, backbone, name)
     classifier = _classifier(backbone)
@@ -66,10 +69,9 @@ def load_weights(path: Path, backbone: Backbone, name: str) -> str:
     _check_blocks(path, name, [key for key in fitted if key not in heads], own)
     backbone.network.load_state_dict(taken, strict=False)
     resampled = [key for key in taken if key in inner and inner[key].shape != taken[key].shape]
-    beside = len(state) - len(inner)
     line = f"weights={str(path)!r}: {len(taken)} tensors taken, {len(heads)} of the classifier left"
     line += f"; resampled to this input size: {_few(resampled)}" if resampled else ""
-    line += f"; {beside} beside the backbone left" if beside else ""
+    line += f"; {len(beside)} beside the backbone left: {_few(beside)}" if beside else ""
     line += f"; {len(rest)} left, as the backbone has no such: {_few(rest)}" if rest else ""
     return line + (f"; {len(missing)} missing, which begin at random: {_few(missing)}" if missing else "")
 
@@ -87,12 +89,14 @@ def read_weights(path: Path) -> State:
             state = dict(_tensors(timm.models.load_state_dict(str(path), weights_only=True)))
     except Exception as error:  # both loaders raise whatever they stumble over
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "weights_only" in reason:
+        if "Unsupported globals" in reason:
             raise WeightsError(
                 f"weights={str(path)!r}: holds Python objects beside tensors, which are not read, as reading "
                 "them can run code; where you trust the file, save its tensors alone: "
                 "torch.save(model.state_dict(), file)"
             ) from error
+        if "weights_only" in reason:
+            reason = "its content is neither"
         raise WeightsError(
             f"weights={str(path)!r}: neither safetensors nor a state dict saved by torch ({reason[:120]})"
         ) from error
@@ -110,8 +114,8 @@ def _tensors(table: Mapping[Any, Any], head: str = "") -> Iterator[tuple[str, Te
             yield from _tensors(value, f"{head}{key}.")
 
 
-def _network_in(state: State, own: State, path: Path) -> State:
-    """The tensors under the prefix that makes most names the backbone's, without it."""
+def _prefix(state: State, own: State, path: Path) -> str:
+    """What stands before the backbone's names in most tensors."""
     names: Counter[str] = Counter()
     for key, tensor in state.items():
         parts = key.split(".")
@@ -129,8 +133,7 @@ def _network_in(state: State, own: State, path: Path) -> State:
             f"weights={str(path)!r}: {len(prefixes)} networks in it fit, under {_few(prefixes)}: "
             "save one of them alone"
         )
-    prefix = prefixes[0]
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+    return prefixes[0]
 
 
 def _fitted(state: State, own: State, backbone: Backbone, name: str) -> State:
@@ -141,10 +144,11 @@ def _fitted(state: State, own: State, backbone: Backbone, name: str) -> State:
     if found is None:
         return state
     try:
-        try:
-            made = found(dict(state), backbone.network)
-        except TypeError:  # some take the tensors alone
-            made = found(dict(state))
+        with warnings.catch_warnings(action="ignore"):  # of how timm computes
+            try:
+                made = found(dict(state), backbone.network)
+            except TypeError:  # some take the tensors alone
+                made = found(dict(state))
         made = dict(_tensors(made))
     except Exception:  # written for this backbone's weights, it stumbles over those of another
         return state

@@ -2,11 +2,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 
 from faces.factors import Categories, Number
 from faces.labels import CONTEST, TASKS, LabelSet
@@ -30,31 +28,6 @@ def test_classifier_is_as_wide_as_all_heads_and_learns(backbone: str) -> None:
         "age6": (2, 6),
     }
     sum(head.sum() for head in heads.values()).backward()
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-def test_local_weights_fill_all_but_the_classifier(tmp_path: Path, suffix: str) -> None:
-    donor = timm.create_model("test_resnet", num_classes=18)
-    path = tmp_path / f"weights{suffix}"
-    if suffix == ".safetensors":
-        save_file(donor.state_dict(), path)
-    else:
-        torch.save(donor.state_dict(), path)
-    model = build_model(dataclasses.replace(RECIPE, weights=str(path)), CONTEST)
-    given = {f"backbone.{name}": value for name, value in donor.state_dict().items()}
-    state = model.state_dict()
-    same = {name for name in state if name in given and torch.equal(state[name], given[name])}
-    heads = ("heads.layers.mask", "heads.layers.gender", "heads.layers.age6")
-    assert {*state} - same == {f"{head}.{kind}" for head in heads for kind in ("weight", "bias")}
-
-
-def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.safetensors"
-    save_file(timm.create_model("mobilenetv1_025").state_dict(), path)
-    with pytest.raises(ValueError, match=r"other.safetensors' do not fit the backbone: \d+ of its tensors"):
-        build_model(dataclasses.replace(RECIPE, weights=str(path)), CONTEST)
-    with pytest.raises(ValueError, match=r"weights='.*nothing': no such file"):
-        build_model(dataclasses.replace(RECIPE, weights=str(tmp_path / "nothing")), CONTEST)
 
 
 def test_hub_weights_without_a_network_say_what_to_do(
@@ -165,10 +138,40 @@ def test_an_age_regression_has_an_output_of_its_own() -> None:
     assert network(torch.randn(2, 3, 32, 32))["age"].shape == (2, 1)
 
 
-def test_an_input_that_a_backbone_does_not_take_is_said_with_its_size() -> None:
-    for backbone in ("vit_tiny_patch16_224", "maxvit_tiny_rw_224"):
-        with pytest.raises(ValueError, match=rf"image_size=100 does not fit .*{backbone}.*made for 224"):
-            build_model(Recipe(backbone=backbone, image_size=100), CONTEST)
+@pytest.mark.parametrize(
+    ("backbone", "size"),
+    [
+        ("xcit_nano_12_p8_224", 64),
+        ("efficientvit_m0", 96),
+        ("pvt_v2_b0", 64),
+        ("eva02_tiny_patch14_224", 56),
+        ("levit_128s", 64),
+    ],
+)
+def test_what_timm_runs_is_built(backbone: str, size: int) -> None:
+    recipe = dataclasses.replace(RECIPE, backbone=backbone, image_size=size)
+    network = build_model(recipe, CONTEST)
+    assert network.notes == ()
+    sum(scores.sum() for scores in network(torch.rand(2, 3, size, size)).values()).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "sizes"),
+    [("maxvit_tiny_rw_224", 100, "96, 128 or 224"), ("crossvit_tiny_240", 112, "120 or 240")],
+)
+def test_a_size_that_timm_does_not_run_names_those_that_it_does(backbone: str, size: int, sizes: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"image_size={size} does not fit backbone '{backbone}' .*: use {sizes}$"
+    ):
+        build_model(Recipe(backbone=backbone, image_size=size), CONTEST)
+
+
+def test_pixels_that_no_patch_covers_are_told_with_sizes_that_are_seen_whole() -> None:
+    [note] = build_model(Recipe(backbone="eva02_tiny_patch14_224", image_size=96), CONTEST).notes
+    assert "leave 12 pixels out" in note
+    assert note.endswith("it sees all of 84, 98 or 224")
+    assert build_model(dataclasses.replace(RECIPE, backbone="test_vit", image_size=96), CONTEST).notes == ()
 
 
 ODD = LabelSet(
