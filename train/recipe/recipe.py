@@ -26,11 +26,11 @@ class Recipe:
     the photos' labels, a product (mask*gender), or a number cut elsewhere (age[20, 40]); ["*"] is all factors
     that they have labels of."""
     backbone: str = "resnet18"
-    """Name of a timm model."""
+    """Name of a timm model, of any family, at an image_size that timm runs it at."""
     pretrained: bool = False
     """Start from the weights of timm's hub; needs the network once."""
     weights: str = ""
-    """Start from this local file of backbone weights (safetensors, or a state dict saved by torch)."""
+    """Start from this local file of weights: safetensors, what torch.save wrote, or a run's best.safetensors."""
     image_size: int = 224
     """Height and width of the network's input, pixels."""
     centre: float = 1.0
