@@ -30,7 +30,7 @@ class Recipe:
     pretrained: bool = False
     """Start from the weights of timm's hub; needs the network once."""
     weights: str = ""
-    """Start from this local file of weights: safetensors, what torch.save wrote, or a run's best.safetensors."""
+    """Start from this file of weights: safetensors, what torch.save wrote, or a run's best.safetensors."""
     image_size: int = 224
     """Height and width of the network's input, pixels."""
     centre: float = 1.0
