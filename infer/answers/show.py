@@ -146,7 +146,7 @@ def _draw_boxes(axes: Any, cache: Cache, row: int) -> None:
     edges = axes.axis()  # a box may reach beyond the photo
     for other, box in cache.index["face_box"][of_photo & (cache.index["status"] == DETECTED)].items():
         left, top, right, bottom = box
-        width = 1.5 if other == row else 0.5
+        width = 2.0 if other == row else 0.8
         places = [left, right, right, left, left], [top, top, bottom, bottom, top]
         axes.plot(*places, color="tab:orange", linewidth=width)
     axes.axis(edges)
