@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.terminal import step_progress
+from faces.writer import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +173,7 @@ def save_report(
         **parts,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    write_atomically(path, (json.dumps(report, indent=1) + "\n").encode())
     return report
 
 

@@ -27,6 +27,7 @@ _ROOM = "make room, and the same command goes on from here"
 _CURES = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
+    errno.EFBIG: "the limit on the size of a file is reached (ulimit -f): raise it, or give another path",
     errno.EROFS: "it can only be read there: give a path on a disk that can be written",
     errno.EISDIR: "a folder lies where a file is needed: move it elsewhere, or give another path",
     errno.ENOENT: "check the path; where it is to be written, give one where folders can be made",

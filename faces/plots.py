@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from faces.labels import IntArray, Task
 from faces.projection import split_classes
 from faces.scores import confusion
+from faces.writer import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
 
 _DARK = 0.55
 """Share above which a cell is so dark that its number must be white."""
+
+
+def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Write a picture whole, in the format of its suffix; its folder is made.
+
+    Raises:
+        OSError: not writable, with the path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:] or "png")
+    write_atomically(path, buffer.getvalue())
 
 
 def value_names(task: Task) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from faces.cache import Cache
 from faces.labels import UNKNOWN, FloatArray
+from faces.plots import save_figure
 from pipeline.loader import Loader
 from train.data.mixing import mix, rare_photos
 from train.network.kinds import codings_of
@@ -70,5 +71,4 @@ def _draw(pixels: FloatArray, said: Sequence[Sequence[str]], recipe: Recipe, pat
         if number < len(pixels):
             axes.imshow(pixels[number])
             axes.set_title("\n".join(said[number]), fontsize=7)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)

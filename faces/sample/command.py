@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faces.command import run_command
 from faces.sample.dataset import write_sample
+from faces.writer import exclusive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ class SampleSettings:
 
 def sample(settings: SampleSettings) -> None:
     """Draw the sample, or what is missing of it."""
-    write_sample(settings.data, people=settings.people, seed=settings.seed, workers=settings.workers)
+    with exclusive(settings.data, doing="drawing into it"):
+        write_sample(settings.data, people=settings.people, seed=settings.seed, workers=settings.workers)
 
 
 def main() -> None:

@@ -116,5 +116,8 @@ def write_whole(file: Path, content: bytes) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(file)
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    except OSError as error:  # which does not name the file where the disk is full
+        raise OSError(error.errno, error.strerror, str(file)) from error

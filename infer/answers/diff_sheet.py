@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from faces.cache import Cache
 from faces.labels import UNKNOWN, Task
-from faces.plots import class_names
+from faces.plots import class_names, save_figure
 from infer.answers.changes import factor_changes
 from infer.answers.submission_checks import some
 
@@ -102,8 +102,7 @@ def draw_changes(cache: Cache, pairs: pd.DataFrame, task: Task, path: Path, name
             crop = None if row is None else cache.image(row)
             _draw_photo(sheet, left, down + place // _COLUMNS * cell, crop, photo, words)
         down += cell * -(-len(part) // _COLUMNS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.figure.savefig(path, dpi=90)
+    save_figure(sheet.figure, path, dpi=90)
     return len(chosen)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from faces.cache import Cache
 from faces.labels import Task
-from faces.plots import class_names, value_names
+from faces.plots import class_names, save_figure, value_names
 from faces.projection import split_classes
 from infer.answers.submission import PRIOR
 from infer.answers.words import headings
@@ -41,8 +41,7 @@ def draw_photo_sheet(cache: Cache, table: pd.DataFrame, task: Task, path: Path, 
     told = ", ".join(headings(task))
     figure.suptitle(f"{told}: one photo of each predicted class in turn, the answer and its probability")
     draw_photo_grid(figure, cache, chosen, task, rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    save_figure(figure, path, dpi=90)
 
 
 def draw_photo_grid(

@@ -16,7 +16,7 @@ from faces.cache import Cache
 from faces.command import run_command
 from faces.intervals import estimate, gain
 from faces.labels import IntArray, Task
-from faces.plots import draw_confusions
+from faces.plots import draw_confusions, save_figure
 from infer.answers.known import Known, Truth, read_networks, read_people, read_truth
 from infer.answers.photo_sheet import COLUMNS, draw_photo_grid
 from infer.answers.submission import PRIOR
@@ -116,7 +116,7 @@ def draw_score(table: pd.DataFrame, truth: Truth, cache: Cache, folder: Path) ->
     true = dict(zip(table.ImageID, truth.classes.tolist(), strict=True))
     draw_photo_grid(photos, cache, samples, truth.task, rows, true)
     path = folder / "score.png"
-    figure.savefig(path, dpi=80)
+    save_figure(figure, path, dpi=80)
     return path
 
 

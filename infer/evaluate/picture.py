@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faces.intervals import estimate
 from faces.labels import FloatArray, IntArray, Task
-from faces.plots import draw_confusions
+from faces.plots import draw_confusions, save_figure
 from infer.ensemble.calibration import BINS, bin_of_photos, reliability
 from infer.evaluate.scores import Group, Scores, share_counts
 
@@ -63,8 +63,7 @@ def draw_evaluation(
     _draw_bars(classes, {"": scores.classes}, "f1")
     classes.set_title(f"F1 of each class (grey: under {_FEW} people)")
     draw_reliability(reliable, person, confidence, truth == guess)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
+    save_figure(figure, path, dpi=80)
 
 
 def _height(task: Task) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from faces.plots import save_figure
 from infer.evaluate.standings_table import Standing, by_space
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ def draw_standings(standings: Sequence[Standing], path: Path) -> None:
     for [row], (space, mine) in zip(rows, spaces.items(), strict=True):
         scores, costs = row.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         _draw_space(scores, costs, mine, space)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _draw_space(scores: Axes, costs: Axes, standings: Sequence[Standing], space: str) -> None:

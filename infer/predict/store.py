@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,8 @@ def load_or_predict(
     Answers are kept in `runs/<recipe>/fold<k>/predicted/`, a file for each cache, rows and views. A file
     counts if the run's weights, the cache, the rows and the views are those it was written for and its
     content is whole; else the run predicts anew. Files are written after every pass over the rows, so a
-    job that is stopped goes on from there. Arguments, result and errors are those of `predict_runs`.
+    job that is stopped goes on from there. Runs whose folder may only be read keep none.
+    Arguments, result and errors are those of `predict_runs`.
     """
     answers: dict[Path, Heads] = {}
     missing: list[Run] = []
@@ -79,10 +81,14 @@ def _file(run: Run, request: Mapping[str, Any]) -> Path:
 
 
 def _write(path: Path, basis: Mapping[str, Any], heads: Mapping[str, FloatArray]) -> None:
-    path.parent.mkdir(exist_ok=True)
     header = {"basis": basis, "sha256": _digest(heads)}
     plain = {task: np.ascontiguousarray(values) for task, values in heads.items()}
-    write_atomically(path, save(plain, metadata={_HEADER: json.dumps(header)}))
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, save(plain, metadata={_HEADER: json.dumps(header)}))
+    except OSError as error:  # another's runs answer all the same
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
 
 
 def _read(path: Path, basis: Mapping[str, Any], tasks: Sequence[str]) -> Heads | None:

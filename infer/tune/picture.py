@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from faces.intervals import estimate
 from faces.labels import UNKNOWN
+from faces.plots import save_figure
 from infer.ensemble.calibration import log_loss, tempered
 from infer.ensemble.tree import Node, Override, Vote
 from infer.ensemble.vote import Verdict
@@ -77,8 +78,7 @@ def draw_tuning(data: PictureData, title: str, path: Path) -> None:
     for place, (name, verdict) in zip(rows[-1], answers.items(), strict=True):
         right = verdict.classes == scored.truth
         draw_reliability(place, scored.person, confidence_of(verdict), right, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    save_figure(figure, path, dpi=90)
 
 
 def _draw_threshold(

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from faces.intervals import estimate
 from faces.labels import FloatArray
+from faces.plots import save_figure
 from infer.evaluate.panels import Scored
 from infer.tune.choices import Criterion
 from infer.tune.nested import Selected
@@ -44,8 +45,7 @@ def draw_path(
     left.axhline(equal, color="tab:gray", linestyle=":", label="all recipes, equal weights")
     left.legend(fontsize=9, loc="lower right")
     _draw_shares(right, names, found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    save_figure(figure, path, dpi=90)
 
 
 def _counted(number: int, what: str) -> str:

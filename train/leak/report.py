@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from faces.folds import FoldScheme
+from faces.plots import save_figure
 
 SCHEMES: tuple[FoldScheme, ...] = ("image", "person")
 PROMISED, KEPT = "promised", "kept"
@@ -64,4 +65,4 @@ def draw_leak(means: Means, title: str, scored: str, path: Path) -> None:
     axes.set_xticks(places, names)
     axes.set(ylabel=f"macro F1 over {scored}", ylim=(0, 1.2), title=title)
     axes.legend(loc="upper right")
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

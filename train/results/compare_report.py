@@ -15,6 +15,7 @@ from rich.table import Table
 
 from faces.folds import fold_numbers
 from faces.intervals import DRAWS
+from faces.plots import save_figure
 from faces.terminal import print_whole
 from train.results.comparison import Line
 from train.results.recipe_scores import RecipeScores
@@ -143,8 +144,7 @@ def draw_comparison(lines: Sequence[Line], path: Path) -> None:
     columns = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, group in zip(columns, groups, strict=True):
         _draw_group(axes, group)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _draw_group(axes: Axes, group: Sequence[Line]) -> None:

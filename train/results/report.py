@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
-from faces.plots import class_names, draw_confusion, draw_confusions
+from faces.plots import class_names, draw_confusion, draw_confusions, save_figure
 from faces.scores import confusion
 from train.results.head_scores import CLASS_PREFIX, judged_heads, score_heads
 from train.results.oof import OOF_FILE, heads_of, read_oof
@@ -122,7 +122,7 @@ def draw_out_of_fold(table: pd.DataFrame, folder: Path, labels: LabelSet) -> Pat
     title = f"{folder.name}, {folds_in(table)} out of fold: macro F1 {score:.3f}"
     figure = confusion_figure(table, title, labels)
     path = folder / "out_of_fold.png"
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)
     return path
 
 
@@ -149,7 +149,7 @@ def draw_curves(folder: Path) -> Path:
     for axes in figure.axes[: len(widths)]:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     path = folder / "curves.png"
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)
     return path
 
 

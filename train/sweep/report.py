@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.command import write_toml
+from faces.plots import save_figure
 from faces.terminal import print_whole
 from train.recipe.recipe import Recipe
 from train.sweep.fields import Choices, Span
@@ -109,7 +110,7 @@ def draw_sweep(trials: Sequence[FrozenTrial], sweep: Sweep, path: Path) -> Path:
         _draw_field(axes, name, field, [trial for trial in trials if name in trial.params])
     for axes in panels[count:]:
         axes.set_visible(False)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)
     return path
 
 
