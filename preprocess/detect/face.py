@@ -78,11 +78,9 @@ def weigh_faces(
 ) -> tuple[Face, ...]:
     """The faces of a photo, first the one that it is about: large, central and certain.
 
-    The largest product of area, centrality and score wins, and of equals the first. Centrality is
-    1 - d^2, with d the distance of the box's centre from the photo's, in halves of the photo's diagonal: 1 in
-    the middle, 0 in a corner. So a passer-by at the edge must be a few times larger to win: in a photo of
-    300 x 400, a box of 100 x 100 in the middle weighs 10,000, one at (50, 50) of the same size
-    10,000 x (1 - (100^2 + 150^2) / 250^2) = 4,800.
+    The largest product of area, centrality and score wins, and of equals the first. So a passer-by at the
+    edge must be a few times larger to win: in a photo of 300 x 400, a box of 100 x 100 in the middle weighs
+    10,000, one at (50, 50) of the same size 10,000 x (1 - (100^2 + 150^2) / 250^2) = 4,800.
 
     Args:
         boxes: [n, 4] left, top, right, bottom in pixels.
@@ -99,8 +97,7 @@ def weigh_faces(
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((centres >= 0) & (centres <= (width, height))).all(1)
     area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
-    distance = np.square(centres - (width / 2, height / 2)).sum(1) / ((width**2 + height**2) / 4)
-    weight = np.where(inside, area * (1 - distance) * scores, -1)
+    weight = np.where(inside, area * centrality(boxes, height, width) * scores, -1)
     shows = (area > 0) & ((boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height))).all(1)
     order = np.argsort(-weight, kind="stable")
     order = order[shows[order]] if every else order[(shows & inside)[order]][:1]
@@ -108,6 +105,14 @@ def weigh_faces(
         Face(_tenths(boxes[one]), _tenths(landmarks[one]), round(float(scores[one]), 4), faces=len(boxes))
         for one in order
     )
+
+
+def centrality(boxes: Floats, height: int, width: int) -> Floats:
+    """How near the middle boxes lie, [n] of boxes [n, 4]: 1 - d^2, with d the distance of a box's centre from
+    the photo's, in halves of the photo's diagonal; 1 in the middle, 0 in a corner."""
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    distance = np.square(centres - (width / 2, height / 2)).sum(1)
+    return np.asarray(1 - distance / ((width**2 + height**2) / 4))
 
 
 def turn_back(pixels: Pixels, turn: Turn) -> Pixels:

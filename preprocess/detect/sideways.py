@@ -22,7 +22,7 @@ Of 231 photos (real masks, portraits, groups) none is turned that is upright; of
 and 87 %, and with SURE for all turns 94, 90 and 92 % at three times the looks."""
 ROLL = 45
 """Degrees by which landmarks may be turned for a face to count as upright."""
-SMALL = 320
+SMALL = 240
 """Longest side, in pixels, of the copy in which the other turns are looked at: a quarter of a search's cost,
 for one turned photo of a hundred less."""
 SIDE = 48
