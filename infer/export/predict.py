@@ -93,9 +93,10 @@ RISE = 0.05
 """How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 """The crop where no face is found: its side in shorter sides of the photo, its centre in heights of it."""
-SURE, LIKELY, ROLL = 0.99, 0.5, 45
-"""Score from which a face is taken to be upright without another look, least score of a turned face that is
-worth a search, and degrees by which the landmarks of an upright face may be turned."""
+CLEAR, SURE, ROLL, SMALL = 0.95, 0.99, 45, 240
+"""Score below which a face may be none, score from which it is upright without another look, degrees by which
+the landmarks of an upright face may be turned, and longest side in pixels of the copy in which others are
+looked for."""
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -246,12 +247,8 @@ class Detector:
     def __call__(self, photo: Pixels, every: bool = False) -> list[Face]:
         """The face that a photo is about, or `every` one, that one first; none where none is found."""
         height, width = photo.shape[:2]
-        ratio = min(1.0, self._longest / max(height, width))
-        searched = photo
-        if ratio < 1:
-            size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-            searched = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-        faces = weigh_faces(*self.search(searched), *searched.shape[:2], every)
+        searched = shrink(photo, self._longest)
+        faces = self._upright(searched, every)
         if self._turns and min(searched.shape[:2]) >= self._min_face:
             faces = self._turned(searched, faces, every)
         scale = (width / searched.shape[1], height / searched.shape[0])
@@ -260,33 +257,52 @@ class Detector:
             for face in faces
         ]
 
+    def _upright(self, photo: Pixels, every: bool) -> list[Face]:
+        height, width = photo.shape[:2]
+        return weigh_faces(*self.search(photo), height, width, every)
+
     def _turned(self, photo: Pixels, faces: list[Face], every: bool) -> list[Face]:
         """The faces of the photo turned by quarters, where they are more certain than those found in it."""
+        turn = self._likely_turn(photo, faces)
+        if not turn:
+            return faces
         height, width = photo.shape[:2]
-        for turn in self._turns_to_search(photo, faces):
-            shown = np.ascontiguousarray(np.rot90(photo, turn // 90))
-            found = weigh_faces(*self.search(shown), *shown.shape[:2], every)
-            if found and (not faces or found[0].score > faces[0].score):
-                faces = [turned_back(face, turn, height, width) for face in found]
-        return faces
+        shown = np.ascontiguousarray(np.rot90(photo, turn // 90))
+        found = self._upright(shown, every)
+        if not found or (faces and found[0].score <= faces[0].score):
+            return faces
+        return [turned_back(face, turn, height, width) for face in found]
 
-    def _turns_to_search(self, photo: Pixels, faces: list[Face]) -> Sequence[int]:
-        """All where no face was found or the first lies on a side; of a face that is not certain the turn in
-        which it looks most like a face, if that is another."""
-        if not faces or abs(roll(faces[0])) > ROLL:
-            return (90, 180, 270)
-        if faces[0].score >= SURE:
-            return ()
-        left, top, right, bottom = faces[0].box
+    def _likely_turn(self, photo: Pixels, faces: list[Face]) -> int:
+        """The turn in which a small copy shows the surest face, 0 where none does or there is no need to
+        look: there is where no face was found, or one that may be none, lies on a side or on its head."""
+        if not faces or faces[0].score < CLEAR or abs(roll(faces[0])) > ROLL:
+            turns: tuple[int, ...] = (90, 180, 270)
+        elif faces[0].score < SURE and self._head_score(photo, faces[0].box) > faces[0].score:
+            turns = (180,)
+        else:
+            return 0
+        small, best, likely = shrink(photo, SMALL), 0.0, 0
+        for turn in turns:
+            copy = np.rot90(small, turn // 90)
+            shown = np.zeros((max(copy.shape), max(copy.shape), 3), np.uint8)
+            shown[: copy.shape[0], : copy.shape[1]] = copy
+            score = float(self.search(shown)[1].max(initial=0))
+            if score > best:
+                best, likely = score, turn
+        return likely
+
+    def _head_score(self, photo: Pixels, box: Box) -> float:
+        """How much the square about a box, stood on its head, looks like a face to the last network."""
+        left, top, right, bottom = box
         reach = max(right - left, bottom - top) / 2
         x, y = (left + right) / 2, (top + bottom) / 2
         rows, columns = (slice(max(round(c - reach), 0), max(round(c + reach), 1)) for c in (y, x))
         side = SIDES["onet"]
         seen = cv2.resize(photo[rows, columns], (side, side), interpolation=cv2.INTER_AREA)
-        views = np.stack([np.rot90(seen, quarters) for quarters in range(4)]).transpose(0, 3, 1, 2)
-        *_, chances = self._networks["onet"].run(None, {"x": ((views - 127.5) / 128).astype(np.float32)})
-        best = int(chances[:, 1].argmax())
-        return (90 * best,) if best and chances[best, 1] > LIKELY else ()
+        view = (np.rot90(seen, 2).transpose(2, 0, 1)[None] - 127.5) / 128
+        *_, chances = self._networks["onet"].run(None, {"x": view.astype(np.float32)})
+        return float(chances[0, 1])
 
     def search(self, photo: Pixels) -> tuple[Floats, Floats, Floats]:
         """All faces: boxes [n, 4], scores [n] and landmarks [n, 5, 2]."""
@@ -343,6 +359,16 @@ class Detector:
         shifts, *points, chances = self._networks[name].run(None, {"x": crops})
         sure = chances[:, 1] > SCORES[name]
         return boxes[within][sure], chances[sure, 1], shifts[sure], (points[0] if points else shifts)[sure]
+
+
+def shrink(photo: Pixels, longest: int) -> Pixels:
+    """A photo whose longest side has so many pixels; a smaller one as it is."""
+    height, width = photo.shape[:2]
+    ratio = longest / max(height, width)
+    if ratio >= 1:
+        return photo
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def averages(table: NDArray[np.float64], corners: Integers, height: int, width: int) -> Floats:
