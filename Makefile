@@ -110,7 +110,7 @@ leak-demo: $(READY) ## by how much scores lie when photos are dealt to folds: [C
 	$(call run,train.leak,,CACHE RECIPE EPOCHS FOLDS) --runs $(or $(RUNS),runs)/leak-demo
 
 ## Stage 3: an ensemble of runs votes and becomes predictions
-infer: $(READY) ## predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name [INFO=info.csv RUNS=runs]
+infer: $(READY) ## predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name [INFO=info.csv RUNS=runs PREDICTIONS=folder]
 	$(call run,infer,ENSEMBLE CACHE,RUNS PREDICTIONS INFO)
 
 score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv CACHE=caches/name

@@ -89,9 +89,12 @@ def read_basis(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+        basis = json.loads(path.read_text())
+    except ValueError as error:
         raise _unreadable(path, error) from error
+    if not isinstance(basis, dict):
+        raise _unreadable(path, ValueError("no table"))
+    return basis
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:

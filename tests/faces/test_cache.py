@@ -3,6 +3,7 @@ import math
 import subprocess
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from faces.cache import Cache, CacheError
 from faces.labels import CONTEST, Categories, LabelSet, Number
 from faces.tar import Sample
-from faces.writer import CacheWriter
+from faces.writer import CacheWriter, exclusive, write_atomically
 
 SIZE = 8
 SETTINGS = {"codec": "raw", "size": SIZE}
@@ -197,3 +198,26 @@ def test_a_cache_of_other_factors_is_not_continued(tmp_path: Path) -> None:
 def test_a_contest_cache_says_nothing_of_its_factors(cache: Cache) -> None:
     assert "labels" not in cache.description
     assert cache.label_set is CONTEST
+
+
+def test_two_that_write_one_file_at_once_leave_it_whole(tmp_path: Path) -> None:
+    """Each writes under a name of its own until it is done."""
+    path = tmp_path / "answers"
+    contents = [bytes([number]) * 300_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(4):
+            assert [*pool.map(lambda data: write_atomically(path, data), contents)] == [None] * 8
+            assert path.read_bytes() in contents
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_is_held_by_one_and_made_if_need_be(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    with exclusive(folder, doing="drawing"):
+        said = f"^{folder}: another process is drawing; wait until that ends, or choose another folder$"
+        for _ in range(2):  # who is refused takes nothing away
+            with pytest.raises(ValueError, match=said), exclusive(folder, doing="drawing"):
+                pass
+    with exclusive(folder):
+        pass
+    assert not [*folder.iterdir()]

@@ -1,9 +1,14 @@
+import errno
+import os
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from faces.command import nearest, read_toml, to_table, write_toml
+from faces.command import nearest, read_toml, run_command, to_table, write_toml
+from faces.writer import write_atomically
 from infer.ensemble.file import read_ensemble
 from train.recipe.file import read_recipe
 from train.recipe.network import Schedule
@@ -124,3 +129,75 @@ def test_a_file_with_a_name_like_none_lists_some_and_counts_the_rest(tmp_path: P
     with pytest.raises(ValueError, match=r"zzz.toml: no such file; there are: .*recipe29.toml and 10 more$"):
         read_recipe(tmp_path / "zzz.toml")
     assert nearest("zzz", [f"recipe{number:02d}" for number in range(40)]).endswith("recipe29 and 10 more")
+
+
+def error_line(action: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line in which a command ends."""
+
+    def act(_: Schedule) -> None:
+        action()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["command"])
+        with pytest.raises(SystemExit) as ended:
+            run_command(Schedule, act)
+    assert ended.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_file_in_a_folders_place_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "runs"
+    file.touch()
+    line = error_line(lambda: file.mkdir(exist_ok=True), capsys)
+    assert line == (
+        f"error: {file}: File exists; it is a file where a folder is needed: move it elsewhere, or give "
+        "another path"
+    )
+    below = file / "small" / "fold0"
+    line = error_line(lambda: below.mkdir(parents=True), capsys)
+    assert line.startswith(f"error: {below}: Not a directory; {file} is a file where a folder is needed: ")
+    line = error_line(lambda: write_atomically(tmp_path, b""), capsys)
+    assert line.startswith(f"error: {tmp_path}: Is a directory; a folder lies where a file is needed: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "No space left on device; make room, and the same command goes on from here"),
+        (errno.EROFS, "Read-only file system; it can only be read there: give a path on a disk that can be"),
+        (
+            errno.EACCES,
+            r"Permission denied; {0} belongs to \w+ \(drwx.*\): let \w+ use it \(chmod, chown\), or",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_said_with_path_and_cure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int, words: str
+) -> None:
+    path = tmp_path / "fold0" / "last.pt"
+
+    def refuse() -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    expected = rf"error: {path}: {words.format(tmp_path)}"
+    assert re.match(expected, error_line(refuse, capsys))
+
+
+def test_an_error_of_no_path_has_its_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert error_line(refuse, capsys).endswith(
+        "No space left on device; make room, and the same command goes on from here"
+    )
+
+    def tell() -> None:
+        raise OSError("a worker was killed")
+
+    assert error_line(tell, capsys) == "error: a worker was killed"
+
+
+def test_a_path_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    line = error_line(lambda: Path("/proc/runs/fold0").mkdir(parents=True), capsys)
+    assert line.startswith("error: /proc/runs: No such file or directory; check the path")

@@ -11,6 +11,7 @@ import torch
 
 from faces.cache import Cache
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
+from faces.writer import exclusive
 from infer import command as infer_command
 from infer.answers import score
 from infer.answers.known import read_truth
@@ -144,6 +145,43 @@ def test_answers_are_kept_until_what_they_follow_from_changes(
     infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]\nrule = "hard"'))
     assert "nothing to do" not in capsys.readouterr().out
     assert submission.stat().st_mtime_ns > first
+
+
+def test_answers_of_another_cache_are_never_replaced(
+    unseen: Cache,
+    runs: Path,
+    tmp_path: Path,
+    make_cache: Callable[..., Cache],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "predictions" / "vote"
+    first = settings(tmp_path, unseen, runs, 'vote = ["only_mask"]')
+    infer_command.run(first)
+    answers = {path: path.read_bytes() for path in folder.iterdir()}
+    other = make_cache("other", people=2, labelled=False)
+    wanted = dataclasses.replace(first, cache=other.folder)
+    said = rf"^{folder}: holds the answers of another cache \({unseen.folder}, {unseen.identity[:12]}\)"
+    with pytest.raises(
+        ValueError, match=said + rf".*{other.folder}.*PREDICTIONS={tmp_path}/predictions/other"
+    ):
+        infer_command.run(wanted)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == answers
+    infer_command.run(dataclasses.replace(wanted, predictions=tmp_path / "predictions" / "other"))
+    assert len(pd.read_csv(tmp_path / "predictions" / "other" / "vote" / "answers.csv")) == 6
+    # The same photos by other runs are the newer answer, and what it replaces is said.
+    capsys.readouterr()
+    infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    assert (
+        f"{folder}: replacing the answers of 1 runs to these photos (heads/fold0 is new, heads/fold1 is new, "
+        "only_mask/fold0 votes no more)" in capsys.readouterr().out
+    )
+
+
+def test_two_cannot_answer_into_one_folder(unseen: Cache, runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "predictions" / "vote"
+    with exclusive(folder), pytest.raises(ValueError, match=rf"^{folder}: another process is answering into"):
+        infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
+    assert not [*folder.iterdir()]
 
 
 @pytest.mark.parametrize(

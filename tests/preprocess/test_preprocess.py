@@ -125,7 +125,7 @@ def test_other_settings_or_photos_are_refused_with_the_difference(tmp_path: Path
     with pytest.raises(ValueError, match=r"settings.margin: 0.25 there, 0.5 now"):
         preprocess(small(data, tmp_path / "cache", margin=0.5))
     (data / "001.png").rename(data / "009.png")
-    with pytest.raises(ValueError, match=r"source.fingerprint"):
+    with pytest.raises(ValueError, match=r"1 photo is new \(the first 009.png\), and 1 photo is gone"):
         preprocess(small(data, tmp_path / "cache"))
 
 

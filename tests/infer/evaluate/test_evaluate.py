@@ -110,6 +110,21 @@ def settings(folder: Path, cache: Cache, runs: Path, text: str) -> evaluate.Eval
     )
 
 
+def test_the_scores_of_another_cache_are_not_replaced(coloured: Cache, runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "predictions" / "both" / "out_of_fold"
+    folder.mkdir(parents=True)
+    scores = folder / "scores.json"
+    scores.write_text(json.dumps({"conditions": {"cache": "caches/elsewhere, 0123456789ab"}}))
+    wanted = settings(tmp_path, coloured, runs, 'vote = ["good", "fair"]')
+    with pytest.raises(ValueError, match=r"the scores of another cache \(caches/elsewhere, 0123456789ab"):
+        evaluate.run(wanted)
+    assert "elsewhere" in scores.read_text()
+    moved = f"caches/elsewhere, {coloured.identity[:12]}"
+    scores.write_text(json.dumps({"conditions": {"cache": moved}}))
+    evaluate.run(wanted)
+    assert json.loads(scores.read_text())["ensemble"] == "both"
+
+
 def test_the_command_writes_what_it_scored(
     coloured: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
