@@ -131,7 +131,7 @@ def test_a_run_that_loses_too_much_stops_and_goes_on_after_the_cure(tmp_path: Pa
         preprocess(settings)
     rejects = pd.read_csv(tmp_path / "cache" / "rejects.csv")
     assert {*rejects.source} == {"000.png", "001.png", "002.png"}
-    assert {*rejects.reason} == {"not an image of a known format", "empty file"}
+    assert {*rejects.reason} == {"no photo but a text file", "empty file"}
 
     small_photos(data, 40)
     cured = preprocess(settings)

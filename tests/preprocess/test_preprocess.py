@@ -62,7 +62,7 @@ def test_a_run_writes_every_photo_once_and_counts_the_bad_ones(tmp_path: Path) -
     assert sorted(cache.index.position) == [0, 1, 4, 5, 6]
     assert [*cache.rejects.reason] == [
         "missing: no mask3.jpg, .jpeg or .png in images/p1",
-        "not an image of a known format",
+        "no photo but a text file",
     ]
     assert [*cache.rejects.source] == ["images/p1/mask3.jpg", "images/p1/mask4.png"]
     rows = cache.index.set_index("position")
@@ -229,5 +229,9 @@ def test_the_plan_of_a_cache_holds_what_decides_its_bytes(tmp_path: Path) -> Non
     data = small_photos(tmp_path / "data", 2)
     preprocess(small(data, tmp_path / "cache"))
     settings = json.loads((tmp_path / "cache" / "cache.json").read_text())["settings"]
-    assert settings["margin"] == 0.25 and settings["steps"] == ["mtcnn", "again"]
+    assert settings["margin"] == 0.25 and settings["steps"] == ["mtcnn", "again", "turned"]
+    assert settings["clamp"] and "every_face" not in settings and "faces" not in settings
     assert not {"workers", "batch", "device", "matting_model"} & {*settings}
+    preprocess(small(data, tmp_path / "as_is", faces="as_is"))
+    settings = json.loads((tmp_path / "as_is" / "cache.json").read_text())["settings"]
+    assert settings["faces"] == "as_is" and not {"steps", "min_face", "detection_rules"} & {*settings}

@@ -289,7 +289,10 @@ def test_each_fold_has_its_voice(unlike: Path) -> None:
         ),
         ('vote = ["whole", { vote = ["wide"], rule = "rank" }]', "depends on the other photos"),
         ('vote = ["whole", "half"]', "'half' was trained on mask, but is asked for class18"),
-        ('vote = ["whole", "wide"]', r"runs whole/fold0 and wide/fold0 .*\(margin: 0\.25 and 0\.5\)"),
+        (
+            'vote = ["whole", "wide"]',
+            r"runs whole/fold0 and wide/fold0 .*\(margin: 0\.25 in whole/fold0, 0\.5 in wide/fold0\)",
+        ),
         ('compose = { mask = "half", gender = "short", age3 = "rest" }', "have 3, 2, 3 folds"),
     ],
 )
