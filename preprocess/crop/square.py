@@ -77,7 +77,8 @@ def face_square(
     if photo and side > min(photo):
         side = min(photo)
         rise = min(rise, max(side - longer, 0) / 2)
-    x, y = _whole((left + right - side) / 2), _whole((top + bottom - side) / 2 - rise)
+    x: float = _whole((left + right - side) / 2)
+    y: float = _whole((top + bottom - side) / 2 - rise)
     if photo:
         first_x, first_y, last_x, last_y = _turned_back((0, 0, photo[1], photo[0]), turned)
         x, y = min(max(x, first_x), last_x - side), min(max(y, first_y), last_y - side)

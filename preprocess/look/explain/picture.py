@@ -82,8 +82,8 @@ def _draw(
     across = max(sum(sides), max(map(len, words)) / LETTERS)
     down = LINE * (len(words) + 1)
     figure = Figure(figsize=(across, HIGH + 0.4 + down), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[HIGH + 0.4, down])
-    left, right = above.subfigures(1, 2, width_ratios=sides)
+    [above], [below] = figure.subfigures(2, 1, height_ratios=[HIGH + 0.4, down], squeeze=False)
+    left, right = above.subfigures(1, 2, width_ratios=sides, squeeze=False)[0]
     axes = left.subplots()
     axes.imshow(pixels)
     axes.set_title(f"photo, {width} x {height}, and the square to cut", fontsize=10)

@@ -105,7 +105,7 @@ def test_a_face_of_a_turned_photo_in_numbers() -> None:
 
 
 @given(
-    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     place=st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)),
     turn=st.sampled_from(TURNS),
 )
@@ -113,8 +113,9 @@ def test_turning_a_face_is_the_inverse_of_turning_the_photo(
     shape: tuple[int, int], place: tuple[float, float], turn: Turn
 ) -> None:
     """A pixel of the photo that was turned back is where its face says, in the photo."""
-    photo = np.arange(shape[0] * shape[1] * 3).reshape(*shape, 3)
-    upright = turn_back(photo, turn)  # type: ignore[arg-type]
+    photo = np.arange(shape[0] * shape[1] * 3, dtype=np.uint8).reshape(*shape, 3)
+    upright = turn_back(photo, turn)
+    np.testing.assert_array_equal(upright, np.rot90(photo, turn // 90))
     row, column = (int(share * side) for share, side in zip(place, upright.shape, strict=False))
     x, y = column + 0.5, row + 0.5
     pixel = Face((float(column), float(row), column + 1.0, row + 1.0), (x, y) * 5, 1.0)
