@@ -181,3 +181,15 @@ def test_a_table_that_wants_one_answer_a_photo_is_refused(tmp_path: Path) -> Non
     (tmp_path / "data" / "info.csv").write_text("ImageID,ans\na.png,0\n")
     with pytest.raises(ValueError, match=r"faces=all: .*data asks for one answer a photo; leave --faces out"):
         preprocess(settings(tmp_path / "data", tmp_path / "cache"))
+
+
+def test_photos_that_are_crops_are_taken_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Finder, "__call__", lambda *_: pytest.fail("searched"))
+    wide = save(tmp_path / "data" / "wide.png", picture(90, 120))
+    cache = preprocess(settings(wide.parent, tmp_path / "cache", "as_is", size=90))
+    [row] = cache.index.to_dict("records")
+    assert (row["detector"], row["status"], row["face"], row["turned"]) == ("as_is", "detected", 0, 0)
+    assert [*row["face_box"]] == [0, 0, 120, 90] and [*row["crop_box"]] == [15, 0, 105, 90]
+    assert row["true_pixels"] == 1 and row["image_id"] == "wide.png"
+    np.testing.assert_array_equal(cache.image(0), picture(90, 120)[:, 15:105])
+    assert [*find_faults(cache.folder)] == []
