@@ -27,6 +27,7 @@ ROOMS = {
         "preprocess.detect.mtcnn",
         "preprocess.detect",
         "preprocess.crop",
+        "preprocess.look.explain",
         "preprocess.look",
         "preprocess",
     ),
