@@ -269,14 +269,18 @@ class Detector:
         height, width = photo.shape[:2]
         shown = np.ascontiguousarray(np.rot90(photo, turn // 90))
         found = self._upright(shown, every)
-        if not found or (faces and found[0].score <= faces[0].score):
-            return faces
-        return [turned_back(face, turn, height, width) for face in found]
+        back = [turned_back(face, turn, height, width) for face in found]
+        if not back or not faces:
+            return back or faces
+        if is_half(back[0], height, width) or is_half(faces[0], height, width):
+            return faces if is_half(back[0], height, width) else back
+        return back if back[0].score > faces[0].score else faces
 
     def _likely_turn(self, photo: Pixels, faces: list[Face]) -> int:
         """The turn in which a small copy shows the surest face, 0 where none does or there is no need to
         look: there is where no face was found, or one that may be none, lies on a side or on its head."""
-        if not faces or faces[0].score < CLEAR or abs(roll(faces[0])) > ROLL:
+        half = bool(faces) and is_half(faces[0], *photo.shape[:2])
+        if not faces or half or faces[0].score < CLEAR or abs(roll(faces[0])) > ROLL:
             turns: tuple[int, ...] = (90, 180, 270)
         elif faces[0].score < SURE and self._head_score(photo, faces[0].box) > faces[0].score:
             turns = (180,)
@@ -455,6 +459,12 @@ def weigh_faces(
     else:
         order = order[weight[order] > 0][:1]
     return [Face(tenths(boxes[one]), tenths(points[one]), round(float(scores[one]), 4)) for one in order]
+
+
+def is_half(face: Face, height: int, width: int) -> bool:
+    """Whether a face's centre lies beyond the edge of its photo."""
+    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    return not (0 <= x <= width and 0 <= y <= height)
 
 
 def turned_back(face: Face, turn: int, height: int, width: int) -> Face:

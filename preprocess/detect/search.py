@@ -97,6 +97,15 @@ def _missing(photos: Sequence[Pixels], faces: Sequence[Found]) -> list[int]:
     return [number for number, found in enumerate(faces) if not found or found[0].is_half(height, width)]
 
 
+def _is_better(turned: Found, before: Found, height: int, width: int) -> bool:
+    """Whether what was found in a turned photo is more of a face than what was found before it."""
+    if not turned or not before:
+        return bool(turned)
+    if turned[0].is_half(height, width) or before[0].is_half(height, width):
+        return not turned[0].is_half(height, width)
+    return turned[0].score > before[0].score
+
+
 class Finder:
     """Searches the faces of each photo by the steps of the settings.
 
@@ -190,6 +199,6 @@ class Finder:
             shown = [turn_back(photos[number], turn) for number in mine]
             found = self._mtcnn(shown, "mtcnn-turned", self._settings.min_face)
             for number, some in zip(mine, found, strict=True):
-                before = faces[number]
-                if some and (not before or some[0].score > before[0].score):
-                    faces[number] = tuple(face.turned_back(turn, height, width) for face in some)
+                back = tuple(face.turned_back(turn, height, width) for face in some)
+                if _is_better(back, faces[number], height, width):
+                    faces[number] = back

@@ -34,9 +34,10 @@ def turns_to_search(
 ) -> Mapping[int, Turn]:
     """The turn in which photos are to be searched again, by their number.
 
-    Looked at in all three turns are those without a face, with one below `CLEAR`, and with landmarks that lie
-    on a side; of those below `SURE` the last network judges the face's box on its head, and the photo is
-    looked at so where that looks more like a face. Where a small copy shows a face, the photo is searched.
+    Looked at in all three turns are those without a face or with half ones alone, with one below `CLEAR`, and
+    with landmarks that lie on a side; of those below `SURE` the last network judges the face's box on its
+    head, and the photo is looked at so where that looks more like a face. Where a small copy shows a face,
+    the photo is searched.
 
     Args:
         photos: uint8 RGB [height, width, 3], all of one size.
@@ -47,7 +48,8 @@ def turns_to_search(
     views: list[tuple[int, Turn]] = []
     unsure = []
     for number, found in enumerate(faces):
-        if not found or found[0].score < CLEAR or abs(roll(found[0])) > ROLL:
+        half = bool(found) and found[0].is_half(*photos[number].shape[:2])
+        if not found or half or found[0].score < CLEAR or abs(roll(found[0])) > ROLL:
             views += [(number, turn) for turn in TURNS[1:]]
         elif found[0].score < SURE:
             unsure.append(number)

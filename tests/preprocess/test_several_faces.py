@@ -91,6 +91,20 @@ def test_best_is_the_first_of_all_and_takes_its_place_over_to_the_byte(
     assert content(every.folder.parent / "best") == content(fresh.folder)
 
 
+def test_half_a_face_does_not_end_the_search_for_a_turned_one(tmp_path: Path) -> None:
+    """Of which nothing is known where the best is searched: both must find the same."""
+    pixels = np.full((420, 420, 3), 120, np.uint8)
+    pixels[:300, :100] = group()[:, :100]
+    pixels[100:400, 110:410] = astronaut()[:300, 80:380][::-1, ::-1]
+    found = {}
+    for faces in ("all", "best"):
+        finder = Finder(settings(tmp_path, Path("cache"), faces, steps=("mtcnn", "turned")))
+        [found[faces]] = finder([pixels])
+    assert found["all"] == found["best"] and found["all"][0].turned == 180
+    [half] = Finder(settings(tmp_path, Path("cache")))([np.ascontiguousarray(pixels[:300, :100])])[0]
+    assert half.is_half(300, 100) and half.score > 0.99
+
+
 def test_best_is_not_taken_for_all(data: Path, every: Cache, tmp_path: Path) -> None:
     preprocess(settings(data, tmp_path / "caches" / "best", "best"))
     preprocess(settings(data, tmp_path / "caches" / "every"))
