@@ -93,7 +93,7 @@ RISE = 0.05
 """How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 """The crop where no face is found: its side in shorter sides of the photo, its centre in heights of it."""
-CLEAR, SURE, ROLL, SMALL = 0.95, 0.99, 45, 240
+CLEAR, SURE, ROLL, SMALL = 0.95, 0.99, 45, 320
 """Score below which a face may be none, score from which it is upright without another look, degrees by which
 the landmarks of an upright face may be turned, and longest side in pixels of the copy in which others are
 looked for."""
@@ -287,10 +287,11 @@ class Detector:
         else:
             return 0
         small, best, likely = shrink(photo, SMALL), 0.0, 0
+        height, width = small.shape[:2]
+        copy = np.zeros((max(height, width), max(height, width), 3), np.uint8)
+        copy[:height, :width] = small
         for turn in turns:
-            copy = np.rot90(small, turn // 90)
-            shown = np.zeros((max(copy.shape), max(copy.shape), 3), np.uint8)
-            shown[: copy.shape[0], : copy.shape[1]] = copy
+            shown = np.ascontiguousarray(np.rot90(copy, turn // 90))
             score = float(self.search(shown)[1].max(initial=0))
             if score > best:
                 best, likely = score, turn

@@ -23,6 +23,7 @@ from infer.export import predict
 from pipeline.loader import Loader
 from preprocess.crop import cut as cutting
 from preprocess.crop import square as crop
+from preprocess.detect import sideways
 from preprocess.detect.face import TURNS, Turn, weigh_faces
 from preprocess.detect.mtcnn.kernels import best_of_each
 from preprocess.run import preprocess
@@ -262,6 +263,11 @@ def test_without_a_face_and_as_they_are_photos_are_cut_as_in_preprocessing() -> 
     for height, width in ((120, 100), (31, 77), (1, 9)):
         assert predict.centre_square(height, width) == crop.centre_square(height, width)[:3]
         assert predict.whole_square(height, width) == crop.whole_square(height, width)[:3]
+
+
+def test_sideways_faces_are_looked_for_by_the_same_rule() -> None:
+    for name in ("CLEAR", "SURE", "ROLL", "SMALL"):
+        assert getattr(predict, name) == getattr(sideways, name)
 
 
 def recropped(exported: Path, folder: Path, settings: dict[str, object]) -> Path:
