@@ -93,10 +93,9 @@ RISE = 0.05
 """How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 """The crop where no face is found: its side in shorter sides of the photo, its centre in heights of it."""
-CLEAR, SURE, ROLL, SMALL = 0.95, 0.99, 45, 320
-"""Score below which a face may be none, score from which it is upright without another look, degrees by which
-the landmarks of an upright face may be turned, and longest side in pixels of the copy in which others are
-looked for."""
+SURE, ROLL, SMALL = 0.98, 45, 320
+"""Score from which a face is upright without another look, degrees by which the landmarks of an upright face
+may be turned, and longest side in pixels of the copy in which other turns are looked at."""
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -277,37 +276,38 @@ class Detector:
         return back if back[0].score > faces[0].score else faces
 
     def _likely_turn(self, photo: Pixels, faces: list[Face]) -> int:
-        """The turn in which a small copy shows the surest face, 0 where none does or there is no need to
-        look: there is where no face was found, or one that may be none, lies on a side or on its head."""
-        half = bool(faces) and is_half(faces[0], *photo.shape[:2])
-        if not faces or half or faces[0].score < CLEAR or abs(roll(faces[0])) > ROLL:
-            turns: tuple[int, ...] = (90, 180, 270)
-        elif faces[0].score < SURE and self._head_score(photo, faces[0].box) > faces[0].score:
-            turns = (180,)
-        else:
-            return 0
-        small, best, likely = shrink(photo, SMALL), 0.0, 0
+        """The turn in which a small copy shows a surer face than was found, 0 where none does or there is no
+        need to look: there is where no face was found, or one that lies on a side or is not sure."""
+        none = not faces or is_half(faces[0], *photo.shape[:2])
+        turns: tuple[int, ...] = (90, 180, 270)
+        if not none and abs(roll(faces[0])) <= ROLL:
+            turns = self._likelier_turn(photo, faces[0]) if faces[0].score < SURE else ()
+        likely, least = 0, 0.0 if none else faces[0].score
+        small = shrink(photo, SMALL)
         height, width = small.shape[:2]
         copy = np.zeros((max(height, width), max(height, width), 3), np.uint8)
         copy[:height, :width] = small
         for turn in turns:
-            shown = np.ascontiguousarray(np.rot90(copy, turn // 90))
+            # A mask upside down may pass for a face once, but hardly in the mirror and in the photo.
+            shown = np.ascontiguousarray(np.rot90(copy, turn // 90)[:, ::-1])
             score = float(self.search(shown)[1].max(initial=0))
-            if score > best:
-                best, likely = score, turn
+            if score > least:
+                likely, least = turn, score
         return likely
 
-    def _head_score(self, photo: Pixels, box: Box) -> float:
-        """How much the square about a box, stood on its head, looks like a face to the last network."""
-        left, top, right, bottom = box
-        reach = max(right - left, bottom - top) / 2
+    def _likelier_turn(self, photo: Pixels, face: Face) -> tuple[int, ...]:
+        """The turn in which the square about a face's box looks most like one to the last network, if more
+        than it does as it is."""
+        left, top, right, bottom = face.box
+        reach = 1.2 * max(right - left, bottom - top) / 2
         x, y = (left + right) / 2, (top + bottom) / 2
         rows, columns = (slice(max(round(c - reach), 0), max(round(c + reach), 1)) for c in (y, x))
         side = SIDES["onet"]
         seen = cv2.resize(photo[rows, columns], (side, side), interpolation=cv2.INTER_AREA)
-        view = (np.rot90(seen, 2).transpose(2, 0, 1)[None] - 127.5) / 128
-        *_, chances = self._networks["onet"].run(None, {"x": view.astype(np.float32)})
-        return float(chances[0, 1])
+        views = np.stack([np.rot90(seen, quarters) for quarters in (1, 2, 3)]).transpose(0, 3, 1, 2)
+        *_, chances = self._networks["onet"].run(None, {"x": ((views - 127.5) / 128).astype(np.float32)})
+        best = int(chances[:, 1].argmax())
+        return (90 * (best + 1),) if chances[best, 1] > face.score else ()
 
     def search(self, photo: Pixels) -> tuple[Floats, Floats, Floats]:
         """All faces: boxes [n, 4], scores [n] and landmarks [n, 5, 2]."""
