@@ -17,10 +17,11 @@ from faces.tar import Sample
 from faces.writer import DETECTED, FALLBACK, REJECTED
 from preprocess.crop.render import Renderer
 from preprocess.detect.face import AS_IS, GIVEN, Face, reduce_photo
+from preprocess.detect.queue import SearchQueue
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings
 from preprocess.sources.listing import BOX
-from preprocess.sources.photo import BadPhoto, Photo, Pixels, read_photo
+from preprocess.sources.photo import BadPhoto, Photo, read_photo
 from preprocess.sources.scan import source_path
 
 Row = Mapping[str, Any]
@@ -30,8 +31,6 @@ Report = Callable[[int, list[Mapping[str, Any]]], None]
 raise to stop the work."""
 NOT_KEPT = ("bytes", "problem", BOX)
 """What the cache keeps of a row under other names, or not."""
-HELD_BYTES = 200_000_000
-"""Decoded photos of a worker that wait for others of their size; above it all are searched at once."""
 AHEAD = 4
 """Photos that are read and decoded while others are searched: enough to hide a slow disk, or a GPU's work."""
 
@@ -76,8 +75,9 @@ class Tools:
 class _Waiting:
     row: Row
     photo: Photo
-    searched: Pixels
-    """The photo, reduced to where faces are searched."""
+    height: int
+    """Of the photo as it is searched."""
+    width: int
 
 
 def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Sample]:
@@ -96,13 +96,13 @@ def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Samp
         them.
     """
     samples: dict[int, list[Sample]] = {}
-    groups: dict[tuple[int, ...], list[_Waiting]] = {}
+    queue: SearchQueue[_Waiting] = SearchQueue(tools.finder, tools.settings.batch)
 
-    def finish(group: list[_Waiting]) -> None:
-        for waiting, faces in zip(group, _search(group, tools), strict=True):
-            samples[waiting.row["position"]] = _samples(waiting.row, waiting.photo, faces, tools)
-        report(len(group), [])
-        group.clear()
+    def finish(found: Sequence[tuple[_Waiting, tuple[Face, ...]]]) -> None:
+        for waiting, faces in found:
+            scaled = _scaled(faces, waiting)
+            samples[waiting.row["position"]] = _samples(waiting.row, waiting.photo, scaled, tools)
+        report(len(found), [])
 
     for row, photo in _read_ahead(rows, tools):
         if isinstance(photo, BadPhoto):
@@ -113,16 +113,13 @@ def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Samp
             report(1, [])
         else:
             searched = reduce_photo(photo.pixels, tools.settings.detect_size)
-            group = groups.setdefault(searched.shape, [])
-            group.append(_Waiting(row, photo, searched))
-            held = sum(w.photo.pixels.nbytes for g in groups.values() for w in g)
-            if len(group) == tools.settings.batch:
-                finish(group)
-            elif held > HELD_BYTES:
-                for full in filter(None, groups.values()):
-                    finish(full)
-    for rest in filter(None, groups.values()):
-        finish(rest)
+            waiting = _Waiting(row, photo, searched.shape[0], searched.shape[1])
+            with tools.timed("detect"):
+                found = queue.add(waiting, searched, photo.pixels.nbytes)
+            finish(found)
+    with tools.timed("detect"):
+        found = queue.rest()
+    finish(found)
     return [sample for row in rows for sample in samples[row["position"]]]
 
 
@@ -188,17 +185,10 @@ def _told(row: Row, photo: Photo, tools: Tools) -> tuple[Face, ...] | None:
     return tuple(face for face in found[:1] if not face.is_half(*photo.pixels.shape[:2]))
 
 
-def _search(group: Sequence[_Waiting], tools: Tools) -> list[tuple[Face, ...]]:
-    """The faces of some photos searched at one size, in pixels of the photos."""
-    with tools.timed("detect"):
-        found = tools.finder([waiting.searched for waiting in group])
-    scaled = []
-    for waiting, faces in zip(group, found, strict=True):
-        height, width = waiting.photo.pixels.shape[:2]
-        searched_height, searched_width = waiting.searched.shape[:2]
-        x, y = width / searched_width, height / searched_height
-        scaled.append(tuple(face.scaled(x, y) for face in faces))
-    return scaled
+def _scaled(faces: tuple[Face, ...], waiting: _Waiting) -> tuple[Face, ...]:
+    """The faces of a photo as it was searched, in pixels of the photo."""
+    height, width = waiting.photo.pixels.shape[:2]
+    return tuple(face.scaled(width / waiting.width, height / waiting.height) for face in faces)
 
 
 def _samples(row: Row, photo: Photo, faces: tuple[Face, ...], tools: Tools) -> list[Sample]:

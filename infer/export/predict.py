@@ -93,7 +93,7 @@ RISE = 0.05
 """How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 """The crop where no face is found: its side in shorter sides of the photo, its centre in heights of it."""
-SURE, ROLL, SMALL = 0.98, 45, 320
+LOW, CLEAR, SURE, ROLL, SMALL = 0.85, 0.95, 0.99, 45, 320
 """Score from which a face is upright without another look, degrees by which the landmarks of an upright face
 may be turned, and longest side in pixels of the copy in which other turns are looked at."""
 
@@ -276,38 +276,47 @@ class Detector:
         return back if back[0].score > faces[0].score else faces
 
     def _likely_turn(self, photo: Pixels, faces: list[Face]) -> int:
-        """The turn in which a small copy shows a surer face than was found, 0 where none does or there is no
-        need to look: there is where no face was found, or one that lies on a side or is not sure."""
+        """The turn in which a photo looks more like one of a face than as it is, 0 where none does or there
+        is no need to look: there is where no face was found, or one that lies on a side or is not sure."""
         none = not faces or is_half(faces[0], *photo.shape[:2])
-        turns: tuple[int, ...] = (90, 180, 270)
-        if not none and abs(roll(faces[0])) <= ROLL:
-            turns = self._likelier_turn(photo, faces[0]) if faces[0].score < SURE else ()
-        likely, least = 0, 0.0 if none else faces[0].score
+        score = 0.0 if none else faces[0].score
+        if none or score < LOW or abs(roll(faces[0])) > ROLL:
+            seen = self._look(photo)
+        elif score < SURE:
+            seen = self._judge(photo, faces[0].box, (90, 180, 270) if score < CLEAR else (180,))
+        else:
+            return 0
+        likeliest = max(seen, key=lambda turn: seen[turn])
+        return likeliest if seen[likeliest] > score else 0
+
+    def _look(self, photo: Pixels) -> dict[int, float]:
+        """The best score of a face in a small copy of the photo in each turn.
+
+        It is mirrored: a mask upside down may pass for a face, but hardly in the mirror and in the photo.
+        """
         small = shrink(photo, SMALL)
         height, width = small.shape[:2]
         copy = np.zeros((max(height, width), max(height, width), 3), np.uint8)
         copy[:height, :width] = small
-        for turn in turns:
-            # A mask upside down may pass for a face once, but hardly in the mirror and in the photo.
-            shown = np.ascontiguousarray(np.rot90(copy, turn // 90)[:, ::-1])
-            score = float(self.search(shown)[1].max(initial=0))
-            if score > least:
-                likely, least = turn, score
-        return likely
+        shown = {turn: np.rot90(copy, turn // 90)[:, ::-1] for turn in (90, 180, 270)}
+        return {
+            turn: float(self.search(np.ascontiguousarray(view))[1].max(initial=0))
+            for turn, view in shown.items()
+        }
 
-    def _likelier_turn(self, photo: Pixels, face: Face) -> tuple[int, ...]:
-        """The turn in which the square about a face's box looks most like one to the last network, if more
-        than it does as it is."""
-        left, top, right, bottom = face.box
+    def _judge(self, photo: Pixels, box: Box, turns: tuple[int, ...]) -> dict[int, float]:
+        """How much the square about a box looks like a face in each turn, as it is and mirrored, to the last
+        network."""
+        left, top, right, bottom = box
         reach = 1.2 * max(right - left, bottom - top) / 2
         x, y = (left + right) / 2, (top + bottom) / 2
         rows, columns = (slice(max(round(c - reach), 0), max(round(c + reach), 1)) for c in (y, x))
         side = SIDES["onet"]
         seen = cv2.resize(photo[rows, columns], (side, side), interpolation=cv2.INTER_AREA)
-        views = np.stack([np.rot90(seen, quarters) for quarters in (1, 2, 3)]).transpose(0, 3, 1, 2)
+        upright = [np.rot90(seen, turn // 90) for turn in turns]
+        views = np.stack([*upright, *(view[:, ::-1] for view in upright)]).transpose(0, 3, 1, 2)
         *_, chances = self._networks["onet"].run(None, {"x": ((views - 127.5) / 128).astype(np.float32)})
-        best = int(chances[:, 1].argmax())
-        return (90 * (best + 1),) if chances[best, 1] > face.score else ()
+        return dict(zip(turns, chances[:, 1].reshape(2, -1).min(0).tolist(), strict=True))
 
     def search(self, photo: Pixels) -> tuple[Floats, Floats, Floats]:
         """All faces: boxes [n, 4], scores [n] and landmarks [n, 5, 2]."""

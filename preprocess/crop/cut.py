@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faces.labels import IntArray
-from preprocess.crop.square import Square, distances_outside
+from preprocess.crop.square import Square, distances_outside, true_share
 from preprocess.settings import Border
 
 Floats = NDArray[np.float32]
@@ -105,12 +105,11 @@ def _places(start: int, end: int, length: int, border: Border) -> IntArray:
     return np.minimum(places, 2 * (length - 1) - places)
 
 
-def _fade(crop: NDArray[np.uint8], square: Square, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _fade(crop: NDArray[np.uint8], square: Square, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Blur a crop the more, the farther outside the photo of that shape; what is inside stays as it is."""
-    size = len(crop)
-    distance = distances_outside(square, size, *shape)
-    if not distance.any():
+    if true_share(square, *shape) == 1:
         return crop
+    distance = distances_outside(square, len(crop), *shape)
     stages = [crop.astype(np.float32), *(soften(crop, detail) for detail in (128, 64, 32, 16))]
     stage = np.interp(distance, FADE, range(len(FADE)))
     faded = np.zeros_like(stages[0])

@@ -11,7 +11,7 @@ import numpy as np
 
 from preprocess.detect.face import TURNS, Face, turn_back, weigh_faces
 from preprocess.detect.mtcnn.cascade import Cascade
-from preprocess.detect.sideways import turns_to_search
+from preprocess.detect.sideways import is_upright, turns_to_search
 from preprocess.detect.yunet import YuNet
 from preprocess.settings import PreprocessSettings, Step
 from preprocess.sources.photo import Pixels
@@ -131,8 +131,25 @@ class Finder:
         At most that one, unless every face is wanted; none where no step finds one. Half faces alone (see
         `weigh_faces`) end no search.
         """
-        faces: list[Found] = [()] * len(photos)
-        for step in self._settings.steps:
+        return self.rest(photos, self.first(photos))
+
+    def first(self, photos: Sequence[Pixels]) -> list[Found]:
+        """What the first step alone finds, as `__call__`."""
+        return self._search(photos, [()] * len(photos), self._settings.steps[:1])
+
+    def is_settled(self, faces: Found, photo: Pixels) -> bool:
+        """Whether the steps after the first leave what it found in a photo as it is."""
+        height, width = photo.shape[:2]
+        if not faces or faces[0].is_half(height, width):
+            return len(self._settings.steps) < 2
+        return "turned" not in self._settings.steps[1:] or is_upright(faces[0])
+
+    def rest(self, photos: Sequence[Pixels], faces: Sequence[Found]) -> list[Found]:
+        """What is found in the end where the first step found `faces`, as `__call__`."""
+        return self._search(photos, [*faces], self._settings.steps[1:])
+
+    def _search(self, photos: Sequence[Pixels], faces: list[Found], steps: Sequence[Step]) -> list[Found]:
+        for step in steps:
             if step == "turned":
                 self._turn(photos, faces)
                 continue

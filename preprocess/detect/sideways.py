@@ -4,22 +4,22 @@ on few."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from preprocess.detect.face import TURNS, Face, Turn, reduce_photo, turn_back
-from preprocess.detect.mtcnn.cascade import Cascade
+from preprocess.detect.mtcnn.cascade import Cascade, Floats
 from preprocess.sources.photo import Pixels
 
-CLEAR, SURE = 0.95, 0.99
-"""Score below which a face may be none, and a photo is looked at in the other three turns; and score from
-which a face is upright without another look. Between them it may be on its head.
+LOW, CLEAR, SURE = 0.85, 0.95, 0.99
+"""Scores below which a face may be none; from which it does not lie on a side; and from which it is upright
+without another look.
 
 Of 231 photos (real masks, portraits, groups) none is turned that is upright; of the same photos turned by 90,
-180 and 270 degrees 89, 90 and 87 % are righted. Without CLEAR they were 65, 85 and 54 %, without SURE 89, 72
-and 87 %, and with all turns judged below SURE 94, 90 and 92 %, at three times the looks."""
+180 and 270 degrees 87, 82 and 84 % are righted. With LOW .8 they are 85, 81 and 82 %, with .9 and all turns
+judged below SURE 90, 84 and 90 %, at one and a half times the cost."""
 ROLL = 45
 """Degrees by which landmarks may be turned for a face to count as upright."""
 SMALL = 320
@@ -29,15 +29,20 @@ SIDE = 48
 """Pixels a side of the pictures that MTCNN's last network looks at."""
 
 
+def is_upright(face: Face) -> bool:
+    """Whether a face is taken to be upright without another look."""
+    return face.score >= SURE and abs(roll(face)) <= ROLL
+
+
 def turns_to_search(
     photos: Sequence[Pixels], faces: Sequence[tuple[Face, ...]], cascade: Cascade, min_face: int
 ) -> Mapping[int, Turn]:
     """The turn in which photos are to be searched again, by their number.
 
-    Looked at in all three turns are those without a face or with half ones alone, with one below `CLEAR`, and
-    with landmarks that lie on a side; of those below `SURE` the last network judges the face's box on its
-    head, and the photo is looked at so where that looks more like a face. Where a small copy shows a face,
-    the photo is searched.
+    A photo without a face, with half ones alone, with one below `LOW`, or with landmarks that lie on a side
+    is looked at in all three turns, in a small copy. Of other faces that are not sure the last network judges
+    the box on its head, and of those below `CLEAR` on its sides. What it sees, and the copies, are mirrored:
+    a mask upside down may pass for a face, but hardly in the mirror and in the photo.
 
     Args:
         photos: uint8 RGB [height, width, 3], all of one size.
@@ -45,27 +50,56 @@ def turns_to_search(
         cascade: MTCNN.
         min_face: smallest face, in pixels of the small copies.
     """
-    views: list[tuple[int, Turn]] = []
-    unsure = []
+    looked: list[tuple[int, Turn]] = []
+    judged: list[tuple[int, Turn]] = []
+    scores: dict[int, float] = {}
     for number, found in enumerate(faces):
-        half = bool(found) and found[0].is_half(*photos[number].shape[:2])
-        if not found or half or found[0].score < CLEAR or abs(roll(found[0])) > ROLL:
-            views += [(number, turn) for turn in TURNS[1:]]
-        elif found[0].score < SURE:
-            unsure.append(number)
-    if unsure:
-        heads = cascade.face_scores([turn_back(_box(photos[n], faces[n][0]), 180) for n in unsure])
-        views += [(n, 180) for n, score in zip(unsure, heads, strict=True) if score > faces[n][0].score]
-    if not views:
-        return {}
-    small = {number: _small(photos[number]) for number, _ in views}
-    found_in = cascade([turn_back(small[number], turn) for number, turn in views], min_face=min_face)
-    scores = [float(found.scores.max(initial=0)) for found in found_in]
+        half = not found or found[0].is_half(*photos[number].shape[:2])
+        scores[number] = 0.0 if half else found[0].score
+        if half or scores[number] < LOW or abs(roll(found[0])) > ROLL:
+            looked += [(number, turn) for turn in TURNS[1:]]
+        elif not is_upright(found[0]):
+            judged += [(number, turn) for turn in (TURNS[1:] if scores[number] < CLEAR else (180,))]
+    return {
+        **_best(looked, scores, lambda views: _look(photos, views, cascade, min_face)),
+        **_best(judged, scores, lambda views: _judge(photos, faces, views, cascade)),
+    }
+
+
+def _best(
+    views: list[tuple[int, Turn]],
+    scores: Mapping[int, float],
+    see: Callable[[list[tuple[int, Turn]]], Floats],
+) -> dict[int, Turn]:
+    """The turn of each photo in which it looks most like a face, where more so than as it is."""
     best: dict[int, tuple[float, Turn]] = {}
-    for (number, turn), score in zip(views, scores, strict=True):
-        if score > best.get(number, (0.0, 0))[0]:
+    for (number, turn), score in zip(views, see(views).tolist() if views else (), strict=True):
+        if score > best.get(number, (scores[number], 0))[0]:
             best[number] = score, turn
     return {number: turn for number, (_, turn) in best.items()}
+
+
+def _look(photos: Sequence[Pixels], views: list[tuple[int, Turn]], cascade: Cascade, min_face: int) -> Floats:
+    """The best score of a face in small copies of photos, turned back and mirrored."""
+    small = {number: _small(photos[number]) for number, _ in views}
+    shown = [np.ascontiguousarray(turn_back(small[number], turn)[:, ::-1]) for number, turn in views]
+    return np.array([found.scores.max(initial=0) for found in cascade(shown, min_face=min_face)])
+
+
+def _judge(
+    photos: Sequence[Pixels],
+    faces: Sequence[tuple[Face, ...]],
+    views: list[tuple[int, Turn]],
+    cascade: Cascade,
+) -> Floats:
+    """How much the first face's box, turned back, looks like a face, in the mirror too where it does."""
+    boxes = [turn_back(_box(photos[number], faces[number][0]), turn) for number, turn in views]
+    scores = cascade.face_scores(boxes)
+    likely = np.flatnonzero(scores > [faces[number][0].score for number, _ in views])
+    if len(likely):
+        mirrored = cascade.face_scores([np.ascontiguousarray(boxes[view][:, ::-1]) for view in likely])
+        scores[likely] = np.minimum(scores[likely], mirrored)
+    return scores
 
 
 def roll(face: Face) -> float:
@@ -86,9 +120,10 @@ def _small(photo: Pixels) -> Pixels:
 
 
 def _box(photo: Pixels, face: Face) -> Pixels:
-    """The square around a face's box, as far as it lies in the photo, at the last network's size."""
+    """The square around a face's box with a tenth of it added on every side, as far as it lies in the photo,
+    at the last network's size: boxes of faces that lie sideways are too small."""
     left, top, right, bottom = face.box
-    reach = max(right - left, bottom - top) / 2
+    reach = 1.2 * max(right - left, bottom - top) / 2
     x, y = (left + right) / 2, (top + bottom) / 2
     rows, columns = (slice(max(round(middle - reach), 0), max(round(middle + reach), 1)) for middle in (y, x))
     return np.asarray(cv2.resize(photo[rows, columns], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)

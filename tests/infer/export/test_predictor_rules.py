@@ -75,7 +75,7 @@ def test_without_a_face_and_as_they_are_photos_are_cut_as_in_preprocessing() -> 
 
 
 def test_sideways_faces_are_looked_for_by_the_same_rule() -> None:
-    for name in ("SURE", "ROLL", "SMALL"):
+    for name in ("LOW", "CLEAR", "SURE", "ROLL", "SMALL"):
         assert getattr(predict, name) == getattr(sideways, name)
 
 
