@@ -15,7 +15,7 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def group() -> np.ndarray:
-    """A photo 300 x 540 pixels high and wide, with three faces: a large one in the middle, a smaller one right
+    """A photo 300 pixels high and 640 wide, with three faces: a large one in the middle, a smaller one right
     of it, and less than half a one at the left edge, whose box is centred outside."""
     photo = np.full((300, 640, 3), 120, np.uint8)
     head = astronaut()[:256, 110:330]
