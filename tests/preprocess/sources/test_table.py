@@ -144,7 +144,7 @@ def test_names_with_backslashes_and_spaces_are_found(tmp_path: Path) -> None:
         ("path,mask\n,wear\n", "row 2: path '' names nothing"),
         (
             "path\na.jpg\nb,c,d\n",
-            "photos.csv, row 3: 3 cells where the header has 1; correct the row .a name or value with a comma",
+            "photos.csv, row 3: 3 cells where the header has 1; correct the row .a name or value with a",
         ),
         ("path,mask\na.jpg,wear,\nb.jpg,normal,\n", "photos.csv, row 2: 3 cells where the header has 2"),
         ("path,mask,age\na.jpg,wear,30\n\nb.jpg,normal\n", "photos.csv, row 4: 2 cells where"),
