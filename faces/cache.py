@@ -56,12 +56,41 @@ def crop_differences(
         free: settings that make no difference here, beside how many faces of a photo are wanted.
         words: said of a value of one and of the other: there, here.
     """
-    first, second = ({"clamp": False, **settings} for settings in (one, other))  # what was done before it was
+    first, second = _with_defaults(one), _with_defaults(other)
     return [
         f"{key}: {first.get(key)!r} {words[0]}, {second.get(key)!r} {words[1]}"
         for key in sorted({*first, *second} - {*free, "every_face"})
         if first.get(key) != second.get(key)
     ]
+
+
+def crop_cure(wanted: Mapping[str, Any], other: Mapping[str, Any], free: Collection[str]) -> str:
+    """What makes `make preprocess` cut faces as settings of cache.json say, where others differ from them.
+
+    No option tells the program's own rules or the weights of a matting model.
+    """
+    first, second = _with_defaults(wanted), _with_defaults(other)
+    fixed = ("rules", "detection_rules", "matting_sha256")
+    if any(first[key] != second[key] for key in fixed if key in first and key in second):
+        return "the program and the models that were used there"
+    options = []
+    for key, value in first.items():
+        name = key.replace("_", "-")
+        if value == second.get(key) or key in (*free, *fixed, "every_face"):
+            continue
+        if key == "yunet_sha256":
+            options.append("--yunet MODEL.onnx")
+        elif isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            options.append(" ".join((f"--{name}", *map(str, values))))
+    return f'ARGS="{" ".join(options)}"'
+
+
+def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What was done before there were settings for it, or is done where they are not noted."""
+    return {"clamp": False, "faces": "best", **settings}
 
 
 def file_sha256(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from faces.cache import Cache, crop_differences
+from faces.cache import Cache, crop_cure, crop_differences
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
 from faces.label_file import differences
 from faces.labels import Categories
@@ -134,7 +134,7 @@ def _check_alike(one: Cache, other: Cache) -> None:
     if differing:
         raise ValueError(
             f"{other.folder}: cropped differently from {one.folder} ({'; '.join(differing)}); preprocess its "
-            "photos again with the settings of the other"
+            f"photos again, into another folder, with {crop_cure(first, second, FREE)}"
         )
     differing = differences(other.label_set, one.label_set)
     if differing:

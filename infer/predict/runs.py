@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faces.cache import crop_differences
+from faces.cache import crop_cure, crop_differences
 from faces.command import nearest
 from faces.factors import Factor
 from faces.label_file import describe
@@ -107,5 +107,6 @@ def check_crops(runs: Sequence[Run], crop: Mapping[str, Any], cache: Path) -> No
         if differing:
             raise ValueError(
                 f"{cache}: its photos are cropped differently from those run {run.name} was trained on "
-                f"({'; '.join(differing)}); preprocess them with the settings of training"
+                f"({'; '.join(differing)}); preprocess them into another folder with "
+                f"{crop_cure(run.card.crop, crop, CROP_FREE)}"
             )

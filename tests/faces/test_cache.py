@@ -5,11 +5,12 @@ import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from faces.cache import Cache, CacheError
+from faces.cache import Cache, CacheError, crop_cure
 from faces.labels import CONTEST, Categories, LabelSet, Number
 from faces.tar import Sample
 from faces.writer import CacheWriter, exclusive, write_atomically
@@ -221,3 +222,20 @@ def test_a_folder_is_held_by_one_and_made_if_need_be(tmp_path: Path) -> None:
     with exclusive(folder):
         pass
     assert not [*folder.iterdir()]
+
+
+def test_the_cure_of_other_crops_names_the_options_that_differ_and_no_others() -> None:
+    today: dict[str, Any] = {
+        **{"rules": 2, "detection_rules": 1, "steps": ["mtcnn", "again", "turned"], "min_face": 60},
+        **{"size": 64, "margin": 0.25, "clamp": True, "border": "blur", "codec": "jpeg"},
+    }
+    before = {**today, "steps": ["mtcnn", "again"], "border": "repeat", "codec": "png"}
+    del before["clamp"]
+    cure = 'ARGS="--no-clamp --steps mtcnn again --border repeat"'
+    assert crop_cure(before, today, ["codec"]) == cure
+    searched = {"detection_rules", "steps", "min_face"}
+    as_is = {key: value for key, value in today.items() if key not in searched} | {"faces": "as_is"}
+    assert crop_cure(as_is, today, []) == 'ARGS="--faces as_is"'
+    back = 'ARGS="--faces best --steps mtcnn again turned --min-face 60"'
+    assert crop_cure(today, as_is, []) == back
+    assert "ARGS" not in crop_cure({**before, "rules": 1}, today, [])

@@ -210,7 +210,8 @@ def test_photos_cropped_unlike_those_of_training_are_refused(
     runs: Path, tmp_path: Path, make_cache: Callable[..., Cache]
 ) -> None:
     wide = make_cache(people=4, labelled=False, margin=0.5, shard_size=99)
-    with pytest.raises(ValueError, match=r"cropped differently.*\(margin: 0.3 in training, 0.5 here\)"):
+    message = r'cropped differently.*\(margin: 0.3 in training, 0.5 here\).*ARGS="--margin 0.3"$'
+    with pytest.raises(ValueError, match=message):
         infer_command.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
 
 
