@@ -46,7 +46,7 @@ def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
 
     Returns:
         Indexed by row number, as errors name it: the header is row 1 (2 below a line `sep=`). Blank rows are
-        counted and left out.
+        counted and left out; columns without a name that are empty or number the rows are left out.
 
     Raises:
         ValueError: another kind of file, an encoding that is not known, a column named twice, or a row with
@@ -71,9 +71,15 @@ def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
             )
     table = pd.DataFrame([row for _, row in rows], columns=names, dtype=object)
     table.index = pd.Index([number for number, _ in rows])
-    empty = [name for name in names if name.startswith(_UNNAMED) and (table[name] == "").all()]
-    table = table.drop(columns=empty)
+    table = table.drop(
+        columns=[name for name in names if name.startswith(_UNNAMED) and _is_idle(table[name])]
+    )
     return _decimal_points(table, path, notes) if separator == ";" else table
+
+
+def _is_idle(cells: pd.Series) -> bool:
+    """Whether a column without a name is empty, or numbers the rows, as pandas writes its index."""
+    return bool((cells == "").all() or (cells.str.fullmatch(r"\d+").all() and cells.is_unique))
 
 
 def _decode(path: Path, notes: list[str]) -> str:

@@ -122,7 +122,7 @@ def _read_paths(
     strange = [each.path for each in corrections if each.path and each.path not in paths]
     names = Names(paths)
     found = {path: names.find(path) for path in strange}
-    notes.extend(f"{table.name}: {line}" for line in say_found(found, found.values(), "files"))
+    notes.extend(f"{table.name}: {line}" for line in say_found(found, found.values(), "file"))
     return [each._replace(path=found.get(each.path, Match("")).path or each.path) for each in corrections]
 
 

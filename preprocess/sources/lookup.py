@@ -71,7 +71,7 @@ def _find_lost(
                 f"{cells.index[second]}: both mean {source_name(match.path)}; remove one, or name "
                 "the other's own file"
             )
-    kind = "folders" if folders else "files"
+    kind = "folder" if folders else "file"
     notes.extend(f"{table.name}: {line}" for line in say_found(cells.iloc[lost], [*matches.values()], kind))
     nowhere = len(lost) == len(cells) and not any(match.path for match in matches.values())
     return {

@@ -195,13 +195,19 @@ def _neighbours(name: str, forward: list[str], backward: list[str], count: int =
 
 
 def say_found(names: Iterable[str], matches: Iterable[Match], what: str) -> list[str]:
-    """Sentences on how many names were found to mean something in spite of which differences."""
+    """Sentences on how many names were found to mean something, a file or folder, in spite of which
+    differences."""
     found: dict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
     for name, match in zip(names, matches, strict=True):
         if match.path:
             found[match.differs].append((name, match.path))
-    return [
-        f"{len(pairs)} names differ from their {what} in {' and '.join(differs)} only, such as "
-        f"{pairs[0][0]!r} for {source_name(pairs[0][1])}: taken"
-        for differs, pairs in found.items()
-    ]
+    notes = []
+    for differs, [(name, path), *more] in found.items():
+        those = (
+            f"{len(more) + 1} names differ from their {what}s" if more else f"1 name differs from its {what}"
+        )
+        such = "such as " if more else ""
+        notes.append(
+            f"{those} in {' and '.join(differs)} only, {such}{name!r} for {source_name(path)}: taken"
+        )
+    return notes

@@ -209,7 +209,7 @@ def test_a_header_separates_by_what_all_rows_have(photos: Path) -> None:
 
 def test_columns_without_a_name_and_cells_are_dropped_and_others_kept(photos: Path) -> None:
     (photos / "photos.csv").write_text(",path,person,,\n0,b.jpg,p,,\n1,c.jpg,q,,\n,,,,\n")
-    assert [*read_table(photos / "photos.csv", ("path",)).columns] == ["Unnamed: 0", "path", "person"]
+    assert [*read_table(photos / "photos.csv", ("path",)).columns] == ["path", "person"]
     assert [*listed(photos / "photos.csv").source] == ["b.jpg", "c.jpg"]
 
 
@@ -253,9 +253,8 @@ def test_corrections_are_read_alike_and_their_paths_matched(photos: Path) -> Non
     corrected, done = apply(scan(photos / "photos.csv"), None)
     assert corrected.photos.age[0] == 35 and corrected.photos["mask"][1] == 2
     assert [*done.path] == ["가나/다.jpg", "b.jpg"]
-    assert (
-        "corrections.csv: 1 names differ from their files in backslashes and case only, such as "
-        in " ".join(corrected.notes)
+    assert "corrections.csv: 1 name differs from its file in backslashes and case only, " in " ".join(
+        corrected.notes
     )
 
 

@@ -59,8 +59,8 @@ def test_a_name_that_only_looks_otherwise_is_its_files(
     assert [*photos.problem] == ["", ""] and [*photos.source] == [file, "other-0.webp"]
     assert photos.image_id[0] == name, "answers name the photo as the table does"
     [note] = listing.notes[:1]
-    assert note.startswith("photos.csv: 1 names differ from their files in ") and note.endswith(
-        f"only, such as {name!r} for {file}: taken"
+    assert note.startswith("photos.csv: 1 name differs from its file in ") and note.endswith(
+        f"only, {name!r} for {file}: taken"
     )
     if differs:
         assert f" in {differs} only, " in note
@@ -74,7 +74,7 @@ def test_names_of_one_difference_are_told_together(tmp_path: Path) -> None:
     assert listing.notes[0] == (
         "photos.csv: 27 names differ from their files in case only, such as '000.JPG' for 000.jpg: taken"
     )
-    assert listing.notes[1].startswith("photos.csv: 1 names differ from their files in suffix only")
+    assert listing.notes[1].startswith("photos.csv: 1 name differs from its file in suffix only")
     assert (listing.photos.problem == "").all()
 
 
@@ -181,7 +181,7 @@ def test_files_whose_name_is_not_utf8_are_named_as_in_the_index(tmp_path: Path) 
     listing = scan(path)
     assert listing.photos.problem[0] == "missing: no such file; the nearest is photo_\\xff.jpg"
     assert listing.photos.source[1] == "\\xfe/photo_2.png" and listing.photos.problem[1] == ""
-    assert "such as 'photo_2' for \\xfe/photo_2.png: taken" in listing.notes[0]
+    assert "'photo_2' for \\xfe/photo_2.png: taken" in listing.notes[0]
     "".join(listing.notes).encode()
 
 
@@ -206,9 +206,7 @@ def test_image_ids_of_the_contest_are_found_alike(tmp_path: Path) -> None:
     listing = scan(tmp_path)
     assert listing.layout == "eval" and [*listing.photos.image_id] == ["images/b.JPG", "가.png "]
     assert [*listing.photos.source] == ["images/b.jpg", decomposed("images/가.png")]
-    assert [note.startswith("info.csv: 1 names differ from their files") for note in listing.notes] == [
-        True
-    ] * 2
+    assert [note.startswith("info.csv: 1 name differs from its file") for note in listing.notes] == [True] * 2
 
 
 def test_folders_of_people_are_found_alike(tmp_path: Path) -> None:
@@ -223,7 +221,7 @@ def test_folders_of_people_are_found_alike(tmp_path: Path) -> None:
     assert [*photos.person.unique()] == ["1_female", "홍길동", "Kym"], "people are called as in the table"
     assert photos.problem[14].startswith("missing: no folder images/Kym, or it is empty")
     assert listing.notes[0] == (
-        "train.csv: 1 names differ from their folders in zeros before numbers only, such as '1_female' for "
+        "train.csv: 1 name differs from its folder in zeros before numbers only, '1_female' for "
         "000001_female: taken"
     )
     (tmp_path / "train.csv").write_text(HEADER + "3,male,Asian,20,Kym\n")
