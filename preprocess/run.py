@@ -25,7 +25,7 @@ from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools, open_photo
 from preprocess.sources.corrections import apply
-from preprocess.sources.listing import BOX
+from preprocess.sources.listing import BOX, counted
 from preprocess.sources.persons import check_persons
 from preprocess.sources.photo import BadPhoto
 from preprocess.sources.scan import Listing, scan
@@ -57,7 +57,6 @@ def preprocess(settings: PreprocessSettings) -> Cache:
     decisive = settings.crop_settings(weights_sha256(settings.matting_model) if removed else "")
     for note in listing.notes:
         console.print(note, markup=False)
-    settings.cache.mkdir(parents=True, exist_ok=True)
     with exclusive(settings.cache):
         check_unchanged(settings.cache, listing)
         plan = plan_shards(len(listing.photos), settings.shard_size, settings.seed)
@@ -106,8 +105,9 @@ def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) 
     changed = listing.photos.source[sizes.index[sizes != now]]
     if len(changed):
         raise ValueError(
-            f"{settings.cache}: {len(changed)} photos changed since, the first {changed.iloc[0]}; choose "
-            "another CACHE folder beside it, which takes over the faces of the others, or delete this one"
+            f"{settings.cache}: since it was made, {counted(len(changed), 'photo')} changed, the first "
+            f"{changed.iloc[0]}; choose another CACHE folder beside it, which takes over the faces of the "
+            "others, or delete this one"
         )
     if not (settings.cache / SHEET).is_file():
         write_sheet(cache)

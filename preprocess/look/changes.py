@@ -57,8 +57,8 @@ def check_unchanged(cache: Path, listing: Listing) -> None:
         same = source.get(NAMES) == names_fingerprint(listing)
         changes = [f"{'the labels of photos' if same else 'photos'} that were not done yet changed"]
     raise ValueError(
-        f"{cache}: {', and '.join(changes)} since; give another CACHE beside it, which takes over the faces "
-        "(seconds), or delete this one"
+        f"{cache}: since it was begun, {', and '.join(changes)}; give another CACHE beside it, which takes "
+        "over the faces (seconds), or delete this one"
     )
 
 

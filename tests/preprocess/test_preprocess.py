@@ -133,7 +133,9 @@ def test_a_photo_that_changed_after_its_cache_was_finished_is_named(tmp_path: Pa
     data = small_photos(tmp_path / "data", 3)
     preprocess(small(data, tmp_path / "cache"))
     save(data / "001.png", picture(10, 10))
-    with pytest.raises(ValueError, match=r"cache: 1 photos changed since, the first 001.png; choose another"):
+    with pytest.raises(
+        ValueError, match=r"cache: since it was made, 1 photo changed, the first 001.png; choose"
+    ):
         preprocess(small(data, tmp_path / "cache"))
 
 

@@ -40,13 +40,13 @@ def test_labels_that_changed_are_counted_with_the_first_of_each(tmp_path: Path) 
     before = {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
     other = ["mask", "no mask", "no mask", "mask", "mask", ""]
     assert error(table(tmp_path, other), cache) == (
-        f"{cache}: the labels of 3 photos changed (mask of 3, the first 1.png: wear there, normal now) since"
-        + CURE
+        f"{cache}: since it was begun, the labels of 3 photos changed (mask of 3, the first 1.png: wear "
+        "there, normal now)" + CURE
     )
     two = error(table(tmp_path, ["no mask", *WORDS[1:]], gender=["male", "male", *["female"] * 4]), cache)
     assert two == (
-        f"{cache}: the labels of 2 photos changed (mask of 1, the first 0.png: wear there, normal now; "
-        "gender of 2, the first 0.png: female there, male now) since" + CURE
+        f"{cache}: since it was begun, the labels of 2 photos changed (mask of 1, the first 0.png: wear "
+        "there, normal now; gender of 2, the first 0.png: female there, male now)" + CURE
     )
     assert before == {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
 
@@ -56,10 +56,11 @@ def test_photos_that_are_new_gone_or_in_another_order_are_named(tmp_path: Path) 
     preprocess(small(table(tmp_path), cache, shard_size=2))
     names = ["0.png", "1.png", "2.png", "a.png", "b.png", "5.png", "c.png"]
     assert error(table(tmp_path, [*WORDS, "mask"], names), cache) == (
-        f"{cache}: 3 photos are new (the first a.png), and 2 photos are gone (the first 3.png) since" + CURE
+        f"{cache}: since it was begun, 3 photos are new (the first a.png), and 2 photos are gone (the first "
+        "3.png)" + CURE
     )
     turned = error(table(tmp_path, WORDS[::-1], [f"{number}.png" for number in range(6)][::-1]), cache)
-    assert turned == f"{cache}: the photos come in another order since{CURE}"
+    assert turned == f"{cache}: since it was begun, the photos come in another order{CURE}"
 
 
 def test_a_reject_is_compared_too(tmp_path: Path) -> None:
@@ -97,11 +98,11 @@ def test_an_unfinished_cache_tells_what_it_knows(tmp_path: Path, monkeypatch: py
 
     assert f"mask of 1, the first {done[0]}.png: " in error(table(tmp_path, flipped(done[0])), cache)
     assert error(table(tmp_path, flipped(waiting)), cache) == (
-        f"{cache}: the labels of photos that were not done yet changed since{CURE}"
+        f"{cache}: since it was begun, the labels of photos that were not done yet changed{CURE}"
     )
     names = ["z.png" if number == waiting else f"{number}.png" for number in range(6)]
     assert error(table(tmp_path, WORDS, names), cache) == (
-        f"{cache}: photos that were not done yet changed since{CURE}"
+        f"{cache}: since it was begun, photos that were not done yet changed{CURE}"
     )
     assert len(preprocess(small(table(tmp_path), cache, shard_size=2))) == 6
 
