@@ -14,10 +14,12 @@ from rich.console import Console
 from faces.cache import Cache
 from faces.labels import LabelSet
 from faces.writer import DETECTED, FALLBACK, REJECTED, reject_columns, write_atomically
+from preprocess.detect.face import AS_IS
 from preprocess.look.framing import described, framing_of, proposal, warnings
 from preprocess.look.rates import said, value_rates
 from preprocess.look.sheet import SHEET
 from preprocess.next_step import next_lines
+from preprocess.sources.listing import counted
 from preprocess.twins import twin_lines
 
 
@@ -89,19 +91,24 @@ class Work:
 def summarise(cache: Cache, console: Console, work: Work, data: Path) -> None:
     """Print what a cache of the photos in `data` holds, and what it took."""
     counts = json.loads((cache.folder / "cache.json").read_text())["status"]
-    further = int((cache.index["face"] > 0).sum()) if "face" in cache.index else 0
+    first = cache.index[~(cache.index["face"] > 0)] if "face" in cache.index else cache.index
+    further = len(cache) - len(first)
     total = sum(counts.values()) - further
     detected, fallback, rejected = (counts.get(name, 0) for name in (DETECTED, FALLBACK, REJECTED))
     detected -= further
     rate = f" in {work.seconds:.0f} s, {work.photos / work.seconds:.1f} photos/s" if work.photos else ""
-    console.print(f"{total} photos{rate}")
+    console.print(f"{counted(total, 'photo')}{rate}")
     if work.known:
         console.print(
             f"  {work.known:6d} {work.known / total:6.1%}  searched before: their faces are taken over"
         )
-    console.print(f"  {detected:6d} {detected / total:6.1%}  with a face{by_value(cache)}")
-    for step, count in cache.index.detector[cache.index.status == DETECTED].value_counts().items():
-        console.print(f"         {count:6d} by {step}")
+    steps = first.detector[first.status == DETECTED].value_counts()
+    if [*steps.index] == [AS_IS]:
+        console.print(f"  {detected:6d} {detected / total:6.1%}  taken as they are, without a search")
+    else:
+        console.print(f"  {detected:6d} {detected / total:6.1%}  with a face{by_value(cache)}")
+        for step, count in steps.items():
+            console.print(f"         {count:6d} by {step}")
     if further:
         console.print(f"  {further:6d} further faces of these photos{_unlabelled(cache)}")
     console.print(f"  {fallback:6d} {fallback / total:6.1%}  without: cropped at the centre")
@@ -112,7 +119,9 @@ def summarise(cache: Cache, console: Console, work: Work, data: Path) -> None:
         spent = ", ".join(f"{what} {seconds / work.photos * 1e3:.1f}" for what, seconds in work.cpu.items())
         console.print(f"CPU ms a photo: {spent}")
     size = sum(path.stat().st_size for path in cache.folder.rglob("*") if path.is_file())
-    console.print(f"{cache.folder}: {len(cache)} crops, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}")
+    console.print(
+        f"{cache.folder}: {counted(len(cache), 'crop')}, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}"
+    )
     console.print(f"or at everything: make look CACHE={cache.folder}")
     for line in [*_framing(cache, data), *twin_lines(cache.index, cache.label_set), *next_lines(cache)]:
         console.print(line, markup=False)
@@ -121,10 +130,13 @@ def summarise(cache: Cache, console: Console, work: Work, data: Path) -> None:
 def _framing(cache: Cache, data: Path) -> list[str]:
     """How the crops frame the face, what a network could learn of that, and what to do about it."""
     framing = framing_of(cache.index, cache.photos(), cache.label_set, cache.description["settings"])
-    lines = [*described(framing), *(f"warning: {text}" for text in warnings(framing))]
+    lines = described(framing)
+    for text in warnings(framing):
+        warning, _, cure = text.partition(" Cure: ")
+        lines += [f"warning: {warning}", f"  cure: {cure}"]
     if proposed := proposal(framing):
         again = f'make preprocess DATA={data} CACHE={cache.folder}-as-is ARGS="--faces as_is"'
-        lines.append(f"{proposed}: {again}")
+        lines += [f"{proposed}:", f"  {again}"]
     return lines
 
 

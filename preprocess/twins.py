@@ -39,9 +39,13 @@ def _of_several(copies: pd.DataFrame, labels: LabelSet) -> list[str]:
         return []
     first = copies[copies["source_sha256"] == copies["source_sha256"].iloc[0]].drop_duplicates("person")
     one, other = (_named(row.source, row.person) for row in first[first["person"] != ""][:2].itertuples())
-    stand, whose = ("file stands", "its") if files == 1 else ("files stand", "their")
-    line = f"{files:,} {stand} under two persons or more, such as {one} and {other}"
-    return [f"{line}: {whose} people are dealt to one fold", *_differing(copies, labels, "of these")]
+    if (copies["person"] == copies["source"]).all():  # of nobody named
+        stand, whose = ("file is", "its") if files == 1 else ("files are", "their")
+        line = f"{files:,} {stand} there more than once, such as {one} and {other}: {whose} photos"
+    else:
+        stand, whose = ("file stands", "its") if files == 1 else ("files stand", "their")
+        line = f"{files:,} {stand} under two persons or more, such as {one} and {other}: {whose} people"
+    return [f"{line} are dealt to one fold", *_differing(copies, labels, "of these")]
 
 
 def _of_one(copies: pd.DataFrame, alone: pd.DataFrame, labels: LabelSet) -> list[str]:

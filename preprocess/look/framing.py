@@ -180,8 +180,8 @@ def described(framing: Framing) -> list[str]:
         )
     if len(face):
         lines.append(
-            f"longer side of the face in sides of the crop: median {face.median():.2f}, most "
-            f"{face.max():.2f}; above {LARGE:.2f}: {_counted(framing, FACE)}"
+            f"longer side of the face: median {face.median():.2f} of the crop's, most {face.max():.2f}; "
+            f"above {LARGE:.2f}: {_counted(framing, FACE)}"
         )
     if righted := int((framing.crops["turned"] > 0).sum()):
         lines.append(f"faces that lie on their side or head in the photo, upright in the crop: {righted:,}")

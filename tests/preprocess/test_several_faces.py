@@ -159,6 +159,7 @@ def test_the_summary_counts_photos_and_says_whose_the_labels_are(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("3 photos in ")
     assert "       2  66.7%  with a face (normal 2/3 = 66.7%)" in lines
+    assert "              2 by mtcnn" in lines, "photos, not faces"
     assert (
         "       2 further faces of these photos, without labels: a photo's are those of its first face; "
         "to label each face, give boxes of Pascal VOC (docs/layouts.md)" in lines

@@ -80,7 +80,7 @@ def test_how_the_crops_are_framed_is_said_and_warned_of_where_it_tells_the_label
         "(wear 20/20 = 100.0%, normal 0/20 = 0.0%)" in lines
     )
     assert (
-        "longer side of the face in sides of the crop: median 0.67, most 0.90; above 0.80: 15 of 40 crops "
+        "longer side of the face: median 0.67 of the crop's, most 0.90; above 0.80: 15 of 40 crops "
         "(wear 0/20 = 0.0%, normal 15/20 = 75.0%)" in lines
     )
     sources, true, face = [line for line in lines if line.startswith("warning: ")]
@@ -89,7 +89,7 @@ def test_how_the_crops_are_framed_is_said_and_warned_of_where_it_tells_the_label
         and "0 of 20 of mask wear" in sources
     )
     assert "alone tells mask normal from wear: area under the ROC curve 1.000 [1.000, 1.000]" in true
-    assert true.endswith("without --no-clamp")
+    assert lines[lines.index(true) + 1].endswith("without --no-clamp")
     # Of 400 pairs of a normal and a masked photo, 300 differ and 100 are equal: 0.75 + 0.25 / 2.
     assert "alone tells mask normal from wear: area under the ROC curve 0.875 [" in face
 
@@ -100,13 +100,14 @@ def test_photos_that_faces_fill_are_proposed_to_be_taken_as_they_are(tmp_path: P
     cache = write(tmp_path / "cache", rows)
     [line] = [line for line in printed(cache) if "--faces as_is takes as they are" in line]
     assert line.startswith("7 of 12 found faces fill their photo: these look like face crops already")
-    assert line.endswith(
-        f': make preprocess DATA=photos/mine CACHE={cache.folder}-as-is ARGS="--faces as_is"'
+    assert f'  make preprocess DATA=photos/mine CACHE={cache.folder}-as-is ARGS="--faces as_is"' in printed(
+        cache
     )
     half = printed(write(tmp_path / "half", framed(12, 6, **nothing)))
     as_is = printed(write(tmp_path / "as_is", [row | {"detector": "as_is"} for row in rows]))
     assert not any("--faces as_is" in line or "warning" in line for line in (*half, *as_is))
     assert "true pixels: all 1.00" in as_is
+    assert "      12 100.0%  taken as they are, without a search" in as_is
 
 
 @pytest.mark.parametrize("labels", [CONTEST, OWN])

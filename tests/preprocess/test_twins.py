@@ -39,7 +39,7 @@ def test_files_of_several_people_are_counted_and_two_are_named() -> None:
         "to one fold"
     ]
     assert lines(source_sha256=["a", "a"], person=["0.jpg", "1.jpg"]) == [
-        "1 file stands under two persons or more, such as 0.jpg and 1.jpg: its people are dealt to one fold"
+        "1 file is there more than once, such as 0.jpg and 1.jpg: its photos are dealt to one fold"
     ]
 
 
@@ -77,9 +77,7 @@ def test_faces_of_one_photo_are_no_copies() -> None:
         "face_box": boxes * 2,
     }
     found = lines(**{**twice, "mask": [0, 2, 0, 2]}, person=["g.jpg"] * 2 + ["h.jpg"] * 2)
-    assert len(found) == 1 and found[0].startswith(
-        "1 file stands under two persons or more, such as g.jpg and"
-    )
+    assert len(found) == 1 and found[0].startswith("1 file is there more than once, such as g.jpg and")
     assert (
         "mask: normal in g.jpg, incorrect in h.jpg"
         in lines(**{**twice, "mask": [0, 2, 0, 1]}, person=["g.jpg"] * 2 + ["h.jpg"] * 2)[1]
