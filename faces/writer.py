@@ -92,16 +92,15 @@ class CacheWriter:
         return (self.folder / "cache.json").is_file()
 
     def _adopt_folder(self) -> None:
-        begun = [self.folder / name for name in ("cache.json", "unfinished.json")]
-        plan = next((path for path in begun if path.is_file()), None)
-        if plan is not None:
-            _check_same(plan, self.plan)
+        begun = read_plan(self.folder)
+        if begun:
+            _check_same(self.folder, begun, self.plan)
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             raise ValueError(f"{self.folder}: not empty and not a cache; choose another CACHE folder")
         for name in ("shards", "parts"):
             if not self.finished:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-        if plan is None:
+        if not begun:
             write_atomically(self.folder / "unfinished.json", _json(self.plan))
 
     def _part(self, shard: int) -> Path:
@@ -223,13 +222,32 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
-    """Refuse to continue a cache that was begun differently."""
-    found = json.loads(path.read_text())
+def read_plan(folder: Path) -> dict[str, Any]:
+    """What a cache, finished or not, says of its settings and photos; {} of a folder that holds none.
+
+    Raises:
+        CacheError: of another format version, or not readable.
+    """
+    begun = [folder / name for name in ("cache.json", "unfinished.json")]
+    path = next((path for path in begun if path.is_file()), None)
+    if path is None:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise CacheError(
+            f"{path}: not readable as JSON ({error}); delete {folder} and preprocess again"
+        ) from error
     if found.get("version") != FORMAT_VERSION:
         raise CacheError(
-            f"{path}: format version {found.get('version')}, this program writes {FORMAT_VERSION}"
+            f"{path}: format version {found.get('version')}, this program writes {FORMAT_VERSION}; "
+            "preprocess the photos into another folder"
         )
+    return found
+
+
+def _check_same(folder: Path, found: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    """Refuse to continue a cache that was begun differently."""
     wanted = json.loads(json.dumps(plan))
     differing = [
         f"{group}.{key}: {found[group].get(key)!r} there, {wanted[group].get(key)!r} now"
@@ -237,7 +255,7 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
         for key in sorted({*found[group], *wanted[group]} - {"names"})  # part of the fingerprint
         if found[group].get(key) != wanted[group].get(key)
     ]
-    before, now = (labels_stored(group.get("labels"), path) for group in (found, wanted))
+    before, now = (labels_stored(group.get("labels"), folder) for group in (found, wanted))
     others = [f"labels.{line}" for line in differences(now, before)]
     if others or found["source"].get("layout") != wanted["source"].get("layout"):
         # The hash of the photos and their labels follows these, and says nothing more.
@@ -245,7 +263,7 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
     differing += others
     if differing:
         raise CacheError(
-            f"{path.parent}: holds a cache made otherwise ({'; '.join(differing)}); "
+            f"{folder}: holds a cache made otherwise ({'; '.join(differing)}); "
             "choose another CACHE folder, or delete this one"
         )
 

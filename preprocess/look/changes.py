@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,11 @@ from faces.cache import labels_of, read_rejects
 from faces.folds import SPLIT
 from faces.label_file import differences
 from faces.labels import LabelSet
+from faces.writer import read_plan
 from preprocess.sources.listing import Listing
 
 NAMES: Final = "names"
 """Entry of a cache's `source`: the hash of the photos' names and order alone. Caches of before have none."""
-
-
 BESIDE: Final = ("person", SPLIT)
 """What is known of a photo beside its labels."""
 
@@ -41,10 +39,7 @@ def check_unchanged(cache: Path, listing: Listing) -> None:
         ValueError: saying how many photos are new or gone and which labels changed, the first of each, as far
             as the cache tells.
     """
-    plan = next(
-        (cache / name for name in ("cache.json", "unfinished.json") if (cache / name).is_file()), None
-    )
-    found: dict[str, Any] = json.loads(plan.read_text()) if plan else {}
+    found = read_plan(cache)
     source = found.get("source", {})
     if source.get("fingerprint") in (None, listing.fingerprint) or source.get("layout") != listing.layout:
         return

@@ -107,6 +107,14 @@ def test_an_unfinished_cache_tells_what_it_knows(tmp_path: Path, monkeypatch: py
     assert len(preprocess(small(table(tmp_path), cache, shard_size=2))) == 6
 
 
+@pytest.mark.parametrize("name", ["cache.json", "unfinished.json"])
+def test_a_damaged_description_is_named(tmp_path: Path, name: str) -> None:
+    cache = tmp_path / "caches" / "a"
+    cache.mkdir(parents=True)
+    (cache / name).write_text("{")
+    assert error(table(tmp_path), cache).startswith(f"{cache / name}: not readable as JSON (")
+
+
 def test_a_cache_of_before_is_the_same(tmp_path: Path) -> None:
     """It knows one hash of its photos and labels, and none of their names."""
     cache, data = tmp_path / "caches" / "a", table(tmp_path)
