@@ -98,7 +98,11 @@ def findings(survey: Survey, exact: list[list[int]], near: Alike, corrections: i
     """
     found = [*_losses(survey), *_labels(survey), *_crops(survey.crops)]
     if exact:
-        text = f"{_count(len(exact), 'file stands', 'files stand')} under more than one person."
+        copies = survey.crops.iloc[[row for rows in exact for row in rows]]
+        if ((copies["person"] != "") & (copies["person"] != copies["source"])).any():
+            text = f"{_count(len(exact), 'file stands', 'files stand')} under more than one person."
+        else:  # of nobody named
+            text = f"{_count(len(exact), 'file is', 'files are')} there more than once."
         found.append(Finding("bad", "same-files", text))
     if near.total:
         text = f"{_count(near.total, 'pair', 'pairs')} of crops of different people look alike."

@@ -156,8 +156,8 @@ NO_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "fifo": (os.mkfifo, "not a regular file but a named pipe"),
 }
 NO_ROWS: dict[str, Callable[[Path], object]] = {
-    "directory named": Path.mkdir,
-    "empty directory/deeper": lambda path: path.mkdir(parents=True),
+    "folder called like a photo": Path.mkdir,
+    "empty folder/deeper": lambda path: path.mkdir(parents=True),
 }
 LEFT_OUT: dict[str, tuple[bytes, str]] = {
     "README.txt": (b"hello", "a text file"),

@@ -53,6 +53,9 @@ TABLES = {
         "accepted: no column path: the photos' files are taken from column Image Path (--columns.path)",
         text(header="Image Path,person,mask"),
     ),
+    "a first column without a name that numbers the rows, as pandas writes it": Table(
+        "accepted", ",path,person,mask\n0,a.jpg,p,wear\n1,b.jpg,q,normal\n"
+    ),
     "quoted cells": Table("accepted", 'path,person,mask\n"a,1.jpg","p ""x""",wear\n', ("a,1.jpg",)),
     "blanks around a name": Table(
         MATCHED.format("blanks", "' a.jpg ' for a.jpg"), names(" a.jpg ", "b.jpg ")
