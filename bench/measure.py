@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from faces.plots import save_figure
 from faces.terminal import step_progress
 from faces.writer import write_atomically
 
@@ -226,7 +227,7 @@ def _draw(path: Path, rows: Sequence[Row], title: str, machine: str) -> None:
 
     figure = Figure(figsize=(8, 1.2 + 0.5 * len(rows)), layout="constrained")
     draw_rows(figure.subplots(), rows, title, machine)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def draw_rows(axes: Any, rows: Sequence[Row], title: str, machine: str) -> None:

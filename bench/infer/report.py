@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bench.infer.ways import FROM_PHOTOS
 from bench.measure import Round, Row, circumstances, draw_rows, save_report
+from faces.plots import save_figure
 
 PACKAGES = ("torch", "torchvision", "timm", "facenet-pytorch", "onnxruntime", "numpy", "pillow")
 OF_MODEL, OF_LOOP = 0.95, 3.0
@@ -156,4 +157,4 @@ def _draw(path: Path, results: Mapping[str, Sequence[InferRow]], machine: str) -
         shares = [f"{row.of_model:.0%}" for row in rows if row.of_model is not None]
         title = f"{backbone}: ours at {', '.join(shares)} of the bare networks"
         draw_rows(axes, rows, title, machine)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

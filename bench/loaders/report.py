@@ -12,6 +12,7 @@ from rich.table import Table
 
 from bench.loaders.table import CEILINGS, GOALS, Goal
 from bench.measure import Row, circumstances, draw_rows, rows_table, save_report
+from faces.plots import save_figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,4 +96,4 @@ def _draw(path: Path, results: Results, machine: str) -> None:
         # Ceilings would make the bars that matter short.
         shown = [row for row in rows if row.name not in CEILINGS]
         draw_rows(axes, shown, f"{policy} augmentation, {results.conditions['threads']} workers", machine)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)

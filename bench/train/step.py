@@ -13,6 +13,7 @@ from rich.table import Table
 from bench.measure import circumstances, save_report
 from bench.train.step_rows import StepRow, best_row
 from faces.command import nearest, run_command
+from faces.plots import save_figure
 from faces.terminal import step_progress
 
 PACKAGES = ("torch", "timm", "lightning-fabric")
@@ -169,7 +170,7 @@ def _draw(path: Path, rows: list[StepRow], conditions: dict[str, Any], machine: 
     axes.set_title(f"Training {conditions['batch']} images of {conditions['image']} pixels a step")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=len(names))
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from faces.cache import Cache
 from faces.command import run_command
 from faces.labels import FloatArray, Task
+from faces.plots import save_figure
 from faces.projection import split_classes
 from faces.writer import DETECTED
 from infer.answers.words import headings, part_shares
@@ -135,8 +136,7 @@ def draw_answers(
         crop.set_axis_off()
     for axes, title in zip(grid[0], ("photo in", "face crop", "answer out"), strict=True):
         axes.set_title(title)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=90)
+    save_figure(figure, out, dpi=90)
 
 
 def _draw_boxes(axes: Any, cache: Cache, row: int) -> None:

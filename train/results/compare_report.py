@@ -17,6 +17,7 @@ from faces.folds import fold_numbers
 from faces.intervals import DRAWS
 from faces.plots import save_figure
 from faces.terminal import print_whole
+from faces.writer import write_atomically
 from train.results.comparison import Line
 from train.results.recipe_scores import RecipeScores
 
@@ -133,7 +134,7 @@ def replace_block(path: Path, name: str, text: str) -> None:
         raise ValueError(
             f"{path}: the tables go between the lines {begin} and {end}; add both, in that order"
         )
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    write_atomically(path, f"{before}{begin}\n{text}\n{end}{after}".encode())
 
 
 def draw_comparison(lines: Sequence[Line], path: Path) -> None:
