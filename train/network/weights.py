@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import timm
 import torch
 from torch import Tensor
 
 from train.network.backbone import Backbone
-
-State = dict[str, Tensor]
-
-_SCALARS = [(np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
-_HARMLESS: list[Any] = [
-    argparse.Namespace,
-    np.dtype,
-    *_SCALARS,
-    *{type(np.dtype(kind)) for kind in "fdilq?"},
-]
-"""Settings and scores that training scripts put beside weights; reading them runs no code."""
-
-
-class WeightsError(ValueError):
-    """A file of weights that does not fit; one line with the file, the reason and the cure."""
+from train.network.weights_file import State, WeightsError, read_weights, tensors_in
 
 
 def load_weights(path: Path, backbone: Backbone, name: str) -> str:
@@ -76,44 +60,6 @@ def load_weights(path: Path, backbone: Backbone, name: str) -> str:
     return line + (f"; {len(missing)} missing, which begin at random: {_few(missing)}" if missing else "")
 
 
-def read_weights(path: Path) -> State:
-    """All tensors of a file, by the names under which they stand in it.
-
-    Raises:
-        WeightsError: no such file, or no tensors in it that can be read without running code.
-    """
-    if not path.is_file():
-        raise WeightsError(f"weights={str(path)!r}: no such file")
-    try:
-        with torch.serialization.safe_globals(_HARMLESS):
-            state = dict(_tensors(timm.models.load_state_dict(str(path), weights_only=True)))
-    except Exception as error:  # both loaders raise whatever they stumble over
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "Unsupported globals" in reason:
-            raise WeightsError(
-                f"weights={str(path)!r}: holds Python objects beside tensors, which are not read, as reading "
-                "them can run code; where you trust the file, save its tensors alone: "
-                "torch.save(model.state_dict(), file)"
-            ) from error
-        if "weights_only" in reason:
-            reason = "its content is neither"
-        raise WeightsError(
-            f"weights={str(path)!r}: neither safetensors nor a state dict saved by torch ({reason[:120]})"
-        ) from error
-    if not state:
-        raise WeightsError(f"weights={str(path)!r}: no tensor in it; give a file of a network's state dict")
-    return state
-
-
-def _tensors(table: Mapping[Any, Any], head: str = "") -> Iterator[tuple[str, Tensor]]:
-    """All tensors of nested tables, by their keys joined by dots."""
-    for key, value in table.items():
-        if isinstance(value, Tensor):
-            yield f"{head}{key}", value
-        elif isinstance(value, Mapping):
-            yield from _tensors(value, f"{head}{key}.")
-
-
 def _prefix(state: State, own: State, path: Path) -> str:
     """What stands before the backbone's names in most tensors."""
     names: Counter[str] = Counter()
@@ -149,7 +95,7 @@ def _fitted(state: State, own: State, backbone: Backbone, name: str) -> State:
                 made = found(dict(state), backbone.network)
             except TypeError:  # some take the tensors alone
                 made = found(dict(state))
-        made = dict(_tensors(made))
+        made = dict(tensors_in(made))
     except Exception:  # written for this backbone's weights, it stumbles over those of another
         return state
     return max(state, made, key=lambda each: sum(_agrees(key, tensor, own) for key, tensor in each.items()))

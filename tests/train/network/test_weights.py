@@ -162,8 +162,18 @@ def test_two_networks_in_one_file_are_not_chosen_between(tmp_path: Path) -> None
 def test_what_holds_no_weights_says_so(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     assert refused(path).endswith("no such file")
-    path.write_bytes(b"<html>not found</html>")
-    assert "neither safetensors nor a state dict saved by torch" in refused(path)
+    path.mkdir()
+    assert refused(path).endswith("a folder, not a file of weights")
+    path.rmdir()
+    neither = "neither safetensors nor a state dict saved by torch"
+    for content, why in {
+        b"<html>not found</html>": " (it is an HTML page, such as a server's error: fetch the file again)",
+        b"version https://git-lfs.github.com/spec/v1\n": " (it is a Git LFS pointer: git lfs pull fetches "
+        "the file itself)",
+        b"hello": "",
+    }.items():
+        path.write_bytes(content)
+        assert refused(path).endswith(neither + why)
     torch.save({"epoch": 3}, path)
     assert "no tensor in it" in refused(path)
     torch.save(timm.create_model("test_resnet"), path)
