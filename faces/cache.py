@@ -57,9 +57,12 @@ def crop_differences(
         words: said of a value of one and of the other: there, here.
     """
     first, second = _with_defaults(one), _with_defaults(other)
+    keys = {*first, *second}
+    if first["faces"] != second["faces"]:  # what is taken as it is has no settings of a search
+        keys = {*first} & {*second}
     return [
         f"{key}: {first.get(key)!r} {words[0]}, {second.get(key)!r} {words[1]}"
-        for key in sorted({*first, *second} - {*free, "every_face"})
+        for key in sorted(keys - {*free, "every_face"})
         if first.get(key) != second.get(key)
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faces.cache import Cache, CacheError, crop_cure
+from faces.cache import Cache, CacheError, crop_cure, crop_differences
 from faces.labels import CONTEST, Categories, LabelSet, Number
 from faces.tar import Sample
 from faces.writer import CacheWriter, exclusive, write_atomically
@@ -236,6 +236,8 @@ def test_the_cure_of_other_crops_names_the_options_that_differ_and_no_others() -
     searched = {"detection_rules", "steps", "min_face"}
     as_is = {key: value for key, value in today.items() if key not in searched} | {"faces": "as_is"}
     assert crop_cure(as_is, today, []) == 'ARGS="--faces as_is"'
+    only = ["faces: 'as_is' there, 'best' here"]
+    assert crop_differences(as_is, today, [], ("there", "here")) == only
     back = 'ARGS="--faces best --steps mtcnn again turned --min-face 60"'
     assert crop_cure(today, as_is, []) == back
     assert "ARGS" not in crop_cure({**before, "rules": 1}, today, [])
