@@ -18,9 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from faces.files import write_atomically
 from faces.plots import save_figure
 from faces.terminal import step_progress
-from faces.writer import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from faces.files import write_atomically
 from faces.labels import IntArray, Task
 from faces.projection import split_classes
 from faces.scores import confusion
-from faces.writer import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from faces.cache import Cache, file_sha256
+from faces.cache.description import file_sha256
+from faces.cache.reader import Cache
+from faces.files import exclusive
 from faces.labels import FloatArray
 from faces.terminal import photo_progress
-from faces.writer import exclusive
 from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.prior import training_shares
 from infer.answers.shares import shares_table

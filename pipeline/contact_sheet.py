@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.augment import Policy, policy_named
 from pipeline.loader import Loader
 

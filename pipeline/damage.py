@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.cache import Cache, CacheError, check_shard, check_table, read_description
+from faces.cache.description import CacheError, check_shard, check_table, read_description
+from faces.cache.reader import Cache
 from faces.labels import IntArray
 from pipeline.engine import Engine, Inputs
 

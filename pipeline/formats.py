@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from numpy.typing import ArrayLike
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.definition import Device
 from pipeline.engine import Engine
 from pipeline.loader import Loader

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import IntArray
 from pipeline.augment import Policy, policy_named
 from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, refused, too_much, undecodable

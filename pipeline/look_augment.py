@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import run_command
 from pipeline.contact_sheet import augment_sheet
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from faces.cache import (
+from faces.cache.description import (
     CacheError,
     channels_of,
     check_shard,

@@ -14,12 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from faces.cache import Cache, crop_cure, crop_differences
+from faces.cache.crops import crop_cure, crop_differences
+from faces.cache.reader import Cache
+from faces.cache.writer import REJECTED, CacheWriter
+from faces.files import exclusive, write_atomically
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
 from faces.label_file import differences
 from faces.labels import Categories
 from faces.terminal import photo_progress
-from faces.writer import REJECTED, CacheWriter, exclusive, write_atomically
 from preprocess.look.framing import TRUE, told_pixels
 from preprocess.look.sheet import write_sheet
 

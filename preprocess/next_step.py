@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import SPLIT, Division, FoldScheme, divide_photos
 from faces.labels import CONTEST, IntArray, LabelSet
 

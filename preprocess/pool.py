@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from faces.writer import CacheWriter
+from faces.cache.writer import CacheWriter
 from preprocess.shard import Report, Row, Tools, make_samples
 
 POLL_SECONDS = 0.2

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import REJECTED, CacheWriter, reject_columns
+from faces.files import exclusive, write_atomically
 from faces.labels import LabelSet
 from faces.terminal import photo_progress
-from faces.writer import REJECTED, CacheWriter, exclusive, reject_columns, write_atomically
 from preprocess.crop.matte import weights_sha256
 from preprocess.detect.face import GIVEN
 from preprocess.detect.reuse import known_faces

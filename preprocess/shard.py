@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from faces.tar import Sample
-from faces.writer import DETECTED, FALLBACK, REJECTED
+from faces.cache.tar import Sample
+from faces.cache.writer import DETECTED, FALLBACK, REJECTED
 from preprocess.crop.render import Renderer
 from preprocess.detect.face import AS_IS, GIVEN, Face, reduce_photo
 from preprocess.detect.queue import SearchQueue

@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import DETECTED, FALLBACK, REJECTED, reject_columns
+from faces.files import write_atomically
 from faces.labels import LabelSet
-from faces.writer import DETECTED, FALLBACK, REJECTED, reject_columns, write_atomically
 from preprocess.detect.face import AS_IS
 from preprocess.look.framing import described, framing_of, proposal, warnings
 from preprocess.look.rates import said, value_rates

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from faces.cache.writer import REJECTED
 from faces.labels import UNKNOWN, Categories, LabelSet
-from faces.writer import REJECTED
 from preprocess.detect.face import TURNS
 from preprocess.look.framing import TRUE, told_pixels
 

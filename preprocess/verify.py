@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from faces.cache import read_description
+from faces.cache.description import read_description
 from faces.command import run_command
 from faces.terminal import photo_progress
 from preprocess.faults import find_faults

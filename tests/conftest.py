@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from tests.helpers.coloured import write_coloured
 
 # A first call may import for seconds, and the machine may be busy: no test asserts how long anything takes.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import FoldScheme
 from faces.labels import LabelSet
 from pipeline.loader import Loader, OnDamage

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import run_command
 from faces.folds import FoldScheme, fold_numbers
 from train.data.tasks import fit_to_cache

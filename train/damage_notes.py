@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
-from faces.writer import write_atomically
+from faces.cache.reader import Cache
+from faces.files import write_atomically
 from pipeline.damage import damage_table
 from pipeline.loader import Loader
 from train.data.rows import FoldRows

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from faces.command import to_table
+from faces.files import write_atomically
 from faces.labels import UNKNOWN, FloatArray
-from faces.writer import write_atomically
 from train.assemble import FoldPlan, assemble
 from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows, absent_classes, fold_rows

@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from faces.cache import file_sha256
+from faces.cache.description import file_sha256
 from faces.command import flat_table, from_table, read_toml, to_table, write_toml
+from faces.files import exclusive, write_atomically
 from faces.label_file import stored_labels
-from faces.writer import exclusive, write_atomically
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
 from train.engine.precision import measure_compiled, measure_precisions

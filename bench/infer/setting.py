@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import CacheWriter
 from faces.labels import CLASS_COUNT, CONTEST
 from faces.sample.people import person_look, photo_shot
 from faces.sample.portrait import portrait
-from faces.writer import CacheWriter
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools

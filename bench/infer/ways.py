@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bench.infer.loop import one_by_one
 from bench.infer.setting import FOLDS, Job, Turn, crop_photos
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST
 from infer.ensemble.tree import Leaf
 from infer.predict.networks import LoadedNetwork, NetworkGroup, load_network

@@ -15,7 +15,8 @@ from bench.loaders.report import Results, write_results
 from bench.loaders.table import BASE, QUICK, RIVALS, RivalLoader
 from bench.loaders.task import Task
 from bench.measure import Row
-from faces.cache import Cache, CacheError
+from faces.cache.description import CacheError
+from faces.cache.reader import Cache
 from faces.command import nearest, run_command
 from pipeline.augment import policy_named
 

@@ -16,10 +16,11 @@ from bench.loaders.process import FAILED, PYTHON, RivalProcess
 from bench.loaders.table import BASE, RivalLoader
 from bench.loaders.task import Task
 from bench.measure import Rival, Row, measure
-from faces.cache import Cache, Codec
+from faces.cache.description import Codec
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import DETECTED, CacheWriter
 from faces.labels import CONTEST
-from faces.tar import Sample
-from faces.writer import DETECTED, CacheWriter
 
 
 def stored_as(cache: Cache, codec: Codec, folder: Path, images: int, shards: int = 1) -> Cache:

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from bench.preprocess.detect import MIN_FACES, RIVAL
 from bench.preprocess.facenet import facenet_stage
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
 from faces.terminal import step_progress
-from faces.writer import CacheWriter
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Row as Photo

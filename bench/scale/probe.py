@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from faces.cache import Cache, file_sha256
+from faces.cache.description import file_sha256
+from faces.cache.reader import Cache
 from pipeline.augment import policy_named
 from pipeline.draws import draw
 from pipeline.graph import Graph

@@ -15,11 +15,11 @@ from PIL import Image
 from rich.console import Console
 
 from bench.scale.probe import SAMPLERS, draws_memory, in_fresh_process, memory, order_bytes, start_up
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import DETECTED, CacheWriter
 from faces.labels import CONTEST
-from faces.tar import Sample
 from faces.terminal import step_progress, track
-from faces.writer import DETECTED, CacheWriter
 
 CROP = 32
 DISTINCT = 256

@@ -15,7 +15,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.measure import Rival, Round, Row, measure, write_report
-from faces.cache import Cache, CacheError
+from faces.cache.description import CacheError
+from faces.cache.reader import Cache
 from faces.command import run_command
 from train.data.rows import fold_rows
 from train.data.tasks import fit_to_cache

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from bench.measure import write_report
 from bench.train.turns import REAL, TrainRow, compare, shared_cores, ways_of
-from faces.cache import Cache, CacheError
+from faces.cache.description import CacheError
+from faces.cache.reader import Cache
 from faces.command import run_command
 from train.assemble import FoldPlan, assemble
 from train.data.rows import fold_rows

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faces.command import run_command
+from faces.files import exclusive
 from faces.sample.dataset import write_sample
-from faces.writer import exclusive
 
 
 @dataclass(frozen=True, kw_only=True)

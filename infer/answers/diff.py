@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import run_command
 from infer.answers.changes import check_same_space, count_right, pair_up, read_side
 from infer.answers.diff_sheet import check_held, draw_changes

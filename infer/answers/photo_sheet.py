@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import Task
 from faces.plots import class_names, save_figure, value_names
 from faces.projection import split_classes

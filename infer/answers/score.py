@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import run_command
 from faces.intervals import estimate, gain
 from faces.labels import IntArray, Task

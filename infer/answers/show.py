@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import DETECTED
 from faces.command import run_command
 from faces.labels import FloatArray, Task
 from faces.plots import save_figure
 from faces.projection import split_classes
-from faces.writer import DETECTED
 from infer.answers.words import headings, part_shares
 from infer.answers.written import TABLE, read_written
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import DETECTED
+from faces.files import write_atomically
 from faces.labels import TASKS, FloatArray, LabelSet, Task
 from faces.projection import covers, project
-from faces.writer import DETECTED, write_atomically
 from infer.answers.submission_checks import SUBMISSION, SUBMISSION_COLUMNS, check_answers
 from infer.answers.written import BASIS, TABLE, Basis, read_basis
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CLASS_COUNT
 
 SUBMISSION = "submission.csv"

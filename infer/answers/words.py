@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import DETECTED, REJECTED
 from faces.labels import FloatArray, Part, Task
 from faces.projection import split_classes
-from faces.writer import DETECTED, REJECTED
 
 EDGES = ("left", "top", "right", "bottom")
 """Columns of the box of a face."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.label_file import labels_stored, stored_labels
 from faces.labels import LabelSet, Task
 from infer.predict.others import check_not_of_another, title_of

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import tomli_w
 
 from faces.command import from_table, load_toml
-from faces.writer import write_atomically
+from faces.files import write_atomically
 from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, Rule, Vote
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.projection import covers
 from faces.terminal import photo_progress

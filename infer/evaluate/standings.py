@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import run_command
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Ensemble, recipes_of

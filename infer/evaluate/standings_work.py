@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.intervals import estimate, gain, pooled_f1
 from infer.ensemble.tree import Ensemble, Leaf
 from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.files import exclusive, write_atomically
 from faces.intervals import estimate, gain
 from faces.labels import FloatArray
 from faces.terminal import step_progress
-from faces.writer import exclusive, write_atomically
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Ensemble, Leaf
 from infer.ensemble.vote import Verdict

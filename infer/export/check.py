@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import FloatArray
 from infer.export import predict
 from infer.export.network import CHOICE, Exported

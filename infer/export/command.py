@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import run_command
 from infer.ensemble.file import read_ensemble
 

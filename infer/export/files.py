@@ -11,8 +11,8 @@ import torch
 from onnx import helper
 from rich.console import Console
 
-from faces.cache import Cache
-from faces.writer import exclusive, write_atomically
+from faces.cache.reader import Cache
+from faces.files import exclusive, write_atomically
 from infer.export import predict
 from infer.export.check import check_export, pictures
 from infer.export.detector import detector_networks

@@ -9,7 +9,8 @@ from typing import Any
 
 import tomli_w
 
-from faces.cache import crop_differences, file_sha256
+from faces.cache.crops import crop_differences
+from faces.cache.description import file_sha256
 from faces.label_file import stored_labels
 from infer.export.network import Exported, described_outputs
 from infer.export.predict import FORMAT, RULES

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.label_file import differences
 from faces.labels import FloatArray
 from infer.predict.runs import Run

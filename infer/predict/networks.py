@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import IntArray
 from infer.predict.heads import Heads
 from infer.predict.views import black_of, looks_of

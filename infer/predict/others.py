@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import load_toml
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import FoldScheme, fold_numbers
 from faces.labels import IntArray
 from infer.predict.checks import (

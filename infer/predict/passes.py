@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import IntArray
 from infer.predict.heads import Heads
 from infer.predict.networks import NetworkGroup, load_network

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faces.cache import crop_cure, crop_differences
+from faces.cache.crops import crop_cure, crop_differences
 from faces.command import nearest
 from faces.factors import Factor
 from faces.label_file import describe

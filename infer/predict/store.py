@@ -13,9 +13,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from faces.cache import Cache, file_sha256
+from faces.cache.description import file_sha256
+from faces.cache.reader import Cache
+from faces.files import write_atomically
 from faces.labels import FloatArray, IntArray
-from faces.writer import write_atomically
 from infer.predict.heads import Heads
 from infer.predict.passes import predict_passes
 from infer.predict.runs import Run

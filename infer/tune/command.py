@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import run_command
 from infer.ensemble.file import read_ensemble
 from infer.tune.choices import FITTED, Fitted

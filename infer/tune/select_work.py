@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.intervals import estimate
 from faces.labels import FloatArray, IntArray
 from faces.projection import covers

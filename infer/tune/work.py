@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.terminal import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.cache import file_sha256
+from faces.cache.description import file_sha256
 from preprocess.settings import MattingModel
 from preprocess.sources.photo import Pixels
 

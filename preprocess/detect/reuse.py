@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from faces.writer import DETECTED, REJECTED
+from faces.cache.writer import DETECTED, REJECTED
 from preprocess.detect.face import GIVEN, Face, Turn
 
 COLUMNS = [

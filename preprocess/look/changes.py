@@ -9,11 +9,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from faces.cache import labels_of, read_rejects
+from faces.cache.description import labels_of, read_plan, read_rejects
 from faces.folds import SPLIT
 from faces.label_file import differences
 from faces.labels import LabelSet
-from faces.writer import read_plan
 from preprocess.sources.listing import Listing
 
 NAMES: Final = "names"

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from faces.cache.writer import DETECTED
 from faces.labels import LabelSet
-from faces.writer import DETECTED
 from preprocess.crop.square import Square, true_share
 from preprocess.detect.face import AS_IS, GIVEN
 from preprocess.look.charts import Strips, strips

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, LabelSet
 from preprocess.look.framing import FACE, LARGE, TRUE
 from preprocess.look.survey import Survey, face_corners, landmarks

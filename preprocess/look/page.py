@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.files import write_atomically
 from faces.folds import SPLIT
 from faces.labels import Number
-from faces.writer import write_atomically
 from preprocess.look import charts, framing
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
 from preprocess.look.findings import findings, headline, headline_task, listed, people

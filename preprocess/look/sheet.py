@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from faces.cache import Cache
-from faces.writer import DETECTED, FALLBACK, write_atomically
+from faces.cache.reader import Cache
+from faces.cache.writer import DETECTED, FALLBACK
+from faces.files import write_atomically
 from preprocess.look.framing import LITTLE, true_pixels
 from preprocess.sources.photo import Pixels
 

@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import DETECTED
 from faces.labels import LabelSet, Number
 from faces.terminal import photo_progress
-from faces.writer import DETECTED
 from preprocess.look.framing import Framing, framing_of
 from preprocess.sources.photo import Pixels
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.train.busy import BESIDE, DEFAULT, OURS, BenchBusySettings, bench
-from faces.cache import Cache
+from faces.cache.reader import Cache
 
 WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 RECIPE = """

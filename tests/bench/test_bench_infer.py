@@ -43,7 +43,7 @@ from bench.infer.ways import (
     ours_from_photos,
 )
 from bench.measure import Round, Row
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from infer.predict.networks import load_network
 from tests.helpers.crops import write_cache
 from train.recipe.recipe import Recipe

@@ -24,10 +24,10 @@ from bench.loaders.rivals import opencv
 from bench.loaders.table import GOALS, PEERS_FILE, RIVALS, Goal, RivalLoader
 from bench.loaders.task import MEAN, STD, Task
 from bench.measure import Row
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
-from faces.tar import Sample
-from faces.writer import CacheWriter
 from pipeline.augment import POLICIES
 from pipeline.loader import Loader
 

@@ -13,7 +13,7 @@ import torch
 from bench.train import turns
 from bench.train.command import BenchTrainSettings, bench
 from bench.train.turns import ALONE, READY, REAL, WARM_STEPS, TrainRow, compare, shared_cores, take_turn
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.loader import Batch
 from train.engine.compute import Compute
 

@@ -5,7 +5,7 @@ import pytest
 
 from bench.scale.probe import SAMPLERS, draws_memory, memory, order_bytes, start_up
 from bench.scale.work import Sizes, write_cache
-from faces.cache import Cache
+from faces.cache.reader import Cache
 
 
 @pytest.fixture(scope="module")

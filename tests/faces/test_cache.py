@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faces.cache import Cache, CacheError, crop_cure, crop_differences
+from faces.cache.crops import crop_cure, crop_differences
+from faces.cache.description import CacheError
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
+from faces.files import exclusive, write_atomically
 from faces.labels import CONTEST, Categories, LabelSet, Number
-from faces.tar import Sample
-from faces.writer import CacheWriter, exclusive, write_atomically
 
 SIZE = 8
 SETTINGS = {"codec": "raw", "size": SIZE}

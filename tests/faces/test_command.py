@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faces.command import nearest, read_toml, run_command, to_table, write_toml
-from faces.writer import write_atomically
+from faces.files import write_atomically
 from infer.ensemble.file import read_ensemble
 from train.recipe.file import read_recipe
 from train.recipe.network import Schedule

@@ -12,10 +12,11 @@ import webdataset as wds
 from nvidia.dali import fn, pipeline_def, types
 from PIL import Image
 
-from faces.cache import Cache, extension_of
+from faces.cache.description import extension_of
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
-from faces.tar import Sample
-from faces.writer import CacheWriter
 from pipeline.loader import Loader
 from preprocess.crop.render import encode
 from tests.helpers.pictures import picture

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST, LabelSet
-from faces.tar import Sample
-from faces.writer import CacheWriter
 
 SIZE = 48
 SETTINGS = {"codec": "raw", "size": SIZE, "margin": 0.3, "seed": 0}

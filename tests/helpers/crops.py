@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
-from faces.tar import Sample
-from faces.writer import CacheWriter
 from pipeline.loader import Loader
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

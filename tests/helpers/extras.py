@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.labels import CLASS_NAMES, CONTEST
-from faces.tar import Sample
-from faces.writer import CacheWriter
 from preprocess.join_caches import join_caches
 from tests.helpers.coloured import SETTINGS, coloured_sample
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.label_file import stored_labels
 from infer.predict.heads import Panels
 from infer.predict.out_of_fold import plan_out_of_fold

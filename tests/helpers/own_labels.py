@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.factors import Categories, Number
 from faces.labels import LabelSet
-from faces.tar import Sample
-from faces.writer import CacheWriter
 from tests.helpers.coloured import SETTINGS, coloured_sample
 
 OWN = LabelSet(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST, LabelSet
-from faces.tar import Sample
-from faces.writer import CacheWriter
 from preprocess.look.page import PAGE, write_page
 from tests.helpers.pictures import picture
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.files import exclusive
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
-from faces.writer import exclusive
 from infer import command as infer_command
 from infer.answers import score
 from infer.answers.known import read_truth

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, LabelSet
 from infer import command as infer_command
 from infer.answers import diff, score, show

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from tests.layouts import drawn
 from tests.layouts.drawn import MASKS, Face, Truth, in_folders
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from faces.cache import Cache, CacheError
+from faces.cache.description import CacheError
+from faces.cache.reader import Cache
 from pipeline.damage import open_despite_damage
 from pipeline.engine import Engine
 from tests.helpers.crops import COUNT, collect, loader, training, write_cache

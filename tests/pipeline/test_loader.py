@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nvidia.dali import Pipeline
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.samplers import Weighted
 from tests.helpers.crops import COUNT, MEAN, SIZE, STD, collect, loader, training, write_cache
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.augment import POLICIES
 from pipeline.contact_sheet import COLUMNS, GAP, INDENT, MARGIN, ROWS, augment_sheet, strengths
 from pipeline.look_augment import LookAugmentSettings, look

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 from skimage.data import astronaut
 
-from faces.cache import Cache
-from faces.writer import CacheWriter, exclusive
+from faces.cache.reader import Cache
+from faces.cache.writer import CacheWriter
+from faces.files import exclusive
 from preprocess.detect.search import Finder
 from preprocess.run import preprocess
 from tests.helpers.pictures import picture, save

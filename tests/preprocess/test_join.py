@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import EXTRA, SPLIT
 from pipeline.damage import FileGuard, check_places
 from preprocess import join_caches

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.factors import Categories
 from faces.folds import fold_numbers
 from faces.label_file import label_set

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from preprocess.pool import run_shards
 from preprocess.run import plan_shards, preprocess
 from preprocess.settings import PreprocessSettings

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import preprocess.run
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import CacheWriter
 from faces.label_file import labels_text
-from faces.writer import CacheWriter
 from preprocess.detect.search import Finder
 from preprocess.faults import find_faults
 from preprocess.labels import LabelsSettings, propose

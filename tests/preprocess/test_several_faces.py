@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from skimage.data import astronaut
 
-from faces.cache import Cache
-from faces.writer import CacheWriter
+from faces.cache.reader import Cache
+from faces.cache.writer import CacheWriter
 from preprocess.detect.search import Finder
 from preprocess.faults import find_faults
 from preprocess.run import preprocess

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import reject_columns
 from faces.factors import Categories
 from faces.label_file import label_set
 from faces.labels import CONTEST, LabelSet
-from faces.writer import reject_columns
 from preprocess.summary import Budget, Work, by_value, summarise
 from tests.helpers.own_labels import OWN, write_own
 from tests.helpers.shown import LOST, fields, write

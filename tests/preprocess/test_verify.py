@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache, file_sha256
+from faces.cache.description import file_sha256
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
-from faces.tar import Sample
-from faces.writer import CacheWriter
 from preprocess.crop.render import encode
 from preprocess.faults import find_faults
 from tests.helpers.own_labels import write_own

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
-from faces.writer import CacheWriter
 from tests.helpers.coloured import SETTINGS, SIZE, coloured_sample
 from train.assemble import FoldPlan
 from train.command import TrainSettings, run

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bench.train.command import BenchTrainSettings, bench
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from infer.predict.passes import predict_runs
 from infer.predict.runs import Run
 from pipeline.loader import Loader

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from tests.helpers.own_labels import OWN, write_own
 from train.command import TrainSettings, run
 from train.engine.checkpoint import load_best, read_card

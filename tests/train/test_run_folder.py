@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from faces.cache import Cache
-from faces.writer import exclusive
+from faces.cache.reader import Cache
+from faces.files import exclusive
 from tests.train.test_train import RECIPE, plan
 from train.engine.processes import Processes
 from train.engine.watch import Watch
@@ -20,7 +20,7 @@ from train.run_folder import hold_folder
 HOLD = """
 import sys, time
 from pathlib import Path
-from faces.writer import exclusive
+from faces.files import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import TASKS
 from train.assemble import FoldPlan
 from train.command import TrainSettings, run

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import EXTRA, SPLIT, FoldScheme
 from faces.labels import IntArray
 

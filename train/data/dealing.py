@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import Division, FoldScheme, divide_photos, fold_numbers
 from faces.labels import IntArray
 from train.data.beside import files_of_rows, split_of_rows

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import UNKNOWN, IntArray
 from pipeline.order import generator
 from train.recipe.data import Mixing

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import FoldScheme
 from faces.labels import UNKNOWN, IntArray
 from faces.projection import covers

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import UNKNOWN, IntArray
 from pipeline.order import Sampler
 from pipeline.samplers import Shuffled, Weighted, class_weights, person_balanced, undersampled

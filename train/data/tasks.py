@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import UNKNOWN
 from train.recipe.fit import check_fit
 from train.recipe.recipe import ALL, Recipe

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import UNKNOWN, Categories, IntArray, LabelSet, Part, Task
 from faces.projection import covers, project, split_classes
 from train.data.rows import FoldRows

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import nearest
 from faces.labels import UNKNOWN, IntArray, LabelSet, Task
 

@@ -17,9 +17,9 @@ from safetensors.torch import save
 from torch import nn
 
 from faces.command import from_table, to_table
+from faces.files import write_atomically
 from faces.label_file import labels_stored, stored_labels
 from faces.labels import LabelSet
-from faces.writer import write_atomically
 from train.network.model import Network, Normalisation, build_model
 from train.recipe.fit import check_fit
 from train.recipe.recipe import Recipe

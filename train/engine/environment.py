@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.backends import cudnn
 
-from faces.writer import write_atomically
+from faces.files import write_atomically
 
 _PACKAGES = (
     "torch",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import FloatArray
 from pipeline.loader import Loader
 from train.data.rows import FoldRows

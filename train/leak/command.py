@@ -7,7 +7,8 @@ from pathlib import Path
 
 import tyro
 
-from faces.cache import Cache, CacheError
+from faces.cache.description import CacheError
+from faces.cache.reader import Cache
 from faces.command import run_command
 from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.files import write_atomically
 from faces.folds import FoldScheme
 from faces.labels import IntArray
 from faces.projection import covers
-from faces.writer import write_atomically
 from pipeline.loader import Loader
 from train.assemble import FoldPlan
 from train.data.dealing import divide_rows

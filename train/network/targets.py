@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import FloatArray, IntArray
 from train.data.teacher import teach
 from train.data.teacher_file import read_teacher

@@ -13,11 +13,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from faces.files import write_atomically
 from faces.folds import fold_numbers
 from faces.intervals import DRAWS
 from faces.plots import save_figure
 from faces.terminal import print_whole
-from faces.writer import write_atomically
 from train.results.comparison import Line
 from train.results.recipe_scores import RecipeScores
 

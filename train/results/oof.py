@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
+from faces.files import write_atomically
 from faces.labels import FloatArray, IntArray, LabelSet, Task
-from faces.writer import write_atomically
 
 OOF_FILE: Final = "oof.parquet"
 """Its name in the folder of a run."""

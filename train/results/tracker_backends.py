@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from faces.writer import write_atomically
+from faces.files import write_atomically
 
 _PROJECT = "facefold"
 _BATCH = 100

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from train.results.head_scores import CLASS_PREFIX
 from train.results.report import confusion_figure, group_of
 from train.results.tracker_backends import Backend, MLflow, TensorBoard, WandB

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import UNKNOWN, LabelSet
 from train.results.oof import fact_columns
 from train.results.report import scored_heads

@@ -11,11 +11,12 @@ from typing import Any
 
 import tyro
 
-from faces.cache import Cache, labels_of, read_description
+from faces.cache.description import labels_of, read_description
+from faces.cache.reader import Cache
 from faces.command import run_command, to_table
+from faces.files import exclusive
 from faces.folds import FoldScheme, fold_numbers
 from faces.label_file import stored_labels
-from faces.writer import exclusive
 from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
 from train.recipe.file import read_recipe

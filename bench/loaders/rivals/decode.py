@@ -6,7 +6,7 @@ import numpy as np
 import simplejpeg
 
 from bench.loaders.task import Epoch, Task
-from faces.cache import Cache
+from faces.cache.reader import Cache
 
 
 def open_rival(task: Task) -> Epoch:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.loaders.task import MEAN, STD, Epoch, Task
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.augment import policy_named
 
 

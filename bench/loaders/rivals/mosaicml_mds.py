@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from bench.loaders.rivals.torchvision_pil import count_images, open_jpeg, torchvision_transforms
 from bench.loaders.task import Epoch, Task
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.augment import policy_named
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from bench.loaders.rivals.torchvision_pil import count_images, data_loader
 from bench.loaders.task import MEAN, STD, Epoch, Task
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.augment import policy_named
 from pipeline.augmentations.colour import jitter_matrices
 from pipeline.augmentations.erase import erase_boxes

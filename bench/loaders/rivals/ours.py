@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 
 from bench.loaders.task import MEAN, STD, Epoch, Task
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.definition import Device
 from pipeline.loader import Loader
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from bench.loaders.task import MEAN, STD, Epoch, Task
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from pipeline.augment import Policy, policy_named
 
 

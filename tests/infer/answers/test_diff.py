@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import cohen_kappa_score
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from infer.answers import diff
 from infer.answers.changes import (

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, TASKS
 from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.submission import FACE

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from infer import command as infer
 from infer.answers import diff, score
 from infer.answers.show import ShowSettings, faces_of, show

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from faces.projection import split_classes
 from infer.answers.show import ShowSettings, factor_shares, show, typical

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from infer.answers import check
 from infer.answers.known import read_networks

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, TASKS
 from faces.plots import class_names, value_names
 from infer.answers.submission import answer_table

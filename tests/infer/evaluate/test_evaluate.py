@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.intervals import estimate, gain
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from faces.projection import project

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.factors import Number
 from faces.labels import CONTEST, LabelSet, Task
 from faces.scores import macro_f1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, TASKS
 from faces.scores import class_scores
 from infer.ensemble.tree import Leaf, Vote

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.label_file import labels_stored
 from faces.labels import AGE_BANDS, CLASS_NAMES, CONTEST, GENDERS, MASKS, TASKS, FloatArray
 from infer.ensemble import vote

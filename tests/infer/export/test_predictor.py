@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.sample.dataset import write_sample
 from infer import command as infer
 from infer.export import command as export

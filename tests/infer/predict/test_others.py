@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from infer.ensemble.file import read_ensemble, write_ensemble
 from infer.ensemble.tree import Ensemble, Leaf, Vote
 from infer.predict.others import check_fitted, check_not_of_another, fitted_on, title_of

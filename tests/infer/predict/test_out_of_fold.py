@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, TASKS
 from infer.predict.checks import check_probabilities
 from infer.predict.out_of_fold import plan_out_of_fold

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.infer.setting import random_run
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from infer.predict import passes
 from infer.predict.heads import Heads
 from infer.predict.networks import form_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.infer.setting import random_run
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from infer.predict import store
 from infer.predict.heads import Heads
 from infer.predict.passes import predict_runs

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, TASKS, UNKNOWN
 from faces.scores import macro_f1
 from infer.ensemble.calibration import log_loss, tempered

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
-from faces.writer import CacheWriter
+from faces.cache.reader import Cache
+from faces.cache.writer import CacheWriter
 from preprocess.run import preprocess
 from tests.helpers.pictures import picture, save
 from tests.helpers.stage1 import small

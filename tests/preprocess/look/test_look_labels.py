@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.factors import Categories, Factor, Number
 from faces.label_file import label_set
 from faces.labels import CONTEST, LabelSet

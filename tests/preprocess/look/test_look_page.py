@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.factors import Categories
 from faces.labels import LabelSet
 from preprocess.look.duplicates import NEAR

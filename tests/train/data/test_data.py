@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import FoldScheme, fold_numbers
 from faces.labels import TASKS
 from tests.helpers.extras import joined, write_extra

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.folds import FoldScheme, fold_numbers
 from infer.predict.out_of_fold import plan_out_of_fold
 from preprocess.next_step import next_lines

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import one_hot
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import read_toml
 from faces.labels import TASKS
 from train.assemble import FoldPlan

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.factors import Categories
 from faces.folds import FoldScheme
 from faces.labels import LabelSet

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import read_toml, write_toml
 from pipeline.loader import Loader
 from pipeline.samplers import class_weights

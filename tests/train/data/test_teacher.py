@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, TASKS
 from tests.helpers.extras import drawn, joined, keyed, table, write
 from tests.helpers.own_labels import write_own

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, UNKNOWN
 from tests.helpers.extras import joined, keyed, table, write
 from train.data.teacher_file import read_predictions, read_teacher

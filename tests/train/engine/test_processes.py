@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import write_toml
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_best

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import write_toml
 from train.assemble import FoldPlan
 from train.engine.checkpoint import RunError, StateFile, load_state

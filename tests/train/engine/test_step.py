@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from train.assemble import FoldPlan, assemble
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_best, load_state, read_card

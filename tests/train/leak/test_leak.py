@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import write_toml
 from faces.label_file import stored_labels
 from faces.labels import CONTEST

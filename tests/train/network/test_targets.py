@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from tests.helpers.own_labels import OWN, write_own
 from train.network.targets import NUMBER_OUTPUT, make_targets, number_output
 from train.recipe.data import Age

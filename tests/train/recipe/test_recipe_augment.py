@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import flat_table, read_toml, to_table, write_toml
 from pipeline.augment import POLICIES, Policy, policy_named
 from train.assemble import FoldPlan

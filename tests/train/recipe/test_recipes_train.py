@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import read_toml
 from faces.labels import CLASS_NAMES, GENDERS, MASKS, TASKS, UNKNOWN
 from faces.sample.portrait import PersonJob, draw_person

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, TASKS
 from tests.helpers.own_labels import OWN, write_own
 from train.results.oof import (

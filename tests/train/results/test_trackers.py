@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import to_table
 from faces.labels import TASKS
 from train.recipe.recipe import Recipe

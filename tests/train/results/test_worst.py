@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.labels import CONTEST, TASKS
 from tests.helpers.own_labels import OWN, write_own
 from train.results.oof import oof_table

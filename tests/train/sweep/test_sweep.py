@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from faces.cache import Cache
+from faces.cache.reader import Cache
 from faces.command import read_toml, write_toml
 from faces.labels import CONTEST
 from pipeline.augment import Policy, policy_named

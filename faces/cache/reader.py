@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import mmap
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,86 +29,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import parquet
 
-from faces.label_file import labels_stored
-from faces.labels import IntArray, LabelSet, Number
-
-FORMAT_VERSION = 1
-NO_PHOTO = -1
-"""Position, in rejects.csv, of what lies among the photos and is none."""
-Codec = Literal["jpeg", "png", "raw"]
-EXTENSIONS: dict[Codec, str] = {"jpeg": "jpg", "png": "png", "raw": "rgb"}
-
-
-class CacheError(ValueError):
-    """A cache that cannot be used: unfinished, of another version, or damaged."""
-
-
-def crop_differences(
-    one: Mapping[str, Any], other: Mapping[str, Any], free: Collection[str], words: tuple[str, str]
-) -> list[str]:
-    """Where two caches' settings cut the same face of the same photo differently, in words.
-
-    Args:
-        one: settings of cache.json, as runs keep them too.
-        other: those to compare.
-        free: settings that make no difference here, beside how many faces of a photo are wanted.
-        words: said of a value of one and of the other: there, here.
-    """
-    first, second = _with_defaults(one), _with_defaults(other)
-    keys = {*first, *second}
-    if first["faces"] != second["faces"]:  # what is taken as it is has no settings of a search
-        keys = {*first} & {*second}
-    return [
-        f"{key}: {first.get(key)!r} {words[0]}, {second.get(key)!r} {words[1]}"
-        for key in sorted(keys - {*free, "every_face"})
-        if first.get(key) != second.get(key)
-    ]
-
-
-def crop_cure(wanted: Mapping[str, Any], other: Mapping[str, Any], free: Collection[str]) -> str:
-    """What makes `make preprocess` cut faces as settings of cache.json say, where others differ from them.
-
-    No option tells the program's own rules or the weights of a matting model.
-    """
-    first, second = _with_defaults(wanted), _with_defaults(other)
-    fixed = ("rules", "detection_rules", "matting_sha256")
-    if any(first[key] != second[key] for key in fixed if key in first and key in second):
-        return "the program and the models that were used there"
-    options = []
-    for key, value in first.items():
-        name = key.replace("_", "-")
-        if value == second.get(key) or key in (*free, *fixed, "every_face"):
-            continue
-        if key == "yunet_sha256":
-            options.append("--yunet MODEL.onnx")
-        elif isinstance(value, bool):
-            options.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            values = value if isinstance(value, list | tuple) else [value]
-            options.append(" ".join((f"--{name}", *map(str, values))))
-    return f'ARGS="{" ".join(options)}"'
-
-
-def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What was done before there were settings for it, or is done where they are not noted."""
-    return {"clamp": False, "faces": "best", **settings}
-
-
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def channels_of(settings: Mapping[str, Any]) -> int:
-    """Channels of the crops that these settings make: 4 with a cut-out person (RGBA), else 3 (RGB)."""
-    return 4 if settings.get("background") == "alpha" else 3
-
-
-def extension_of(settings: Mapping[str, Any]) -> str:
-    """File extension of the crops of these settings in a shard: jpg, png, rgb or rgba."""
-    codec: Codec = settings["codec"]
-    return "rgba" if codec == "raw" and channels_of(settings) == 4 else EXTENSIONS[codec]
+from faces.cache.description import (
+    CacheError,
+    Codec,
+    channels_of,
+    check_shard,
+    check_table,
+    labels_of,
+    read_description,
+    read_rejects,
+)
+from faces.labels import IntArray, LabelSet
 
 
 @dataclass(frozen=True)
@@ -262,76 +191,3 @@ class Cache:
             return pixels
         alpha = pixels[..., 3:].astype(np.uint16)
         return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-def read_rejects(folder: Path, labels: LabelSet) -> pd.DataFrame:
-    """`Cache.rejects` of the cache in that folder: the photos of rejects.csv."""
-    text = {"image_id": str, "source": str, "person": str}
-    numbers = {factor.name: [""] for factor in labels.factors if isinstance(factor, Number)}
-    table = pd.read_csv(folder / "rejects.csv", dtype=text, keep_default_na=False, na_values=numbers)
-    return table[table["position"] > NO_PHOTO].reset_index(drop=True)
-
-
-def labels_of(description: Mapping[str, Any], folder: Path) -> LabelSet:
-    """The set of factors of a cache of this description, finished or not."""
-    return labels_stored(description.get("labels"), folder / "cache.json")
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """What cache.json holds.
-
-    Raises:
-        CacheError: no such folder, unfinished, of another format version, or not JSON.
-    """
-    path = folder / "cache.json"
-    if not folder.is_dir():
-        raise CacheError(f"{folder}: no such cache; make one with `make preprocess DATA=... CACHE={folder}`")
-    if not path.is_file():
-        raise CacheError(
-            f"{folder}: no cache.json, so this cache is unfinished (or not a cache); "
-            f"run the same `make preprocess ... CACHE={folder}` again and it resumes"
-        )
-    try:
-        description: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise CacheError(
-            f"{path}: not readable as JSON ({error}); delete {folder} and preprocess again"
-        ) from error
-    if description.get("version") != FORMAT_VERSION:
-        raise CacheError(
-            f"{path}: format version {description.get('version')}, this program reads {FORMAT_VERSION}; "
-            "preprocess the photos again into another folder"
-        )
-    return description
-
-
-def check_table(path: Path, sha256: str) -> None:
-    """Compare a table of the cache with the hash that cache.json records.
-
-    Raises:
-        CacheError: missing or different.
-    """
-    if not path.is_file():
-        raise CacheError(f"{path}: missing; delete {path.parent} and preprocess again")
-    if file_sha256(path) != sha256:
-        raise CacheError(
-            f"{path}: content differs from its recorded sha256, so it was edited or damaged; "
-            f"delete {path.parent} and preprocess again"
-        )
-
-
-def check_shard(path: Path, shard: Mapping[str, Any]) -> None:
-    """Compare a shard with the size and hash that cache.json records.
-
-    Raises:
-        CacheError: missing or different.
-    """
-    size = path.stat().st_size if path.is_file() else None
-    if size != shard["bytes"]:
-        state = "missing" if size is None else f"truncated or grown: {size} bytes instead of {shard['bytes']}"
-        raise CacheError(f"{path}: shard is {state}; delete {path.parents[1]} and preprocess again")
-    if file_sha256(path) != shard["sha256"]:
-        raise CacheError(
-            f"{path}: content differs from its recorded sha256, so the disk or a copy damaged it; "
-            f"delete {path.parents[1]} and preprocess again"
-        )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from faces.cache import FORMAT_VERSION, NO_PHOTO, Cache, CacheError, extension_of, file_sha256
+from faces.cache.description import FORMAT_VERSION, NO_PHOTO, CacheError, extension_of, file_sha256, read_plan
+from faces.cache.reader import Cache
+from faces.cache.tar import Sample, dali_index, pack
+from faces.files import write_atomically
 from faces.label_file import differences, labels_stored, stored_labels
 from faces.labels import LabelSet
-from faces.tar import Sample, dali_index, pack
 
 DETECTED, FALLBACK, REJECTED = "detected", "fallback", "rejected"
 
@@ -28,26 +26,6 @@ def reject_columns(labels: LabelSet) -> list[str]:
     """Columns of rejects.csv, and of a reject's fields."""
     before = ("position", "image_id", "source", "source_bytes", "source_sha256", "person")
     return [*before, *labels.names, "reason"]
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that its name only ever stands for the whole content, also after a power cut and where
-    another process writes the same file.
-
-    Raises:
-        OSError: no space left, say; the temporary file is removed, nothing else touched, `path` named.
-    """
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class CacheWriter:
@@ -222,30 +200,6 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-def read_plan(folder: Path) -> dict[str, Any]:
-    """What a cache, finished or not, says of its settings and photos; {} of a folder that holds none.
-
-    Raises:
-        CacheError: of another format version, or not readable.
-    """
-    begun = [folder / name for name in ("cache.json", "unfinished.json")]
-    path = next((path for path in begun if path.is_file()), None)
-    if path is None:
-        return {}
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise CacheError(
-            f"{path}: not readable as JSON ({error}); delete {folder} and preprocess again"
-        ) from error
-    if found.get("version") != FORMAT_VERSION:
-        raise CacheError(
-            f"{path}: format version {found.get('version')}, this program writes {FORMAT_VERSION}; "
-            "preprocess the photos into another folder"
-        )
-    return found
-
-
 def _check_same(folder: Path, found: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
     """Refuse to continue a cache that was begun differently."""
     wanted = json.loads(json.dumps(plan))
@@ -266,37 +220,3 @@ def _check_same(folder: Path, found: Mapping[str, Any], plan: Mapping[str, Any])
             f"{folder}: holds a cache made otherwise ({'; '.join(differing)}); "
             "choose another CACHE folder, or delete this one"
         )
-
-
-@contextmanager
-def exclusive(
-    folder: Path, *, doing: str = "writing it", cure: str = "choose another folder"
-) -> Iterator[None]:
-    """Hold a folder, made if need be, against other processes that ask the same; a dead one holds nothing.
-
-    The lock is the kernel's, on the folder itself (flock), so no lock file is ever left behind. File systems
-    that cannot lock folders, as some network ones, do without.
-
-    Args:
-        folder: what is held.
-        doing: what whoever holds it is doing, for the one who is refused.
-        cure: what to do but wait.
-
-    Raises:
-        ValueError: another process holds it.
-        OSError: the folder cannot be made.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"{folder}: another process is {doing}; wait until that ends, or {cure}"
-            ) from error
-        except OSError:
-            pass  # no locks on this file system
-        yield
-    finally:
-        os.close(handle)

@@ -1,0 +1,64 @@
+"""Files that are written whole, and folders that one process writes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that its name only ever stands for the whole content, also after a power cut and where
+    another process writes the same file.
+
+    Raises:
+        OSError: no space left, say; the temporary file is removed, nothing else touched, `path` named.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def exclusive(
+    folder: Path, *, doing: str = "writing it", cure: str = "choose another folder"
+) -> Iterator[None]:
+    """Hold a folder, made if need be, against other processes that ask the same; a dead one holds nothing.
+
+    The lock is the kernel's, on the folder itself (flock), so no lock file is ever left behind. File systems
+    that cannot lock folders, as some network ones, do without.
+
+    Args:
+        folder: what is held.
+        doing: what whoever holds it is doing, for the one who is refused.
+        cure: what to do but wait.
+
+    Raises:
+        ValueError: another process holds it.
+        OSError: the folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{folder}: another process is {doing}; wait until that ends, or {cure}"
+            ) from error
+        except OSError:
+            pass  # no locks on this file system
+        yield
+    finally:
+        os.close(handle)
