@@ -42,7 +42,7 @@ _COLUMNS: Final = (
 RESERVED: Final = frozenset(_COLUMNS.split(" "))
 """Names of other columns of a cache's tables, and of tables of answers."""
 
-_FIELDS: Final = ("categories", "words", "edges", "unit", "range", "per", "column")
+_FIELDS: Final = ("categories", "words", "unknown", "edges", "unit", "range", "per", "column")
 """Keys of a factor's table."""
 
 
@@ -50,6 +50,7 @@ _FIELDS: Final = ("categories", "words", "edges", "unit", "range", "per", "colum
 class _CategoriesTable:
     categories: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
     per: Per = "photo"
     column: str = ""
 
@@ -220,6 +221,7 @@ def _factor(name: str, value: Any, source: Path | str) -> Factor:
             words=tuple(words.get(each, ()) for each in categories.categories) if words else (),
             per=categories.per,
             column=categories.column,
+            unknown=categories.unknown,
         ),
     )
 
@@ -242,9 +244,11 @@ def _plain(factor: Factor) -> Any:
         return {**table, **more}
     categories = list(factor.categories)
     words = {name: list(each) for name, each in zip(categories, factor.words, strict=False) if each}
-    if not words and not more:
-        return categories
-    return {"categories": categories, **({"words": words} if words else {}), **more}
+    if words:
+        more["words"] = words
+    if factor.unknown:
+        more["unknown"] = list(factor.unknown)
+    return {"categories": categories, **more} if more else categories
 
 
 def _toml(value: Any) -> str:

@@ -143,3 +143,12 @@ def test_differences_name_the_factor_and_both_sides() -> None:
 def test_stored_labels_that_were_edited_are_refused() -> None:
     with pytest.raises(ValueError, match=r"cache\.json: its labels lack a name or factors"):
         labels_stored({"factors": {}}, "cache.json")
+
+
+def test_words_for_what_is_not_known_are_read_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "labels.toml"
+    file.write_text('[glasses]\ncategories = ["yes", "no"]\nunknown = ["?"]\n')
+    [glasses] = read_labels(file).factors
+    assert [glasses.read(word) for word in ("yes", "?", "")] == [0, -1, -1]
+    file.write_text(labels_text(read_labels(file)))
+    assert read_labels(file).factors == (glasses,)

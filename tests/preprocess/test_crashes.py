@@ -169,7 +169,7 @@ def test_faces_are_taken_over_when_only_the_crop_changes(
     data = portraits(tmp_path / "data")
     before = preprocess(small(data, tmp_path / "caches" / "a"))
     fresh = preprocess(small(data, tmp_path / "elsewhere" / "b", margin=0.5, codec="raw"))
-    monkeypatch.setattr(Finder, "__call__", lambda *_: pytest.fail("searched again"))
+    monkeypatch.setattr(Finder, "first", lambda *_: pytest.fail("searched again"))
     after = preprocess(small(data, tmp_path / "caches" / "b", margin=0.5, codec="raw"))
     names = ["face_box", "landmarks", "score", "faces", "detector", "status"]
     pd.testing.assert_frame_equal(after.index[names], before.index[names])
@@ -180,12 +180,12 @@ def test_faces_of_another_search_are_not_taken_over(tmp_path: Path, monkeypatch:
     data = portraits(tmp_path / "data")
     preprocess(small(data, tmp_path / "caches" / "a"))
     searched = []
-    search = Finder.__call__
+    search = Finder.first
 
     def counted(self: Finder, photos: list[np.ndarray]) -> object:
         searched.append(len(photos))
         return search(self, photos)
 
-    monkeypatch.setattr(Finder, "__call__", counted)
+    monkeypatch.setattr(Finder, "first", counted)
     preprocess(small(data, tmp_path / "caches" / "b", min_face=50))
     assert sum(searched) == 4

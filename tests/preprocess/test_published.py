@@ -12,7 +12,7 @@ import preprocess.run
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
 from faces.label_file import labels_text
-from preprocess.detect.search import Finder
+from preprocess.detect.search import Finder, Found
 from preprocess.faults import find_faults
 from preprocess.labels import LabelsSettings, propose
 from preprocess.run import preprocess as run
@@ -40,11 +40,12 @@ def unsearched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Nothing is found in any photo; the number of photos of each search."""
     searched: list[int] = []
 
-    def find_nothing(_: Finder, photos: list[np.ndarray]) -> list[None]:
+    def find_nothing(_: Finder, photos: list[np.ndarray]) -> list[Found]:
         searched.append(len(photos))
-        return [None] * len(photos)
+        return [()] * len(photos)
 
-    monkeypatch.setattr(Finder, "__call__", find_nothing)
+    monkeypatch.setattr(Finder, "first", find_nothing)
+    monkeypatch.setattr(Finder, "rest", lambda _, photos, faces: faces)
     return searched
 
 
@@ -72,7 +73,7 @@ def test_a_cache_has_the_labels_people_and_parts_of_its_source(
 def test_faces_whose_boxes_are_given_are_cut_without_a_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Finder, "__call__", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr(Finder, "first", lambda *_: pytest.fail("searched"))
     data = published.masks(tmp_path / "data")
     cache = run(small(data, tmp_path / "cache", codec="raw", margin=0, size=20))
     rows = cache.index.set_index("image_id")
@@ -103,7 +104,7 @@ def test_a_box_outside_of_its_picture_is_a_reject_that_stays_one(
     things = [("with_mask", 1, 1, 41, 31), ("with_mask", 30, 1, 60, 10), ("with_mask", 9, 9, 8, 20)]
     data = published.voc(tmp_path / "data", {"a": things, "b": [("without_mask", 1, 1, 9, 9)]})
 
-    def stopped(_: CacheWriter) -> Cache:
+    def stopped(*_: object) -> Cache:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

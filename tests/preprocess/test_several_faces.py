@@ -86,7 +86,7 @@ def test_best_is_the_first_of_all_and_takes_its_place_over_to_the_byte(
     for row, other in enumerate(first.index):
         crops = fresh.encoded(np.array([row])), every.encoded(np.array([other]))
         assert crops[0][0].tobytes() == crops[1][0].tobytes()
-    monkeypatch.setattr(Finder, "__call__", lambda *_: pytest.fail("searched again"))
+    monkeypatch.setattr(Finder, "first", lambda *_: pytest.fail("searched again"))
     preprocess(settings(data, every.folder.parent / "best", "best"))
     assert content(every.folder.parent / "best") == content(fresh.folder)
 
@@ -199,7 +199,7 @@ def test_a_table_that_wants_one_answer_a_photo_is_refused(tmp_path: Path) -> Non
 
 
 def test_photos_that_are_crops_are_taken_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Finder, "__call__", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr(Finder, "first", lambda *_: pytest.fail("searched"))
     wide = save(tmp_path / "data" / "wide.png", picture(90, 120))
     cache = preprocess(settings(wide.parent, tmp_path / "cache", "as_is", size=90))
     [row] = cache.index.to_dict("records")

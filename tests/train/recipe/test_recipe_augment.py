@@ -154,6 +154,7 @@ def test_a_run_keeps_its_augmentation_and_refuses_another(coloured: Cache, tmp_p
         )  # fmt: skip
         return adopt_folder(plan, Watch()).recipe
 
+    (tmp_path / "run").mkdir()
     turned = '[augment]\nbase = "strong"\nrotation = 5'
     assert adopted(turned).policy == dataclasses.replace(policy_named("strong"), rotation=5.0)
     (tmp_path / "run" / "last.pt").touch()
