@@ -84,6 +84,9 @@ def measure_stage(
     """
     plain = PreprocessSettings(data=folder, cache=Path("-"))
     ways = {f"ours, min_face {m}": replace(plain, min_face=m) for m in MIN_FACES}
+    # What looking for sideways faces and keeping crops inside the photo cost.
+    bare = replace(plain, steps=("mtcnn", "again"), clamp=False, border="repeat")
+    ways[f"ours, min_face {bare.min_face}, nothing turned or clamped"] = bare
     if yunet:
         ways["ours, YuNet only"] = replace(plain, steps=("yunet",), yunet=yunet)
     few = [folder / source_path(photo["source"]) for photo in photos[: max(16, len(photos) // 8)]]

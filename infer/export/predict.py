@@ -93,7 +93,7 @@ RISE = 0.05
 """How far a crop's centre lies above the box's, in sides of the box: the box leaves out the hair."""
 CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 """The crop where no face is found: its side in shorter sides of the photo, its centre in heights of it."""
-LOW, CLEAR, SURE, ROLL, SMALL = 0.85, 0.95, 0.99, 45, 320
+LOW, CLEAR, SURE, ROLL, SMALL = 0.8, 0.95, 0.99, 45, 320
 """Score from which a face is upright without another look, degrees by which the landmarks of an upright face
 may be turned, and longest side in pixels of the copy in which other turns are looked at."""
 

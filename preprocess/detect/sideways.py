@@ -13,13 +13,14 @@ from preprocess.detect.face import TURNS, Face, Turn, reduce_photo, turn_back
 from preprocess.detect.mtcnn.cascade import Cascade, Floats
 from preprocess.sources.photo import Pixels
 
-LOW, CLEAR, SURE = 0.85, 0.95, 0.99
+LOW, CLEAR, SURE = 0.8, 0.95, 0.99
 """Scores below which a face may be none; from which it does not lie on a side; and from which it is upright
 without another look.
 
 Of 231 photos (real masks, portraits, groups) none is turned that is upright; of the same photos turned by 90,
-180 and 270 degrees 87, 82 and 84 % are righted. With LOW .8 they are 85, 81 and 82 %, with .9 and all turns
-judged below SURE 90, 84 and 90 %, at one and a half times the cost."""
+180 and 270 degrees 85, 81 and 82 % are righted. With LOW .85 they are 87, 82 and 84 %, with .9 and all turns
+judged below SURE 90, 84 and 90 %, at one and a half times the cost.
+"""
 ROLL = 45
 """Degrees by which landmarks may be turned for a face to count as upright."""
 SMALL = 320
