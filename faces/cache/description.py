@@ -68,18 +68,7 @@ def read_description(folder: Path) -> dict[str, Any]:
             f"{folder}: no cache.json, so this cache is unfinished (or not a cache); "
             f"run the same `make preprocess ... CACHE={folder}` again and it resumes"
         )
-    try:
-        description: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise CacheError(
-            f"{path}: not readable as JSON ({error}); delete {folder} and preprocess again"
-        ) from error
-    if description.get("version") != FORMAT_VERSION:
-        raise CacheError(
-            f"{path}: format version {description.get('version')}, this program reads {FORMAT_VERSION}; "
-            "preprocess the photos again into another folder"
-        )
-    return description
+    return _read(path)
 
 
 def check_table(path: Path, sha256: str) -> None:
@@ -124,15 +113,18 @@ def read_plan(folder: Path) -> dict[str, Any]:
     path = next((path for path in begun if path.is_file()), None)
     if path is None:
         return {}
+    return _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    again = f"delete {path.parent} and preprocess again"
     try:
         found: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
-        raise CacheError(
-            f"{path}: not readable as JSON ({error}); delete {folder} and preprocess again"
-        ) from error
+        raise CacheError(f"{path}: not readable as JSON ({error}); {again}") from error
     if found.get("version") != FORMAT_VERSION:
         raise CacheError(
-            f"{path}: format version {found.get('version')}, this program writes {FORMAT_VERSION}; "
-            "preprocess the photos into another folder"
+            f"{path}: format version {found.get('version')}, this program reads and writes {FORMAT_VERSION}; "
+            "preprocess the photos again into another folder"
         )
     return found
