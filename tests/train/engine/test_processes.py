@@ -44,6 +44,7 @@ def train(cache: Cache, runs: Path, recipe: Recipe, processes: int, *more: str) 
     return runs / "vit" / "fold1"
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_trains(coloured: Cache, tmp_path: Path) -> None:
     """A third of the photos are not of the second head, so the processes' shares of labels differ."""
     rows = fold_rows(coloured, RECIPE.tasks, fold=1, folds=3, seed=0)

@@ -150,6 +150,7 @@ def test_a_run_of_many_lives(coloured: Cache, tmp_path: Path, precision: str) ->
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_killed_for_real(coloured: Cache, tmp_path: Path) -> None:
     """SIGKILL at a random moment, perhaps while the state is being written, once it was in mid-epoch."""
     recipe = dataclasses.replace(RECIPE, batch_size=2, epochs=3)
