@@ -103,6 +103,7 @@ def test_rows_and_columns_in_any_order_are_the_same_listing(
     shuffled = [[row[place] for place in order] for row in [ROWS[0], *rows]]
     (folder / "other.csv").write_bytes(written(shuffled, separator, ends=ends).encode(encoding))
     one, other = (listed(folder / name).sort_values("source") for name in ("plain.csv", "other.csv"))
+    assert len(one) == len(ROWS) - 1
     alike(*(each.drop(columns="position").reset_index(drop=True) for each in (one, other)))
 
 
