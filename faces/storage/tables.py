@@ -1,0 +1,97 @@
+"""Parquet tables, each with a seal in its footer, and notes on what else belongs to it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from faces.files import write_atomically
+from faces.storage.documents import DamagedError
+from faces.storage.seal import UNSEALED, is_intact, sealed
+
+_SEAL: Final = "facefold_seal"
+_NOTE: Final = "facefold_note_"
+
+
+@dataclass(frozen=True)
+class SealedTable:
+    """What a file holds."""
+
+    rows: pd.DataFrame
+    notes: Mapping[str, str]
+    """By name; none of a file that another program wrote."""
+
+
+def table_bytes(table: pd.DataFrame, notes: Mapping[str, str] | None = None) -> bytes:
+    """A table as the bytes of a sealed Parquet file, which any reader of Parquet reads.
+
+    Equal tables and notes give equal bytes. The index is not kept.
+
+    Args:
+        table: the rows.
+        notes: what is to be known beside them, such as the digest of a file that belongs to it.
+    """
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    buffer = io.BytesIO()
+    with parquet.ParquetWriter(buffer, arrow.schema) as writer:
+        writer.write_table(arrow)
+        # Written with the schema they would stand in the footer twice, once in base64.
+        kept = {f"{_NOTE}{name}": value for name, value in (notes or {}).items()}
+        writer.add_key_value_metadata({**kept, _SEAL: UNSEALED})
+    return sealed(buffer.getvalue())
+
+
+def write_table(path: Path, table: pd.DataFrame, notes: Mapping[str, str] | None = None) -> None:
+    """Write a sealed table, atomically.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_atomically(path, table_bytes(table, notes))
+
+
+def read_table(path: Path, cure: str, columns: Sequence[str] | None = None) -> SealedTable:
+    """A table with its notes. One without a seal is another program's, or from before there were any.
+
+    Args:
+        path: the file.
+        cure: what makes a new one, for errors.
+        columns: those to read; all if None.
+
+    Raises:
+        DamagedError: no such file, no Parquet, not as it was sealed, or a column that is not there.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        raise DamagedError(f"{path}: no such file; {cure}")
+    data = path.read_bytes()
+    if not data:
+        raise DamagedError(f"{path}: empty; {cure}")
+    if not is_intact(data):
+        raise DamagedError(f"{path}: edited or damaged, its content does not fit the sha256 in it; {cure}")
+    try:
+        file = parquet.ParquetFile(io.BytesIO(data))
+        lacking = [name for name in columns or () if name not in file.schema_arrow.names]
+        rows = file.read(columns=None if columns is None or lacking else [*columns]).to_pandas()
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise DamagedError(f"{path}: not readable as Parquet ({_first_line(error)}); {cure}") from error
+    if lacking:
+        raise DamagedError(f"{path}: no column {lacking[0]!r}; {cure}")
+    return SealedTable(rows, _notes(file))
+
+
+def _notes(file: parquet.ParquetFile) -> dict[str, str]:
+    found = file.metadata.metadata or {}
+    pairs = ((key.decode(errors="replace"), value.decode(errors="replace")) for key, value in found.items())
+    return {key.removeprefix(_NOTE): value for key, value in pairs if key.startswith(_NOTE)}
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
