@@ -18,6 +18,10 @@ from faces.storage.seal import UNSEALED, is_intact, sealed
 
 _SEAL: Final = "facefold_seal"
 _NOTE: Final = "facefold_note_"
+MOST_CELLS: Final = 200_000_000
+"""A table is not read beyond so many values; an index of a million photos has 30 million."""
+MOST_UNPACKED: Final = 16 * 2**30
+"""Nor beyond so many bytes unpacked."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def read_table(path: Path, cure: str, columns: Sequence[str] | None = None) -> S
         columns: those to read; all if None.
 
     Raises:
-        DamagedError: no such file, no Parquet, not as it was sealed, or a column that is not there.
+        DamagedError: no such file, no Parquet, beyond `MOST_CELLS` or `MOST_UNPACKED`, not as it was sealed,
+            or a column that is not there.
         OSError: it cannot be read.
     """
     if not path.is_file():
@@ -78,13 +83,31 @@ def read_table(path: Path, cure: str, columns: Sequence[str] | None = None) -> S
         raise DamagedError(f"{path}: edited or damaged, its content does not fit the sha256 in it; {cure}")
     try:
         file = parquet.ParquetFile(io.BytesIO(data))
+        _check_size(file.metadata, path, cure)
         lacking = [name for name in columns or () if name not in file.schema_arrow.names]
         rows = file.read(columns=None if columns is None or lacking else [*columns]).to_pandas()
+    except DamagedError:
+        raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise DamagedError(f"{path}: not readable as Parquet ({_first_line(error)}); {cure}") from error
     if lacking:
         raise DamagedError(f"{path}: no column {lacking[0]!r}; {cure}")
     return SealedTable(rows, _notes(file))
+
+
+def _check_size(footer: parquet.FileMetaData, path: Path, cure: str) -> None:
+    """Refuse, before anything is unpacked, what does not fit into memory by the footer's own figures: a file
+    of some kilobytes may unpack to more than any memory holds."""
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    columns = [group.column(place) for group in groups for place in range(group.num_columns)]
+    rows = max(footer.num_rows, sum(group.num_rows for group in groups))
+    cells = max(rows * footer.num_columns, sum(column.num_values for column in columns))
+    unpacked = sum(column.total_uncompressed_size for column in columns)
+    if max(rows, cells) > MOST_CELLS or unpacked > MOST_UNPACKED:
+        raise DamagedError(
+            f"{path}: {rows:,} rows of {footer.num_columns:,} columns, {unpacked:,} bytes unpacked, are beyond "
+            f"what is read ({MOST_CELLS:,} values, {MOST_UNPACKED:,} bytes); {cure}"
+        )
 
 
 def _notes(file: parquet.ParquetFile) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from faces.factors import plain_word
+from faces.storage import tables
 from preprocess.settings import Columns
 from preprocess.sources.cells import read_cells
 from preprocess.sources.listing import called_photo, is_inside, source_name, source_path
@@ -80,10 +81,7 @@ def read_table(path: Path, needed: Sequence[str], notes: list[str] | None = None
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path).reset_index(drop=True)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path}: not readable as a Parquet table: {error}") from error
+    table = tables.read_table(path, "give another table, or save it anew").rows.reset_index(drop=True)
     table.index += 1
     table.columns = table.columns.astype(str)
     return table.astype(object).astype(str).where(table.notna(), "")

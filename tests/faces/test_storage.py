@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from faces.storage import tables
 from faces.storage.documents import DamagedError, document, read_document, write_document
 from faces.storage.seal import MARK, UNSEALED, is_intact, is_sealed, sealed
 from faces.storage.tables import read_table, table_bytes, write_table
@@ -96,3 +99,17 @@ def test_flips_and_cuts_of_a_table_are_refused_or_change_nothing(tmp_path: Path)
         path.write_bytes(whole[:length])
         with pytest.raises(DamagedError, match=r"empty|edited or damaged|not readable"):
             read_table(path, "write it again")
+
+
+def test_a_table_beyond_memory_is_refused_by_its_footer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rows = tmp_path / "bomb.parquet", tables.MOST_CELLS + 1
+    parquet.write_table(pa.table({"a": pa.nulls(rows, pa.bool_())}), path, row_group_size=rows)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(DamagedError, match=r"bomb.parquet: 200,000,001 rows of 1 columns.*; name another"):
+        read_table(path, "name another")
+    write_table(path, ROWS)
+    monkeypatch.setattr(tables, "MOST_UNPACKED", 100)
+    with pytest.raises(DamagedError, match=r"bomb.parquet: 3 rows .* bytes unpacked, are beyond"):
+        read_table(path, "name another")

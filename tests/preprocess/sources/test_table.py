@@ -174,7 +174,7 @@ def test_a_column_asked_for_must_be_there(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_parquet_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos.parquet").write_bytes(b"path\na.jpg\n")
-    with pytest.raises(ValueError, match=r"photos.parquet: not readable as a Parquet table"):
+    with pytest.raises(ValueError, match=r"photos.parquet: not readable as Parquet"):
         scan(tmp_path / "photos.parquet")
 
 
