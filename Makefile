@@ -1,28 +1,54 @@
-# Every target sets up what it needs. A variable becomes the flag of its name: CACHE=caches/x is --cache caches/x.
+# Every target sets up what it needs. A variable becomes the flag of its name: CACHE=caches/x is --cache='caches/x'.
+# What was given is text, never make's own language or a shell's: a $ in it stays one.
+$(foreach name,$(filter-out MAKE% -% SHELL,$(.VARIABLES)),\
+  $(if $(and $(filter command environment,$(firstword $(origin $(name)))),$(findstring $$,$(value $(name)))),\
+    $(eval override $(name) := $$(value $(name)))))
 PYTHON ?= python3
 # What was set up once stays: only `make setup CUDA=...` changes it.
 CUDA ?= $(if $(wildcard .venv/.ready-cuda12),12,13)
 DATA ?= data/sample
 DEMO ?= demo
 UV_VERSION := 0.13.9
+$(if $(and $(filter 12 13,$(CUDA)),$(filter 1,$(words $(CUDA)))),,$(error CUDA=$(CUDA): choose 12 or 13))
 LOCK := $(if $(filter 12,$(CUDA)),requirements-cuda12.lock,requirements.lock)
 READY := .venv/.ready-cuda$(CUDA)
 MODULE := .venv/bin/python -m
 # Several processes train one network together, each on a GPU or some cores of its own.
-LAUNCH = $(MODULE) $(if $(PROCESSES),torch.distributed.run --standalone --nproc-per-node $(PROCESSES) -m )
+LAUNCH = $(MODULE) $(if $(PROCESSES),torch.distributed.run --standalone --nproc-per-node=$(call quoted,PROCESSES) -m )
 # Data that the user named, not the default.
-GIVEN_DATA := $(if $(filter command environment,$(firstword $(origin DATA))),$(DATA))
+GIVEN_DATA := $(if $(filter command environment override,$(firstword $(origin DATA))),$(DATA))
+# Folders of runs: several to compare, and one of its own to show a leak.
+COMPARED := $(RUNS)
+LEAK_RUNS := $(or $(RUNS),runs)/leak-demo
+# Variables that hold several values, in quotes where one has spaces: CACHES="'caches/my photos' caches/b".
+SEVERAL := ARGS BACKBONES CACHES COMPARED ENSEMBLES EXTRA FOLD LOG UPGRADE
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
+define newline
+
+
+endef
+# $(call quoted,NAME): the value of a variable as one word of a shell, which nothing in it can leave.
+quoted = $(if $(findstring $(newline),$($(1))),$(error $(option) holds a line break, which no target takes))$(call home,'$(subst ','\'',$($(1)))')
+# Of another name than ~/ nothing is meant but the name.
+home = $(subst $(newline),,$(subst $(newline)'~/,"$$HOME"/',$(newline)$(1)))
+# $(call several,NAME): its values, each as one word.
+SPLIT := import os, shlex, sys; os.write(1, os.fsencode(shlex.join(os.path.expanduser(w) if w[:2] == "~/" else w for w in shlex.split(sys.argv[1]))))
+several = $(or $(shell $(PYTHON) -c '$(SPLIT)' $(call quoted,$(1)) 2>/dev/null),$(error $(option) $($(1)): a quote in it is not closed))
+
+flag_COMPARED := runs
 flag_EXTRA := extra-caches
 flag_GIVEN_DATA := data
-flag = $(if $($(1)),--$(or $(flag_$(1)),$(shell echo $(1) | tr A-Z_ a-z-)) $(if $(filter RESUME,$(1)),,$($(1))))
+flag_LEAK_RUNS := runs
+option = --$(or $(flag_$(1)),$(shell echo $(1) | tr A-Z_ a-z-))
+flag = $(option)$(if $(filter RESUME,$(1)),,$(if $(filter $(SEVERAL),$(1)), $(call several,$(1)),=$(call quoted,$(1))))
+given = $(strip $(foreach name,$(1),$(if $($(name)),$(name))))
 need = $(if $($(1)),,$(error $(1) is missing; `make help` shows what each target takes))
 # $(call run,module,variables it needs,variables it takes): the command with their flags, and ARGS after them.
 run = $(foreach name,$(2),$(call need,$(name)))$(MODULE) $(call with,$(1),$(2) $(3))
-with = $(1) $(strip $(foreach name,$(2),$(call flag,$(name))) $(ARGS))
+with = $(1) $(foreach each,$(call given,$(2)),$(call flag,$(each)))$(if $(ARGS), $(call several,ARGS))
 
 help: ## list the targets
 	@awk -F '## ' '/^##/ {print "\n" $$2} /^[a-z-]+:.*## / {split($$1, target, ":"); printf "  %-17s%s\n", target[1], $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,7 +58,6 @@ setup: $(READY) ## install everything into .venv: [CUDA=12 for hosts with CUDA 1
 
 $(READY): $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=...")'
-	@case "$(CUDA)" in 12|13) ;; *) echo "CUDA=$(CUDA): choose 12 or 13"; exit 2;; esac
 	@echo "setting up .venv from $(LOCK): about 3 GB to download, 7 GB when unpacked, one to five minutes"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -46,24 +71,24 @@ lock: ## write the hashed lists of packages from setup.cfg: [UPGRADE=--upgrade f
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	for cuda in 13 12; do \
 	  lock=requirements.lock; [ $$cuda = 13 ] || lock=requirements-cuda12.lock; \
-	  .venv/bin/uv pip compile setup.cfg --quiet $(UPGRADE) --extra cuda$$cuda --extra dev --override overrides.txt \
+	  .venv/bin/uv pip compile setup.cfg --quiet $(if $(UPGRADE),$(call several,UPGRADE)) --extra cuda$$cuda --extra dev --override overrides.txt \
 	    --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o $$lock || exit 1; \
 	done
 
 clean: ## remove the environment and everything the demo made
-	rm -rf .venv .venv-peers $(DEMO) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf -- .venv .venv-peers $(call quoted,DEMO) .pytest_cache .mypy_cache .ruff_cache
 
 ## Stage 1: photos to a cache of face crops
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
-	@start=$$(date +%s) && step="$(MAKE) --no-print-directory" && \
-	$$step sample PEOPLE=240 SEED=0 DATA=$(DEMO)/data && \
-	$$step preprocess DATA=$(DEMO)/data/train CACHE=$(DEMO)/caches/train && \
-	$$step preprocess DATA=$(DEMO)/data/eval CACHE=$(DEMO)/caches/eval && \
-	$$step train FOLD="0 1" RECIPE=recipes/small.toml CACHE=$(DEMO)/caches/train RUNS=$(DEMO)/runs && \
-	$$step infer ENSEMBLE=ensembles/small.toml CACHE=$(DEMO)/caches/eval RUNS=$(DEMO)/runs PREDICTIONS=$(DEMO)/predictions && \
-	$$step score PREDICTIONS=$(DEMO)/predictions/small ANSWERS=$(DEMO)/data/eval/.answers.csv CACHE=$(DEMO)/caches/eval && \
-	$$step show PREDICTIONS=$(DEMO)/predictions/small CACHE=$(DEMO)/caches/eval DATA=$(DEMO)/data/eval OUT=$(DEMO)/answers.png && \
-	echo "demo done in $$(($$(date +%s) - start)) s; look at $(DEMO)/answers.png and $(DEMO)/predictions/small/score.png"
+	@start=$$(date +%s) && demo=$(call quoted,DEMO) && step="$(MAKE) --no-print-directory" && \
+	$$step sample PEOPLE=240 SEED=0 DATA="$$demo/data" && \
+	$$step preprocess DATA="$$demo/data/train" CACHE="$$demo/caches/train" && \
+	$$step preprocess DATA="$$demo/data/eval" CACHE="$$demo/caches/eval" && \
+	$$step train FOLD="0 1" RECIPE=recipes/small.toml CACHE="$$demo/caches/train" RUNS="$$demo/runs" && \
+	$$step infer ENSEMBLE=ensembles/small.toml CACHE="$$demo/caches/eval" RUNS="$$demo/runs" PREDICTIONS="$$demo/predictions" && \
+	$$step score PREDICTIONS="$$demo/predictions/small" ANSWERS="$$demo/data/eval/.answers.csv" CACHE="$$demo/caches/eval" && \
+	$$step show PREDICTIONS="$$demo/predictions/small" CACHE="$$demo/caches/eval" DATA="$$demo/data/eval" OUT="$$demo/answers.png" && \
+	printf 'demo done in %d s; look at %s and %s\n' "$$(($$(date +%s) - start))" "$$demo/answers.png" "$$demo/predictions/small/score.png"
 
 sample: $(READY) ## draw a sample data set: [PEOPLE=60 SEED=0 DATA=data/sample]
 	$(call run,faces.sample,DATA,PEOPLE SEED)
@@ -101,13 +126,13 @@ look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RE
 	$(call run,$(if $(RECIPE),train.look_recipe,pipeline.look_augment),CACHE,$(if $(RECIPE),RECIPE,POLICY))
 
 compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
-	$(call run,train.results.compare,,RUNS BASELINE MARKDOWN BLOCK)
+	$(call run,train.results.compare,,COMPARED BASELINE MARKDOWN BLOCK)
 
 sweep: $(READY) ## search fields of a recipe: SWEEP=sweeps/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file]
 	$(call run,train.sweep,SWEEP CACHE,FOLDS RUNS WEIGHTS)
 
 leak-demo: $(READY) ## by how much scores lie when photos are dealt to folds: [CACHE=... RECIPE=... EPOCHS=n FOLDS=5]
-	$(call run,train.leak,,CACHE RECIPE EPOCHS FOLDS) --runs $(or $(RUNS),runs)/leak-demo
+	$(call run,train.leak,,CACHE RECIPE EPOCHS FOLDS LEAK_RUNS)
 
 ## Stage 3: an ensemble of runs votes and becomes predictions
 infer: $(READY) ## predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name [INFO=info.csv RUNS=runs PREDICTIONS=folder]
