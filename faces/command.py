@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 import tomli_w
 import tyro
 
+from faces.terminal import printable
 from faces.typed import convert, is_open, tables_in
 
 T = TypeVar("T")
@@ -118,7 +119,7 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
         if os.environ.get("FACEFOLD_TRACE"):
             raise
         told = what_failed(error) if isinstance(error, OSError) else str(error)
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {printable(told)}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from faces.cells import is_formula
 from faces.command import check_keys, from_table, nearest
 from faces.factors import Categories, Factor, Number, Per
 from faces.labels import CONTEST, LabelSet
@@ -81,7 +82,24 @@ def read_labels(path: Path) -> LabelSet:
             raise ValueError(f"{path}: not TOML, which is text in UTF-8; save it as such") from error
         complaint = _named_twice(text) or f"not TOML: {error}{_unquoted(text)}"
         raise ValueError(f"{path}: {complaint}") from error
-    return from_factors(path.stem, table, path)
+    found = from_factors(path.stem, table, path)
+    _check_cells(found, path)
+    return found
+
+
+def _check_cells(labels: LabelSet, path: Path) -> None:
+    """Refuse values that a spreadsheet would run when it shows answers; sets that are stored have no say.
+
+    Raises:
+        ValueError: with the value.
+    """
+    for factor in labels.factors:
+        for value in factor.classes:
+            if is_formula(value):
+                raise ValueError(
+                    f"{path}: {factor.name}: spreadsheets would take {value!r} in answers.csv for a formula; "
+                    f"give the value another beginning, and {value!r} as one of its words where tables have it"
+                )
 
 
 def from_factors(name: str, table: Mapping[str, Any], source: Path | str) -> LabelSet:
@@ -144,11 +162,12 @@ def labels_stored(kept: Mapping[str, Any] | None, source: Path | str) -> LabelSe
     """
     if kept is None:
         return CONTEST
-    if not {"name", "factors"} <= {*kept}:
+    name, factors = (kept.get(key) for key in ("name", "factors")) if isinstance(kept, Mapping) else (0, 0)
+    if not (isinstance(name, str) and isinstance(factors, Mapping)):
         raise ValueError(
             f"{source}: its labels lack a name or factors, so it was edited or damaged; make it again"
         )
-    return from_factors(kept["name"], kept["factors"], source)
+    return from_factors(name, factors, source)
 
 
 def differences(here: LabelSet, there: LabelSet) -> list[str]:

@@ -33,6 +33,12 @@ _POLL_SECONDS = 1
 """Seconds between two looks at the clock."""
 
 
+def printable(text: str) -> str:
+    """Text for a terminal, whatever name of a file or a table is in it: but for the ends of lines, characters
+    that would steer the terminal are written out (\\x1b)."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
 class JobProgress(Progress):
     """Bars on a terminal; anywhere else, such as a log file, a plain line of each job every `LINE_SECONDS`.
 
