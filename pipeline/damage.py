@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from PIL import Image
 from faces.cache.description import CacheError, check_shard, check_table, read_description
 from faces.cache.reader import Cache
 from faces.labels import IntArray
-from pipeline.engine import Engine, Inputs
+from pipeline.engine import decoded_shapes, other_sizes
+from pipeline.graph import Graph
 
 MAX_SKIPPED = 0.05
 """Share of a loader's rows that may be damaged before leaving them out is no cure any more."""
@@ -117,7 +118,7 @@ def refused(cache: Cache, damaged: Mapping[int, str]) -> ValueError:
     """
     folder = cache.folder
     return ValueError(
-        f"{folder}: cannot decode {_listed(cache, damaged)}. `make verify CACHE={folder}` lists all damage; "
+        f"{folder}: damaged: {_listed(cache, damaged)}. `make verify CACHE={folder}` lists all damage; "
         "delete the cache and preprocess again, or train without such crops: --on-damage skip"
     )
 
@@ -132,7 +133,7 @@ def too_much(cache: Cache, damaged: Mapping[int, str], *, skipped: int, rows: in
         rows: how many the loader has.
     """
     return ValueError(
-        f"{cache.folder}: {skipped} of {rows} crops do not decode, where at most "
+        f"{cache.folder}: {skipped} of {rows} crops are damaged, where at most "
         f"{MAX_SKIPPED:.0%} may be left out; the last: {_listed(cache, damaged)}. "
         "Delete the cache and preprocess again"
     )
@@ -142,27 +143,27 @@ def _listed(cache: Cache, damaged: Mapping[int, str]) -> str:
     return "; ".join(f"{place_of(cache, row)}: {reason}" for row, reason in damaged.items())
 
 
-def undecodable(checker: Engine, rows: IntArray, batch: Inputs) -> dict[int, str]:
-    """Which crops of a batch do not decode, and why.
+def damaged_among(graph: Graph, rows: IntArray, crops: Sequence[NDArray[np.uint8]]) -> dict[int, str]:
+    """Which crops do not decode or are of another size than the cache's, and why.
 
-    DALI itself decodes them again, one by one: other decoders forgive other damage.
+    DALI itself decodes them again, halves of halves: other decoders forgive other damage.
 
     Args:
-        checker: an engine with nothing running.
+        graph: that takes them.
         rows: [b] of the cache.
-        batch: their inputs.
+        crops: [b] as they are stored.
 
     Returns:
         The reason, by row.
     """
-    if checker.failure(batch) is None:
-        return {}
-    found = {}
-    for place, row in enumerate(rows):
-        error = checker.failure([values[place : place + 1] for values in batch])
-        if error is not None and "decoders" in str(error):
-            found[int(row)] = _reason(batch[0][place], error)
-    return found
+    try:
+        wrong = other_sizes(decoded_shapes(graph, crops), graph)
+        return {int(rows[place]): reason for place, reason in wrong.items()}
+    except RuntimeError as error:
+        if half := len(crops) // 2:
+            first = damaged_among(graph, rows[:half], crops[:half])
+            return first | damaged_among(graph, rows[half:], crops[half:])
+        return {int(rows[0]): _reason(crops[0], error)} if "decoders" in str(error) else {}
 
 
 def _reason(data: NDArray[np.uint8], error: RuntimeError) -> str:
@@ -177,7 +178,8 @@ def _reason(data: NDArray[np.uint8], error: RuntimeError) -> str:
 def open_despite_damage(folder: Path) -> tuple[Cache, list[str]]:
     """Open a finished cache even where the content of encoded shards differs from its recorded sha256.
 
-    Crops of them that do not decode can be left out by the loader; damage that decodes cannot be noticed.
+    Crops of them that do not decode, or to another size, can be left out by the loader; other damage that
+    decodes cannot be noticed.
 
     Returns:
         The cache, and the names of the differing shards.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from nvidia.dali import Pipeline, fn, pipeline_def, types
 
 from pipeline.draws import draw
@@ -46,7 +48,7 @@ def define(graph: Graph, source: Callable[[], Inputs], others: Sequence[Graph] =
         others: graphs of the same crops and parameters, which begin at the pixels that `graph` decodes.
 
     Returns:
-        The node of the images, or a tuple of those of each graph.
+        The node of the decoded crops' shapes, int64 [3] on the CPU, then those of the images of each graph.
     """
     example = graph.parameters(draw(graph.policy, 1, epoch=0, seed=0))
     raw = graph.codec == "raw"
@@ -63,8 +65,28 @@ def define(graph: Graph, source: Callable[[], Inputs], others: Sequence[Graph] =
     # Not zip: DALI's rewriting for conditionals does not know its `strict`.
     parameters = {name: nodes[i] for i, name in enumerate(example)}
     pixels = graph.decode(image)
-    first = graph.finish(pixels, parameters)
-    return (first, *[other.finish(pixels, parameters) for other in others]) if others else first
+    shapes, first = pixels.shape(), graph.finish(pixels, parameters)
+    return (shapes, first, *[other.finish(pixels, parameters) for other in others])
+
+
+def other_sizes(shapes: NDArray[np.int64], graph: Graph) -> dict[int, str]:
+    """Which decoded crops are not of the size that the graph was made for, in words, by their place.
+
+    Everything after decoding is told that size beforehand, so their images would show something else.
+
+    Args:
+        shapes: [b, 3] height, width, channels.
+        graph: that takes the crops.
+    """
+    wanted = (graph.source_size, graph.source_size, graph.channels)
+    return {
+        int(place): f"is {_sides(shapes[place])} where the cache's crops are {_sides(wanted)}"
+        for place in np.flatnonzero((shapes != wanted).any(1))
+    }
+
+
+def _sides(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 class Superseded(RuntimeError):
@@ -100,7 +122,8 @@ class Engine:
             contiguous in its `layout`. Each has its memory for itself: nothing writes to it later.
 
         Raises:
-            RuntimeError: DALI failed on this batch or one of the next `PREFETCH` + 1.
+            RuntimeError: DALI failed on this batch or one of the next `PREFETCH` + 1, or a crop of this batch
+                has another size than the graph was made for.
             Superseded: another run was started.
         """
         pipeline = self._idle_pipeline()
@@ -109,8 +132,10 @@ class Engine:
         try:
             pipeline.schedule_run()
             while not pipeline.empty():
-                outputs = zip(self.graphs, pipeline.share_outputs(), strict=True)
-                images = [_tensor(output, graph) for graph, output in outputs]
+                shapes, *outputs = pipeline.share_outputs()
+                if wrong := other_sizes(shapes.as_array(), self.graphs[0]):
+                    raise RuntimeError(f"a crop {next(iter(wrong.values()))}")
+                images = [_tensor(out, graph) for graph, out in zip(self.graphs, outputs, strict=True)]
                 pipeline.release_outputs()
                 pipeline.schedule_run()
                 yield images
@@ -120,15 +145,6 @@ class Engine:
             if token is self._running:
                 self._pipeline = None  # DALI cannot go on after an error
             raise
-
-    def failure(self, batch: Inputs) -> RuntimeError | None:
-        """What DALI raises on this batch alone, None where it computes it."""
-        try:
-            for _ in self.run(iter([batch])):
-                pass
-        except RuntimeError as error:
-            return error
-        return None
 
     def _idle_pipeline(self) -> Pipeline:
         """The pipeline with nothing in flight."""
@@ -159,6 +175,25 @@ class Engine:
         pipeline: Pipeline = make()
         pipeline.build()
         return pipeline
+
+
+def decoded_shapes(graph: Graph, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """What the graph's decoder alone makes of some crops: [n, 3] height, width, channels.
+
+    Raises:
+        RuntimeError: one of them does not decode.
+    """
+
+    @pipeline_def(  # type: ignore[untyped-decorator]
+        batch_size=len(crops),
+        num_threads=1,
+        device_id=torch.cuda.current_device() if graph.device == "gpu" else None,
+    )
+    def make() -> Any:
+        return graph.decode(fn.external_source(lambda: [*crops], batch=True, dtype=types.UINT8)).shape()
+
+    (shapes,) = make().run()
+    return np.array(shapes.as_array())
 
 
 def _tensor(output: Any, graph: Graph) -> torch.Tensor:

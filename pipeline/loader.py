@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from faces.cache.reader import Cache
 from faces.labels import IntArray
 from pipeline.augment import Policy, policy_named
-from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, refused, too_much, undecodable
+from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, damaged_among, refused, too_much
 from pipeline.definition import Device, Parameters
 from pipeline.draws import draw
 from pipeline.engine import PREFETCH, Engine, Inputs, Superseded
@@ -53,8 +53,9 @@ class Loader:
         threads: CPU threads of DALI, beside torch's.
         rank: this process, 0 to world - 1.
         world: number of processes.
-        on_damage: what a crop that does not decode does: "stop" ends the epoch with an error; "skip" leaves
-            it out of its batch and of all later ones. Every other sample keeps its batch and its draws.
+        on_damage: what a crop that does not decode, or to another size, does: "stop" ends the epoch with an
+            error; "skip" leaves it out of its batch and of all later ones. Every other sample keeps its batch
+            and its draws.
 
     Attributes:
         skipped: rows of the cache left out so far, with the reason.
@@ -158,8 +159,8 @@ class Loader:
             to them later.
 
         Raises:
-            ValueError: a stored crop cannot be decoded; the message names its key and place. With "skip":
-                more than `MAX_SKIPPED` of the rows cannot.
+            ValueError: a stored crop does not decode, or to another size; names its key and place.
+                With "skip": more than `MAX_SKIPPED` of the rows are so.
             CacheError: files of the cache were deleted, cut short or replaced.
         """
         return self._batches(self._engine.run, epoch, start_batch)
@@ -183,10 +184,9 @@ class Loader:
             except Superseded:
                 raise
             except RuntimeError as error:
-                checker = Engine(self.graph, batch_size=self.batch_size, threads=1)
                 damaged: dict[int, str] = {}
                 for places in [at for number, at in plan if number >= self.next_batch][: PREFETCH + 2]:
-                    damaged |= undecodable(checker, rows[places], self._inputs(rows, drawn, places))
+                    damaged |= damaged_among(self.graph, rows[places], self.cache.encoded(rows[places]))
                 if not damaged:
                     raise
                 self._leave_out(damaged, error)

@@ -1,4 +1,4 @@
-"""What a fold trains and validates without: crops that do not decode, left out where the user allows it."""
+"""What a fold trains and validates without: damaged crops, left out where the user allows it."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class DamageNotes:
         write_atomically(self.path, self._table.to_csv(index=False).encode())
         first = fresh.iloc[0]
         self._watch.say(
-            f"{self.path.parent.name}: {len(fresh)} {side} crops do not decode and are left out, the first "
+            f"{self.path.parent.name}: {len(fresh)} {side} crops are damaged and left out, the first "
             f"is key {first.key} in {first['shard']} ({first.reason}); {self.path} lists all "
             f"{len(self._table)}"
         )
 
 
 def without_damaged(cache: Cache, rows: FoldRows, image_size: int, notes: DamageNotes) -> FoldRows:
-    """The fold's rows without validation crops that do not decode, which are noted.
+    """The fold's rows without damaged validation crops, which are noted.
 
     They are looked for before training, so that every epoch is scored on the same photos, each exactly once.
 

@@ -6,38 +6,48 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, uint64
+from numba import carray, cfunc
 from nvidia.dali import types as dali_types
 from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: ignore[attr-defined]
 
-from pipeline.operators.compiled import RUN, SETUP, compiled_operator, half_bits
+from pipeline.operators.compiled import (
+    RUN,
+    SETUP,
+    address_of,
+    compiled_operator,
+    half_bits,
+    is_shape,
+    shape_of,
+    wipe,
+)
 
 
 @cache
 def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
     """The two callbacks for one type and one layout of the output."""
-    dtype = np.uint16 if half else np.float32
+    dtype, size = (np.uint16, 2) if half else (np.float32, 4)
 
     @cfunc(SETUP, nopython=True, cache=True)
     def set_shapes(out_shapes, _out_ndims, _outs, in_shapes, _in_ndims, _ins, samples):  # type: ignore[no-untyped-def]
-        out_at = carray(at(out_shapes), (samples,), np.int64)
-        in_at = carray(at(in_shapes), (samples,), np.int64)
         for i in range(samples):
-            out_shape = carray(at(uint64(out_at[i])), (3,), np.int64)
-            in_shape = carray(at(uint64(in_at[i])), (3,), np.int64)
+            out_shape, in_shape = shape_of(out_shapes, i, 3), shape_of(in_shapes, i, 3)
             first = 0 if interleaved else 1
             out_shape[first] = in_shape[0]
             out_shape[first + 1] = in_shape[1]
             out_shape[2 if interleaved else 0] = 3
 
     @cfunc(RUN, nopython=True, cache=True)
-    def apply(outs, _out_shapes, _out_ndims, _n_outs, ins, in_shapes, _in_ndims, n_ins):  # type: ignore[no-untyped-def]
-        shape = carray(at(uint64(carray(at(in_shapes), (n_ins,), np.int64)[0])), (3,), np.int64)
-        pixels = shape[0] * shape[1]
-        in_at = carray(at(ins), (n_ins,), np.int64)
-        rgb = carray(at(uint64(in_at[0])), (pixels, 3), np.uint8)
-        matrix = carray(at(uint64(in_at[1])), (3, 4), np.float32)
-        out = carray(at(uint64(carray(at(outs), (1,), np.int64)[0])), (3 * pixels,), dtype)
+    def apply(outs, out_shapes, _out_ndims, _n_outs, ins, in_shapes, _in_ndims, _n_ins):  # type: ignore[no-untyped-def]
+        height, width, channels = shape_of(in_shapes, 0, 3)
+        takes = channels == 3 and is_shape(in_shapes, 1, (3, 4))
+        gives = is_shape(out_shapes, 0, (height, width, 3) if interleaved else (3, height, width))
+        if not (takes and gives):
+            wipe(outs, out_shapes, size)
+            return
+        pixels = height * width
+        rgb = carray(at(address_of(ins, 0)), (pixels, 3), np.uint8)
+        matrix = carray(at(address_of(ins, 1)), (3, 4), np.float32)
+        out = carray(at(address_of(outs, 0)), (3 * pixels,), dtype)
         # Twelve plain numbers: the compiler cannot know that writing pixels leaves the matrix as it is.
         rr, rg, rb, r0 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
         gr, gg, gb, g0 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
@@ -67,7 +77,7 @@ def apply_colour(images: Any, matrices: Any, *, half: bool = False, interleaved:
         interleaved: give HWC rather than CHW.
 
     Returns:
-        Node of floats: channel c is matrix[c] . (R, G, B, 1).
+        Node of floats: channel c is matrix[c] . (R, G, B, 1); zeros where `images` has other channels.
     """
     takes = [(dali_types.UINT8, 3), (dali_types.FLOAT, 2)]
     callbacks = _callbacks(half, interleaved)

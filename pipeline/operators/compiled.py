@@ -5,9 +5,14 @@ behind views that hide from the compiler that the rows of a pixel array lie side
 out the two C callbacks that the plugin wants: numba keeps them on disk between processes (about 1 s to load
 its compiler, once), every pipeline shares them, and their loops run about four times as fast.
 
+A callback gets bare addresses, so nothing stops it at the end of an array. Each therefore compares the
+shapes that it was really given with what its loops read and write, before it reads anything; where they do
+not fit, its output is zeros (`wipe`). It cannot say so: the engine refuses crops of another size, see
+`pipeline/engine.py`. Numbers and types of dimensions DALI compares with `takes` by itself.
+
 What numba keeps it finds again by the callback's file, its date, and what the callback encloses. So a
 callback encloses plain values only (a compiled function would be a new one in every process), and calls
-functions of its own file, which `half_bits` is not: whoever changes that must change the files that use it.
+functions of its own file or of this one: whoever changes those here must change the files that use them.
 """
 
 from __future__ import annotations
@@ -16,10 +21,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numba import njit, types
+from numba import carray, njit, types, uint64
 from nvidia.dali import fn
 from nvidia.dali import types as dali_types
 from nvidia.dali.plugin.numba import NumbaFunction
+from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: ignore[attr-defined]
 
 _ADDRESS, _INT = types.uint64, types.int32
 SETUP: Final = types.void(_ADDRESS, _ADDRESS, _INT, _ADDRESS, _ADDRESS, _INT, _INT)
@@ -72,6 +78,34 @@ def compiled_operator(
     )
     out = operator(*inputs)
     return fn.reinterpret(out, dtype=dali_types.FLOAT16) if half else out
+
+
+@njit
+def address_of(table, number):  # type: ignore[no-untyped-def]
+    """The address that stands at this place of a table of addresses."""
+    return uint64(carray(at(table), (number + 1,), np.int64)[number])
+
+
+@njit
+def shape_of(shapes, number, dimensions):  # type: ignore[no-untyped-def]
+    """int64 [dimensions] the shape at this place of a table of shapes' addresses, to be read or written."""
+    return carray(at(address_of(shapes, number)), (dimensions,), np.int64)
+
+
+@njit
+def is_shape(shapes, number, wanted):  # type: ignore[no-untyped-def]
+    """Whether the shape at this place of the table is this one, a tuple."""
+    found, same = shape_of(shapes, number, len(wanted)), True
+    for k in range(len(wanted)):
+        same &= found[k] == wanted[k]
+    return same
+
+
+@njit
+def wipe(outs, out_shapes, size):  # type: ignore[no-untyped-def]
+    """Fill the output with zeros; `size` are the bytes of one of its numbers."""
+    shape = shape_of(out_shapes, 0, 3)
+    carray(at(address_of(outs, 0)), (shape[0] * shape[1] * shape[2] * size,), np.uint8)[:] = 0
 
 
 @njit(inline="always")

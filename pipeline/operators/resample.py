@@ -19,7 +19,17 @@ from numba.extending import intrinsic
 from nvidia.dali import types as dali_types
 from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: ignore[attr-defined]
 
-from pipeline.operators.compiled import FUSED, RUN, SETUP, compiled_operator, half_bits
+from pipeline.operators.compiled import (
+    FUSED,
+    RUN,
+    SETUP,
+    address_of,
+    compiled_operator,
+    half_bits,
+    is_shape,
+    shape_of,
+    wipe,
+)
 
 _BYTE, _PIXEL = uint64(255), uint64(24)
 _RED, _GREEN, _BLUE = uint64(0), uint64(8), uint64(16)
@@ -164,48 +174,59 @@ def _weave(red, green, blue, line):  # type: ignore[no-untyped-def]
         line[3 * u], line[3 * u + 1], line[3 * u + 2] = red[u], green[u], blue[u]
 
 
+@njit
+def _fits(in_shapes, out_shapes, interleaved):  # type: ignore[no-untyped-def]
+    """Whether the inputs, as `resample` takes them, and the output have the shapes that the loops rely on."""
+    height, width, channels = shape_of(in_shapes, 0, 3)
+    n = shape_of(in_shapes, 5, 2)[0]
+    matrices = is_shape(in_shapes, 1, (3, 3)) and is_shape(in_shapes, 2, (3, 4))
+    rectangle = (
+        is_shape(in_shapes, 3, (2,)) and is_shape(in_shapes, 4, (2,)) and is_shape(in_shapes, 5, (n, 3))
+    )
+    gives = is_shape(out_shapes, 0, (n, n, 3) if interleaved else (3, n, n))
+    return channels == 3 and min(height, width) >= 1 and matrices and rectangle and gives
+
+
 @cache
 def _callbacks(half: bool, interleaved: bool) -> tuple[Any, Any]:
     """The callback that says how large outputs are and the one that computes a sample, for one type and
     layout of the output. Inputs are those of `resample`, in its order."""
-    dtype = np.uint16 if half else np.float32
+    dtype, bytes_each = (np.uint16, 2) if half else (np.float32, 4)
 
     @cfunc(SETUP, nopython=True, cache=True)
     def set_shapes(out_shapes, _out_ndims, _outs, in_shapes, _in_ndims, _ins, samples):  # type: ignore[no-untyped-def]
-        out_at = carray(at(out_shapes), (samples,), np.int64)
-        blank_at = carray(at(in_shapes), (6 * samples,), np.int64)
         for i in range(samples):
-            out_shape = carray(at(uint64(out_at[i])), (3,), np.int64)
-            size = carray(at(uint64(blank_at[5 * samples + i])), (2,), np.int64)[0]
-            out_shape[:] = size
+            out_shape = shape_of(out_shapes, i, 3)
+            out_shape[:] = shape_of(in_shapes, 5 * samples + i, 2)[0]
             out_shape[2 if interleaved else 0] = 3
 
     @cfunc(RUN, nopython=True, cache=True)
-    def apply(outs, _out_shapes, _out_ndims, _n_outs, ins, in_shapes, _in_ndims, n_ins):  # type: ignore[no-untyped-def]
-        in_at, shape_at = carray(at(ins), (n_ins,), np.int64), carray(at(in_shapes), (n_ins,), np.int64)
-        shape = carray(at(uint64(shape_at[0])), (3,), np.int64)
-        height, width = shape[0], shape[1]
-        pixels = carray(at(uint64(in_at[0])), (height, width, 3), np.uint8)
-        flat = carray(at(uint64(in_at[0])), (height * width * 3,), np.uint8)
-        warp = carray(at(uint64(in_at[1])), (3, 3), np.float32)
-        colour = carray(at(uint64(in_at[2])), (12,), np.float32)
-        corner = carray(at(uint64(in_at[3])), (2,), np.float32)
-        extent = carray(at(uint64(in_at[4])), (2,), np.float32)
-        n = carray(at(uint64(shape_at[5])), (2,), np.int64)[0]
-        blank = carray(at(uint64(in_at[5])), (n, 3), np.uint8)
-        address = uint64(carray(at(outs), (1,), np.int64)[0])
+    def apply(outs, out_shapes, _out_ndims, _n_outs, ins, in_shapes, _in_ndims, _n_ins):  # type: ignore[no-untyped-def]
+        if not _fits(in_shapes, out_shapes, interleaved):
+            wipe(outs, out_shapes, bytes_each)
+            return
+        height, width, _ = shape_of(in_shapes, 0, 3)
+        pixels = carray(at(address_of(ins, 0)), (height, width, 3), np.uint8)
+        flat = carray(at(address_of(ins, 0)), (height * width * 3,), np.uint8)
+        warp = carray(at(address_of(ins, 1)), (3, 3), np.float32)
+        colour = carray(at(address_of(ins, 2)), (12,), np.float32)
+        corner = carray(at(address_of(ins, 3)), (2,), np.float32)
+        extent = carray(at(address_of(ins, 4)), (2,), np.float32)
+        n = shape_of(in_shapes, 5, 2)[0]
+        blank = carray(at(address_of(ins, 5)), (n, 3), np.uint8)
+        address = address_of(outs, 0)
         planes, lines = carray(at(address), (3, n, n), dtype), carray(at(address), (n, 3 * n), dtype)
         across, down = np.empty(n, np.int32), np.empty(n, np.int32)
         x, y = np.empty(n, np.float32), np.empty(n, np.float32)
         upper, lower = np.empty(n, np.uint64), np.empty(n, np.uint64)
         red, green, blue = np.empty(n, dtype), np.empty(n, dtype), np.empty(n, dtype)
         top, left = int(corner[0]), int(corner[1])
-        bottom, right = top + int(extent[0]), left + int(extent[1])
+        bottom, right = top + int(extent[0]), min(left + int(extent[1]), n)
         for row in range(n):
             _find(warp, row, across, down, x, y)
             _read(pixels, flat, across, down, upper, lower)
             if top <= row < bottom:
-                for u in range(left, right):
+                for u in range(max(left, 0), right):
                     upper[u] = lower[u] = _neighbours(blank.reshape(1, n, 3), 0, u, u)
             if not interleaved:
                 red, green, blue = planes[0, row], planes[1, row], planes[2, row]
@@ -234,17 +255,17 @@ def resample(
     every pixel's colour.
 
     Args:
-        images: node of uint8 HWC images with three channels, at least 3 x 3.
+        images: node of uint8 HWC images with three channels.
         warp: node of float32 [3, 3], from output to source pixels, affine, centres counted from (0, 0).
         colour: node of float32 [3, 4].
         corner: node of float32 [2], top and left of the rectangle, whole output pixels.
-        extent: node of float32 [2], its height and width; it lies inside the output.
+        extent: node of float32 [2], its height and width.
         blank: node of uint8 [size, 3], a row of a blank picture: RGB. The output is size x size.
         half: give float16, rounded to nearest, rather than float32.
         interleaved: give HWC rather than CHW.
 
     Returns:
-        Node of floats: channel c is colour[c] . (R, G, B, 1).
+        Node of floats: channel c is colour[c] . (R, G, B, 1); zeros where `images` has other channels.
     """
     inputs = [images, warp, colour, corner, extent, blank]
     number = dali_types.FLOAT

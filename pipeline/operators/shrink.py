@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from nvidia.dali import fn, types
 from nvidia.dali.plugin.numba import address_as_void_pointer as at  # type: ignore[attr-defined]
 
-from pipeline.operators.compiled import FUSED, RUN, SETUP, compiled_operator
+from pipeline.operators.compiled import (
+    FUSED,
+    RUN,
+    SETUP,
+    address_of,
+    compiled_operator,
+    is_shape,
+    shape_of,
+    wipe,
+)
 
 _HALF = np.float32(0.5)
 
@@ -86,25 +95,34 @@ def _across_any(line, first, weights, out):  # type: ignore[no-untyped-def]
 
 @cfunc(SETUP, nopython=True, cache=True)
 def _set_shapes(out_shapes, _out_ndims, _outs, in_shapes, _in_ndims, _ins, samples):  # type: ignore[no-untyped-def]
-    out_at = carray(at(out_shapes), (samples,), np.int64)
-    in_at = carray(at(in_shapes), (3 * samples,), np.int64)
     for i in range(samples):
-        out_shape = carray(at(uint64(out_at[i])), (3,), np.int64)
-        out_shape[:] = carray(at(uint64(in_at[samples + i])), (1,), np.int64)[0]
-        out_shape[2] = carray(at(uint64(in_at[i])), (3,), np.int64)[2]
+        out_shape = shape_of(out_shapes, i, 3)
+        out_shape[:] = shape_of(in_shapes, samples + i, 1)[0]
+        out_shape[2] = shape_of(in_shapes, i, 3)[2]
+
+
+@njit
+def _within(first, taps, length):  # type: ignore[no-untyped-def]
+    """Whether all that the tables look at lies within a line of this length."""
+    inside = True
+    for start in first:
+        inside &= 0 <= start <= length - taps
+    return inside
 
 
 @cfunc(RUN, nopython=True, cache=True)
-def _resize(outs, _out_shapes, _out_ndims, _n_outs, ins, in_shapes, _in_ndims, n_ins):  # type: ignore[no-untyped-def]
-    in_at, shape_at = carray(at(ins), (n_ins,), np.int64), carray(at(in_shapes), (n_ins,), np.int64)
-    shape = carray(at(uint64(shape_at[0])), (3,), np.int64)
-    height, length, channels = shape[0], shape[1] * shape[2], shape[2]
-    size, taps = carray(at(uint64(shape_at[2])), (2,), np.int64)
-    pixels = carray(at(uint64(in_at[0])), (height, length), np.uint8)
-    first = carray(at(uint64(in_at[1])), (size,), np.int32)
-    weights = carray(at(uint64(in_at[2])), (size, taps), np.float32)
-    out = carray(at(uint64(carray(at(outs), (1,), np.int64)[0])), (size, size, channels), np.uint8)
-    line = np.empty(length, np.float32)
+def _resize(outs, out_shapes, _out_ndims, _n_outs, ins, in_shapes, _in_ndims, _n_ins):  # type: ignore[no-untyped-def]
+    height, width, channels = shape_of(in_shapes, 0, 3)
+    size, taps = shape_of(in_shapes, 2, 2)
+    fits = is_shape(in_shapes, 1, (size,)) and is_shape(out_shapes, 0, (size, size, channels))
+    if not (fits and _within(carray(at(address_of(ins, 1)), (size,), np.int32), taps, min(height, width))):
+        wipe(outs, out_shapes, 1)
+        return
+    pixels = carray(at(address_of(ins, 0)), (height, width * channels), np.uint8)
+    first = carray(at(address_of(ins, 1)), (size,), np.int32)
+    weights = carray(at(address_of(ins, 2)), (size, taps), np.float32)
+    out = carray(at(address_of(outs, 0)), (size, size, channels), np.uint8)
+    line = np.empty(width * channels, np.float32)
     for i in range(size):
         _down(pixels, first[i], weights[i], line)
         if channels == 3:
@@ -124,7 +142,7 @@ def resize(images: Any, source: int, size: int, first: int = 0, count: int = 0) 
         count: how many are; all of them if 0.
 
     Returns:
-        Node of uint8 [count, count, channels].
+        Node of uint8 [count, count, channels]; zeros for an image that ends before its last pixel wanted.
     """
     starts, weights = triangle_weights(source, size, first, count or size)
     inputs = [images, types.Constant(starts), types.Constant(weights)]

@@ -156,7 +156,7 @@ def test_a_damaged_png_is_named_by_the_pipeline(tmp_path: Path) -> None:
     )
     writer.write(0, [Sample(fields=fields, data=encode(crop(0), "png", 95)[:200])])
     cache = writer.finish()
-    with pytest.raises(ValueError, match="cannot decode key broken"):
+    with pytest.raises(ValueError, match="damaged: key broken"):
         loaded(cache, "none")
 
 

@@ -46,7 +46,7 @@ def assert_same(found: list, expected: list) -> None:
 def test_a_damaged_crop_is_named_with_key_shard_and_cure_and_the_loader_recovers(damaged: Cache) -> None:
     place = damaged.index.loc[DAMAGED]
     message = (
-        rf"damaged: cannot decode key key-21 \(shard 00001\.tar, {place.length:,} bytes from byte "
+        rf"damaged: damaged: key key-21 \(shard 00001\.tar, {place.length:,} bytes from byte "
         rf"{place.offset:,}\): image file is truncated.*make verify CACHE=.*--on-damage skip"
     )
     with pytest.raises(ValueError, match=message):
@@ -85,7 +85,7 @@ def test_several_damaged_crops_in_flight_at_once(tmp_path: Path, whole: Cache) -
     cache = write_cache(tmp_path / "cache", "jpeg", lost)
     rows = np.tile(np.arange(COUNT), 3)[:90]
     skipping = loader(cache, rows, batch_size=3, on_damage="skip")
-    with pytest.raises(ValueError, match=r"of 37 crops do not decode, where at most 5%.*preprocess again"):
+    with pytest.raises(ValueError, match=r"of 37 crops are damaged, where at most 5%.*preprocess again"):
         list(skipping.epoch(0))
     two = write_cache(tmp_path / "two", "jpeg", {2, 3})
     with pytest.raises(ValueError, match=r"key-2 .*; key key-3 "):

@@ -31,11 +31,11 @@ def defined(graph: Graph, device_id: int | None) -> tuple[Pipeline, Any]:
 
     @pipeline_def(batch_size=2, num_threads=1, device_id=device_id, enable_conditionals=graph.conditional)
     def make() -> Any:
-        nodes.append(define(graph, lambda: []))
-        return nodes[0]
+        nodes[:] = define(graph, lambda: [])
+        return tuple(nodes)
 
     pipeline: Pipeline = make()
-    return pipeline, nodes[0]
+    return pipeline, nodes[1]
 
 
 def operators(graph: Graph) -> set[str]:

@@ -118,7 +118,7 @@ def test_skipping_trains_and_validates_on_the_others_and_lists_both(
     assert noted.side.tolist() == ["validation", "training"]
     assert noted.key.tolist() == [f"{sides[1]:08d}", f"{sides[0]:08d}"]
     assert noted.reason.str.contains("truncated").all() and set(noted.shard) == {"00000.tar"}
-    told = [line for line in watch.lines if "do not decode" in line]
+    told = [line for line in watch.lines if "are damaged" in line]
     assert all(str(tmp_path) in line for line in told)
     assert len(told) == 2, "each is noted once, not every epoch"
     answered = pd.read_parquet(tmp_path / "oof.parquet").position
