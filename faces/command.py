@@ -118,9 +118,14 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
     except (ValueError, OSError) as error:
         if os.environ.get("FACEFOLD_TRACE"):
             raise
-        told = what_failed(error) if isinstance(error, OSError) else str(error)
-        print(f"error: {printable(told)}", file=sys.stderr)
+        print(f"error: {complaint(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def complaint(error: BaseException) -> str:
+    """The line that a command prints of an error, whatever keys and names of a file are in it."""
+    told = what_failed(error) if isinstance(error, OSError) else str(error)
+    return printable(told).replace("\n", "\\n")
 
 
 def what_failed(error: OSError) -> str:

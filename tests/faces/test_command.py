@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faces.command import nearest, read_toml, run_command, to_table, write_toml
+from faces.command import complaint, nearest, read_toml, run_command, to_table, write_toml
 from faces.files import write_atomically
 from infer.ensemble.file import read_ensemble
 from train.recipe.file import read_recipe
@@ -201,3 +201,12 @@ def test_an_error_of_no_path_has_its_cure(capsys: pytest.CaptureFixture[str]) ->
 def test_a_path_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     line = error_line(lambda: Path("/proc/runs/fold0").mkdir(parents=True), capsys)
     assert line.startswith("error: /proc/runs: No such file or directory; check the path")
+
+
+def test_an_error_is_one_line_whatever_is_in_the_file(tmp_path: Path) -> None:
+    path = toml(tmp_path, '"up\\nand\\u001b[2J" = 1')
+    with pytest.raises(ValueError) as caught:
+        read_toml(Recipe, path)
+    assert "up\\nand\\x1b[2J" in complaint(caught.value)
+    assert complaint(caught.value).isprintable()
+    assert complaint(OSError(errno.ENOSPC, "No space left", f"{tmp_path}/a\nb")).isprintable()
