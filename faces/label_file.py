@@ -30,6 +30,7 @@ from typing import Any, Final, TypeVar
 from faces.cells import is_formula
 from faces.command import check_keys, from_table, nearest
 from faces.factors import Categories, Factor, Number, Per
+from faces.files import settings_text
 from faces.labels import CONTEST, LabelSet
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ def _check_cells(labels: LabelSet, path: Path) -> None:
             if is_formula(value):
                 raise ValueError(
                     f"{path}: {factor.name}: spreadsheets would take {value!r} in answers.csv for a formula; "
-                    f"give the value another beginning, and {value!r} as one of its words where tables have it"
+                    "give the value another beginning, and name this one among its words where tables have it"
                 )
 
 

@@ -124,11 +124,16 @@ def _kept_or_new(
     console: Console,
 ) -> pd.DataFrame:
     """The `answer_table` in a folder, written anew unless it follows from the same runs and photos."""
-    table = read_kept_answers(folder, basis)
+
+    def warn(line: str) -> None:
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+    replaced = check_replaced(folder, basis, cache)
+    table = None if replaced else read_kept_answers(folder, basis, warn)
     if table is not None:
         console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
         return table
-    if replaced := check_replaced(folder, basis, cache):
+    if replaced:
         console.print(f"{folder}: replacing {replaced}", highlight=False, soft_wrap=True)
     panels = _predict_panels(ensemble, members, cache, compute, console)
     task, labels = basis.task, basis.labels

@@ -105,8 +105,8 @@ def _check_size(footer: parquet.FileMetaData, path: Path, cure: str) -> None:
     unpacked = sum(column.total_uncompressed_size for column in columns)
     if max(rows, cells) > MOST_CELLS or unpacked > MOST_UNPACKED:
         raise DamagedError(
-            f"{path}: {rows:,} rows of {footer.num_columns:,} columns, {unpacked:,} bytes unpacked, are beyond "
-            f"what is read ({MOST_CELLS:,} values, {MOST_UNPACKED:,} bytes); {cure}"
+            f"{path}: {rows:,} rows of {footer.num_columns:,} columns, {unpacked:,} bytes unpacked, are "
+            f"beyond what is read ({MOST_CELLS:,} values, {MOST_UNPACKED:,} bytes); {cure}"
         )
 
 

@@ -15,7 +15,7 @@ from faces.labels import CONTEST, IntArray, LabelSet, Task
 from faces.projection import split_classes
 from infer.answers.submission import is_submitted
 from infer.answers.submission_checks import read_submission, some
-from infer.answers.written import TABLE, read_written
+from infer.answers.written import BASIS, TABLE, read_written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Side:
     """ImageID, ans and, where there are any, probabilities in `task.columns`."""
     task: Task
     labels: LabelSet
+    cache: str = ""
+    """Identity of the cache whose photos are answered; "" where that is not known."""
 
 
 def read_side(path: Path) -> Side:
@@ -40,7 +42,7 @@ def read_side(path: Path) -> Side:
         ValueError: no predictions, or probabilities of other photos.
     """
     file = path / TABLE
-    if not file.is_file():
+    if not file.is_file() and not (path / BASIS).is_file():
         contest = CONTEST.task(CONTEST.headline)
         return Side(name=str(path), table=read_submission(path), task=contest, labels=CONTEST)
     written = read_written(path)
@@ -52,7 +54,9 @@ def read_side(path: Path) -> Side:
                 f"{file}: of other photos than submission.csv beside it; predict again, or give the CSV alone"
             )
         table = submission.merge(table.drop(columns="ans"), on="ImageID")
-    return Side(name=str(path), table=table, task=written.task, labels=written.labels)
+    return Side(
+        name=str(path), table=table, task=written.task, labels=written.labels, cache=written.entries.cache
+    )
 
 
 def check_same_space(first: Side, second: Side) -> None:

@@ -20,6 +20,7 @@ from infer.answers.diff_table import (
     sides_table,
 )
 from infer.answers.known import Known, read_networks, read_people, read_truth
+from infer.answers.submission import NETWORKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def run(settings: DiffSettings) -> None:
     truth = read_truth(settings.answers, pairs, task, one.labels) if settings.answers else None
     cache = Cache.open(settings.cache) if settings.cache else None
     if cache:
-        check_held(cache, pairs)
+        check_held(cache, pairs, (one, other))
     console = Console()
     if first.ImageID.tolist() != second.ImageID.tolist():
         warning = f"warning: {names[1]} has the photos in another order than {names[0]}; "
@@ -63,7 +64,7 @@ def run(settings: DiffSettings) -> None:
     console.print(agreement_table(pairs, task, names))
     if truth is not None and settings.answers:
         alone = read_networks(
-            settings.second / "networks.parquet", pairs[["ImageID"]].assign(ans=pairs["second"])
+            settings.second / NETWORKS, pairs[["ImageID"]].assign(ans=pairs["second"]), len(task.classes)
         )
         console.print(sides_table(pairs, truth, names, alone))
         people = read_people(settings.answers, pairs)

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from faces.cache.reader import Cache
 from faces.labels import UNKNOWN, Task
 from faces.plots import class_names, save_figure
-from infer.answers.changes import factor_changes
+from infer.answers.changes import Side, factor_changes
 from infer.answers.submission_checks import some
 
 MOST_DRAWN = 60
@@ -32,16 +32,20 @@ _INK = {"first": ("#0b5394", "#bfdcf5"), "second": ("#9a4f00", "#fbd3a0")}
 _WRONG, _PLAIN = "#b00020", "#888888"
 
 
-def check_held(cache: Cache, pairs: pd.DataFrame) -> None:
+def check_held(cache: Cache, pairs: pd.DataFrame, sides: Sequence[Side] = ()) -> None:
     """Refuse a cache that was not what both sides answered.
 
     Args:
         cache: the cache whose crops are to be drawn.
         pairs: from `pair_up`.
+        sides: that were paired; each may be of a cache of its own, with other crops of the same photos.
 
     Raises:
-        ValueError: photos that the cache neither holds nor rejected.
+        ValueError: photos that the cache neither holds nor rejected, or a cache that is none of the sides'.
     """
+    if sides and all(side.cache for side in sides) and cache.identity not in [side.cache for side in sides]:
+        names = " or ".join(side.name for side in sides)
+        raise ValueError(f"{cache.folder}: not the cache whose photos {names} answers; give that one")
     held = {*cache.columns("image_id").image_id, *cache.rejects.image_id}
     stray = [photo for photo in pairs.ImageID if photo not in held]
     if stray:

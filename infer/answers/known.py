@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from faces.cells import cell_path
 from faces.intervals import person_counts
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.projection import split_classes
 from faces.scores import class_scores
+from faces.storage.documents import DamagedError
+from faces.storage.tables import read_table
+from infer.answers.written import AGAIN, check_file, read_basis
 
 NAMES = ("ImageID", "path")
 """Columns that name a photo, as the source calls it."""
@@ -111,6 +115,7 @@ def _answers_to(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(
             f"{path}: no column {NAMES[0]!r}, nor {NAMES[1]!r}; it has {', '.join(answers.columns)}"
         )
+    answers[name] = [cell_path(cell) for cell in answers[name]]
     known, predicted = set(answers[name]), set(table.ImageID)
     if known != predicted or answers[name].duplicated().any():
         stray = sorted(known ^ predicted)[:3]
@@ -172,27 +177,33 @@ def read_people(path: Path, table: pd.DataFrame) -> IntArray | None:
     return pd.factorize(answers["person"])[0]
 
 
-def read_networks(path: Path, table: pd.DataFrame) -> list[IntArray]:
+def read_networks(path: Path, table: pd.DataFrame, classes: int) -> list[IntArray]:
     """The answers of each network alone, where its heads tell the task.
 
     Args:
         path: networks.parquet; predictions that are older than it have none.
         table: ImageID and ans of the predictions; photos that no network saw keep that answer.
+        classes: how many the task has.
 
     Returns:
         [n] classes of each, in the order of `table`.
 
     Raises:
-        ValueError: a damaged file.
+        DamagedError: a damaged file, or of other predictions.
     """
+    if entries := read_basis(path.parent):
+        check_file(path.parent, path.name, entries)
     if not path.is_file():
         return []
-    try:
-        networks = pd.read_parquet(path).set_index("ImageID").reindex(table.ImageID)
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
-        raise ValueError(
-            f"{path}: not readable ({error}); delete {path.parent / 'basis.json'} and predict again"
-        ) from error
+    rows = read_table(path, AGAIN).rows
+    if "ImageID" not in rows:
+        raise DamagedError(f"{path}: no column 'ImageID'; {AGAIN}")
+    networks = rows.set_index("ImageID")
+    if networks.index.duplicated().any() or not networks.index.isin(table.ImageID).all():
+        raise DamagedError(f"{path}: of other photos than the predictions beside it; {AGAIN}")
+    if not networks.isin(range(classes)).all(axis=None):
+        raise DamagedError(f"{path}: answers that are no class from 0 to {classes - 1}; {AGAIN}")
+    networks = networks.reindex(table.ImageID)
     given = table["ans"].to_numpy(np.int64)
     columns = [column for _, column in networks.items()]
     return [np.where(each.isna(), given, each.fillna(0)).astype(np.int64) for each in columns]

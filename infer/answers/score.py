@@ -19,8 +19,8 @@ from faces.labels import IntArray, Task
 from faces.plots import draw_confusions, save_figure
 from infer.answers.known import Known, Truth, read_networks, read_people, read_truth
 from infer.answers.photo_sheet import COLUMNS, draw_photo_grid
-from infer.answers.submission import PRIOR
-from infer.answers.written import read_written
+from infer.answers.submission import NETWORKS, PRIOR
+from infer.answers.written import check_predicted, read_written
 
 _MATRICES, _ROW = 10.2, 2.2
 """Inches of the picture's height for the matrices, at most, and for a row of photos."""
@@ -49,9 +49,11 @@ def run(settings: ScoreSettings) -> None:
     """Score, print and draw."""
     written = read_written(settings.predictions)
     table = written.table
+    cache = Cache.open(settings.cache)
+    check_predicted(settings.predictions, table, written.entries, cache)
     truth = read_truth(settings.answers, table, written.task, written.labels)
     people = read_people(settings.answers, table)
-    alone = read_networks(settings.predictions / "networks.parquet", table)
+    alone = read_networks(settings.predictions / NETWORKS, table, len(written.task.classes))
     console = Console()
     console.print(vote_table(f"{settings.predictions} against {len(table):,} answers", table, truth, alone))
     if truth.unknown:
@@ -59,7 +61,7 @@ def run(settings: ScoreSettings) -> None:
     if people is not None:
         line = vote_intervals(table["ans"].to_numpy(np.int64), alone, Known(truth, people))
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    path = draw_score(table, truth, Cache.open(settings.cache), settings.predictions)
+    path = draw_score(table, truth, cache, settings.predictions)
     console.print(f"picture: {path}", highlight=False, soft_wrap=True)
 
 

@@ -18,7 +18,7 @@ from faces.labels import FloatArray, Task
 from faces.plots import save_figure
 from faces.projection import split_classes
 from infer.answers.words import headings, part_shares
-from infer.answers.written import TABLE, read_written
+from infer.answers.written import TABLE, check_predicted, read_written
 
 _LINE, _LEAST_LINES = 0.23, 12
 """Inches of a bar in a picture's row, at least, and for how many bars there is room in any."""
@@ -45,12 +45,13 @@ def show(settings: ShowSettings) -> None:
     """Draw the picture.
 
     Raises:
-        ValueError: no predictions there or damaged ones, a photo that they or the cache do not hold, or one
-            that is gone.
+        ValueError: no predictions there or damaged ones, another cache than theirs, a photo that they or the
+            cache do not hold, or one that is gone.
     """
     written = read_written(settings.predictions)
     table, task = written.table.set_index("ImageID"), written.task
     cache = Cache.open(settings.cache)
+    check_predicted(settings.predictions, written.table, written.entries, cache)
     rows = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])
     answered = table.index[table.index.isin(rows.index)]
     asked = {name: faces_of(name, answered) for name in settings.photos}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,18 @@ from faces.cache.writer import DETECTED
 from faces.files import write_atomically
 from faces.labels import TASKS, FloatArray, LabelSet, Task
 from faces.projection import covers, project
+from faces.storage.documents import DamagedError, write_document
+from faces.storage.tables import table_bytes
 from infer.answers.submission_checks import SUBMISSION, SUBMISSION_COLUMNS, check_answers
-from infer.answers.written import BASIS, TABLE, Basis, read_basis
+from infer.answers.written import (
+    BASIS,
+    CACHE_NOTE,
+    TABLE,
+    Basis,
+    check_file,
+    read_basis,
+    read_written,
+)
 
 if TYPE_CHECKING:
     from infer.ensemble.vote import Verdict
@@ -25,6 +36,8 @@ FACE, FALLBACK, PRIOR = "face crop", "fallback crop", "training prior"
 """What an answer rests on: the values of column `answered_by`."""
 WORDS = "answers.csv"
 """The file of the answers in words."""
+NETWORKS = "networks.parquet"
+"""The file of what each network alone answered."""
 
 
 def is_submitted(task: Task) -> bool:
@@ -121,17 +134,37 @@ def write_answers(
     (folder / BASIS).unlink(missing_ok=True)
     if not is_submitted(basis.task):
         (folder / SUBMISSION).unlink(missing_ok=True)
-    write_atomically(folder / TABLE, table.to_parquet(index=False))
-    write_atomically(folder / "networks.parquet", networks.to_parquet(index=False))
-    write_atomically(folder / WORDS, words.to_csv(index=False).encode())
+    files = {
+        TABLE: table_bytes(table, {CACHE_NOTE: str(basis.follows.get("cache", ""))}),
+        NETWORKS: table_bytes(networks),
+        WORDS: words.to_csv(index=False).encode(),
+    }
     if is_submitted(basis.task):
-        write_atomically(folder / SUBMISSION, table[SUBMISSION_COLUMNS].to_csv(index=False).encode())
-    write_atomically(folder / BASIS, json.dumps(basis.entries, indent=1).encode())
+        files[SUBMISSION] = table[SUBMISSION_COLUMNS].to_csv(index=False).encode()
+    for name, data in files.items():
+        write_atomically(folder / name, data)
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    write_document(folder / BASIS, {**basis.entries, "files": hashes})
 
 
-def read_kept_answers(folder: Path, basis: Basis) -> pd.DataFrame | None:
-    """The `answer_table` in a folder if it follows from just this basis, else None."""
-    if not all((folder / name).is_file() for name in (BASIS, TABLE, WORDS)):
+def read_kept_answers(
+    folder: Path, basis: Basis, say: Callable[[str], object] = lambda _: None
+) -> pd.DataFrame | None:
+    """The `answer_table` in a folder if it follows from just this basis and is whole, or None.
+
+    Args:
+        folder: of predictions.
+        basis: of the answers wanted.
+        say: called with a line on the first file that is edited, damaged or missing.
+    """
+    anew = "answering anew"
+    try:
+        found = read_basis(folder, anew)
+        if found is None or not basis.same(found):
+            return None
+        for name in found.files:
+            check_file(folder, name, found, anew)
+        return read_written(folder, anew).table if (folder / WORDS).is_file() else None
+    except DamagedError as error:
+        say(str(error))
         return None
-    found = read_basis(folder)
-    return pd.read_parquet(folder / TABLE) if found is not None and basis.same(found) else None

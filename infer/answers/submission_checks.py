@@ -11,6 +11,7 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.labels import CLASS_COUNT
+from infer.answers.written import AGAIN, check_file, read_basis
 
 SUBMISSION = "submission.csv"
 """Name of the file."""
@@ -44,9 +45,12 @@ def read_submission(path: Path) -> pd.DataFrame:
         ImageID (text) and ans (int64), in the file's order.
 
     Raises:
-        ValueError: no such file, not a submission, or refused by `check_answers`.
+        ValueError: no such file, not as `make infer` wrote it, no submission, or refused by `check_answers`.
     """
     file = submission_file(path)
+    if file.name == SUBMISSION and (entries := read_basis(file.parent)):
+        cure = f"{AGAIN}, or give a copy from another folder where the edited one is meant"
+        check_file(file.parent, SUBMISSION, entries, cure)
     table = _read_text(file, SUBMISSION_COLUMNS)
     check_answers(table, str(file), CLASS_COUNT)
     return table[SUBMISSION_COLUMNS].astype({"ans": np.int64})

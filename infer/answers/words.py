@@ -7,6 +7,7 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED, REJECTED
+from faces.cells import path_cell
 from faces.labels import FloatArray, Part, Task
 from faces.projection import split_classes
 
@@ -43,10 +44,10 @@ def words_table(cache: Cache, table: pd.DataFrame, task: Task) -> pd.DataFrame:
         task: what was answered.
 
     Returns:
-        A row for each of `table`, all text: path in the source, the same for all faces of a photo; left, top,
-        right, bottom of the face in pixels of the upright photo, "" where none was found; for each of
-        `headings` the value of the answered class and `<heading> probability` of that value; and status:
-        detected, fallback or rejected.
+        A row for each of `table`, all text: path in the source, the same for all faces of a photo, in a cell
+        that is no formula; left, top, right, bottom of the face in pixels of the upright photo, "" where none
+        was found; for each of `headings` the value of the answered class and `<heading> probability` of that
+        value; and status: detected, fallback or rejected.
     """
     columns = ["position", "source", "status", "face_box"]
     rejected = cache.rejects[["position", "source"]].assign(status=REJECTED, face_box=None)
@@ -57,7 +58,7 @@ def words_table(cache: Cache, table: pd.DataFrame, task: Task) -> pd.DataFrame:
         for box, status in zip(held["face_box"], held["status"], strict=True)
     ]
     words = pd.DataFrame(boxes, columns=[*EDGES])
-    words.insert(0, "path", held["source"].to_numpy(str))
+    words.insert(0, "path", [path_cell(path) for path in held["source"].astype(str)])
     codes = split_classes(table["ans"], task)
     shares = part_shares(table[task.columns].to_numpy(np.float64), task)
     rows = np.arange(len(table))

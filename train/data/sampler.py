@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
+from faces.cells import cell_path
 from faces.labels import UNKNOWN, IntArray
 from pipeline.order import Sampler
 from pipeline.samplers import Shuffled, Weighted, class_weights, person_balanced, undersampled
@@ -111,4 +112,4 @@ def _read(path: Path, column: str) -> tuple[dict[str, str], str]:
     twice = table[name][table[name].duplicated()]
     if len(twice):
         raise ValueError(f"{path}: {name} {twice.iloc[0]!r} has two weights; keep one")
-    return dict(zip(table[name], table[column], strict=True)), name
+    return dict(zip(map(cell_path, table[name]), table[column], strict=True)), name
