@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from preprocess.detect.mtcnn.kernels import average, average_parts
+from preprocess.detect.mtcnn.averages import average, average_parts
 from preprocess.sources.photo import Pixels
 
 Integers = NDArray[np.int64]

@@ -1,8 +1,11 @@
-"""What the cascade does on a CPU beside convolutions, compiled: averages, PReLU with pooling, suppression.
+"""What the cascade does on a CPU beside convolutions, compiled: PReLU with pooling, suppression.
 
 torch and numpy have each of these, but as several passes through memory that is cleared anew for each: on one
 core they took longer than the convolutions. The loops here are laid out for vector instructions: whole rows
 first, then neighbouring columns, channels innermost.
+
+Compiled code does not stop at the end of an array. Each loop therefore first compares the places and shapes
+that it was given with the arrays that it reads and writes, and raises ValueError where they do not fit.
 
 Compiled code is kept on disk, so that only the first process ever compiles (about 10 s).
 """
@@ -12,102 +15,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import njit
 from numpy.typing import NDArray
 
 ZERO, ONE = np.float32(0), np.float32(1)
-NEXT, SECOND, THIRD, FOURTH, FIFTH = (uint64(step) for step in range(1, 6))
-"""Steps to neighbours. Unsigned places need no test for one that counts from the end."""
 
 
-def _compiled(function: Any) -> Any:
+def compiled(function: Any) -> Any:
+    """The function as machine code, kept on disk."""
     # Without the lock of the interpreter: the next photos are decoded meanwhile.
     return njit(nogil=True, cache=True, error_model="numpy")(function)
 
 
-@_compiled
-def _sum(low, high, start, end):  # type: ignore[no-untyped-def]
-    """Sum over a window; numba subtracts in 64 bits, and in 32 the sums that wrapped around wrap back."""
-    return np.float32(np.int32(low[end] - low[start] - high[end] + high[start]))
-
-
-@_compiled
-def average(table, above, below, left, right, out):  # type: ignore[no-untyped-def]
-    """Means over a grid of windows of one photo, over 128, from its summed-area table.
-
-    Args:
-        table: int32 [height + 1, width + 1, 3]; sums may have wrapped around.
-        above: int64 [h], first row of each window.
-        below: int64 [h], the row after its last.
-        left: int64 [w], first column.
-        right: int64 [w], the column after its last.
-        out: float32 [h, w, 3], written.
-    """
-    rows = table.reshape(table.shape[0], 3 * table.shape[1])
-    share = np.empty(len(left), np.float32)
-    starts, ends = (3 * left).astype(np.uint64), (3 * right).astype(np.uint64)
-    for i in range(len(above)):
-        high, low = rows[above[i]], rows[below[i]]
-        area = 128 * (below[i] - above[i])
-        for j in range(len(left)):
-            share[j] = ONE / np.float32(area * (right[j] - left[j]))
-        row = out[i]
-        for j in range(len(left)):
-            a, b, s = starts[j], ends[j], share[j]
-            row[j, 0] = _sum(low, high, a, b) * s
-            row[j, 1] = _sum(low, high, a + NEXT, b + NEXT) * s
-            row[j, 2] = _sum(low, high, a + SECOND, b + SECOND) * s
-
-
-@_compiled
-def average_parts(photos, photo, corners, out):  # type: ignore[no-untyped-def]
-    """Parts of photos averaged to squares, over 128, without tables: those of many photos would not stay near
-    the processor, and few pixels of them are read.
-
-    Window i of the side's rows runs from top + floor(i height / side) to top + ceil((i + 1) height / side).
-
-    Args:
-        photos: uint8 [photos, height, width, 3].
-        photo: int64 [n], which photo.
-        corners: int64 [n, 4] left, top, right, bottom within the photo, not empty.
-        out: float32 [n, side, side, 3], written.
-    """
-    side = out.shape[1]
-    line = np.empty(3 * photos.shape[2], np.int32)
-    sums = np.zeros(3 * photos.shape[2] + 3, np.int32)
-    share = np.empty(side, np.float32)
-    starts, ends = np.empty(side, np.uint64), np.empty(side, np.uint64)
-    for number in range(len(photo)):
-        left, top, right, bottom = corners[number]
-        width, height = right - left, bottom - top
-        for j in range(side):
-            starts[j], ends[j] = uint64(3 * (j * width // side)), uint64(3 * -(-(j + 1) * width // side))
-        rows = photos[photo[number]].reshape(photos.shape[1], 3 * photos.shape[2])
-        for i in range(side):
-            above, below = top + i * height // side, top - (-(i + 1) * height // side)
-            first = rows[above, 3 * left : 3 * right]
-            for k in range(3 * width):
-                line[k] = first[k]
-            for y in range(above + 1, below):
-                row = rows[y, 3 * left : 3 * right]
-                for k in range(3 * width):
-                    line[k] += row[k]
-            red, green, blue = np.int32(0), np.int32(0), np.int32(0)
-            for k in range(uint64(0), uint64(3 * width), uint64(3)):
-                red, green, blue = red + line[k], green + line[k + NEXT], blue + line[k + SECOND]
-                sums[k + THIRD], sums[k + FOURTH], sums[k + FIFTH] = red, green, blue
-            for j in range(side):
-                columns = np.int64(ends[j] - starts[j]) // 3
-                share[j] = ONE / np.float32(128 * (below - above) * columns)
-            squares = out[number, i]
-            for j in range(side):
-                a, b, s = starts[j], ends[j], share[j]
-                squares[j, 0] = np.float32(sums[b] - sums[a]) * s
-                squares[j, 1] = np.float32(sums[b + NEXT] - sums[a + NEXT]) * s
-                squares[j, 2] = np.float32(sums[b + SECOND] - sums[a + SECOND]) * s
-
-
-@_compiled
+@compiled
 def _repeated(slope, length):  # type: ignore[no-untyped-def]
     """float32 [length]: the slopes again and again, for a row of pixels."""
     slopes = np.empty(length, np.float32)
@@ -116,15 +36,20 @@ def _repeated(slope, length):  # type: ignore[no-untyped-def]
     return slopes
 
 
-@_compiled
+@compiled
 def rectify(values, slope):  # type: ignore[no-untyped-def]
     """PReLU in place.
 
     Args:
         values: float32 [n, h, w, c].
         slope: float32 [c].
+
+    Raises:
+        ValueError: there is not one slope a channel.
     """
     count, height, width, channels = values.shape
+    if len(slope) != channels:
+        raise ValueError("there is not one slope a channel")
     rows = values.reshape(count * height, width * channels)
     slopes = _repeated(slope, width * channels)
     for i in range(len(rows)):
@@ -133,7 +58,7 @@ def rectify(values, slope):  # type: ignore[no-untyped-def]
             row[k] = max(row[k], ZERO) + slopes[k] * min(row[k], ZERO)
 
 
-@_compiled
+@compiled
 def rectify_and_pool(values, slope, size, out):  # type: ignore[no-untyped-def]
     """PReLU, then the largest of every window of `size` x `size` pixels, of every second pixel; windows that
     stand out at the lower or right edge are cut off there.
@@ -143,8 +68,15 @@ def rectify_and_pool(values, slope, size, out):  # type: ignore[no-untyped-def]
         slope: float32 [c].
         size: 2 or 3.
         out: float32 [n, ceil((h - size) / 2) + 1, ceil((w - size) / 2) + 1, c], written.
+
+    Raises:
+        ValueError: there is not one slope a channel, or `out` has another shape.
     """
     count, height, width, channels = values.shape
+    if len(slope) != channels or not 2 <= size <= 3:
+        raise ValueError("there is not one slope a channel, or windows are not of 2 or 3 pixels")
+    if out.shape != (count, (height - size + 1) // 2 + 1, (width - size + 1) // 2 + 1, channels):
+        raise ValueError("the shape is not that of the largest of every window")
     length = width * channels
     flat = values.reshape(count, height, length)
     slopes = _repeated(slope, length)
@@ -168,7 +100,7 @@ def rectify_and_pool(values, slope, size, out):  # type: ignore[no-untyped-def]
                     pixel[c] = max(max(one[c], two[c]), three[c])
 
 
-@_compiled
+@compiled
 def suppress(boxes, group, limit, inside):  # type: ignore[no-untyped-def]
     """Greedy non-maximum suppression.
 
@@ -181,7 +113,12 @@ def suppress(boxes, group, limit, inside):  # type: ignore[no-untyped-def]
 
     Returns:
         bool [n], which boxes stay.
+
+    Raises:
+        ValueError: boxes and groups are not equally many, or boxes have not four edges.
     """
+    if boxes.shape != (len(group), 4):
+        raise ValueError("boxes and groups are not equally many, or boxes have not four edges")
     edge = ONE if inside else ZERO
     areas = (boxes[:, 2] - boxes[:, 0] + edge) * (boxes[:, 3] - boxes[:, 1] + edge)
     stays = np.ones(len(boxes), np.bool_)
