@@ -8,6 +8,7 @@ import errno
 import inspect
 import os
 import pwd
+import shlex
 import stat
 import sys
 import tomllib
@@ -18,12 +19,15 @@ from typing import Any, TypeVar, get_type_hints
 import tomli_w
 import tyro
 
-from faces.terminal import printable
+from faces.files import settings_text
+from faces.terminal import escaped_output, printable
 from faces.typed import convert, is_open, tables_in
 
 T = TypeVar("T")
 _MOST_LISTED = 30
 """Names in one error message."""
+_DEEPEST = 16
+"""Tables within tables of a file; recipes have four."""
 _ROOM = "make room, and the same command goes on from here"
 _CURES = {
     errno.ENOSPC: _ROOM,
@@ -54,14 +58,36 @@ def load_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a table, whatever its keys.
 
     Raises:
-        ValueError: no such file (the nearest names are given), or not TOML.
+        ValueError: no such file (the nearest names are given), not TOML, or as in `settings_text`.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path}: no such file; {nearest_files(path)}")
+    text = settings_text(path)
     try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(text)
+    except ValueError as error:
         raise ValueError(f"{path}: not TOML: {error}") from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table of a TOML text, whoever wrote it.
+
+    Raises:
+        ValueError: not TOML, a number of thousands of digits, or more than `_DEEPEST` tables or lists within
+            each other.
+    """
+    deep = f"more than {_DEEPEST} tables or lists within each other"
+    try:
+        table = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(deep) from error
+    level: list[Any] = [table]
+    for _ in range(_DEEPEST):
+        inner = [value for each in level for value in (each.values() if isinstance(each, dict) else each)]
+        level = [value for value in inner if isinstance(value, dict | list)]
+    if level:
+        raise ValueError(deep)
+    return table
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], source: Path | str) -> T:
@@ -112,7 +138,8 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
     prog = f"python -m {main.name.removesuffix('.__main__')}" if main else None
     settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
     try:
-        action(settings)
+        with escaped_output():
+            action(settings)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")
     except (ValueError, OSError) as error:
@@ -120,6 +147,15 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
             raise
         print(f"error: {complaint(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def typed(*values: object) -> str:
+    """Values as a variable of `make` on a command line, for commands in messages: CACHE={typed(folder)}.
+
+    Whatever is in a name, a shell and make give it to the program as it is.
+    """
+    words = [str(value) for value in values]
+    return shlex.quote(words[0] if len(words) == 1 else shlex.join(words))
 
 
 def complaint(error: BaseException) -> str:

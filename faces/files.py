@@ -4,10 +4,46 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+SETTINGS_BYTES: Final = 2**20
+"""A file that a person writes, such as a recipe, is not read beyond this; the longest of ours has 3,000."""
+FILE_KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What is no regular file, by its kind. Only regular files are opened: a pipe may wait for ever, and a device
+may have no end."""
+
+
+def settings_text(path: Path) -> str:
+    """The text of a file that a person writes.
+
+    Raises:
+        ValueError: no regular file, beyond `SETTINGS_BYTES`, or not in UTF-8.
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = FILE_KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise ValueError(f"{path}: is {kind} and not a file; name a file")
+    if status.st_size > SETTINGS_BYTES:
+        raise ValueError(
+            f"{path}: {status.st_size:,} bytes, and no file of settings has more than {SETTINGS_BYTES:,}; "
+            "name another file"
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not TOML, which is text in UTF-8 ({error}); save it as such") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:

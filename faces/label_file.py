@@ -21,14 +21,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from faces.cells import is_formula
-from faces.command import check_keys, from_table, nearest
+from faces.command import check_keys, from_table, nearest, parse_toml
 from faces.factors import Categories, Factor, Number, Per
 from faces.files import settings_text
 from faces.labels import CONTEST, LabelSet
@@ -72,15 +71,12 @@ def read_labels(path: Path) -> LabelSet:
     Raises:
         ValueError: no such file, not TOML, or what is no factor; file, value and cure are named.
     """
-    if not path.is_file():
-        what = "is a folder, not a label file" if path.is_dir() else "no such file"
-        raise ValueError(f"{path}: {what}; write one (docs/own-labels.md), or leave LABELS out")
+    if not path.exists():
+        raise ValueError(f"{path}: no such file; write one (docs/own-labels.md), or leave LABELS out")
+    text = settings_text(path)
     try:
-        text = path.read_text()
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise ValueError(f"{path}: not TOML, which is text in UTF-8; save it as such") from error
+        table = parse_toml(text)
+    except ValueError as error:
         complaint = _named_twice(text) or f"not TOML: {error}{_unquoted(text)}"
         raise ValueError(f"{path}: {complaint}") from error
     found = from_factors(path.stem, table, path)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
+import rich.text
 from rich import get_console
 from rich.console import Console
 from rich.measure import Measurement
@@ -33,10 +37,46 @@ _POLL_SECONDS = 1
 """Seconds between two looks at the clock."""
 
 
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters but tabs and ends of lines, turns of the direction of writing, and bytes of file names
+that are no text, which cannot be printed at all."""
+
+
 def printable(text: str) -> str:
-    """Text for a terminal, whatever name of a file or a table is in it: but for the ends of lines, characters
-    that would steer the terminal are written out (\\x1b)."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+    """Text for a terminal, whatever name of a file or a table is in it: characters that would steer the
+    terminal are written out (\\x1b), but for tabs and ends of lines."""
+    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+class _Escaped:
+    """A stream that makes all that is written to it `printable`. Rich, whose own marks are to steer, writes
+    to the one behind it; its texts are made printable one by one."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        self.rich_proxied_file.write(printable(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+@contextmanager
+def escaped_output() -> Iterator[None]:
+    """Make all that is printed `printable`."""
+    texts: Any = rich.text
+    streams, strip = (sys.stdout, sys.stderr), texts.strip_control_codes
+    sys.stdout, sys.stderr = (cast(TextIO, _Escaped(stream)) for stream in streams)
+    texts.strip_control_codes = printable
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
+        texts.strip_control_codes = strip
 
 
 class JobProgress(Progress):
@@ -64,6 +104,7 @@ class JobProgress(Progress):
         console = console or get_console()
         self._draws_bars = console.is_interactive or console.is_jupyter
         super().__init__(*columns, console=console, transient=transient, auto_refresh=self._draws_bars)
+        self._streams = sys.stdout, sys.stderr
         self._unit = unit
         self._fields = fields
         self._before: dict[TaskID, float] = {}
@@ -77,6 +118,11 @@ class JobProgress(Progress):
     def start(self) -> None:
         """Start to draw or print."""
         if self._draws_bars:
+            self._streams = sys.stdout, sys.stderr
+            # Rich puts itself before the streams, and must find those that it may steer.
+            sys.stdout, sys.stderr = (
+                getattr(stream, "rich_proxied_file", stream) for stream in self._streams
+            )
             super().start()
         elif self._thread is None:
             self._next_line = self.get_time() + LINE_SECONDS
@@ -88,6 +134,7 @@ class JobProgress(Progress):
         """Draw or print how it ended."""
         if self._draws_bars:
             super().stop()
+            sys.stdout, sys.stderr = self._streams
         elif self._thread is not None:
             self._stopped.set()
             self._thread.join()

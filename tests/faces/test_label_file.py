@@ -106,7 +106,7 @@ def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
 
 
 def test_a_folder_and_bytes_that_are_no_text_are_told_from_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is a folder, not a label file"):
+    with pytest.raises(ValueError, match="is a folder and not a file"):
         read_labels(tmp_path)
     path = tmp_path / "labels.toml"
     path.write_bytes(b"\xff\xfe")

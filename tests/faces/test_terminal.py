@@ -2,12 +2,14 @@
 
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
-from faces.terminal import photo_progress, step_progress, track
+from faces.terminal import escaped_output, photo_progress, print_whole, step_progress, track
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,3 +155,40 @@ def test_the_same_holds_for_what_is_no_photo() -> None:
 def test_no_command_draws_bars_of_its_own(room: str) -> None:
     bare = [path for path in (ROOT / room).rglob("*.py") if "rich.progress" in path.read_text()]
     assert bare == ([ROOT / "faces/terminal.py"] if room == "faces" else [])
+
+
+HOSTILE = "a\x1b[2J\x1b]0;t\x07 b\x9b1m \x7f \u202egpj.exe \udcff \x08\r"
+SHOWN = r"a\x1b[2J\x1b]0;t\x07 b\x9b1m \x7f \u202egpj.exe \udcff \x08\r"
+
+
+def test_no_name_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with escaped_output():
+        print(HOSTILE)
+        print(HOSTILE, file=sys.stderr)
+        Console(width=200).print(HOSTILE, markup=False)
+        table = Table("name")
+        table.add_row(HOSTILE)
+        print_whole(table, Console(width=20))
+        print("사진 ✓\u3000one\ttwo\nthree")
+    print("as\x1bbefore")
+    out, err = capsys.readouterr()
+    assert err == f"{SHOWN}\n"
+    assert out.count(SHOWN) == 3
+    assert out.endswith("사진 ✓\u3000one\ttwo\nthree\nas\x1bbefore\n")
+
+
+def test_a_bar_may_still_be_drawn_and_what_is_printed_beside_it_steers_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a terminal, rich's own marks pass."""
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", screen)
+    with escaped_output():
+        console = Console(force_terminal=True, width=100)
+        with photo_progress(console=console) as progress:
+            progress.add_task(f"faces \x9b{HOSTILE}", total=2)
+            print("\x9b2J beside")
+    drawn = screen.getvalue()
+    assert "\x1b[" in drawn and "\\x1b[2J" in drawn and r"\x9b2J beside" in drawn
+    assert not {"\x9b", "\x07", "\u202e", "\udcff"} & {*drawn}
+    assert "\x1b[2J" not in drawn and sys.stdout is screen
