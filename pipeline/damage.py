@@ -11,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.cache.description import CacheError, check_shard, check_table, read_description
+from faces.cache.description import CacheError, check_shard, check_table, file_sha256, read_description
 from faces.cache.reader import Cache
+from faces.cache.tables import INDEX, check_tables
+from faces.command import typed
 from faces.labels import IntArray
 from pipeline.engine import decoded_shapes, other_sizes
 from pipeline.graph import Graph
@@ -38,6 +40,7 @@ class FileGuard:
         self._cache = cache
         paths = [cache.folder / "shards" / shard["name"] for shard in cache.description["shards"]]
         self._seen = {path: _signature(path) for path in paths}
+        self._index = ""
         self.check()
 
     def check(self) -> None:
@@ -54,13 +57,26 @@ class FileGuard:
                 path = folder / "shards" / shard["name"]
                 signature = _signature(path)
                 if signature is None or signature[0] != shard["bytes"] or signature != self._seen[path]:
-                    check_shard(path, shard)
+                    check_shard(folder, shard)
                     self._seen[path] = signature
+            self._check_index()
         except CacheError as error:
             raise CacheError(
                 f"the cache changed while it was in use: {error}. "
                 "Once the cache is back as it was, the same command goes on from what was saved"
             ) from error
+
+    def _check_index(self) -> None:
+        """Read the index where it looks changed; its hash, where cache.json has none, is that of the first
+        look."""
+        folder = self._cache.folder
+        path = folder / INDEX
+        signature = _signature(path)
+        if signature is None or signature != self._seen.get(path):
+            files = self._cache.description.get("files", {})
+            self._index = files.get(INDEX) or self._index or file_sha256(path)
+            check_table(folder, INDEX, self._index)
+            self._seen[path] = signature
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:
@@ -70,35 +86,6 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_ino, found.st_mtime_ns
-
-
-def check_places(cache: Cache) -> None:
-    """Compare where the index says crops stand with the sizes of the shards and of raw crops.
-
-    Raises:
-        CacheError: a crop reaches past the end of its shard, or a raw one is not size x size x channels
-            bytes; names the first such crop.
-    """
-    table = cache.columns("shard", "offset", "length")
-    sizes = pd.Series([shard["bytes"] for shard in cache.description["shards"]])
-    wrong = table["offset"] + table["length"] > table["shard"].map(sizes).fillna(-1)
-    need = cache.size * cache.size * cache.channels
-    if cache.codec == "raw":
-        wrong |= table["length"] != need
-    if not wrong.any():
-        return
-    row = int(np.flatnonzero(wrong)[0])
-    fault = f"raw crops of this cache have {need:,}" if cache.codec == "raw" else "its shard ends before that"
-    raise CacheError(
-        f"{cache.folder}: {place_of(cache, row)}: {fault}; {int(wrong.sum())} of {len(table)} crops are so: "
-        f"delete {cache.folder} and preprocess again"
-    )
-
-
-def place_of(cache: Cache, row: int) -> str:
-    """Where a crop is stored, for messages: `key 00000012 (shard 00001.tar, 512 bytes from byte 2,048)`."""
-    found = damage_table(cache, {row: ""}).iloc[0]
-    return f"key {found.key} (shard {found['shard']}, {found.length:,} bytes from byte {found.offset:,})"
 
 
 def damage_table(cache: Cache, damaged: Mapping[int, str]) -> pd.DataFrame:
@@ -118,7 +105,7 @@ def refused(cache: Cache, damaged: Mapping[int, str]) -> ValueError:
     """
     folder = cache.folder
     return ValueError(
-        f"{folder}: damaged: {_listed(cache, damaged)}. `make verify CACHE={folder}` lists all damage; "
+        f"{folder}: damaged: {_listed(cache, damaged)}. `make verify CACHE={typed(folder)}` lists all damage; "
         "delete the cache and preprocess again, or train without such crops: --on-damage skip"
     )
 
@@ -140,7 +127,7 @@ def too_much(cache: Cache, damaged: Mapping[int, str], *, skipped: int, rows: in
 
 
 def _listed(cache: Cache, damaged: Mapping[int, str]) -> str:
-    return "; ".join(f"{place_of(cache, row)}: {reason}" for row, reason in damaged.items())
+    return "; ".join(f"{cache.place_of(row)}: {reason}" for row, reason in damaged.items())
 
 
 def damaged_among(graph: Graph, rows: IntArray, crops: Sequence[NDArray[np.uint8]]) -> dict[int, str]:
@@ -197,8 +184,7 @@ def open_despite_damage(folder: Path) -> tuple[Cache, list[str]]:
         differing = [shard["name"] for shard in description["shards"] if _differs(folder, shard)]
         if not differing:
             raise
-    for name, sha256 in description.get("files", {}).items():
-        check_table(folder / name, sha256)
+    check_tables(folder, description)
     return Cache(folder, description), differing
 
 
@@ -210,7 +196,7 @@ def _differs(folder: Path, shard: Mapping[str, object]) -> bool:
     """
     path = folder / "shards" / str(shard["name"])
     try:
-        check_shard(path, shard)
+        check_shard(folder, shard)
     except CacheError:
         signature = _signature(path)
         if signature is None or signature[0] != shard["bytes"]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from nvidia.dali import fn, types
 
-from faces.cache.description import Codec
+from faces.cache.schema import Codec
 from pipeline.augment import LEAST_CENTRE, REGISTERED, Policy
 from pipeline.augmentations.geometry import working_size
 from pipeline.definition import (

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from faces.cache.reader import Cache
 from faces.labels import IntArray
 from pipeline.augment import Policy, policy_named
-from pipeline.damage import MAX_SKIPPED, FileGuard, check_places, damaged_among, refused, too_much
+from pipeline.damage import MAX_SKIPPED, FileGuard, damaged_among, refused, too_much
 from pipeline.definition import Device, Parameters
 from pipeline.draws import draw
 from pipeline.engine import PREFETCH, Engine, Inputs, Superseded
@@ -114,12 +114,12 @@ class Loader:
             dtype=dtype,
             layout=layout,
         )
-        check_places(cache)
+        self._files = FileGuard(cache)
+        cache.check_places()
         self.on_damage = on_damage
         self.skipped: dict[int, str] = {}
         self.next_batch = 0
         self._block = max(1, PLACES_DRAWN // self.batch_size)
-        self._files = FileGuard(cache)
         self._engine = Engine(self.graph, batch_size=self.batch_size, threads=threads)
 
     def __len__(self) -> int:

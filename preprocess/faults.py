@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,18 @@ from PIL import Image
 
 from faces.cache.description import (
     CacheError,
+    again,
     channels_of,
     check_shard,
     check_table,
     extension_of,
     labels_of,
     read_description,
-    read_rejects,
 )
+from faces.cache.tables import INDEX, PLACES, check_rows, place_of, read_index, read_rejects, wrong_place
 from preprocess.join_caches import as_written
 from preprocess.table_faults import wrong_tables
 
-PLACES = ("shard", "offset", "length", "codec")
-"""Columns of the index that a sample's JSON has not."""
 BESIDE = ("faces.jpg", "look.html", "corrections.csv")
 """Files that may lie in a cache and do not belong to it."""
 MODES = {3: "RGB", 4: "RGBA"}
@@ -49,36 +49,33 @@ def find_faults(folder: Path, show: Show = lambda done, total: None) -> Iterator
     except CacheError as error:
         yield str(error)
         return
-    again = f"delete {folder} and preprocess again"
-    missing = {"settings", "samples", "status", "shards"} - {*description}
-    if missing:
-        yield f"{folder / 'cache.json'}: has no {', '.join(sorted(missing))}; {again}"
-        return
     yield from _strangers(folder, description)
     yield from _wrong_hashes(folder, description)
-    for complaint in _wrong_content(folder, description, show):
-        yield f"{complaint}; {again}"
+    try:
+        for complaint in _wrong_content(folder, description, show):
+            yield f"{complaint}; {again(folder)}"
+    except CacheError as error:
+        yield str(error)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        # Tables that fit their hashes may hold anything where somebody else wrote them.
+        yield f"{folder / INDEX}: a column holds what does not belong there ({error}); {again(folder)}"
 
 
 def _wrong_content(folder: Path, description: Mapping[str, Any], show: Show) -> Iterator[str]:
     """Where tables, shards and cache.json contradict each other."""
-    path = folder / "index.parquet"
-    try:
-        labels = labels_of(description, folder)
-    except (ValueError, LookupError, TypeError) as error:
-        yield f"{folder / 'cache.json'}: labels are not readable ({error})"
-        return
-    try:
-        index, rejects = pd.read_parquet(path), read_rejects(folder, labels)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are of these
-        yield f"{folder}: a table is not readable ({error})"
-        return
+    path = folder / INDEX
+    check_rows(folder, description["samples"])
+    labels = labels_of(description, folder)
+    index, rejects = read_index(folder), read_rejects(folder, labels)
     # Caches of the built-in factors may come from before there were others, and lack some.
     own = labels.names if "labels" in description else ()
-    lacking = {"key", "position", "status", "shard", "offset", "length", *own} - {*index.columns}
+    lacking = {"key", "position", "status", *PLACES, *own} - {*index.columns}
     if lacking:
         yield f"{path}: has no column {', '.join(sorted(lacking))}"
         return
+    if wrong := wrong_place(index, description):
+        row, what = wrong
+        yield f"{path}: {place_of(index.iloc[row], description['shards'])}: {what}"
     for complaint in wrong_tables(description, index, rejects, labels):
         yield f"{path}: {complaint}"
     done = 0
@@ -93,13 +90,11 @@ def _wrong_content(folder: Path, description: Mapping[str, Any], show: Show) -> 
 
 
 def _wrong_hashes(folder: Path, description: Mapping[str, Any]) -> Iterator[str]:
-    checks: list[tuple[Callable[[Path, Any], None], Path, Any]] = [
-        (check_shard, folder / "shards" / shard["name"], shard) for shard in description["shards"]
-    ]
-    checks += [(check_table, folder / name, sha256) for name, sha256 in description.get("files", {}).items()]
-    for check, path, recorded in checks:
+    checks = [partial(check_shard, folder, shard) for shard in description["shards"]]
+    checks += [partial(check_table, folder, *file) for file in description.get("files", {}).items()]
+    for check in checks:
         try:
-            check(path, recorded)
+            check()
         except CacheError as error:
             yield str(error)
 
@@ -123,7 +118,7 @@ def _wrong_shard(path: Path, rows: pd.DataFrame, settings: Mapping[str, Any]) ->
     expected = [f"{key}.{kind}" for key in rows["key"] for kind in (extension, "json")]
     try:
         with tarfile.open(path, "r:") as tar:
-            members = tar.getmembers()
+            members = _members(tar, path.stat().st_size)
             names = [member.name for member in members]
             if names != expected:
                 yield _first_difference(path, names, expected)
@@ -135,10 +130,26 @@ def _wrong_shard(path: Path, rows: pd.DataFrame, settings: Mapping[str, Any]) ->
                 yield from (f"{place}: {what}" for what in _wrong_crop(_content(tar, crop), settings))
                 yield from (f"{place}: {what}" for what in _wrong_meta(_content(tar, meta), row))
                 yield None
-    except (tarfile.TarError, OSError) as error:
+    except (tarfile.TarError, OSError, MemoryError, OverflowError) as error:
         yield f"{path}: not readable as a tar ({error})"
         return
     yield from _wrong_idx(path.with_suffix(".idx"), members)
+
+
+def _members(tar: tarfile.TarFile, size: int) -> list[tarfile.TarInfo]:
+    """The files of a tar of that many bytes, one behind the other, each a plain file within it."""
+    members: list[tarfile.TarInfo] = []
+    at = 0
+    for member in tar:
+        if (
+            not member.isreg()
+            or member.offset_data <= at
+            or not 0 <= member.size <= size - member.offset_data
+        ):
+            raise tarfile.TarError(f"file {len(members)} in it is no plain file inside of it")
+        at = member.offset_data + member.size
+        members.append(member)
+    return members
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -161,8 +172,9 @@ def _wrong_crop(data: bytes, settings: Mapping[str, Any]) -> Iterator[str]:
         return
     try:
         with Image.open(io.BytesIO(data), formats=(settings["codec"].upper(),)) as image:
-            image.load()
             found = (*image.size, image.mode)
+            if image.size == (size, size):  # others are named unread, whatever size they claim
+                image.load()
     except Exception as error:  # Pillow's decoders share no narrower class
         yield f"does not decode as {settings['codec']} ({error})"
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -15,9 +14,11 @@ from typing import Any
 import pandas as pd
 
 from faces.cache.crops import crop_cure, crop_differences
+from faces.cache.description import file_sha256
+from faces.cache.parts import Written
 from faces.cache.reader import Cache
 from faces.cache.writer import REJECTED, CacheWriter
-from faces.files import exclusive, write_atomically
+from faces.files import exclusive
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
 from faces.label_file import differences
 from faces.labels import Categories
@@ -117,7 +118,7 @@ def as_written(index: pd.DataFrame, source: Mapping[str, Any], shard: int) -> pd
         shard -= part["shards"]
         if shard < 0:
             keys, positions = rows["key"].str.removeprefix(part["prefix"]), rows["position"] - part["shift"]
-            rows = rows.assign(key=keys, position=positions).drop(columns=part["lacks"])
+            rows = rows.assign(key=keys, position=positions).drop(columns=part["lacks"], errors="ignore")
             break
     return rows
 
@@ -190,11 +191,14 @@ def _write(writer: CacheWriter, sources: Sequence[_Source]) -> None:
                 rows = index[index["shard"] == own].assign(shard=number)
                 for suffix in (".tar", ".idx"):
                     theirs = (source.cache.folder / "shards" / shard["name"]).with_suffix(suffix)
-                    _link(theirs, (writer.folder / "shards" / f"{number:05d}").with_suffix(suffix))
+                    _link(theirs, writer.parts.file(number, suffix))
                 part = rows if own or rejects.empty else pd.concat([rows, rejects], ignore_index=True)
-                buffer = io.BytesIO()
-                part.to_parquet(buffer, index=False)
-                write_atomically(writer.folder / "parts" / f"{number:05d}.parquet", buffer.getvalue())
+                idx = writer.parts.file(number, ".idx")
+                files = {
+                    ".tar": Written(shard["bytes"], shard["sha256"]),
+                    ".idx": Written(idx.stat().st_size, file_sha256(idx)),
+                }
+                writer.parts.add(number, part, files)
                 progress.advance(bar, len(rows))
                 number += 1
 

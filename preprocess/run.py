@@ -13,10 +13,10 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache.reader import Cache
-from faces.cache.writer import REJECTED, CacheWriter, reject_columns
+from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
 from faces.files import exclusive, write_atomically
 from faces.labels import LabelSet
-from faces.terminal import photo_progress
+from faces.terminal import photo_progress, printable
 from preprocess.crop.matte import weights_sha256
 from preprocess.detect.face import GIVEN
 from preprocess.detect.reuse import known_faces
@@ -31,6 +31,9 @@ from preprocess.sources.persons import check_persons
 from preprocess.sources.photo import BadPhoto
 from preprocess.sources.scan import Listing, scan
 from preprocess.summary import Budget, Work, summarise
+
+MOST_TOLD = 5
+"""Shards of an earlier run that are named one by one where they are damaged."""
 
 
 def plan_shards(photos: int, shard_size: int, seed: int) -> list[list[int]]:
@@ -70,10 +73,13 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         )
         if writer.finished:
             return _as_it_is(settings, listing, console)
+        path = settings.cache / CORRECTED
         if len(corrected):
-            write_atomically(settings.cache / "corrections.csv", corrected.to_csv(index=False).encode())
-            console.print(f"{len(corrected)} corrections of labels: {settings.cache / 'corrections.csv'}")
-        work = _process(settings, listing, writer, plan)
+            write_atomically(path, corrected.to_csv(index=False).encode())
+            console.print(f"{len(corrected)} corrections of labels: {path}", markup=False)
+        else:
+            path.unlink(missing_ok=True)  # of a stopped run
+        work = _process(settings, listing, writer, plan, console)
         cache = writer.finish(listing.left_out)
         write_sheet(cache)
         summarise(cache, console, work, settings.data)
@@ -118,12 +124,24 @@ def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) 
 
 
 def _process(
-    settings: PreprocessSettings, listing: Listing, writer: CacheWriter, plan: list[list[int]]
+    settings: PreprocessSettings,
+    listing: Listing,
+    writer: CacheWriter,
+    plan: list[list[int]],
+    console: Console,
 ) -> Work:
     """Do the shards that are still to be done."""
+
+    def note(line: str) -> None:
+        console.print(printable(line), markup=False)
+
     started = time.perf_counter()
     searching = settings.faces != "as_is"
-    known = known_faces(settings.cache, settings.face_settings()) if searching else {}
+    known = known_faces(settings.cache, settings.face_settings(), note) if searching else {}
+    told = writer.parts.resume()
+    more = [f"and {len(told) - MOST_TOLD} more files of shards"] if len(told) > MOST_TOLD else []
+    for line in told[:MOST_TOLD] + more:
+        note(line)
     lost = _resume(writer, listing, settings)
     rows: list[Any] = listing.photos.to_dict("records")
     shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
@@ -143,7 +161,7 @@ def _process(
             budget.spend(rejects)
 
         cpu = run_shards(shards, tools, writer, workers, report)
-    done = [table for shard, table in writer.written() if shard in shards]
+    done = [table for shard, table in writer.parts.rows() if shard in shards]
     found = [
         table.reindex(columns=["source_sha256", "detector", "face"]) for table in done
     ]  # rejects have neither
@@ -163,11 +181,11 @@ def _resume(writer: CacheWriter, listing: Listing, settings: PreprocessSettings)
     """Take back the shards whose photos were changed or can be read by now; the rejects of the others."""
     now = listing.photos.set_index("position")
     lost: list[Mapping[str, Any]] = []
-    for shard, photos in writer.written():
+    for shard, photos in writer.parts.rows():
         rejects = photos[photos.status == REJECTED]
         changed = (photos.source_bytes.to_numpy() != now.bytes[photos.position].to_numpy()).any()
         if changed or any(_readable(now.loc[p], listing.folder, settings) for p in rejects.position):
-            writer.take_back(shard)
+            writer.parts.take_back(shard)
         else:
             columns = reject_columns(listing.labels)
             records: list[Any] = rejects.reindex(columns=columns).to_dict("records")

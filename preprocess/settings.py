@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from faces.cache.description import Codec, file_sha256
+from faces.cache.description import file_sha256
+from faces.cache.schema import Codec
 
 RULES_VERSION = 2
 """Raised when a change of this program alters crops, so that a cache is never half old and half new."""

@@ -180,9 +180,12 @@ def _told(row: Row, photo: Photo, tools: Tools) -> tuple[Face, ...] | None:
         height, width = photo.pixels.shape[:2]
         return (Face((0.0, 0.0, float(width), float(height)), (), 1.0, detector=AS_IS),)
     found = tools.known.get(photo.sha256)
-    if found is None or tools.settings.faces == "all":
+    height, width = photo.pixels.shape[:2]
+    if found is None or not all(face.fits(height, width) for face in found):
+        return None
+    if tools.settings.faces == "all":
         return found
-    return tuple(face for face in found[:1] if not face.is_half(*photo.pixels.shape[:2]))
+    return tuple(face for face in found[:1] if not face.is_half(height, width))
 
 
 def _scaled(faces: tuple[Face, ...], waiting: _Waiting) -> tuple[Face, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED, FALLBACK, REJECTED, reject_columns
+from faces.command import typed
 from faces.files import write_atomically
 from faces.labels import LabelSet
 from preprocess.detect.face import AS_IS
@@ -91,7 +91,7 @@ class Work:
 
 def summarise(cache: Cache, console: Console, work: Work, data: Path) -> None:
     """Print what a cache of the photos in `data` holds, and what it took."""
-    counts = json.loads((cache.folder / "cache.json").read_text())["status"]
+    counts = cache.description["status"]
     first = cache.index[~(cache.index["face"] > 0)] if "face" in cache.index else cache.index
     further = len(cache) - len(first)
     total = sum(counts.values()) - further
@@ -123,7 +123,7 @@ def summarise(cache: Cache, console: Console, work: Work, data: Path) -> None:
     console.print(
         f"{cache.folder}: {counted(len(cache), 'crop')}, {size / 1e6:.1f} MB; look at {cache.folder / SHEET}"
     )
-    console.print(f"or at everything: make look CACHE={cache.folder}")
+    console.print(f"or at everything: make look CACHE={typed(cache.folder)}")
     for line in [*_framing(cache, data), *twin_lines(cache.index, cache.label_set), *next_lines(cache)]:
         console.print(line, markup=False)
 
@@ -136,7 +136,8 @@ def _framing(cache: Cache, data: Path) -> list[str]:
         warning, _, cure = text.partition(" Cure: ")
         lines += [f"warning: {warning}", f"  cure: {cure}"]
     if proposed := proposal(framing):
-        again = f'make preprocess DATA={data} CACHE={cache.folder}-as-is ARGS="--faces as_is"'
+        beside = typed(f"{cache.folder}-as-is")
+        again = f'make preprocess DATA={typed(data)} CACHE={beside} ARGS="--faces as_is"'
         lines += [f"{proposed}:", f"  {again}"]
     return lines
 

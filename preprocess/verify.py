@@ -8,7 +8,7 @@ from pathlib import Path
 
 from faces.cache.description import read_description
 from faces.command import run_command
-from faces.terminal import photo_progress
+from faces.terminal import photo_progress, printable
 from preprocess.faults import find_faults
 
 
@@ -31,7 +31,7 @@ def verify(settings: VerifySettings) -> None:
 
         faults = [*find_faults(settings.cache, show)]
     for fault in faults:
-        print(fault)
+        print(printable(fault).replace("\n", " "))
     if faults:
         sys.exit(1)
     description = read_description(settings.cache)

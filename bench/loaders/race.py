@@ -16,8 +16,8 @@ from bench.loaders.process import FAILED, PYTHON, RivalProcess
 from bench.loaders.table import BASE, RivalLoader
 from bench.loaders.task import Task
 from bench.measure import Rival, Row, measure
-from faces.cache.description import Codec
 from faces.cache.reader import Cache
+from faces.cache.schema import Codec
 from faces.cache.tar import Sample
 from faces.cache.writer import DETECTED, CacheWriter
 from faces.labels import CONTEST

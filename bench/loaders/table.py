@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.measure import Row
-from faces.cache.description import Codec
+from faces.cache.schema import Codec
 
 HAND_WRITTEN: Final = ("OpenCV DataLoader raw", "OpenCV SPDL raw")
 """Those whose batches are the receiver's to keep, as ours are."""

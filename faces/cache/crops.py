@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from faces.command import typed
+
 
 def crop_differences(
     one: Mapping[str, Any], other: Mapping[str, Any], free: Collection[str], words: tuple[str, str]
@@ -43,13 +45,13 @@ def crop_cure(wanted: Mapping[str, Any], other: Mapping[str, Any], free: Collect
         if value == second.get(key) or key in (*free, *fixed, "every_face"):
             continue
         if key == "yunet_sha256":
-            options.append("--yunet MODEL.onnx")
+            options += ["--yunet", "MODEL.onnx"]
         elif isinstance(value, bool):
             options.append(f"--{name}" if value else f"--no-{name}")
         else:
             values = value if isinstance(value, list | tuple) else [value]
-            options.append(" ".join((f"--{name}", *map(str, values))))
-    return f'ARGS="{" ".join(options)}"'
+            options += [f"--{name}", *map(str, values)]
+    return f"ARGS={typed(options)}"
 
 
 def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import pandas as pd
-
+from faces.cache.schema import FORMAT_VERSION, Codec, check_description
+from faces.command import typed
 from faces.label_file import labels_stored
-from faces.labels import LabelSet, Number
+from faces.labels import LabelSet
+from faces.storage.documents import DamagedError, read_document
 
-FORMAT_VERSION = 1
-NO_PHOTO = -1
-"""Position, in rejects.csv, of what lies among the photos and is none."""
-Codec = Literal["jpeg", "png", "raw"]
+FINISHED, UNFINISHED = "cache.json", "unfinished.json"
 EXTENSIONS: dict[Codec, str] = {"jpeg": "jpg", "png": "png", "raw": "rgb"}
 
 
@@ -41,75 +38,80 @@ def extension_of(settings: Mapping[str, Any]) -> str:
     return "rgba" if codec == "raw" and channels_of(settings) == 4 else EXTENSIONS[codec]
 
 
-def read_rejects(folder: Path, labels: LabelSet) -> pd.DataFrame:
-    """`Cache.rejects` of the cache in that folder: the photos of rejects.csv."""
-    text = {"image_id": str, "source": str, "person": str}
-    numbers = {factor.name: [""] for factor in labels.factors if isinstance(factor, Number)}
-    table = pd.read_csv(folder / "rejects.csv", dtype=text, keep_default_na=False, na_values=numbers)
-    return table[table["position"] > NO_PHOTO].reset_index(drop=True)
-
-
 def labels_of(description: Mapping[str, Any], folder: Path) -> LabelSet:
     """The set of factors of a cache of this description, finished or not."""
-    return labels_stored(description.get("labels"), folder / "cache.json")
+    return labels_stored(description.get("labels"), folder / FINISHED)
 
 
 def read_description(folder: Path) -> dict[str, Any]:
     """What cache.json holds.
 
     Raises:
-        CacheError: no such folder, unfinished, of another format version, or not JSON.
+        CacheError: no such folder, unfinished, of another format version, not as it was sealed, or not what a
+            description holds.
     """
-    path = folder / "cache.json"
+    path = folder / FINISHED
     if not folder.is_dir():
-        raise CacheError(f"{folder}: no such cache; make one with `make preprocess DATA=... CACHE={folder}`")
+        raise CacheError(
+            f"{folder}: no such cache; make one with `make preprocess DATA=... CACHE={typed(folder)}`"
+        )
     if not path.is_file():
         raise CacheError(
             f"{folder}: no cache.json, so this cache is unfinished (or not a cache); "
-            f"run the same `make preprocess ... CACHE={folder}` again and it resumes"
+            f"run the same `make preprocess ... CACHE={typed(folder)}` again and it resumes"
         )
     return _read(path)
 
 
-def check_table(path: Path, sha256: str) -> None:
+def check_table(folder: Path, name: str, sha256: str) -> None:
     """Compare a table of the cache with the hash that cache.json records.
 
     Raises:
         CacheError: missing or different.
     """
+    path = folder / name
     if not path.is_file():
-        raise CacheError(f"{path}: missing; delete {path.parent} and preprocess again")
+        raise CacheError(f"{path}: missing; {again(folder)}")
     if file_sha256(path) != sha256:
         raise CacheError(
-            f"{path}: content differs from its recorded sha256, so it was edited or damaged; "
-            f"delete {path.parent} and preprocess again"
+            f"{path}: content differs from its recorded sha256, so it was edited or damaged; {again(folder)}"
         )
 
 
-def check_shard(path: Path, shard: Mapping[str, Any]) -> None:
+def check_shard(folder: Path, shard: Mapping[str, Any]) -> None:
     """Compare a shard with the size and hash that cache.json records.
+
+    Args:
+        folder: the cache.
+        shard: name, bytes and sha256.
 
     Raises:
         CacheError: missing or different.
     """
+    path = folder / "shards" / shard["name"]
     size = path.stat().st_size if path.is_file() else None
     if size != shard["bytes"]:
         state = "missing" if size is None else f"truncated or grown: {size} bytes instead of {shard['bytes']}"
-        raise CacheError(f"{path}: shard is {state}; delete {path.parents[1]} and preprocess again")
+        raise CacheError(f"{path}: shard is {state}; {again(folder)}")
     if file_sha256(path) != shard["sha256"]:
         raise CacheError(
             f"{path}: content differs from its recorded sha256, so the disk or a copy damaged it; "
-            f"delete {path.parents[1]} and preprocess again"
+            f"{again(folder)}"
         )
+
+
+def again(folder: Path) -> str:
+    """What cures a damaged cache in that folder, which is one that the user named."""
+    return f"delete {folder} and preprocess again"
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
     """What a cache, finished or not, says of its settings and photos; {} of a folder that holds none.
 
     Raises:
-        CacheError: of another format version, or not readable.
+        CacheError: of another format version, damaged, or not what a description holds.
     """
-    begun = [folder / name for name in ("cache.json", "unfinished.json")]
+    begun = [folder / name for name in (FINISHED, UNFINISHED)]
     path = next((path for path in begun if path.is_file()), None)
     if path is None:
         return {}
@@ -117,14 +119,19 @@ def read_plan(folder: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    again = f"delete {path.parent} and preprocess again"
+    cure = again(path.parent)
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise CacheError(f"{path}: not readable as JSON ({error}); {again}") from error
-    if found.get("version") != FORMAT_VERSION:
+        found = read_document(path, cure)
+    except DamagedError as error:
+        raise CacheError(str(error)) from error
+    version = found.get("version")
+    if type(version) is int and version != FORMAT_VERSION:  # its other entries may be others, too
         raise CacheError(
-            f"{path}: format version {found.get('version')}, this program reads and writes {FORMAT_VERSION}; "
+            f"{path}: format version {version}, this program reads and writes {FORMAT_VERSION}; "
             "preprocess the photos again into another folder"
         )
+    try:
+        check_description(found, path, finished=path.name == FINISHED)
+    except ValueError as error:
+        raise CacheError(f"{error}; {cure}") from error
     return found

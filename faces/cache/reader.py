@@ -1,15 +1,17 @@
 """The face-crop cache: WebDataset tar shards read by memory map, one index, a description written last.
 
-cache.json            format version, settings, counts, size and sha256 of every shard, sha256 of the two
-                      tables; written last
+cache.json            format version, settings, counts, size and sha256 of every shard, sha256 of the tables,
+                      and in it its own (`faces.storage.documents`); `schema` says what must stand there;
+                      written last
 index.parquet         one row a sample, in the order of the shards
 rejects.csv           one row a photo that is in no shard, with the reason; below, at position -1, what lies
                       among the photos and is none
+corrections.csv       labels that were corrected, if any
 shards/00000.tar      per sample `<key>.json` after `<key>.jpg`, `<key>.png`, `<key>.rgb` (raw uint8 HWC) or
                       `<key>.rgba` (the same of a person cut out)
 shards/00000.idx      the index DALI's own webdataset reader wants (wds2idx v1.2)
 unfinished.json       settings and source of a cache still being written
-parts/00000.parquet   rows of a written shard, until the index is
+parts/00000.parquet   rows of a written shard until the index is, with size and sha256 of its files
 """
 
 from __future__ import annotations
@@ -24,20 +26,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow
 from numpy.typing import NDArray
 from PIL import Image
-from pyarrow import parquet
 
 from faces.cache.description import (
     CacheError,
-    Codec,
+    again,
     channels_of,
     check_shard,
-    check_table,
     labels_of,
     read_description,
+)
+from faces.cache.schema import Codec
+from faces.cache.tables import (
+    PLACES,
+    check_tables,
+    check_unique,
+    first_line,
+    place_of,
+    read_index,
     read_rejects,
+    wrong_place,
 )
 from faces.labels import IntArray, LabelSet
 
@@ -59,19 +68,13 @@ class Cache:
         them into wrong pixels silently.
 
         Raises:
-            CacheError: no such folder, unfinished, of another format version, or damaged.
+            CacheError: no such folder, unfinished, of another format version, damaged, or of a description
+                that `schema` refuses.
         """
         description = read_description(folder)
         for shard in description["shards"]:
-            check_shard(folder / "shards" / shard["name"], shard)
-        for name, sha256 in description.get("files", {}).items():
-            check_table(folder / name, sha256)
-        rows = parquet.read_metadata(folder / "index.parquet").num_rows
-        if rows != description["samples"]:
-            raise CacheError(
-                f"{folder / 'index.parquet'}: {rows} rows where cache.json counts "
-                f"{description['samples']}; delete {folder} and preprocess again"
-            )
+            check_shard(folder, shard)
+        check_tables(folder, description)
         return cls(folder, description)
 
     def __len__(self) -> int:
@@ -89,8 +92,13 @@ class Cache:
         photo's further faces 1, 2, ...: position and face together are unique), which older caches lack.
 
         It takes 1.5 kB a row, so what needs few columns of many rows reads them with `columns`.
+
+        Raises:
+            CacheError: as `columns`, or a key or a face of a photo occurs more than once.
         """
-        return pd.read_parquet(self.folder / "index.parquet")
+        table = read_index(self.folder)
+        check_unique(table, self.folder)
+        return table
 
     @cached_property
     def rejects(self) -> pd.DataFrame:
@@ -111,18 +119,9 @@ class Cache:
         """Some columns of `index`, read anew.
 
         Raises:
-            CacheError: the cache was deleted since it was opened.
+            CacheError: the cache was deleted or damaged since it was opened, or has no such column.
         """
-        try:
-            table = pd.read_parquet(self.folder / "index.parquet", columns=[*names])
-            # Arrow keeps what it worked with, which is more than the columns.
-            pyarrow.default_memory_pool().release_unused()
-            return table
-        except FileNotFoundError as error:
-            raise CacheError(
-                f"{self.folder}: changed while it was in use: no such cache any more ({error.args[0]}); "
-                "once it is back as it was, the same command goes on from what was saved"
-            ) from error
+        return read_index(self.folder, names)
 
     @property
     def codec(self) -> Codec:
@@ -160,14 +159,37 @@ class Cache:
     def _maps(self) -> list[NDArray[np.uint8]]:
         maps = []
         for shard in self.description["shards"]:
-            with (self.folder / "shards" / shard["name"]).open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            path = self.folder / "shards" / shard["name"]
+            try:
+                with path.open("rb") as file:
+                    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except (OSError, ValueError) as error:  # it has no bytes
+                raise CacheError(
+                    f"{path}: changed since the cache was opened ({error}); {again(self.folder)}"
+                ) from error
             maps.append(np.frombuffer(mapped, np.uint8))
         return maps
 
     @cached_property
-    def _places(self) -> IntArray:
-        return self.columns("shard", "offset", "length").to_numpy(np.int64)
+    def places(self) -> IntArray:
+        """[n, 3] int64 shard, offset and length (bytes) of every crop, all of which lie in the shards.
+
+        Raises:
+            CacheError: what the index says contradicts the description; with the first such key and shard.
+        """
+        table = self.columns(*PLACES)
+        if wrong := wrong_place(table, self.description):
+            row, what = wrong
+            raise CacheError(f"{self.folder}: {self.place_of(row)}: {what}; {again(self.folder)}")
+        return table[[*PLACES[:3]]].to_numpy(np.int64)
+
+    def check_places(self) -> None:
+        """Raise what `places` raises, before any crop is read."""
+        _ = self.places
+
+    def place_of(self, row: int) -> str:
+        """Where a crop is stored, for messages: see `faces.cache.tables.place_of`."""
+        return place_of(self.columns("key", *PLACES).iloc[row], self.description["shards"])
 
     def encoded(self, rows: IntArray) -> list[NDArray[np.uint8]]:
         """Read-only views of the stored bytes of these rows, nothing copied.
@@ -175,19 +197,32 @@ class Cache:
         Returns:
             Per row uint8 [length] of a JPEG or PNG file, or uint8 [size, size, channels] for a raw cache.
         """
-        views = [self._maps[shard][at : at + length] for shard, at, length in self._places[rows]]
+        views = [self._maps[shard][at : at + length] for shard, at, length in self.places[rows]]
         if self.codec == "raw":
             return [view.reshape(self.size, self.size, self.channels) for view in views]
         return views
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """One crop decoded for people to look at: RGB uint8 [size, size, 3], a cut-out person on white."""
+        """One crop decoded for people to look at: RGB uint8 [size, size, 3], a cut-out person on white.
+
+        Raises:
+            CacheError: it does not decode, or is of another size; with key and shard.
+        """
         [data] = self.encoded(np.array([row]))
         mode = "RGB" if self.channels == 3 else "RGBA"
-        pixels = data
-        if self.codec != "raw":
-            pixels = np.asarray(Image.open(io.BytesIO(data.tobytes())).convert(mode))
+        pixels = data if self.codec == "raw" else self._decoded(data, mode, row)
         if mode == "RGB":
             return pixels
         alpha = pixels[..., 3:].astype(np.uint16)
         return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+    def _decoded(self, data: NDArray[np.uint8], mode: str, row: int) -> NDArray[np.uint8]:
+        try:
+            with Image.open(io.BytesIO(data.tobytes())) as image:
+                if image.size != (self.size, self.size):
+                    raise ValueError(f"{image.width} x {image.height} pixels, not {self.size} x {self.size}")
+                return np.asarray(image.convert(mode))
+        except Exception as error:  # Pillow's decoders share no narrower class
+            raise CacheError(
+                f"{self.folder}: {self.place_of(row)}: damaged ({first_line(error)}); {again(self.folder)}"
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class Description(Plan):
         if stored != self.samples:
             raise ValueError(f"samples: {self.samples}, though status counts {stored}")
         numbers = [int(shard.name.removesuffix(".tar")) for shard in self.shards]
-        for place, (before, after) in enumerate(zip(numbers, numbers[1:], strict=False), 1):
+        for place, (before, after) in enumerate(itertools.pairwise(numbers), 1):
             if after <= before:
                 name = _shown(self.shards[place].name)
                 raise ValueError(f"shards: {name} comes after {_shown(self.shards[place - 1].name)}")

@@ -6,20 +6,25 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from faces.cache.description import FORMAT_VERSION, NO_PHOTO, CacheError, extension_of, file_sha256, read_plan
+from faces.cache import schema
+from faces.cache.description import FINISHED, UNFINISHED, CacheError, extension_of, file_sha256, read_plan
+from faces.cache.parts import Parts, Written
 from faces.cache.reader import Cache
+from faces.cache.tables import INDEX, NO_PHOTO
 from faces.cache.tar import Sample, dali_index, pack
 from faces.files import write_atomically
 from faces.label_file import differences, labels_stored, stored_labels
 from faces.labels import LabelSet
+from faces.storage.documents import write_document
 
-DETECTED, FALLBACK, REJECTED = "detected", "fallback", "rejected"
+DETECTED, FALLBACK, REJECTED = "detected", "fallback", schema.REJECTED
+CORRECTED = "corrections.csv"
 
 
 def reject_columns(labels: LabelSet) -> list[str]:
@@ -54,20 +59,20 @@ class CacheWriter:
     ) -> None:
         self.folder = folder
         self.labels = labels
-        self.shard_count = shard_count
         self.plan: dict[str, Any] = {
-            "version": FORMAT_VERSION,
+            "version": schema.FORMAT_VERSION,
             "settings": dict(settings),
             "source": dict(source),
         }
         if stored := stored_labels(labels):
             self.plan["labels"] = stored
+        self.parts = Parts(folder, shard_count, _digest(self.plan))
         self._adopt_folder()
 
     @property
     def finished(self) -> bool:
         """Whether the cache is complete."""
-        return (self.folder / "cache.json").is_file()
+        return (self.folder / FINISHED).is_file()
 
     def _adopt_folder(self) -> None:
         begun = read_plan(self.folder)
@@ -79,16 +84,13 @@ class CacheWriter:
             if not self.finished:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
         if not begun:
-            write_atomically(self.folder / "unfinished.json", _json(self.plan))
-
-    def _part(self, shard: int) -> Path:
-        return self.folder / "parts" / f"{shard:05d}.parquet"
+            write_document(self.folder / UNFINISHED, self.plan)
 
     def pending(self) -> list[int]:
         """Numbers of the shards that are still to be written."""
         if self.finished:
             return []
-        return [shard for shard in range(self.shard_count) if not self._part(shard).is_file()]
+        return self.parts.lacking()
 
     def write(self, shard: int, samples: Sequence[Sample]) -> None:
         """Write one shard whole: the tar, DALI's idx, then the part of the index that makes it count.
@@ -114,21 +116,14 @@ class CacheWriter:
             for sample, place in zip(stored, places, strict=True)
         ]
         rows += [dict(sample.fields) for sample in samples if sample.data is None]
-        stem = self.folder / "shards" / f"{shard:05d}"
-        write_atomically(stem.with_suffix(".tar"), tar)
-        write_atomically(stem.with_suffix(".idx"), dali_index(stored, places, extension))
-        part = io.BytesIO()
-        pd.DataFrame(rows).to_parquet(part, index=False)
-        write_atomically(self._part(shard), part.getvalue())
-
-    def written(self) -> Iterator[tuple[int, pd.DataFrame]]:
-        """Number of each shard that an unfinished cache holds, and its photos with their outcome."""
-        for path in sorted((self.folder / "parts").glob("*.parquet")):
-            yield int(path.stem), pd.read_parquet(path)
-
-    def take_back(self, shard: int) -> None:
-        """Count a shard as still to be written."""
-        self._part(shard).unlink()
+        files = {".tar": tar, ".idx": dali_index(stored, places, extension)}
+        for suffix, data in files.items():
+            write_atomically(self.parts.file(shard, suffix), data)
+        self.parts.add(
+            shard,
+            pd.DataFrame(rows),
+            {suffix: Written(len(data), hashlib.sha256(data).hexdigest()) for suffix, data in files.items()},
+        )
 
     def finish(self, left_out: pd.DataFrame | None = None) -> Cache:
         """Join the parts into index and rejects, describe the cache, and open it.
@@ -138,19 +133,39 @@ class CacheWriter:
                 rejects in rejects.csv, at position -1, and count nowhere.
 
         Raises:
-            CacheError: a shard is still pending, or every photo was rejected.
+            CacheError: a shard is still pending or changed since it was written, or every photo was rejected.
         """
-        if not self.finished:
-            self._describe(left_out)
+        description = self._describe(left_out) if not self.finished else None
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
-        for leftover in (self.folder / "unfinished.json", *self.folder.rglob("*.tmp")):
+        for leftover in (self.folder / UNFINISHED, *self.folder.rglob("*.tmp")):
             leftover.unlink(missing_ok=True)
-        return Cache.open(self.folder)
+        # What was just described was read and compared for that.
+        return Cache(self.folder, description) if description else Cache.open(self.folder)
 
-    def _describe(self, left_out: pd.DataFrame | None) -> None:
+    def _describe(self, left_out: pd.DataFrame | None) -> dict[str, Any]:
         if self.pending():
             raise CacheError(f"{self.folder}: shards {self.pending()[:5]} are still to be written")
-        rows = pd.concat([pd.read_parquet(self._part(s)) for s in range(self.shard_count)], ignore_index=True)
+        whole = [self.parts.checked(shard) for shard in range(self.parts.count)]
+        rows = pd.concat([part.rows for part in whole], ignore_index=True)
+        tables = self._tables(rows, left_out)
+        for name, data in tables.items():
+            write_atomically(self.folder / name, data)
+        files = {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()}
+        if (self.folder / CORRECTED).is_file():
+            files[CORRECTED] = file_sha256(self.folder / CORRECTED)
+        status = {str(k): int(v) for k, v in rows.status.value_counts().sort_index().items()}
+        description = {
+            **json.loads(json.dumps(self.plan)),
+            "samples": len(rows) - status.get(REJECTED, 0),
+            "status": status,
+            "files": files,
+            "shards": [part.shard for part in whole],
+        }
+        write_document(self.folder / FINISHED, description)
+        return description
+
+    def _tables(self, rows: pd.DataFrame, left_out: pd.DataFrame | None) -> dict[str, bytes]:
+        """index.parquet and rejects.csv of the rows of all parts."""
         rejected = rows.status == REJECTED
         index = rows[~rejected].reset_index(drop=True)
         if index.empty:
@@ -159,26 +174,14 @@ class CacheWriter:
         index = index.drop(columns="reason", errors="ignore")
         # Beside the rejects, which have none of these, pandas holds them as floats.
         whole = ("shard", "offset", "length", "height", "width", "faces", "face", "turned")
-        counted = {*whole} & {*index.columns}
-        index = index.astype(dict.fromkeys(counted, "int64"))
+        index = index.astype(dict.fromkeys({*whole} & {*index.columns}, "int64"))
         rejects = rows[rejected].reindex(columns=reject_columns(self.labels)).sort_values("position")
         if left_out is not None and len(left_out):
             others = self._as_rejects(left_out)
             rejects = pd.concat([rejects, others], ignore_index=True) if len(rejects) else others
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False)
-        tables = {"index.parquet": buffer.getvalue(), "rejects.csv": rejects.to_csv(index=False).encode()}
-        for name, data in tables.items():
-            write_atomically(self.folder / name, data)
-        shards = sorted((self.folder / "shards").glob("*.tar"))
-        description = {
-            **self.plan,
-            "samples": len(index),
-            "status": {str(k): int(v) for k, v in rows.status.value_counts().sort_index().items()},
-            "files": {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()},
-            "shards": [{"name": p.name, "bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in shards],
-        }
-        write_atomically(self.folder / "cache.json", _json(description))
+        return {INDEX: buffer.getvalue(), "rejects.csv": rejects.to_csv(index=False).encode()}
 
     def _as_rejects(self, left_out: pd.DataFrame) -> pd.DataFrame:
         rows = pd.DataFrame(
@@ -196,8 +199,10 @@ class CacheWriter:
         return rows[reject_columns(self.labels)]
 
 
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=1) + "\n").encode()
+def _digest(plan: Mapping[str, Any]) -> str:
+    """Hex sha256 of all that `_check_same` compares; the fingerprint of the source follows the labels."""
+    source = {name: value for name, value in plan["source"].items() if name != "names"}
+    return hashlib.sha256(json.dumps([plan["settings"], source], sort_keys=True).encode()).hexdigest()
 
 
 def _check_same(folder: Path, found: Mapping[str, Any], plan: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from faces.cache.description import Codec
+from faces.cache.schema import Codec
 from preprocess.crop.cut import cut, soften
 from preprocess.crop.matte import Matting
 from preprocess.crop.square import (

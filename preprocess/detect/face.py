@@ -44,6 +44,14 @@ class Face:
         x, y = (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
         return not (0 <= x <= width and 0 <= y <= height)
 
+    def fits(self, height: int, width: int) -> bool:
+        """Whether it can have been found in a photo of that height and width in pixels: it shows there, and
+        reaches no farther beyond than the photo's longer side."""
+        left, top, right, bottom = self.box
+        shows = right > 0 and left < width and bottom > 0 and top < height
+        side = max(height, width)
+        return shows and min(left, top) >= -side and right <= width + side and bottom <= height + side
+
     def scaled(self, x: float, y: float) -> Face:
         """The face in a photo that is `x` times as wide and `y` times as high."""
         box = np.array(self.box).reshape(2, 2) * (x, y)

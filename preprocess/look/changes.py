@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from faces.cache.description import labels_of, read_plan, read_rejects
+from faces.cache.description import FINISHED, labels_of, read_plan
+from faces.cache.tables import read_index, read_rejects
 from faces.folds import SPLIT
 from faces.label_file import differences
 from faces.labels import LabelSet
+from faces.storage.documents import DamagedError
+from faces.storage.tables import read_table
 from preprocess.sources.listing import Listing
 
 NAMES: Final = "names"
@@ -58,16 +63,23 @@ def check_unchanged(cache: Path, listing: Listing) -> None:
 
 def _photos_of(cache: Path, labels: LabelSet) -> pd.DataFrame:
     """What a cache, finished or not, knows of its photos: the columns of a listing, as `_numbered`."""
-    if (cache / "cache.json").is_file():
-        tables = [pd.read_parquet(cache / "index.parquet"), read_rejects(cache, labels)]
+    if (cache / FINISHED).is_file():
+        tables = [read_index(cache), read_rejects(cache, labels)]
     else:
-        tables = [pd.read_parquet(path) for path in sorted((cache / "parts").glob("*.parquet"))]
+        tables = [*_parts(cache)]
     names = ["position", "source", *labels.names, *BESIDE]
     tables = [table[[name for name in names if name in table]] for table in tables if len(table)]
     if not tables:
         return pd.DataFrame(columns=names)
     # With every face of a photo cropped, the photo has several rows, one after the other.
     return _numbered(pd.concat(tables, ignore_index=True).drop_duplicates("position"))
+
+
+def _parts(cache: Path) -> Iterator[pd.DataFrame]:
+    """The parts of an unfinished cache, but those that are damaged: their shards are done again anyway."""
+    for path in sorted((cache / "parts").glob("*.parquet")):
+        with suppress(DamagedError):
+            yield read_table(path, "").rows
 
 
 def _numbered(photos: pd.DataFrame) -> pd.DataFrame:

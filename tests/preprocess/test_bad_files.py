@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cache.description import NO_PHOTO
 from faces.cache.reader import Cache
+from faces.cache.tables import NO_PHOTO
 from preprocess.faults import find_faults
 from preprocess.run import preprocess
 from preprocess.sources.scan import scan

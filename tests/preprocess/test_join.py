@@ -9,7 +9,7 @@ import pytest
 
 from faces.cache.reader import Cache
 from faces.folds import EXTRA, SPLIT
-from pipeline.damage import FileGuard, check_places
+from pipeline.damage import FileGuard
 from preprocess import join_caches
 from preprocess.faults import find_faults
 from preprocess.join import JoinSettings
@@ -44,7 +44,7 @@ def test_a_joined_cache_is_sound_and_has_every_crop_and_reject_once(
 def test_what_works_on_caches_works_on_a_joined_one(two: tuple[Cache, Cache], tmp_path: Path) -> None:
     all_ = joined(tmp_path / "all", *two)
     FileGuard(all_).check()
-    check_places(all_)
+    all_.check_places()
     assert page_of(all_).number("crops") == "18"
     assert [*find_faults(all_.folder)] == []
 
