@@ -149,13 +149,15 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
         sys.exit(2)
 
 
-def typed(*values: object) -> str:
-    """Values as a variable of `make` on a command line, for commands in messages: CACHE={typed(folder)}.
+def typed(value: object) -> str:
+    """A value as it is typed after a variable of `make`, for commands in messages: CACHE={typed(folder)}.
 
-    Whatever is in a name, a shell and make give it to the program as it is.
+    Whatever a name holds, a shell and make hand it to the program as it is. A list or tuple is what a
+    variable of several values takes.
     """
-    words = [str(value) for value in values]
-    return shlex.quote(words[0] if len(words) == 1 else shlex.join(words))
+    if isinstance(value, list | tuple):
+        value = shlex.join([str(each) for each in value])
+    return shlex.quote(str(value))
 
 
 def complaint(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faces.command import run_command
+from faces.command import run_command, typed
 from faces.label_file import labels_text
 from preprocess.settings import Columns
 from preprocess.sources.scan import propose_labels
@@ -45,7 +45,9 @@ def propose(settings: LabelsSettings) -> None:
     print(text, end="")
     if settings.out:
         settings.out.write_text(text)
-        print(f"# written to {settings.out}: correct it, then make preprocess ... LABELS={settings.out}")
+        print(
+            f"# written to {settings.out}: correct it, then make preprocess ... LABELS={typed(settings.out)}"
+        )
 
 
 def main() -> None:

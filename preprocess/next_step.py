@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
+from faces.command import typed
 from faces.folds import SPLIT, Division, FoldScheme, divide_photos
 from faces.labels import CONTEST, IntArray, LabelSet
 
@@ -42,11 +43,11 @@ def next_lines(cache: Cache, root: Path = Path()) -> list[str]:
     if not told:
         return [*lines, "next: preprocess these photos and some of other values together, into a new cache"]
     if cache.label_set.factors == CONTEST.factors and all(known.values()):
-        step = f"RECIPE=recipes/small.toml CACHE={cache.folder}"
+        step = f"RECIPE=recipes/small.toml CACHE={typed(cache.folder)}"
         told = [*known]
     else:
         runs = f"runs/{cache.folder.resolve().name}"
-        step = f"RECIPE=recipes/factors.toml CACHE={cache.folder} RUNS={runs}"
+        step = f"RECIPE=recipes/factors.toml CACHE={typed(cache.folder)} RUNS={typed(runs)}"
     scheme, notes = _division(cache, codes, told)
     return [*lines, *notes, f"next: make train-all {step}{scheme}"]
 
@@ -165,13 +166,14 @@ def _predict(cache: Cache, root: Path) -> list[str]:
         ]
     run = next((run for run in trained if _voted_on(run.name, root)), None)
     place = (run or trained[0]).parent
-    where = "" if place == Path("runs") else f" RUNS={place}"
+    where = "" if place == Path("runs") else f" RUNS={typed(place)}"
     if run is None:
         lines.append(
             f"trained runs: {', '.join(map(str, trained[:3]))}; no ensemble is called as one of them"
         )
         return [*lines, f"next: make ensembles{where}, then make infer with one that votes on them"]
-    step = f"next: make infer ENSEMBLE=ensembles/{run.name}.toml CACHE={cache.folder}{where}"
+    ensemble = Path("ensembles") / f"{run.name}.toml"
+    step = f"next: make infer ENSEMBLE={typed(ensemble)} CACHE={typed(cache.folder)}{where}"
     return [*lines, f"trained run: {run}", step]
 
 

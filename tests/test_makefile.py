@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from faces.command import typed
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "Makefile").read_text()
 SURROUNDINGS = {name: value for name, value in os.environ.items() if "MAKE" not in name}
@@ -37,7 +39,8 @@ HOSTILE = {
 
 def listed(name: str) -> list[str]:
     """Words of a variable of the Makefile."""
-    return re.findall(rf"^{name} := (.*)$", TEXT, re.M)[0].split()
+    words: str = re.findall(rf"^{name} := (.*)$", TEXT, re.M)[0]
+    return words.split()
 
 
 SEVERAL = set(listed("SEVERAL")) | {"RUNS"}
@@ -149,3 +152,12 @@ def test_the_demo_and_cleaning_up_after_it_take_any_folder() -> None:
         assert any(part.partition("=")[2].startswith(f"{folder}/") for part in step)
     assert folder in shlex.split(told[-1])
     assert not (ROOT / "pwned").exists()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_command_in_a_message_can_be_typed_as_it_stands(kind: str) -> None:
+    value = HOSTILE[kind]
+    line = f"join CACHES={typed([value, 'b'])} CACHE={typed(value)}"
+    _, *parts = shlex.split(f"make {line}")
+    target, given = parts[0], dict(part.split("=", 1) for part in parts[1:])
+    assert arguments(target, given) == ["preprocess.join", "--caches", value, "b", f"--cache={value}"]

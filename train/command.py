@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from faces.cache.reader import Cache
-from faces.command import run_command
+from faces.command import run_command, typed
 from faces.folds import FoldScheme, fold_numbers
 from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
@@ -91,8 +91,8 @@ def run(settings: TrainSettings) -> None:
     train_folds(plans)
     ensemble = Path("ensembles") / settings.recipe.name
     if plans[0].processes.first and not settings.fold and ensemble.is_file():
-        runs = "" if settings.runs == TrainSettings.runs else f" RUNS={settings.runs}"
-        print(f"next: make infer ENSEMBLE={ensemble} CACHE=caches/name{runs}")
+        runs = "" if settings.runs == TrainSettings.runs else f" RUNS={typed(settings.runs)}"
+        print(f"next: make infer ENSEMBLE={typed(ensemble)} CACHE=caches/name{runs}")
 
 
 def _plans(settings: TrainSettings, recipe: Recipe, cache: Cache) -> list[FoldPlan]:

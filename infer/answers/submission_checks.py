@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
+from faces.command import typed
 from faces.labels import CLASS_COUNT
 from infer.answers.written import AGAIN, check_file, read_basis
 
@@ -114,7 +115,7 @@ def check_photos(cache: Cache, info: Path) -> None:
         .sort_values("position", kind="stable")
         .image_id.tolist()
     )
-    cure = f"make one of them: `make preprocess DATA={info.parent} CACHE=...`, in another folder"
+    cure = f"make one of them: `make preprocess DATA={typed(info.parent)} CACHE=...`, in another folder"
     _check_same_photos(held, requested_photos(info), str(cache.folder), str(info), cure)
 
 

@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 
 from faces.cache.reader import Cache
-from faces.command import run_command
+from faces.command import run_command, typed
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Ensemble, recipes_of
 from train.engine.compute import PredictCompute
@@ -90,7 +90,7 @@ def _find_ensembles(files: Sequence[Path], runs: Path) -> tuple[list[Ensemble], 
     if not trained:
         raise ValueError(
             f"{runs}: holds all members of none of {len(found)} ensembles; `make ensembles RUNS="
-            f"{runs}` shows what is missing"
+            f"{typed(runs)}` shows what is missing"
         )
     return trained, [ensemble.name for ensemble in found if ensemble not in trained]
 

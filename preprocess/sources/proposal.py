@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from faces.command import typed
 from faces.factors import NOT_KNOWN, UNKNOWN, Categories, Factor, Per, plain_word
 from faces.label_file import FILE_NAME, RESERVED, label_set, labels_text
 from faces.labels import LabelSet
@@ -54,7 +55,7 @@ def note_of(source: Source, place: Place, taken: set[str]) -> str:
     if place.declared:
         return f"{what} To take them, add them to the label file"
     proposed = propose(source, place) if len(names) <= MOST_VALUES else None
-    command = f"make labels DATA={place.data} OUT={FILE_NAME}"
+    command = f"make labels DATA={typed(place.data)} OUT={FILE_NAME}"
     if proposed is None:
         return f"{what} To take them, edit what `{command}` writes and give it as LABELS={FILE_NAME}"
     return (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faces.command import nearest
+from faces.command import nearest, typed
 from faces.factors import Factor, plain_word
 from faces.label_file import FILE_NAME, read_labels
 from faces.labels import CONTEST, Categories, LabelSet, Number
@@ -109,7 +109,7 @@ def _read(
         row = int(np.argmax(codes == code))
         cure = ""
         if isinstance(factor, Categories) and not place.declared:
-            cure = f"; to declare values of your own: make labels DATA={place.data}"
+            cure = f"; to declare values of your own: make labels DATA={typed(place.data)}"
         raise ValueError(f"{source.where(row)}, column {column}: {error}{cure}") from error
 
 
@@ -215,8 +215,8 @@ def name_labels(
     cure = (
         f"correct the label file ({hint}), or leave it out where these photos have no labels"
         if place.declared
-        else f"declare them in {FILE_NAME}, such as label = {_toml(names)} (make labels DATA={place.data}), "
-        "or list the photos in a table"
+        else f"declare them in {FILE_NAME}, such as label = {_toml(names)} "
+        f"(make labels DATA={typed(place.data)}), or list the photos in a table"
     )
     mine = (
         f"{listed(known)} mean {', '.join(sorted({f for each in known.values() for f in each}))}, but "

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from faces.command import typed
 from faces.folds import SPLIT
 from faces.labels import CONTEST, LabelSet
 from preprocess.settings import Columns
@@ -115,12 +116,12 @@ def _contest_layout(data: Path) -> str | None:
         if not (data / "images").is_dir():
             raise ValueError(
                 f"{data}: holds {tables[0]} but no folder `images` beside it; a table of another make is "
-                f"given by its own name: --data {data / tables[0]}"
+                f"given by its own name: --data {typed(data / tables[0])}"
             )
         return "train" if tables == ["train.csv"] else "eval"
     below = [name for name, table in _CONTEST.items() if (data / name / table).is_file()]
     if below:
-        cures = " or ".join(f"--data {data / name}" for name in below)
+        cures = " or ".join(f"--data {typed(data / name)}" for name in below)
         raise ValueError(f"data={data}: labelled and unseen photos are separate caches; give {cures}")
     return None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from faces.command import run_command
+from faces.command import run_command, typed
 from train.results.comparison import compare, score_recipes
 
 
@@ -44,9 +44,9 @@ def run(settings: CompareSettings) -> None:
     draw_comparison(lines, settings.out)
     console.print(f"picture: {settings.out}", highlight=False, soft_wrap=True)
     if settings.markdown is not None:
-        command = f'make compare RUNS="{" ".join(map(str, settings.runs))}"'
+        command = f"make compare RUNS={typed(settings.runs)}"
         if settings.baseline:
-            command += f" BASELINE={settings.baseline}"
+            command += f" BASELINE={typed(settings.baseline)}"
         replace_block(settings.markdown, settings.block, markdown_tables(lines, notes, command))
         console.print(f"tables: {settings.markdown}", highlight=False, soft_wrap=True)
 

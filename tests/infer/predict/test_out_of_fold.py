@@ -121,7 +121,7 @@ def test_runs_whose_scores_would_be_false_are_refused(
 
 def test_a_missing_fold_is_named_with_the_command_that_trains_it(coloured: Cache, copied: Path) -> None:
     shutil.rmtree(copied / "fair" / "fold2")
-    command = f'make train FOLD="2" RECIPE=recipes/fair.toml CACHE={coloured.folder} FOLDS=3 RUNS={copied}'
+    command = f"make train FOLD=2 RECIPE=recipes/fair.toml CACHE={coloured.folder} FOLDS=3 RUNS={copied}"
     with pytest.raises(ValueError, match=f"fair: fold 2 of 3 is not trained.*`{re.escape(command)}`"):
         plan_out_of_fold(["good", "fair"], copied, coloured)
 
