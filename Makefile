@@ -21,7 +21,7 @@ GIVEN_DATA := $(if $(filter command environment override,$(firstword $(origin DA
 COMPARED := $(RUNS)
 LEAK_RUNS := $(or $(RUNS),runs)/leak-demo
 # Variables that hold several values, in quotes where one has spaces: CACHES="'caches/my photos' caches/b".
-SEVERAL := ARGS BACKBONES CACHES COMPARED ENSEMBLES EXTRA FOLD LOG UPGRADE
+SEVERAL := ARGS BACKBONES CACHES COMPARED ENSEMBLES EXTRA FOLD LOG TARGET UPGRADE
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -198,6 +198,9 @@ test: $(READY) ## all tests but the slow ones, in as many processes as there are
 
 test-slow: $(READY) ## what is slow by nature, such as every recipe trained for one short epoch
 	OMP_NUM_THREADS=1 $(MODULE) pytest -m slow -n logical --maxprocesses 4
+
+fuzz: $(READY) ## damaged files for every reader: [MINUTES=10 TARGET="images caches" SEED=0 INPUT=file-that-failed]
+	$(call run,tests.fuzz,,MINUTES TARGET SEED INPUT)
 
 check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/ruff check .
