@@ -124,12 +124,8 @@ def _kept_or_new(
     console: Console,
 ) -> pd.DataFrame:
     """The `answer_table` in a folder, written anew unless it follows from the same runs and photos."""
-
-    def warn(line: str) -> None:
-        console.print(line, style="yellow", highlight=False, soft_wrap=True)
-
     replaced = check_replaced(folder, basis, cache)
-    table = None if replaced else read_kept_answers(folder, basis, warn)
+    table = None if replaced else read_kept_answers(folder, basis, lambda line: _warn(line, console))
     if table is not None:
         console.print(f"{folder}: nothing to do, these runs have answered these photos", soft_wrap=True)
         return table
@@ -170,20 +166,23 @@ def _predict_panels(
             ensemble.views,
             compute,
             lambda done: progress.advance(bar, done),
+            lambda line: _warn(line, console),
         )
     by_run = dict(zip((run.name for run in every), heads, strict=True))
     return {recipe: [by_run[run.name] for run in folds] for recipe, folds in members.items()}
+
+
+def _warn(line: str, console: Console) -> None:
+    console.print(line, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _warn_of_guesses(table: pd.DataFrame, cache: Cache, console: Console) -> None:
     """Print which photos were answered without a crop, if any."""
     guessed = table.ImageID[table.answered_by == PRIOR]
     if len(guessed):
-        console.print(
+        _warn(
             f"warning: unreadable photos, answered with the commonest training class: {len(guessed)} "
             f"({', '.join(guessed.head(3))}{', ...' if len(guessed) > 3 else ''}); "
             f"reasons are in {cache.folder / 'rejects.csv'}",
-            style="yellow",
-            highlight=False,
-            soft_wrap=True,
+            console,
         )

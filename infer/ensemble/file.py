@@ -65,6 +65,8 @@ _TABLES: Mapping[str, type] = {
     "ensemble": _IncludeTable,
 }
 _NEEDED = ("base", "by", "task", "category", "above")
+_DEEPEST = 8
+"""How many files may lead from one to the next by `ensemble`; if each includes two, their number doubles."""
 
 
 def read_ensemble(path: Path) -> Ensemble:
@@ -96,7 +98,7 @@ def _read_parts(path: Path, seen: tuple[str, ...]) -> tuple[_Head, Node]:
 def _node(value: Any, source: str, path: Path, seen: tuple[str, ...]) -> Node:
     """The node that a value of the file stands for; `source` is the file and the value's place in it."""
     if isinstance(value, str):
-        return Leaf(value)
+        return _checked(source, lambda: Leaf(value))
     if not isinstance(value, dict):
         raise ValueError(f"{source}: {value!r}: a member is a recipe's name or a table")
     kinds = [kind for kind in _TABLES if kind in value]
@@ -125,6 +127,10 @@ def _included(name: str, source: str, path: Path, seen: tuple[str, ...]) -> Node
     if name in seen:
         way = " -> ".join((*seen, name))
         raise ValueError(f"{source}: ensemble={name!r}: goes round in a circle: {way}")
+    if not name.isprintable() or Path(name).name != name:
+        raise ValueError(f"{source}: ensemble={name!r}: no name of a file beside this one")
+    if len(seen) > _DEEPEST:
+        raise ValueError(f"{source}: ensemble={name!r}: files that include files more than {_DEEPEST} deep")
     _, root = _read_parts(path.with_name(f"{name}.toml"), (*seen, name))
     return root
 

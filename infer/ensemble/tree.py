@@ -10,7 +10,9 @@ A tree names tasks, factors and categories, but what these are the labels of the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 from faces.command import nearest
@@ -24,6 +26,11 @@ class Leaf:
     """A recipe, for all its trained folds."""
 
     recipe: str
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.recipe)
+        if not self.recipe.isprintable() or path.is_absolute() or not path.name or ".." in path.parts:
+            raise ValueError(f"member {self.recipe!r}: no name of a recipe, which has a folder below RUNS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +60,12 @@ class Vote:
             raise ValueError(
                 f"weights={list(self.weights)}: give one for each of the {len(self.members)} members"
             )
-        if not all(weight > 0 for weight in self.weights):
-            raise ValueError(f"weights={list(self.weights)}: must be above 0; leave out who has no say")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature={self.temperature}: must be above 0; 1 changes nothing")
+        if not all(weight > 0 for weight in self.weights) or not math.isfinite(sum(self.weights)):
+            raise ValueError(
+                f"weights={list(self.weights)}: must be above 0 and finite; leave out who has no say"
+            )
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature={self.temperature}: must be above 0 and finite; 1 changes nothing")
 
     @property
     def shares(self) -> tuple[float, ...]:

@@ -153,4 +153,9 @@ def predict_out_of_fold(
     """
     with photo_progress(console=console) as progress:
         bar = progress.add_task("out of fold", total=plan.photo_count)
-        return plan.answered(tuple(views), compute, lambda done: progress.advance(bar, done))
+        return plan.answered(
+            tuple(views),
+            compute,
+            lambda done: progress.advance(bar, done),
+            lambda line: console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True),
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +16,8 @@ from faces.cache.reader import Cache
 from faces.files import exclusive, write_atomically
 from faces.intervals import estimate, gain
 from faces.labels import FloatArray
+from faces.storage.documents import DamagedError, read_document, write_document
+from faces.storage.tables import write_table
 from faces.terminal import step_progress
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Ensemble, Leaf
@@ -52,7 +53,7 @@ def evaluate(
     scored = plan_of_ensemble(ensemble, runs, cache)
     folder = predictions / ensemble.name / "out_of_fold"
     with exclusive(folder, doing="evaluating into it", cure="give another folder (PREDICTIONS=)"):
-        _check_folder(folder, predictions, cache)
+        _check_folder(folder, predictions, cache, console)
         evaluation = _evaluate_held(ensemble, scored, compute, folder, console)
     print_sections(sections(evaluation, scored.task), console)
     for name, value in evaluation.conditions.items():
@@ -61,11 +62,16 @@ def evaluate(
     console.print(f"written to {folder}: {files}", highlight=False, soft_wrap=True)
 
 
-def _check_folder(folder: Path, predictions: Path, cache: Cache) -> None:
-    """Refuse the folder of another cache's evaluation; one that is not readable is none."""
+def _check_folder(folder: Path, predictions: Path, cache: Cache, console: Console) -> None:
+    """Refuse the folder of another cache's evaluation; one that is not readable is none, which is said."""
+    path = folder / "scores.json"
+    if not path.is_file():
+        return
     try:
-        there = str(json.loads((folder / "scores.json").read_text())["conditions"]["cache"])
-    except (OSError, ValueError, KeyError, TypeError):
+        there = str(read_document(path, "writing it anew")["conditions"]["cache"])
+    except (DamagedError, KeyError, TypeError) as error:
+        what = str(error) if isinstance(error, DamagedError) else f"{path}: no scores; writing it anew"
+        console.print(what, style="yellow", highlight=False, soft_wrap=True)
         return
     cure = f"give another folder, such as PREDICTIONS={predictions / cache.folder.resolve().name}"
     check_not_of_another(folder, "the scores", there, cache, cure)
@@ -183,9 +189,8 @@ def _member_scores(scored: Scored, panels: Panels, ensemble: FloatArray) -> list
 
 def _write(evaluation: Evaluation, scored: Scored, verdict: Verdict, folder: Path) -> None:
     table = _out_of_fold_table(scored, verdict)
-    write_atomically(folder / "out_of_fold.parquet", table.to_parquet(index=False))
-    text = json.dumps(_scores_table(evaluation), indent=1)
-    write_atomically(folder / "scores.json", text.encode())
+    write_table(folder / "out_of_fold.parquet", table)
+    write_document(folder / "scores.json", _scores_table(evaluation))
     answers, overall = scored.part(verdict), evaluation.scores.overall
     draw_evaluation(
         f"{evaluation.ensemble}, out of fold: macro F1{scored.of_task} {overall.scores['macro_f1']} "

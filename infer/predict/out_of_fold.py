@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
+from faces.command import typed
 from faces.folds import FoldScheme, fold_numbers
 from faces.labels import IntArray
 from infer.predict.checks import (
@@ -67,6 +68,7 @@ class OutOfFold:
         views: Sequence[str],
         compute: PredictCompute,
         advance: Callable[[int], object] = lambda _: None,
+        say: Callable[[str], object] = lambda _: None,
     ) -> Panels:
         """Panels of one voter a recipe over all photos, in the order of `photos`.
 
@@ -75,6 +77,7 @@ class OutOfFold:
                 alone is `stored`, and no network runs.
             compute: where networks run, and with how many threads of the loader and photos a batch.
             advance: called with the number of photos that one more run has answered.
+            say: called with a line on kept answers that are damaged, and predicted anew.
 
         Raises:
             ValueError: as `stored`, or networks answer with what are no probabilities.
@@ -93,7 +96,7 @@ class OutOfFold:
         for place in range(self.fold_count):
             runs = [folds[place] for folds in self.runs.values()]
             rows = self._photos_of(runs[0])["row"].to_numpy()
-            answered = load_or_predict(runs, self.cache, rows, views, compute, advance)
+            answered = load_or_predict(runs, self.cache, rows, views, compute, advance, say)
             for recipe, run, heads in zip(self.runs, runs, answered, strict=True):
                 for task, values in heads.items():
                     check_probabilities(values, len(rows), f"run {run.name}, head {task}")
@@ -198,9 +201,9 @@ def _in_order(recipe: str, runs: Sequence[Run], folder: Path, cache: Cache) -> l
         scheme = "" if card.scheme == "person" else f" FOLD_SCHEME={card.scheme}"
         raise ValueError(
             f"{folder / recipe}: fold {', '.join(map(str, missing))} of {card.folds} is not trained, so its "
-            f'people would have no answer; `make train FOLD="{" ".join(map(str, missing))}" '
-            f"RECIPE=recipes/{Path(recipe).name}.toml CACHE={cache.folder} FOLDS={card.folds}{scheme} "
-            f"RUNS={folder}`"
+            f"people would have no answer; `make train FOLD={typed(missing)} "
+            f"RECIPE={typed(f'recipes/{Path(recipe).name}.toml')} CACHE={typed(cache.folder)} "
+            f"FOLDS={card.folds}{scheme} RUNS={typed(folder)}`"
         )
     return [by_fold[k] for k in sorted(by_fold)]
 

@@ -17,6 +17,7 @@ from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
 from faces.files import write_atomically
 from faces.labels import FloatArray, IntArray
+from faces.storage.documents import DamagedError, document, parse_document
 from infer.predict.heads import Heads
 from infer.predict.passes import predict_passes
 from infer.predict.runs import Run
@@ -36,21 +37,23 @@ def load_or_predict(
     views: Sequence[str],
     compute: PredictCompute,
     advance: Callable[[int], object] = lambda _: None,
+    say: Callable[[str], object] = lambda _: None,
 ) -> list[Heads]:
     """`predict_runs`, but a run that has answered the same rows in the same views does not predict again.
 
     Answers are kept in `runs/<recipe>/fold<k>/predicted/`, a file for each cache, rows and views. A file
     counts if the run's weights, the cache, the rows and the views are those it was written for and its
-    content is whole; else the run predicts anew. Files are written after every pass over the rows, so a
-    job that is stopped goes on from there. Runs whose folder may only be read keep none.
-    Arguments, result and errors are those of `predict_runs`.
+    content is whole; else the run predicts anew, and `say` is called with a line on one that is damaged.
+    Files are written after every pass over the rows, so a job that is stopped goes on from there. Runs whose
+    folder may only be read keep none.
+    Other arguments, result and errors are those of `predict_runs`.
     """
     answers: dict[Path, Heads] = {}
     missing: list[Run] = []
     request = _request(cache, rows, views)
     basis = {run.path: {**request, "weights": file_sha256(run.path)} for run in runs}
     for run in {run.path: run for run in runs}.values():
-        stored = _read(_file(run, request), basis[run.path], run.card.recipe.tasks)
+        stored = _read(_file(run, request), basis[run.path], run.card.recipe.tasks, say)
         if stored is None:
             missing.append(run)
         else:
@@ -82,28 +85,37 @@ def _file(run: Run, request: Mapping[str, Any]) -> Path:
 
 
 def _write(path: Path, basis: Mapping[str, Any], heads: Mapping[str, FloatArray]) -> None:
-    header = {"basis": basis, "sha256": _digest(heads)}
+    header = document({"basis": basis, "sha256": _digest(heads)}).decode()
     plain = {task: np.ascontiguousarray(values) for task, values in heads.items()}
     try:
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, save(plain, metadata={_HEADER: json.dumps(header)}))
+        write_atomically(path, save(plain, metadata={_HEADER: header}))
     except OSError as error:  # another's runs answer all the same
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
 
 
-def _read(path: Path, basis: Mapping[str, Any], tasks: Sequence[str]) -> Heads | None:
-    """Probabilities by task from a file; None if it is missing, damaged or of another basis."""
+def _read(
+    path: Path, basis: Mapping[str, Any], tasks: Sequence[str], say: Callable[[str], object]
+) -> Heads | None:
+    """Probabilities by task from a file; None if it is missing, of another basis, or, as is said, damaged."""
     if not path.is_file():
         return None
+    anew = "predicting anew"
     try:
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})[_HEADER])
+            header = parse_document((file.metadata() or {})[_HEADER].encode(), path, anew)
+            if header["basis"] != basis:
+                return None
             heads = {task: file.get_tensor(task) for task in tasks}
-        whole = header["basis"] == basis and header["sha256"] == _digest(heads)
-    except (SafetensorError, ValueError, KeyError, TypeError):
-        return None
-    return heads if whole else None
+        if header["sha256"] == _digest(heads):
+            return heads
+        say(f"{path}: damaged, its answers do not fit their sha256; {anew}")
+    except DamagedError as error:
+        say(str(error))
+    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+        say(f"{path}: damaged, not readable as kept answers ({error}); {anew}")
+    return None
 
 
 def _digest(heads: Mapping[str, FloatArray]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from faces.cache.reader import Cache
 from faces.command import nearest
 from faces.labels import UNKNOWN, IntArray, LabelSet, Task
+from faces.storage.tables import read_table
 
 BoolArray = NDArray[np.bool_]
 TOLERANCE = 1e-3
@@ -114,12 +115,7 @@ def _read(path: Path) -> pd.DataFrame:
             f"teacher.predictions={str(path)!r}: no such file; predict first (`make infer ENSEMBLE=... "
             "CACHE=...`), or name another file of predictions"
         )
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are of these
-        raise ValueError(
-            f"{path}: not readable as Parquet ({error}); name a probabilities.parquet of `make infer`"
-        ) from error
+    return read_table(path, "predict again, or name another file of predictions").rows
 
 
 def _task_of(table: pd.DataFrame, labels: LabelSet, path: Path) -> Task:

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -141,6 +142,8 @@ def test_who_is_right_is_counted_only_where_the_sides_differ() -> None:
 
 def test_answers_come_from_the_submission_and_probabilities_from_beside_it(tmp_path: Path) -> None:
     folder = write_side(tmp_path / "x", [0, 3, 4])
+    # Predictions of before named no hashes of their files.
+    (folder / "basis.json").write_text(json.dumps(BASIS.entries))
     edited = (folder / "submission.csv").read_text().replace("1.jpg,3", "1.jpg,8")
     (folder / "submission.csv").write_text(edited)
     table = read_side(folder).table

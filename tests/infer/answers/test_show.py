@@ -78,8 +78,8 @@ def test_names_what_is_missing(unseen: Cache, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such photo; give the folder"):
         show(ShowSettings(**{**vars(settings), "photos": (first,)}))
     (settings.predictions / "probabilities.parquet").write_bytes(b"PAR1 but cut")
-    with pytest.raises(ValueError, match=r"probabilities\.parquet: not readable .*predict again"):
+    with pytest.raises(ValueError, match=r"probabilities\.parquet: not readable .*answers anew"):
         show(settings)
     (settings.predictions / "probabilities.parquet").unlink()
-    with pytest.raises(ValueError, match=r"probabilities\.parquet: no such file; predict first"):
+    with pytest.raises(ValueError, match=r"probabilities\.parquet: no such file; .*answers anew"):
         show(settings)

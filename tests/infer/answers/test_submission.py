@@ -8,12 +8,21 @@ from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from infer.answers import check
 from infer.answers.known import read_networks
-from infer.answers.submission import PRIOR, answer_table, networks_table, read_kept_answers, write_answers
-from infer.answers.submission_checks import check_photos, check_submission, read_submission
+from infer.answers.submission import (
+    NETWORKS,
+    PRIOR,
+    WORDS,
+    answer_table,
+    networks_table,
+    read_kept_answers,
+    write_answers,
+)
+from infer.answers.submission_checks import SUBMISSION, check_photos, check_submission, read_submission
 from infer.answers.words import words_table
-from infer.answers.written import Basis
+from infer.answers.written import BASIS, TABLE, Basis, read_written
 from infer.ensemble.vote import Verdict
 
+FILES = (BASIS, TABLE, NETWORKS, WORDS, SUBMISSION)
 PRIOR_SHARES = np.eye(18)[4] * 0.5 + 0.5 / 18
 TASK = TASKS["class18"]
 REQUESTED = [f"{position}.jpg" for position in range(14)]
@@ -28,7 +37,7 @@ def answers_of(cache: Cache) -> pd.DataFrame:
 
 
 def basis_of(number: int) -> Basis:
-    return Basis(task=TASK, labels=CONTEST, follows={"of": number})
+    return Basis(task=TASK, labels=CONTEST, follows={"ensemble": {"of": number}})
 
 
 def write(cache: Cache, table: pd.DataFrame, folder: Path, number: int = 1) -> None:
@@ -177,14 +186,75 @@ def test_networks_whose_heads_tell_all_classes_are_scored_alone(unseen: Cache, t
     panels = {"one": [{"class18": right}, {"class18": wrong}], "two": [factors], "mask_only": [blind]}
     networks = networks_table(unseen, panels, "class18", CONTEST)
     write_answers(table, words_table(unseen, table, TASK), networks, basis_of(1), tmp_path)
-    first, second, both = read_networks(tmp_path / "networks.parquet", table)
+    first, second, both = read_networks(tmp_path / NETWORKS, table, 18)
     assert first.tolist() == both.tolist() == table.ans.tolist()
     # Photos that no network saw keep the answer of the table.
     assert second.tolist() == [*((np.arange(12) + 1) % 18), 4, 4]
-    assert read_networks(tmp_path / "none.parquet", table) == []
-    half = (tmp_path / "networks.parquet").read_bytes()[:500]
-    (tmp_path / "networks.parquet").write_bytes(half)
-    with pytest.raises(
-        ValueError, match=r"networks.parquet: not readable .*delete .*basis.json and predict again"
+    assert read_networks(tmp_path / "none.parquet", table, 18) == []
+
+
+def test_networks_of_other_predictions_or_classes_are_refused(tmp_path: Path) -> None:
+    table, path = pd.DataFrame({"ImageID": ["a", "b"], "ans": [1, 2]}), tmp_path / NETWORKS
+    networks = table.rename(columns={"ans": "one 0"})
+    for rows, message in (
+        (networks.assign(ImageID=["a", "c"]), "of other photos than the predictions beside it"),
+        (networks.assign(ImageID=["a", "a"]), "of other photos"),
+        (networks.assign(**{"one 0": [1, 18]}), "answers that are no class from 0 to 17"),
+        (networks.assign(**{"one 0": [1, None]}), "answers that are no class"),
+        (networks.drop(columns="ImageID"), "no column 'ImageID'"),
     ):
-        read_networks(tmp_path / "networks.parquet", table)
+        rows.to_parquet(path)  # as those of before, which basis.json does not know
+        with pytest.raises(ValueError, match=rf"networks.parquet: {message}.*; `make infer` answers anew"):
+            read_networks(path, table, 18)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match=r"networks.parquet: not readable .*; `make infer` answers anew"):
+        read_networks(path, table, 18)
+
+
+@pytest.mark.parametrize("damage", ["edited", "cut", "emptied", "deleted", "swapped"])
+@pytest.mark.parametrize("name", [*FILES])
+def test_every_damage_of_a_file_is_told_and_answered_anew(
+    unseen: Cache, tmp_path: Path, name: str, damage: str
+) -> None:
+    table, folder, path = answers_of(unseen), tmp_path / "x", tmp_path / "x" / name
+    write(unseen, table, folder)
+    write(unseen, table.assign(ans=5), tmp_path / "other", 2)
+    whole = path.read_bytes()
+    if damage == "deleted":
+        path.unlink()
+    else:
+        other = (tmp_path / "other" / (name if name in (TABLE, SUBMISSION, BASIS) else TABLE)).read_bytes()
+        flipped = (
+            whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :]
+        )
+        found = {"edited": flipped, "cut": whole[:-9], "emptied": b"", "swapped": other}
+        path.write_bytes(found[damage])
+    said: list[str] = []
+    assert read_kept_answers(folder, basis_of(1), said.append) is None
+    if name == BASIS and damage in ("deleted", "swapped"):  # unfinished, or the answers of another basis
+        assert not said
+    else:
+        [line] = said
+        assert line.startswith(f"{path}: ") and line.endswith("; answering anew")
+    readers = {
+        TABLE: read_written,
+        NETWORKS: lambda there: read_networks(there / NETWORKS, table, 18),
+        SUBMISSION: read_submission,
+    }
+    if name in readers:
+        with pytest.raises(ValueError, match=rf"{name}: .*|x: no submission.csv in it") as refusal:
+            readers[name](folder)
+        assert "`make infer" in str(refusal.value)
+    write(unseen, table, folder)
+    assert path.read_bytes() == whole
+    assert read_kept_answers(folder, basis_of(1)) is not None
+
+
+def test_an_edited_submission_is_meant_where_it_lies_elsewhere(unseen: Cache, tmp_path: Path) -> None:
+    write(unseen, answers_of(unseen), tmp_path / "x")
+    path = tmp_path / "x" / SUBMISSION
+    path.write_text(path.read_text().replace("0.jpg,0", "0.jpg,17"))
+    with pytest.raises(ValueError, match="give a copy from another folder where the edited one is meant"):
+        read_submission(path)
+    path.rename(tmp_path / "mine.csv")
+    assert read_submission(tmp_path / "mine.csv").ans.iloc[0] == 17

@@ -61,16 +61,27 @@ def test_predictions_of_before_are_of_the_contest_and_are_made_again(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"basis\.json: not readable as the basis"),
-        ('{"space": "hat"}', r"not readable as the basis .*'hat' is no task"),
-        ("[]", "not readable as the basis"),
-        ('{"space": "mask"}', r"probabilities\.parquet: not readable as predictions"),
+        ("{", r"basis\.json: not readable as JSON"),
+        ("", r"basis\.json: empty"),
+        ("[]", r"basis\.json: holds no table"),
+        ('{"space": "hat"}', r"basis\.json: answers no task .*'hat' is no task"),
+        ('{"space": "mask"}', r"probabilities\.parquet: no column 'mask:wear'"),
+        ('{"space": 3}', r"basis\.json: space: 3 is a whole number, expected text"),
+        ('{"space": "class18", "hat": 1}', r"basis\.json: unknown setting 'hat'"),
+        ('{"space": "class18", "labels": {"name": "a"}}', r"basis\.json: its labels lack a name or factors"),
+        ('{"space": "class18", "labels": []}', r"basis\.json: labels: \[\] is a list of 0, expected a table"),
+        ('{"space": "class18", "files": {"a": "b"}}', r"basis\.json: files.a: 'b' is no sha256"),
+        (
+            '{"space": "class18", "runs": {"a": 1}}',
+            r"basis\.json: runs.a: 1 is a whole number, expected text",
+        ),
+        (f'{{"files": {{"../a": "{"0" * 64}"}}}}', r"basis\.json: files: '../a' is no file of this folder"),
     ],
 )
 def test_damage_is_named_with_the_cure(tmp_path: Path, text: str, message: str) -> None:
     write(tmp_path, "class18", CONTEST)
     (tmp_path / BASIS).write_text(text)
-    with pytest.raises(ValueError, match=f"{message}.* delete {tmp_path} and predict again"):
+    with pytest.raises(ValueError, match=f"{message}.*`make infer` answers anew"):
         read_written(tmp_path)
     (tmp_path / BASIS).unlink()
     with pytest.raises(ValueError, match=r"basis\.json: no such file, so .* holds no finished predictions"):
