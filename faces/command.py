@@ -19,7 +19,7 @@ from typing import Any, TypeVar, get_type_hints
 import tomli_w
 import tyro
 
-from faces.files import settings_text
+from faces.files import settings_text, write_atomically
 from faces.terminal import escaped_output, printable
 from faces.typed import convert, is_open, tables_in
 
@@ -122,11 +122,8 @@ def flat_table(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def write_toml(settings: Any, path: Path) -> None:
-    """Write a settings dataclass so that `read_toml` gives it back."""
-    try:
-        path.write_text(tomli_w.dumps(to_table(settings)))
-    except OSError as error:  # which does not name the file where the disk is full
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    """Write a settings dataclass, atomically, so that `read_toml` gives it back."""
+    write_atomically(path, tomli_w.dumps(to_table(settings)).encode())
 
 
 def run_command(kind: type[T], action: Callable[[T], object], more: str = "") -> None:
