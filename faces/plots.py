@@ -26,9 +26,18 @@ _DARK = 0.55
 def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
     """Write a picture whole, in the format of its suffix; its folder is made.
 
+    Names in it stand as they are: one with two $ is no formula.
+
     Raises:
         OSError: not writable, with the path.
     """
+    from matplotlib.text import Text
+
+    axes = [axis for each in figure.axes for axis in (each.xaxis, each.yaxis) if axis.get_scale() == "log"]
+    powers = {label for axis in axes for label in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text not in powers:
+            text.set_parse_math(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=dpi, format=path.suffix[1:] or "png")

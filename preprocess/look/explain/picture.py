@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from faces.plots import save_figure
 from preprocess.crop.render import Rendered, Renderer
 from preprocess.detect.face import Face
 from preprocess.look.explain.words import Search, in_words, search_photo
@@ -98,7 +99,7 @@ def _draw(
     for place in (axes, *places):
         place.set_axis_off()
     below.text(0.01, 1, "\n".join(words), va="top", family="monospace", fontsize=8)
-    figure.savefig(out, dpi=110)
+    save_figure(figure, out, dpi=110)
 
 
 def _draw_faces(axes: Axes, search: Search, squares: list[Rendered], longest: int) -> None:

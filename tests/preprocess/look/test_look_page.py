@@ -271,6 +271,33 @@ def test_long_names_of_factors_and_values_stick_out_nowhere(tmp_path: Path, widt
     assert opened(page, tmp_path, width)["wide"] == "0"
 
 
+RUNS = 'document.documentElement.dataset.pwned="yes"'
+HOSTILE = f"""</style></title></svg></textarea><!-- --><script>{RUNS}</script>"'><img src=x onerror='{RUNS}'>
+<a id=x href="javascript:{RUNS}">{{{{ 7 * 7 }}}}{{% raw %}}</a>" onmouseover="{RUNS}"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on the PATH to open the page in")
+def test_no_name_runs_in_a_browser(tmp_path: Path) -> None:
+    """Of a photo, a folder, a person, a detector, a value, a correction; without the page's policy, too."""
+    factor = Categories(name="kind", categories=(HOSTILE.replace(":", ""), "other"))
+    rows = [
+        fields(n, kind=n % 2, image_id=f"{HOSTILE}/{n}", person=HOSTILE, detector=HOSTILE, split=HOSTILE)
+        for n in range(3)
+    ]
+    rows.append(fields(3, source=HOSTILE, status="rejected", reason=HOSTILE))
+    # A folder's name has no slash.
+    cache = write(
+        tmp_path / HOSTILE.replace("/", "")[:80], rows, labels=LabelSet(name="a", factors=(factor,))
+    )
+    (cache.folder / "corrections.csv").write_text(
+        f"{RUNS.replace(chr(34), '')},why\n2,<script>{RUNS}</script>\n"
+    )
+    page = page_of(cache)
+    assert "pwned" not in opened(page, tmp_path, 1280)
+    page.html = page.html.replace("</main>", f"<script>{RUNS}</script></main>")
+    assert opened(page, tmp_path, 1280)["pwned"] == "yes", "the browser would tell"
+
+
 def opened(page: Page, tmp_path: Path, width: int) -> dict[str, str]:
     """What `PROBE` finds in the page as a browser draws it at this width."""
     probed = re.sub(r"<meta http-equiv=[^>]*>", "", page.html).replace("</body>", PROBE)
