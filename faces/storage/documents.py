@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from faces.files import write_atomically
-from faces.storage.seal import UNSEALED, is_intact, sealed
+from faces.storage.seal import UNSEALED, is_intact, is_sealed, sealed
 
 SEAL: Final = "seal"
 """The entry that holds the seal; no document has an entry of its own by that name."""
@@ -70,7 +70,7 @@ def parse_document(data: bytes, source: Path | str, cure: str) -> dict[str, Any]
         raise DamagedError(f"{source}: not readable as JSON ({error}); {cure}") from error
     if not isinstance(table, dict):
         raise DamagedError(f"{source}: holds no table; {cure}")
-    if SEAL in table and not is_intact(data):
+    if SEAL in table and not (is_sealed(data) and is_intact(data)):
         raise DamagedError(f"{source}: edited or damaged, its content does not fit the sha256 in it; {cure}")
     table.pop(SEAL, None)
     return table

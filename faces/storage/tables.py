@@ -14,10 +14,12 @@ from pyarrow import parquet
 
 from faces.files import write_atomically
 from faces.storage.documents import DamagedError
-from faces.storage.seal import UNSEALED, is_intact, sealed
+from faces.storage.seal import UNSEALED, is_intact, is_sealed, sealed
 
 _SEAL: Final = "facefold_seal"
 _NOTE: Final = "facefold_note_"
+_OURS: Final = b"facefold_"
+"""How the names of both begin in the footer."""
 MOST_CELLS: Final = 200_000_000
 """A table is not read beyond so many values; an index of a million photos has 30 million."""
 MOST_UNPACKED: Final = 16 * 2**30
@@ -84,6 +86,8 @@ def read_table(path: Path, cure: str, columns: Sequence[str] | None = None) -> S
     try:
         file = parquet.ParquetFile(io.BytesIO(data))
         _check_size(file.metadata, path, cure)
+        if any(key.startswith(_OURS) for key in file.metadata.metadata or {}) and not is_sealed(data):
+            raise DamagedError(f"{path}: edited or damaged, the sha256 in it is none any more; {cure}")
         lacking = [name for name in columns or () if name not in file.schema_arrow.names]
         rows = file.read(columns=None if columns is None or lacking else [*columns]).to_pandas()
     except DamagedError:

@@ -17,8 +17,9 @@ from faces.cache.tar import Sample
 from faces.cache.writer import CacheWriter
 from faces.files import exclusive, write_atomically
 from faces.labels import CONTEST, Categories, LabelSet, Number
+from faces.storage.documents import write_document
 
-SIZE = 8
+SIZE = 16
 SETTINGS = {"codec": "raw", "size": SIZE}
 SOURCE = {"folder": "photos", "photos": 10}
 
@@ -113,7 +114,7 @@ def test_unfinished_and_foreign_caches_are_refused(tmp_path: Path, cache: Cache)
     with pytest.raises(CacheError, match=r"still to be written"):
         write(tmp_path / "half", shards=()).finish()
     path = cache.folder / "cache.json"
-    path.write_text(path.read_text().replace('"version": 1', '"version": 99'))
+    write_document(path, {**cache.description, "version": 99})
     with pytest.raises(CacheError, match="format version 99"):
         Cache.open(cache.folder)
 
@@ -133,8 +134,8 @@ def test_damage_is_found(cache: Cache) -> None:
 
 
 def test_other_settings_are_refused_with_the_keys(cache: Cache, tmp_path: Path) -> None:
-    with pytest.raises(CacheError, match=r"settings.size: 8 there, 16 now"):
-        write(cache.folder, settings={**SETTINGS, "size": 16})
+    with pytest.raises(CacheError, match=r"settings.size: 16 there, 32 now"):
+        write(cache.folder, settings={**SETTINGS, "size": 32})
     stranger = tmp_path / "stranger"
     stranger.mkdir()
     (stranger / "holiday.jpg").write_bytes(b"")

@@ -113,3 +113,15 @@ def test_a_table_beyond_memory_is_refused_by_its_footer(
     monkeypatch.setattr(tables, "MOST_UNPACKED", 100)
     with pytest.raises(DamagedError, match=r"bomb.parquet: 3 rows .* bytes unpacked, are beyond"):
         read_table(path, "name another")
+
+
+def test_a_mark_that_is_damaged_is_no_file_of_before(tmp_path: Path) -> None:
+    table, text = tmp_path / "table.parquet", tmp_path / "table.json"
+    write_table(table, pd.DataFrame({"a": [1]}))
+    write_document(text, {"a": 1})
+    for path, read in ((table, read_table), (text, read_document)):
+        data = path.read_bytes()
+        assert MARK in data
+        path.write_bytes(data.replace(MARK, b"f" + MARK[1:].upper()))
+        with pytest.raises(DamagedError, match="edited or damaged"):
+            read(path, "make it again")

@@ -7,14 +7,17 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from skimage.data import astronaut
 
+from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
 from faces.cache.tar import Sample
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
+from faces.storage.documents import write_document
 from pipeline.loader import Loader
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -56,3 +59,12 @@ def training(cache: Cache, rows: object = None, **changed: object) -> Loader:
 def collect(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
     images, rows = zip(*batches, strict=True)
     return torch.cat(images), torch.cat(rows)
+
+
+def with_index(cache: Cache, index: pd.DataFrame) -> Cache:
+    """The cache with another index, described as if it had been written so."""
+    index.to_parquet(cache.folder / "index.parquet", index=False)
+    files = {**cache.description["files"], "index.parquet": file_sha256(cache.folder / "index.parquet")}
+    description = {**cache.description, "files": files}
+    write_document(cache.folder / "cache.json", description)
+    return Cache(cache.folder, description)

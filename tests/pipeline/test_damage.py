@@ -16,7 +16,7 @@ from faces.cache.description import CacheError
 from faces.cache.reader import Cache
 from pipeline.damage import open_despite_damage
 from pipeline.engine import Engine
-from tests.helpers.crops import COUNT, collect, loader, training, write_cache
+from tests.helpers.crops import COUNT, collect, loader, training, with_index, write_cache
 
 DAMAGED = 21
 
@@ -137,10 +137,10 @@ def test_raw_crops_of_a_wrong_length_are_refused_when_the_loader_is_made(tmp_pat
 
 
 def test_crops_beyond_the_end_of_their_shard_are_refused(whole: Cache, tmp_path: Path) -> None:
+    cache = write_cache(tmp_path / "cache", "jpeg")
     index = whole.index.assign(offset=whole.index.offset + 10_000_000 * (whole.index.index == 3))
-    index.to_parquet(tmp_path / "index.parquet")
     with pytest.raises(CacheError, match=r"key key-3 \(shard 00000.tar, .*ends before that; 1 of 37"):
-        loader(Cache(tmp_path, whole.description))
+        loader(with_index(cache, index))
 
 
 def cut_shard(folder: Path) -> None:

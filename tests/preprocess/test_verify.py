@@ -1,12 +1,12 @@
 """Whether damage to a cache is found, whatever it is."""
 
 import io
-import json
 import math
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from faces.cache.reader import Cache
 from faces.cache.tar import Sample
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
+from faces.storage.documents import read_document, write_document
 from preprocess.crop.render import encode
 from preprocess.faults import find_faults
 from tests.helpers.own_labels import write_own
@@ -67,13 +68,16 @@ def folder(tmp_path: Path) -> Path:
 
 def record(folder: Path) -> None:
     """Describe shards and tables as they are now, as if they had been written so."""
-    path = folder / "cache.json"
-    description = json.loads(path.read_text())
+    description = described(folder)
     for shard in description["shards"]:
         tar = folder / "shards" / shard["name"]
         shard |= {"bytes": tar.stat().st_size, "sha256": file_sha256(tar)}
     description["files"] = {n: file_sha256(folder / n) for n in ("index.parquet", "rejects.csv")}
-    path.write_text(json.dumps(description))
+    write_document(folder / "cache.json", description)
+
+
+def described(folder: Path) -> dict[str, Any]:
+    return read_document(folder / "cache.json", "")
 
 
 def in_shard(old: bytes, new: bytes) -> Callable[[Path], None]:
@@ -99,10 +103,9 @@ def in_index(edit: Callable[[pd.DataFrame], object]) -> Callable[[Path], None]:
 
 def in_description(edit: Callable[[dict], object]) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
-        path = folder / "cache.json"
-        description = json.loads(path.read_text())
+        description = described(folder)
         edit(description)
-        path.write_text(json.dumps(description))
+        write_document(folder / "cache.json", description)
 
     return change
 
@@ -151,16 +154,21 @@ def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
     ("damage", "place", "what"),
     [
         (put("cache.json", b"{"), "cache.json", "not readable as JSON"),
-        (in_description(lambda d: d.pop("status")), "cache.json", "has no status"),
+        (in_description(lambda d: d.pop("status")), "cache.json", "status is missing; expected a table"),
         (cut_off("shards/00001.tar", 100), "shards/00001.tar", "truncated"),
         (lambda f: (f / "shards" / "00001.tar").unlink(), "shards/00001.tar", "missing"),
         (in_description(lambda d: d["shards"][0].update(sha256="0" * 64)), "00000.tar", "recorded sha256"),
         (put("rejects.csv", b"position\n"), "rejects.csv", "recorded sha256"),
         (lambda f: (f / "rejects.csv").unlink(), "rejects.csv", "missing"),
-        (put("index.parquet", b"no table"), "cache", "a table is not readable"),
+        (put("index.parquet", b"no table"), "index.parquet", "not readable as Parquet"),
         (in_index(lambda t: t.drop(columns="offset")), "index.parquet", "no column offset"),
         (in_index(lambda t: t.head(5)), "index.parquet", "5 rows where cache.json counts 6"),
-        (in_description(lambda d: d["status"].update(detected=9)), "index.parquet", "'detected': 9"),
+        (in_description(lambda d: d["status"].update(detected=9)), "cache.json", "samples: 6, though status"),
+        (
+            in_description(lambda d: d["status"].update(fallback=1, detected=5)),
+            "index.parquet",
+            "'detected': 5",
+        ),
         (in_index(lambda t: t.assign(key="00000000")), "index.parquet", "key 00000000 occurs more than once"),
         (in_index(lambda t: t.assign(position=3)), "index.parquet", "position 3 occurs more than once"),
         (swap_rejects, "index.parquet", "position 4 is in rejects.csv too"),
@@ -195,7 +203,7 @@ def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
             "index.parquet",
             "position 0 (sample 00000002) are numbered 0, 1, 3, not",
         ),
-        (in_description(lambda d: d.update(labels=3)), "cache.json", "labels are not readable"),
+        (in_description(lambda d: d.update(labels=3)), "cache.json", "labels: 3 is a whole number"),
         (
             in_description(lambda d: d.update(labels={"name": "x", "factors": {"a": ["b"]}})),
             "cache.json",
