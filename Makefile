@@ -202,6 +202,9 @@ test-slow: $(READY) ## what is slow by nature, such as every recipe trained for 
 fuzz: $(READY) ## damaged files for every reader: [MINUTES=10 TARGET="images caches" SEED=0 INPUT=file-that-failed]
 	$(call run,tests.fuzz,,MINUTES TARGET SEED INPUT)
 
+audit-packages: $(READY) ## locked versions against known holes, by a table and pip-audit's database: [ARGS=--offline]
+	$(call run,tests.packages)
+
 check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

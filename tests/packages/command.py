@@ -20,7 +20,8 @@ class PackagesSettings:
     """Compare the locked versions with the lowest ones without a known hole, and ask pip-audit's database.
 
     The table of floors is kept by hand, in tests/packages/floors.csv; where the database does not answer
-    it is all that is known. The exit code is 1 where a version lies below its floor or the database knows a hole.
+    it is all that is known. The exit code is 1 where a version lies below its floor or the database knows a
+    hole.
     """
 
     locks: tuple[Path, ...] = (Path("requirements.lock"), Path("requirements-cuda12.lock"))

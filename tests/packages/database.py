@@ -31,20 +31,9 @@ class Told:
 
 
 def run_tool(options: Sequence[str]) -> str:
-    """Run pip-audit by uv, which keeps its environment apart from any project's.
-
-    No environment of the project comes to hold it.
-    """
-    uvx = Path(sys.executable).with_name("uvx")
-    command = [
-        str(uvx),
-        "--quiet",
-        "--python",
-        sys.executable,
-        "--from",
-        f"pip-audit=={VERSION}",
-        "pip-audit",
-    ]
+    """Run pip-audit by uv, in an environment that is no project's; what it printed."""
+    uvx = str(Path(sys.executable).with_name("uvx"))
+    command = [uvx, "--quiet", "--python", sys.executable, "--from", f"pip-audit=={VERSION}", "pip-audit"]
     try:
         done = subprocess.run(
             [*command, *options], capture_output=True, text=True, timeout=_SECONDS, check=False
@@ -75,17 +64,9 @@ def audit(lock: Path, run: Run = run_tool) -> Told | None:
 
 
 def _ask(run: Run, service: str, options: Sequence[str]) -> Told | None:
-    fixed = (
-        "--disable-pip",
-        "--format",
-        "json",
-        "--progress-spinner",
-        "off",
-        "--vulnerability-service",
-        service,
-    )
+    quiet = ("--disable-pip", "--format", "json", "--progress-spinner", "off")
     try:
-        packages = json.loads(run([*fixed, *options]))["dependencies"]
+        packages = json.loads(run([*quiet, "--vulnerability-service", service, *options]))["dependencies"]
     except (ValueError, KeyError, TypeError):
         return None
     known = [package for package in packages if "skip_reason" not in package]
