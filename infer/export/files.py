@@ -13,6 +13,7 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.files import exclusive, write_atomically
+from faces.storage.seal import UNSEALED, sealed
 from infer.export import predict
 from infer.export.check import check_export, pictures
 from infer.export.detector import detector_networks
@@ -73,8 +74,8 @@ def _export_held(
         with console.status("face detector"):
             properties[DETECTOR] = describe_detector(detector_networks())
         write_atomically(folder / "predict.py", Path(predict.__file__).read_bytes())
-    helper.set_model_props(proto, properties)
-    write_atomically(folder / "model.onnx", proto.SerializeToString())
+    helper.set_model_props(proto, {**properties, predict.SEAL: UNSEALED})
+    write_atomically(folder / "model.onnx", sealed(proto.SerializeToString()))
     with console.status("checking"):
         check_export(model, folder, pictures(model, cache), console)
 

@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from faces.labels import FloatArray
 from infer.export.network import Exported
-from infer.export.predict import open_session
+from infer.export.predict import check_seal, open_session
 
 LARGEST = 2_000_000_000
 """Bytes of weights that fit into one ONNX file: protobuf ends at 2 GiB."""
@@ -79,9 +79,13 @@ class OnnxModel:
 
     Attributes:
         sizes: side in pixels of the photos of each input, by name.
+
+    Raises:
+        ValueError: not as it was exported.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
+        check_seal(path)
         self._session = open_session(str(path), threads)
         self.sizes: dict[str, int] = {each.name: each.shape[2] for each in self._session.get_inputs()}
         self._outputs = [output.name for output in self._session.get_outputs()]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import base64
 import csv
+import hashlib
 import json
 import math
 import os
@@ -96,6 +97,14 @@ CENTRE_SIDE, CENTRE_HEIGHT = 0.9, 0.45
 LOW, CLEAR, SURE, ROLL, SMALL = 0.8, 0.95, 0.99, 45, 320
 """Score from which a face is upright without another look, degrees by which the landmarks of an upright face
 may be turned, and longest side in pixels of the copy in which other turns are looked at."""
+
+SEAL, MARK, DIGITS = "facefold_seal", "facefold-sha256:", 64
+"""Key of a model's metadata, and what stands there before the digest of the file."""
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a cell of a table begins with that a spreadsheet takes for a formula."""
+MOST_SIDE = 10_000
+"""Pixels of a side, in a model's metadata."""
+AGAIN = "export it again with `make export`"
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -231,6 +240,7 @@ class Detector:
     """MTCNN on one photo at a time.
 
     Args:
+        path: of the model that they lie in, for errors.
         networks: `pnet`, `rnet` and `onet` as ONNX files.
         crop: settings of the crops of training: `min_face`, side of the smallest face searched for, in pixels
             of the photo as it is searched; `detect_size`, longest side in pixels of that; `steps`, whether
@@ -238,8 +248,8 @@ class Detector:
         threads: 0 for as many as there are cores.
     """
 
-    def __init__(self, networks: dict[str, bytes], crop: dict[str, Any], threads: int) -> None:
-        self._networks = {name: open_session(network, threads) for name, network in networks.items()}
+    def __init__(self, path: Path, networks: dict[str, bytes], crop: dict[str, Any], threads: int) -> None:
+        self._networks = {name: opened(path, network, threads) for name, network in networks.items()}
         self._min_face, self._longest = crop["min_face"], crop["detect_size"]
         self._turns = "turned" in crop["steps"]
 
@@ -605,6 +615,133 @@ def open_session(model: bytes | str, threads: int) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def check_seal(path: Path) -> None:
+    """Compare a model with the sha256 in it, which is that of the file with zeros in its place.
+
+    Models of before have none.
+
+    Raises:
+        ValueError: not as it was exported.
+    """
+    data = path.read_bytes()
+    at = data.rfind(MARK.encode())
+    if at < 0:
+        return
+    whole, start = memoryview(data), at + len(MARK)
+    digest = hashlib.sha256(whole[:start])
+    digest.update(b"0" * DIGITS)
+    digest.update(whole[start + DIGITS :])
+    if digest.hexdigest().encode() != data[start : start + DIGITS]:
+        raise ValueError(f"{path}: edited or damaged, its content does not fit the sha256 in it; {AGAIN}")
+
+
+def opened(path: Path, model: bytes | str, threads: int) -> Any:
+    """`open_session` of a model, or of a network in one.
+
+    Raises:
+        ValueError: ONNX Runtime does not open it; it has an exception type for every kind of damage.
+    """
+    try:
+        return open_session(model, threads)
+    except Exception as error:
+        what = f"not a model that ONNX Runtime opens ({first_line(error)})"
+        raise ValueError(f"{path}: {what}; {AGAIN}") from error
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of an error's message."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def described(path: Path, session: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What a model says of itself, and the networks of its detector.
+
+    Raises:
+        ValueError: it says nothing, something else than such models do, or what its network contradicts.
+    """
+    try:
+        properties = session.get_modelmeta().custom_metadata_map
+        told = json.loads(properties.get("facefold", "{}"))
+        networks = {
+            name: base64.b64decode(network, validate=True)
+            for name, network in json.loads(properties.get("facefold_detector", "{}")).items()
+        }
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path}: its metadata are not readable ({error}); {AGAIN}") from error
+    if not isinstance(told, dict) or told.get("format") != FORMAT or "facefold_detector" not in properties:
+        raise ValueError(f"{path}: FaceFold exported no such model, with its detector, in format {FORMAT}")
+    if SEAL in properties and not properties[SEAL].startswith(MARK):
+        raise ValueError(f"{path}: edited or damaged, the sha256 in it is not marked as such; {AGAIN}")
+    wrong = wrong_inputs(told.get("inputs"), session) or wrong_crop(told.get("crop"), networks)
+    wrong = wrong or wrong_outputs(told.get("outputs"), session)
+    if wrong:
+        raise ValueError(f"{path}: its metadata are not those of an export: {wrong}; {AGAIN}")
+    return told, networks
+
+
+def wrong_inputs(inputs: Any, session: Any) -> str:
+    """What is wrong with the description of a network's inputs, or ""."""
+    if not isinstance(inputs, list) or not all(isinstance(each, dict) for each in inputs):
+        return "inputs: not a list of tables"
+    taken = {each.name: each.shape for each in session.get_inputs()}
+    if sorted(str(each.get("name")) for each in inputs) != sorted(taken):
+        return f"inputs: their names are not those of its network ({', '.join(taken)})"
+    for each in inputs:
+        size, centre = each.get("size"), each.get("centre")
+        if not is_side(size) or taken[each["name"]][1:] != [3, size, size]:
+            return f"inputs: size {size!r} is not that of its network"
+        if type(centre) not in (int, float) or not 0.1 <= centre <= 1:
+            return f"inputs: centre {centre!r} is no share from 0.1 to 1"
+    return ""
+
+
+def wrong_crop(crop: Any, networks: dict[str, bytes]) -> str:
+    """What is wrong with the settings of crops, or ""."""
+    if not isinstance(crop, dict) or not is_side(crop.get("size")):
+        return f"crop: no table with a size from 1 to {MOST_SIDE}"
+    if crop.get("faces") == "as_is":
+        return ""
+    for name in ("min_face", "detect_size"):
+        if not is_side(crop.get(name)):
+            return f"crop.{name}: {crop.get(name)!r} is no whole number from 1 to {MOST_SIDE}"
+    margin = crop.get("margin")
+    if type(margin) not in (int, float) or not 0 <= margin <= 10:
+        return f"crop.margin: {margin!r} is no number from 0 to 10"
+    if not isinstance(crop.get("steps"), list):
+        return "crop.steps: not a list"
+    if sorted(networks) != sorted(SCORES):
+        return f"its detector has not the networks {', '.join(SCORES)}"
+    return ""
+
+
+def wrong_outputs(outputs: Any, session: Any) -> str:
+    """What is wrong with the description of a network's outputs, or ""; one of before gets its factors."""
+    if not isinstance(outputs, list) or not outputs or not all(isinstance(each, dict) for each in outputs):
+        return "outputs: not a list of tables"
+    given = {each.name: each.shape for each in session.get_outputs()}
+    for output in outputs:
+        name, choice = output.get("name"), output.get("choice")
+        if name not in [*given] or choice not in [*given, None]:
+            return f"outputs: {name!r} with choice {choice!r} is none of its network's"
+        # Models of before named no factors of a single head.
+        factors = output.setdefault("factors", {str(output.get("task")): output.get("classes")})
+        if not isinstance(factors, dict) or not all(map(is_names, factors.values())):
+            return f"outputs: the factors of {name!r} are no lists of names"
+        if given[name][1:] != [math.prod(map(len, factors.values()))]:
+            return f"outputs: {name!r} has not as many classes as its network gives"
+    return ""
+
+
+def is_side(value: Any) -> bool:
+    """Whether a value of the metadata is a number of pixels."""
+    return type(value) is int and 1 <= value <= MOST_SIDE
+
+
+def is_names(value: Any) -> bool:
+    """Whether a value of the metadata is a list of names."""
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+
+
 class Predictor:
     """The exported model with its detector and the settings that its metadata carry.
 
@@ -621,23 +758,16 @@ class Predictor:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        self._session = open_session(str(path), threads)
-        properties = self._session.get_modelmeta().custom_metadata_map
-        description = json.loads(properties.get("facefold", "{}"))
-        if description.get("format") != FORMAT or "facefold_detector" not in properties:
-            raise ValueError(
-                f"{path}: FaceFold exported no such model, with its detector, in format {FORMAT}"
-            )
+        self._path = path
+        check_seal(path)
+        self._session = opened(path, str(path), threads)
+        description, networks = described(path, self._session)
         self._inputs, self._outputs = description["inputs"], description["outputs"]
         self._crop = crop = description["crop"]
-        networks = json.loads(properties["facefold_detector"])
-        decoded = {name: base64.b64decode(network) for name, network in networks.items()}
         searches = crop.get("faces") != "as_is"
-        self.detector = Detector(decoded, crop, threads) if searches else None
+        self.detector = Detector(path, networks, crop, threads) if searches else None
         self.columns: list[str] = []
         for output in self._outputs:
-            # Models of before named no factors of a single head.
-            output.setdefault("factors", {output["task"]: output["classes"]})
             self.columns += [
                 name for factor in output["factors"] for name in (factor, f"{factor} probability")
             ]
@@ -666,13 +796,22 @@ class Predictor:
         return seen
 
     def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
-        """The model's answers to crops: a row for each, by `columns`."""
+        """The model's answers to crops: a row for each, by `columns`.
+
+        Raises:
+            ValueError: the network does not run on them.
+        """
         feeds = {
             each["name"]: np.stack([look(crop, each["size"], each["centre"]) for crop in crops])
             for each in self._inputs
         }
         names = [output.name for output in self._session.get_outputs()]
-        values = dict(zip(names, self._session.run(None, feeds), strict=True))
+        try:
+            values = dict(zip(names, self._session.run(None, feeds), strict=True))
+        except Exception as error:  # as of `opened`
+            raise ValueError(
+                f"{self._path}: its network does not run ({first_line(error)}); {AGAIN}"
+            ) from error
         return [self._row(values, number) for number in range(len(crops))]
 
     def _row(self, values: dict[str, NDArray[Any]], number: int) -> list[str]:
@@ -797,7 +936,7 @@ def answer_photos(
         for crop, box in found:
             crops.append(crop)
             boxes.append(box)
-            seen.append(os.fsencode(path).decode(errors="backslashreplace"))  # names need not be UTF-8
+            seen.append(path_cell(path))
     answers: list[list[str]] = []
     for first in range(0, len(crops), len(paths)):  # a group has many faces
         answers += predictor(crops[first : first + len(paths)])
@@ -808,6 +947,12 @@ def answer_photos(
     return rows, boxes.count(None), skipped
 
 
+def path_cell(path: Path) -> str:
+    """A path as a cell: text, though names need not be UTF-8; what would be a formula gets `./` in front."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return f"./{text}" if text.startswith(FORMULAS) else text
+
+
 def _edges(box: Box | None) -> list[str]:
     return [f"{edge:.1f}" for edge in box] if box else [""] * len(EDGES)
 
@@ -815,18 +960,28 @@ def _edges(box: Box | None) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predict and write; the exit code."""
     chosen = parse(arguments)
-    paths: list[Path] = chosen.photos
     try:
-        predictor = Predictor(chosen.model, chosen.threads)
-        if predictor.detector is None and chosen.faces == "all":
-            raise ValueError(
-                f"--faces all: {chosen.model} was trained on photos as they are, and searches no faces; "
-                "leave --faces out"
-            )
-        out = chosen.out.open("w", newline="", encoding="utf-8") if chosen.out else nullcontext(sys.stdout)
+        return answer_all(chosen)
+    except BrokenPipeError:  # whoever read the table has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename or chosen.out or 'the table'}: {error.strerror}", file=sys.stderr)
     except Exception as error:  # ONNX Runtime has an exception type for every kind of damage
         print(f"error: {error}", file=sys.stderr)
-        return 2
+    return 2
+
+
+def answer_all(chosen: argparse.Namespace) -> int:
+    """Answer what the command line asks for; the exit code."""
+    paths: list[Path] = chosen.photos
+    predictor = Predictor(chosen.model, chosen.threads)
+    if predictor.detector is None and chosen.faces == "all":
+        raise ValueError(
+            f"--faces all: {chosen.model} was trained on photos as they are, and searches no faces; "
+            "leave --faces out"
+        )
+    out = chosen.out.open("w", newline="", encoding="utf-8") if chosen.out else nullcontext(sys.stdout)
     with suppress(AttributeError):  # older OpenCV
         cv2.utils.logging.setLogLevel(0)  # what it says of damaged files is said below, with their names
     start, faces, faceless, skipped = time.perf_counter(), 0, 0, 0

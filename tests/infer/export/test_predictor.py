@@ -206,6 +206,8 @@ def recropped(exported: Path, folder: Path, settings: dict[str, object]) -> Path
     model = onnx.load(exported / "model.onnx")
     [described] = [prop for prop in model.metadata_props if prop.key == "facefold"]
     described.value = json.dumps({**json.loads(described.value), "crop": settings})
+    [seal] = [prop for prop in model.metadata_props if prop.key == predict.SEAL]
+    model.metadata_props.remove(seal)
     onnx.save(model, folder / "model.onnx")
     return folder / "model.onnx"
 
