@@ -14,6 +14,7 @@ import torch
 
 from faces.cache.description import CacheError
 from faces.cache.reader import Cache
+from faces.storage.documents import write_document
 from pipeline.damage import open_despite_damage
 from pipeline.engine import Engine
 from tests.helpers.crops import COUNT, collect, loader, training, with_index, write_cache
@@ -162,11 +163,22 @@ def replace_cache(folder: Path) -> None:
     write_cache(folder, "jpeg", {0})
 
 
+def edit_index(folder: Path) -> None:
+    index = pd.read_parquet(folder / "index.parquet")
+    index.assign(key="x").to_parquet(folder / "index.parquet", index=False)
+
+
+def delete_index(folder: Path) -> None:
+    (folder / "index.parquet").unlink()
+
+
 CHANGES: dict[Callable[[Path], object], str] = {
     shutil.rmtree: "no such cache",
     cut_shard: r"00001\.tar: shard is truncated or grown: \d+ bytes instead of \d+",
     edit_shard: r"00000\.tar: content differs from its recorded sha256",
     delete_shard: r"00000\.tar: shard is missing",
+    edit_index: r"index\.parquet: content differs from its recorded sha256",
+    delete_index: r"index\.parquet: missing",
     replace_cache: r"cache\.json: another cache stands there now",
 }
 
@@ -184,7 +196,9 @@ def test_a_cache_that_changes_between_epochs_is_an_error(
         next(kept.epoch(1))
 
 
-@pytest.mark.parametrize("change", [shutil.rmtree, cut_shard, delete_shard, replace_cache])
+@pytest.mark.parametrize(
+    "change", [shutil.rmtree, cut_shard, delete_shard, replace_cache, edit_index, delete_index]
+)
 def test_a_cache_that_changed_since_it_was_opened_is_an_error(
     tmp_path: Path, change: Callable[[Path], object]
 ) -> None:
@@ -192,6 +206,21 @@ def test_a_cache_that_changed_since_it_was_opened_is_an_error(
     change(cache.folder)
     with pytest.raises(CacheError, match=rf"changed while it was in use: .*{CHANGES[change]}"):
         loader(cache)
+
+
+def test_an_index_without_a_recorded_hash_must_stay_what_it_was(tmp_path: Path) -> None:
+    """As of caches of before."""
+    cache = write_cache(tmp_path / "cache", "jpeg")
+    description = {name: value for name, value in cache.description.items() if name != "files"}
+    write_document(cache.folder / "cache.json", description)
+    kept = training(Cache.open(cache.folder))
+    list(kept.epoch(0))
+    path = cache.folder / "index.parquet"
+    path.write_bytes(path.read_bytes())
+    assert len(list(kept.epoch(1))) == len(kept)
+    edit_index(cache.folder)
+    with pytest.raises(CacheError, match=r"changed while it was in use: .*index\.parquet: content differs"):
+        next(kept.epoch(2))
 
 
 def test_a_cache_deleted_during_an_epoch_is_read_to_the_epochs_end(tmp_path: Path, whole: Cache) -> None:

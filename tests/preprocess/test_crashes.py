@@ -1,6 +1,7 @@
 """A run that is killed, stopped, doubled or starved of disk loses nothing and changes no byte."""
 
 import errno
+import hashlib
 import os
 import random
 import resource
@@ -20,6 +21,8 @@ from faces.cache.writer import CacheWriter
 from faces.files import exclusive
 from preprocess.detect.search import Finder
 from preprocess.run import preprocess
+from preprocess.settings import PreprocessSettings
+from tests.helpers.crops import with_index
 from tests.helpers.pictures import picture, save
 from tests.helpers.stage1 import content, program, run_program, small, small_photos
 
@@ -189,3 +192,65 @@ def test_faces_of_another_search_are_not_taken_over(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Finder, "first", counted)
     preprocess(small(data, tmp_path / "caches" / "b", min_face=50))
     assert sum(searched) == 4
+
+
+def test_damage_to_what_a_stopped_run_left_is_named_and_done_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, cache = small_photos(tmp_path / "data", 12), tmp_path / "cache"
+    settings = small(data, cache, shard_size=3)
+    whole = content(preprocess(small(data, tmp_path / "whole", shard_size=3)).folder)
+    stop_after_all_shards(settings)
+    tar, idx = cache / "shards" / "00001.tar", cache / "shards" / "00003.idx"
+    tar.write_bytes(tar.read_bytes()[::-1])
+    idx.unlink()
+    (cache / "shards" / "00009.tar").write_bytes(b"a stray one")
+    capsys.readouterr()
+    preprocess(settings)
+    told = capsys.readouterr().out
+    assert f"{tar}: edited or damaged" in told and f"{idx}: missing" in told
+    assert f"{cache / 'shards' / '00009.tar'}: of no shard of this cache" in told
+    (cache / "shards" / "00009.tar").unlink()
+    assert content(cache) == whole
+
+
+def stop_after_all_shards(settings: PreprocessSettings) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CacheWriter, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            preprocess(settings)
+
+
+def test_faces_beyond_their_photo_are_searched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour whose hashes are right says so of one of four; the crops are those of a fresh search."""
+    data = portraits(tmp_path / "data")
+    before = preprocess(small(data, tmp_path / "caches" / "a"))
+    fresh = preprocess(small(data, tmp_path / "elsewhere" / "b", margin=0.5))
+    index = before.index.copy()
+    row = index.index[index.image_id.str.startswith("face1")][0]
+    index.at[row, "face_box"] = np.array([0.0, 0.0, 900_000.0, 900_000.0])
+    with_index(before, index)
+    searched = []
+    search = Finder.first
+
+    def counted(self: Finder, photos: list[np.ndarray]) -> object:
+        searched.append(len(photos))
+        return search(self, photos)
+
+    monkeypatch.setattr(Finder, "first", counted)
+    after = preprocess(small(data, tmp_path / "caches" / "b", margin=0.5))
+    assert sum(searched) == 1 and after.identity == fresh.identity
+
+
+def test_corrections_are_recorded_and_those_of_a_stopped_run_go(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data" / "a", 4).parent
+    small_photos(data / "b", 3)
+    (data / "corrections.csv").write_text("path,column,value,why\na/001.png,person,nobody,is nobody\n")
+    settings = small(data, tmp_path / "cache")
+    stop_after_all_shards(settings)
+    first = (tmp_path / "cache" / "corrections.csv").read_bytes()
+    cache = preprocess(settings)
+    assert cache.description["files"]["corrections.csv"] == hashlib.sha256(first).hexdigest()
+    (cache.folder / "corrections.csv").write_bytes(first + b" ")
+    with pytest.raises(ValueError, match=r"corrections\.csv: content differs"):
+        Cache.open(cache.folder)
