@@ -192,6 +192,9 @@ bench-infer: $(READY) ## predicting beside a batch-1 loop and the bare networks:
 bench-scale: $(READY) ## what grows with a cache: memory, start-up, the order
 	$(call run,bench.scale)
 
+soak: $(READY) ## hours of training and preprocessing, what grows meanwhile: [HOURS=2 or MINUTES=10]
+	$(call run,bench.soak,,HOURS MINUTES)
+
 ## Check
 test: $(READY) ## all tests but the slow ones, in as many processes as there are cores, at most four
 	OMP_NUM_THREADS=1 $(MODULE) pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder

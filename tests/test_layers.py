@@ -64,6 +64,7 @@ ROOMS = {
     "bench": (
         "bench",
         "bench.scale",
+        "bench.soak",
         "bench.loaders",
         "bench.loaders.rivals",
         "bench.preprocess",
