@@ -13,7 +13,7 @@ from PIL import Image
 
 from faces.cache.description import CacheError, check_shard, check_table, file_sha256, read_description
 from faces.cache.reader import Cache
-from faces.cache.tables import INDEX, check_tables
+from faces.cache.tables import INDEX, check_tables, first_line
 from faces.command import typed
 from faces.labels import IntArray
 from pipeline.engine import decoded_shapes, other_sizes
@@ -105,8 +105,8 @@ def refused(cache: Cache, damaged: Mapping[int, str]) -> ValueError:
     """
     folder = cache.folder
     return ValueError(
-        f"{folder}: damaged: {_listed(cache, damaged)}. `make verify CACHE={typed(folder)}` lists all damage; "
-        "delete the cache and preprocess again, or train without such crops: --on-damage skip"
+        f"{folder}: damaged: {_listed(cache, damaged)}. `make verify CACHE={typed(folder)}` lists all "
+        "damage; delete the cache and preprocess again, or train without such crops: --on-damage skip"
     )
 
 
@@ -157,9 +157,10 @@ def _reason(data: NDArray[np.uint8], error: RuntimeError) -> str:
     """Why an encoded crop does not decode: a second decoder's words, which are clearer, else DALI's own."""
     try:
         Image.open(io.BytesIO(data.tobytes())).load()
-    except (OSError, SyntaxError, ValueError) as reason:
-        return str(reason).partition(" <_io")[0]
-    return str(error).partition("encountered:")[2].strip().partition("\n")[0] or "DALI does not decode it"
+    except Exception as reason:  # Pillow's decoders share no narrower class
+        return first_line(reason).partition(" <_io")[0]
+    own = str(error).partition("encountered:")[2].strip().partition("\n")[0]
+    return own.removeprefix("Failed to decode sample #0 :").strip(" .") or "DALI does not decode it"
 
 
 def open_despite_damage(folder: Path) -> tuple[Cache, list[str]]:
