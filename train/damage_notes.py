@@ -17,6 +17,8 @@ from train.data.rows import FoldRows
 from train.engine.watch import Watch
 
 SIDES = ("training", "validation")
+COLUMNS = ("side", "key", "shard", "offset", "length", "reason")
+"""Of skipped.csv."""
 
 
 class DamageNotes:
@@ -33,7 +35,21 @@ class DamageNotes:
     def __init__(self, folder: Path, cache: Cache, watch: Watch) -> None:
         self.path = folder / "skipped.csv"
         self._cache, self._watch = cache, watch
-        self._table = pd.read_csv(self.path, dtype={"key": str}) if self.path.is_file() else pd.DataFrame()
+        self._table = self._read() if self.path.is_file() else pd.DataFrame()
+
+    def _read(self) -> pd.DataFrame:
+        """What earlier commands noted; nothing where that is damaged, as the training state tells it again."""
+        try:
+            table = pd.read_csv(self.path, dtype={"key": str})
+            if [*table.columns] == [*COLUMNS]:
+                return table
+            reason = f"its columns are not {', '.join(COLUMNS)}"
+        except ValueError as error:
+            reason = next(iter(str(error).splitlines()), "")
+        self._watch.say(
+            f"{self.path}: not the list of crops left out ({reason}); written again as they are met"
+        )
+        return pd.DataFrame()
 
     def add(self, side: str, skipped: Mapping[int, str]) -> None:
         """Note rows of the cache with their reasons; `side` is one of `SIDES`."""

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from faces.command import to_table
-from faces.files import write_atomically
 from faces.labels import UNKNOWN, FloatArray
 from train.assemble import FoldPlan, assemble
 from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows, absent_classes, fold_rows
 from train.data.teacher import with_taught
-from train.engine.checkpoint import RunCard, StateFile, load_state, save_best
+from train.engine.card import BEST_FILE, CURE, RunCard, RunError
+from train.engine.checkpoint import StateFile, load_weights, save_best
 from train.engine.environment import write_environment
 from train.engine.loop import FoldTraining
 from train.engine.memory import explain_exhaustion
 from train.engine.watch import Watch
 from train.recipe.recipe import Recipe
-from train.results.oof import oof_table, write_oof
+from train.recipe.request import REQUEST_FILE, read_request
+from train.results.metrics import write_metrics
+from train.results.oof import oof_table
+from train.results.together import check_answers, check_request
 from train.results.trackers import Tracker, open_trackers
-from train.run_folder import adopt_folder, hold_folder
+from train.run_folder import STATE_FILE, adopt_folder, digest_of_run, hold_folder
 
 
 def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
@@ -58,11 +60,13 @@ def _train_held(plan: FoldPlan, rows: FoldRows, watch: Watch) -> dict[str, float
         rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
     with explain_exhaustion(plan.recipe, plan.cache.label_set, plan.device, plan.processes):
         training = assemble(plan, rows)
-        file = StateFile(plan.folder / "last.pt", plan.checkpoint_minutes)
+        file = StateFile(plan.folder / STATE_FILE, plan.checkpoint_minutes, digest_of_run(plan))
         _resume(plan, training, file, watch)
         # No process may replace the file that another has yet to read.
         plan.processes.wait()
         watch.begin(f"fold {plan.fold}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
+        if training.history and plan.processes.first:
+            write_metrics(training.history, plan.folder)  # which may have been lost or spoilt meanwhile
         if not training.finished:
             if not training.photos_done:  # afterwards last.pt stands in the place of the weights begun with
                 for note in training.network.notes:
@@ -131,7 +135,7 @@ def _check_scores(recipe: Recipe, rows: FoldRows) -> None:
 
 
 def _resume(plan: FoldPlan, training: FoldTraining, file: StateFile, watch: Watch) -> None:
-    state = load_state(file.path, watch.say)
+    state = file.load(watch.say)
     if state is None:
         if plan.resume:
             raise ValueError(
@@ -139,12 +143,37 @@ def _resume(plan: FoldPlan, training: FoldTraining, file: StateFile, watch: Watc
                 "(RESUME=1) out to begin"
             )
         return
-    training.restore(state)
+    try:
+        training.restore(state)
+    except Exception as error:  # torch raises whatever it stumbles over
+        told = next(iter(str(error).splitlines()), "")
+        raise RunError(
+            f"{file.path}: not the state of this training ({type(error).__name__}: {told}); {CURE}"
+        ) from error
+    if training.history:
+        _check_kept(plan, training)
     if not training.finished:
         watch.say(
             f"fold {plan.fold}: resuming in epoch {training.epoch + 1} of {plan.recipe.epochs}, "
             f"after {training.part.next_batch} of its {len(training.training)} batches"
         )
+
+
+def _check_kept(plan: FoldPlan, training: FoldTraining) -> None:
+    """Refuse to go on beside weights that are not those of the best epoch so far."""
+    path = plan.folder / BEST_FILE
+    _, card = load_weights(path)
+    check_request(path, card, read_request(path.with_name(REQUEST_FILE)))
+    if (
+        card.epoch >= training.epoch
+    ):  # kept right before a kill: the epoch is trained again, and writes them again
+        return
+    if card.epoch != training.best["epoch"]:
+        raise RunError(
+            f"{path}: weights of epoch {card.epoch + 1}, and by {STATE_FILE} beside it the best is epoch "
+            f"{int(training.best['epoch']) + 1}; {CURE}"
+        )
+    check_answers(path, card)
 
 
 def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: StateFile, watch: Watch) -> None:
@@ -187,10 +216,12 @@ def _keep_epoch(
             crop=plan.cache.description["settings"],
             labels=labels,
             prior=training.rows.prior,
+            cache=plan.cache.identity,
         )
-        save_best(training.kept_network, card, plan.folder / "best.safetensors")
+        table = None
         if predictions:
             table = oof_table(plan.cache, training.rows.validation, predictions, plan.fold)
-            write_oof(table, plan.folder)
+        save_best(training.kept_network, card, plan.folder / BEST_FILE, table)
+        if table is not None:
             tracker.best(table, plan.cache, int(row["epoch"]))
-    write_atomically(plan.folder / "metrics.csv", pd.DataFrame(training.history).to_csv(index=False).encode())
+    write_metrics(training.history, plan.folder)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from faces.cache.description import file_sha256
-from faces.command import flat_table, from_table, read_toml, to_table, write_toml
+from faces.command import read_toml, write_toml
 from faces.files import exclusive, write_atomically
 from faces.label_file import stored_labels
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
+from train.engine.card import BEST_FILE
 from train.engine.precision import measure_compiled, measure_precisions
 from train.engine.watch import Watch
 from train.network.model import build_model
 from train.recipe.recipe import Precision, Recipe
+from train.recipe.request import REQUEST_FILE, Request, read_request, recipe_differences
 
-_TRAINED = ("last.pt", "last.previous.pt", "best.safetensors")
+RECIPE_FILE: Final = "recipe.toml"
+STATE_FILE: Final = "last.pt"
+_TRAINED = (STATE_FILE, "last.previous.pt", BEST_FILE)
 """What a folder holds once something was trained; until then it may become another run's."""
 
 
@@ -54,65 +57,88 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     """Begin the run's folder or check that it holds this very run; the plan with its precision resolved.
 
     Raises:
-        ValueError: something else was trained there; the message names the differing keys.
+        ValueError: something else was trained there (the message names the differing keys), or nobody knows
+            what; or recipe.toml is not the request's.
     """
-    requested = {
-        "recipe": to_table(plan.recipe),
-        "cache": plan.cache.identity,
-        "fold": plan.fold,
-        "folds": plan.folds,
-        "fold_seed": plan.fold_seed,
-        "scheme": plan.scheme,
-        **({"rows": plan.rows.identity} if plan.rows else {}),
-        **_beside(plan),
-    }
-    request = plan.folder / "request.json"
-    resolved = plan.folder / "recipe.toml"
-    if request.is_file() and resolved.is_file():
-        found = json.loads(request.read_text())
-        # What a recipe of then did not know is as it is when left out.
-        found["recipe"] = to_table(from_table(Recipe, found["recipe"], request))
-        differing = _differences(found, requested)
-        if not differing:
-            return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
-        if any((plan.folder / name).is_file() for name in _TRAINED):
-            raise ValueError(
-                f"{plan.folder}: holds a run of something else ({'; '.join(differing)}); "
-                "rename the recipe, choose another RUNS folder, or delete this run"
-            )
+    requested = request_of(plan)
+    path, resolved = plan.folder / REQUEST_FILE, plan.folder / RECIPE_FILE
+    trained = any((plan.folder / name).is_file() for name in _TRAINED)
+    begun = trained or (path.is_file() and resolved.is_file())
+    found = _found_request(path, trained) if begun else None
+    differing = found.differences(requested) if found else []
+    if differing and trained:
+        raise ValueError(
+            f"{plan.folder}: holds a run of something else ({'; '.join(differing)}); "
+            "rename the recipe, choose another RUNS folder, or delete this run"
+        )
+    recipe = _kept_recipe(resolved, found, trained, watch.say) if found and not differing else None
     plan.processes.wait()  # all have looked before the first begins to write
-    if plan.processes.first:
+    if plan.processes.first and recipe is None:
         recipe = resolve_precision(plan, watch)
         if recipe.compile:
             _say_gain(plan, recipe, watch)
         write_toml(recipe, resolved)
-        write_atomically(request, json.dumps(requested, indent=1).encode())
+        if found is None or differing:
+            write_atomically(path, requested.document())
     plan.processes.wait()
-    return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved))
+    return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved) if recipe is None else recipe)
 
 
-def _beside(plan: FoldPlan) -> dict[str, Any]:
-    """What the labels are where they are not the contest's, and hashes of what is trained on beside a cache's
-    ordinary photos."""
-    beside: dict[str, Any] = {}
-    if stored := stored_labels(plan.cache.label_set):
-        beside["labels"] = stored
-    if plan.recipe.teacher.predictions:
-        hashes = [file_sha256(Path(path)) for path in plan.recipe.teacher.predictions]
-        beside["predictions"] = " ".join(hashes)
+def request_of(plan: FoldPlan) -> Request:
+    """What a plan asks for."""
     extra = extra_folds(plan.cache, plan.folds)
-    if (extra != "").any():
-        beside["extra"] = hashlib.sha256("|".join(extra).encode()).hexdigest()
-    return beside
+    teacher = [file_sha256(Path(path)) for path in plan.recipe.teacher.predictions]
+    return Request(
+        recipe=plan.recipe,
+        cache=plan.cache.identity,
+        fold=plan.fold,
+        folds=plan.folds,
+        fold_seed=plan.fold_seed,
+        scheme=plan.scheme,
+        rows=plan.rows.identity if plan.rows else "",
+        labels=stored_labels(plan.cache.label_set) or {},
+        predictions=" ".join(teacher),
+        extra=hashlib.sha256("|".join(extra).encode()).hexdigest() if (extra != "").any() else "",
+    )
 
 
-def _differences(found: dict[str, Any], requested: dict[str, Any]) -> list[str]:
-    before, now = flat_table(found), flat_table(requested)
-    return [
-        f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key) and key not in ("recipe.about", "labels.name")
-    ]
+def digest_of_run(plan: FoldPlan) -> str:
+    """Hex sha256 of what the folder's run was asked to train, and in which precision it does."""
+    kept = (plan.folder / REQUEST_FILE).read_bytes()
+    return hashlib.sha256(kept + plan.recipe.precision.encode()).hexdigest()
+
+
+def _found_request(path: Path, trained: bool) -> Request | None:
+    """The folder's request; None where it is damaged and nothing was trained by it, so that it can be made
+    again."""
+    try:
+        return read_request(path)
+    except ValueError:
+        if trained:
+            raise
+        return None
+
+
+def _kept_recipe(path: Path, request: Request, trained: bool, say: Callable[[str], None]) -> Recipe | None:
+    """The recipe as it was resolved when the run began; None where it is to be resolved again.
+
+    Raises:
+        ValueError: it is another than the request's, or it is gone and with it the precision that was
+            measured.
+    """
+    asked = path.with_name(REQUEST_FILE)
+    cure = f"write it as {asked} has it, but for precision, or move the folder elsewhere and train anew"
+    try:
+        kept = read_toml(Recipe, path)
+    except ValueError as error:
+        if trained and request.recipe.precision == "auto":
+            raise ValueError(f"{error}; {cure}") from error
+        if trained:
+            say(f"{error}; written again as {asked} has it")
+        return None
+    if differing := recipe_differences(request.recipe, kept):
+        raise ValueError(f"{path}: edited, not the recipe of {asked} ({'; '.join(differing)}); {cure}")
+    return kept
 
 
 def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:

@@ -20,7 +20,8 @@ from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
 from preprocess.sources.scan import scan, source_path
-from train.engine.checkpoint import RunCard, save_best
+from train.engine.card import RunCard
+from train.engine.checkpoint import save_best
 from train.network.model import build_model, normalisation
 from train.recipe.recipe import Recipe
 

@@ -24,7 +24,7 @@ from infer.predict.views import count_of
 from pipeline.formats import InputFormat, MultiFormatLoader
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
-from train.engine.checkpoint import read_card
+from train.engine.card import read_card
 from train.engine.compute import PredictCompute
 
 ONCE, FLIPPED = ("original",), ("original", "flip")

@@ -11,8 +11,7 @@ from faces.labels import LabelSet, Task
 from infer.ensemble.file import ensemble_table
 from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, Leaf, Node, Vote, children, recipes_of
-from infer.predict.runs import Run, find_runs, labels_of_runs
-from train.engine.checkpoint import read_card
+from infer.predict.runs import Run, find_runs, labels_of_runs, read_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +76,7 @@ def subject_of_run(folder: Path, views: Sequence[str]) -> Subject:
     """
     path = folder / "best.safetensors"
     name = "/".join(folder.resolve().parts[-2:])
-    run = Run(name, path, read_card(path))
+    run = read_run(name, path)
     task = _task_of(run)
     return Subject(
         name=name.replace("/", "-"),

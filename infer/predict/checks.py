@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.label_file import differences
-from faces.labels import FloatArray
 from infer.predict.runs import Run
-
-_SUMS_WITHIN = 0.02
-"""By how much a row of probabilities may miss 1: half precision rounds at 0.004."""
+from train.recipe.request import REQUEST_FILE, read_request
 
 
 def check_scheme(run: Run) -> None:
@@ -38,40 +36,20 @@ def check_trained_on(run: Run, cache: Cache) -> None:
     """Refuse a run that was trained on other photos than a fold of this cache.
 
     Raises:
-        ValueError: no request.json, another cache, or rows of the run's own choice.
+        ValueError: no request.json or a damaged one, another cache, or rows of the run's own choice.
     """
-    path = run.path.with_name("request.json")
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; without it nobody knows on which photos the run was trained")
-    request = json.loads(path.read_text())
-    if request["cache"] != cache.identity:
+    path = run.path.with_name(REQUEST_FILE)
+    request = read_request(path)
+    if request.cache != cache.identity:
         raise ValueError(
-            f"{path}: run {run.name} was trained on cache {request['cache'][:12]}, {cache.folder} is "
+            f"{path}: run {run.name} was trained on cache {request.cache[:12]}, {cache.folder} is "
             f"{cache.identity[:12]}: give the cache it was trained on"
         )
-    if "rows" in request:
+    if request.rows:
         raise ValueError(
             f"{path}: run {run.name} was trained on rows of its own choice, so whom it left out is not "
             "known; train it with `make train-all`"
         )
-
-
-def check_classes(run: Run) -> None:
-    """Refuse a run whose heads have other classes than its labels say.
-
-    Raises:
-        ValueError: naming the head and both lists, or a head that is no task of its labels.
-    """
-    for task, names in run.card.classes.items():
-        try:
-            known = run.card.labels.task(task).classes
-        except ValueError as error:
-            raise ValueError(f"{run.path}: {error}; train it again with this program") from error
-        if tuple(names) != known:
-            raise ValueError(
-                f"{run.path}: head {task} has the classes {', '.join(names)}, by its labels they are "
-                f"{', '.join(known)}, in that order; train it again with this program"
-            )
 
 
 def check_labels(run: Run, cache: Cache) -> None:
@@ -116,29 +94,34 @@ def _division(run: Run) -> tuple[int, int, str]:
     return run.card.folds, run.card.fold_seed, run.card.scheme
 
 
-def check_probabilities(values: FloatArray, rows: int, where: str) -> None:
-    """Refuse what cannot be the probabilities of so many photos.
+def check_stored(run: Run, table: pd.DataFrame, facts: pd.DataFrame, path: Path) -> None:
+    """Refuse stored answers of other photos, people or labels than the fold leaves out.
 
     Args:
-        values: [rows, classes].
-        rows: how many photos there are.
-        where: file or run, named in errors.
+        run: whose answers they are.
+        table: of `train.results.oof.read_oof`.
+        facts: image_id, person and labels of the cache's rows that the fold validates, in their order.
+        path: of the table.
 
     Raises:
-        ValueError: another number of rows, a value that is not finite, or rows that do not sum to 1.
+        ValueError: naming the first row and column that differ. A run that left out other photos has seen
+            some of those that it would be asked.
     """
-    if len(values) != rows:
-        raise ValueError(f"{where}: {len(values)} rows for {rows} photos; train the fold again")
-    broken = ~np.isfinite(values).all(1)
-    if broken.any():
+    cure = "train the fold again"
+    if [*table["image_id"]] != [*facts["image_id"]]:
         raise ValueError(
-            f"{where}: {broken.sum()} of {rows} rows are not finite, the first is row "
-            f"{int(broken.argmax())}; train the fold again, in precision fp32 if it was another"
+            f"{path}: its {len(table)} rows are not the {len(facts)} photos of fold {run.card.fold}; {cure}"
         )
-    off = np.abs(values.sum(1) - 1) > _SUMS_WITHIN
-    if off.any():
-        first = int(off.argmax())
-        raise ValueError(
-            f"{where}: row {first} sums to {float(values[first].sum()):.3f}, not to 1: no probabilities; "
-            "train the fold again"
-        )
+    if missing := [name for name in run.told if name not in table]:
+        raise ValueError(f"{path}: no column {missing[0]!r}; {cure}")
+    if (table["fold"] != run.card.fold).any():
+        raise ValueError(f"{path}: its answers are not all of fold {run.card.fold}; {cure}")
+    for name in [name for name in facts.columns if name in table]:
+        stored, known = table[name].to_numpy(), facts[name].to_numpy()
+        differing = (stored != known) & ~(pd.isna(stored) & pd.isna(known))
+        if differing.any():
+            row = int(np.argmax(differing))
+            raise ValueError(
+                f"{path}: {name} of {table['image_id'].iloc[row]!r} is {stored[row]!s} there, {known[row]!s} "
+                f"in the cache ({int(differing.sum())} of {len(table)} rows differ); {cure}"
+            )

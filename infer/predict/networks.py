@@ -15,7 +15,8 @@ from faces.labels import IntArray
 from infer.predict.heads import Heads
 from infer.predict.views import black_of, looks_of
 from pipeline.formats import InputFormat, MultiFormatLoader
-from train.engine.checkpoint import RunCard, load_best
+from train.engine.card import RunCard
+from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
 from train.engine.precision import make_fabric
 from train.network.kinds import codings_of

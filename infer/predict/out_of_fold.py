@@ -10,24 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
 from faces.command import typed
-from faces.folds import FoldScheme, fold_numbers
+from faces.folds import fold_numbers
 from faces.labels import IntArray
 from infer.predict.checks import (
-    check_classes,
     check_division,
     check_labels,
-    check_probabilities,
     check_scheme,
+    check_stored,
     check_trained_on,
 )
 from infer.predict.heads import Heads, Panels
 from infer.predict.runs import Run, check_crops, find_runs
 from train.data.rows import fold_rows
-from train.results.oof import OOF_FILE, probabilities_of, read_oof
+from train.engine.card import OOF_FILE
+from train.results.oof import probabilities_of, read_oof
 
 if TYPE_CHECKING:
     from train.engine.compute import PredictCompute
@@ -80,7 +79,7 @@ class OutOfFold:
             say: called with a line on kept answers that are damaged, and predicted anew.
 
         Raises:
-            ValueError: as `stored`, or networks answer with what are no probabilities.
+            ValueError: as `stored` and `predict_runs`.
         """
         if tuple(views) == ORIGINAL:
             stored = self.stored()
@@ -88,18 +87,16 @@ class OutOfFold:
             return stored
         from infer.predict.store import load_or_predict
 
-        image_id = self._image_ids()
+        facts = self._facts()
         for run in itertools.chain.from_iterable(self.runs.values()):
             if run.path.with_name(OOF_FILE).is_file():
-                self._table(run, image_id)
+                self._read(run, facts)  # which must be of the photos that the fold leaves out now
         answers: dict[str, list[Heads]] = {recipe: [] for recipe in self.runs}
         for place in range(self.fold_count):
             runs = [folds[place] for folds in self.runs.values()]
             rows = self._photos_of(runs[0])["row"].to_numpy()
             answered = load_or_predict(runs, self.cache, rows, views, compute, advance, say)
-            for recipe, run, heads in zip(self.runs, runs, answered, strict=True):
-                for task, values in heads.items():
-                    check_probabilities(values, len(rows), f"run {run.name}, head {task}")
+            for recipe, heads in zip(self.runs, answered, strict=True):
                 answers[recipe].append(heads)
         return {recipe: [_joined(folds)] for recipe, folds in answers.items()}
 
@@ -109,46 +106,31 @@ class OutOfFold:
         Raises:
             ValueError: a table is missing, is of other photos, or holds what are no probabilities.
         """
-        image_id = self._image_ids()
+        facts = self._facts()
         return {
-            recipe: [_joined([self._read(run, image_id) for run in runs])]
-            for recipe, runs in self.runs.items()
+            recipe: [_joined([self._read(run, facts) for run in runs])] for recipe, runs in self.runs.items()
         }
 
-    def _image_ids(self) -> NDArray[np.object_]:
-        return self.cache.columns("image_id")["image_id"].to_numpy(object)
+    def _facts(self) -> pd.DataFrame:
+        """What stored answers must agree with: image, person and labels of every row of the cache."""
+        return self.cache.columns("image_id", "person", *self.cache.label_set.names)
 
     def _photos_of(self, run: Run) -> pd.DataFrame:
         return self.photos[self.photos["fold"] == run.card.fold]
 
-    def _table(self, run: Run, image_id: NDArray[np.object_]) -> pd.DataFrame:
-        """What a run stored; `image_id` is of every row of the cache.
-
-        Raises:
-            ValueError: it left out other photos than its fold has now, and so has seen some of those.
-        """
-        path = run.path.with_name(OOF_FILE)
-        table, rows = read_oof(path.parent), self.validated[run.name]
-        if [*table["image_id"]] != [*image_id[rows]]:
-            raise ValueError(
-                f"{path}: its {len(table)} rows are not the {len(rows)} photos of fold {run.card.fold}; "
-                "train the fold again"
-            )
-        return table
-
-    def _read(self, run: Run, image_id: NDArray[np.object_]) -> Heads:
+    def _read(self, run: Run, facts: pd.DataFrame) -> Heads:
         """A run's stored answers to the photos of its fold."""
         path = run.path.with_name(OOF_FILE)
-        table, rows = self._table(run, image_id), self.validated[run.name]
+        rows = self.validated[run.name]
+        table = read_oof(path.parent)
+        check_stored(run, table, facts.iloc[rows], path)
         asked = np.isin(rows, self._photos_of(run)["row"])
         heads = {}
         for task in run.card.classes:
             try:
-                stored = probabilities_of(table, run.card.labels.task(task))
+                heads[task] = probabilities_of(table, run.card.labels.task(task))[asked]
             except ValueError as error:
                 raise ValueError(f"{path}: {error}; train the fold again") from error
-            check_probabilities(stored, len(rows), f"{path}, head {task}")
-            heads[task] = stored[asked]
         return heads
 
 
@@ -173,7 +155,6 @@ def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfF
         check_scheme(run)
         check_trained_on(run, cache)
         check_labels(run, cache)
-        check_classes(run)
     check_division(every)
     check_crops(every, cache.description["settings"], cache.folder)
     ordered = {recipe: _in_order(recipe, folds, runs, cache) for recipe, folds in found.items()}
@@ -196,7 +177,7 @@ def _in_order(recipe: str, runs: Sequence[Run], folder: Path, cache: Cache) -> l
     if len(by_fold) < len(runs):
         names = ", ".join(run.name for run in runs)
         raise ValueError(f"{folder / recipe}: two runs of one fold among {names}; delete one")
-    missing = [k for k in fold_numbers(_scheme(card.scheme), card.folds) if k not in by_fold]
+    missing = [k for k in fold_numbers(card.scheme, card.folds) if k not in by_fold]
     if missing:
         scheme = "" if card.scheme == "person" else f" FOLD_SCHEME={card.scheme}"
         raise ValueError(
@@ -220,7 +201,7 @@ def _validated(runs: Sequence[Run], cache: Cache) -> dict[str, IntArray]:
                 fold=card.fold,
                 folds=card.folds,
                 seed=card.fold_seed,
-                scheme=_scheme(card.scheme),
+                scheme=card.scheme,
                 rows=card.recipe.rows,
                 senior_from=card.recipe.age.senior_from,
             ).validation
@@ -239,8 +220,3 @@ def _common(runs: Sequence[Run], validated: Mapping[str, IntArray], cache: Cache
             )
     known = cache.columns("key", "image_id", "person", *cache.label_set.names).iloc[rows]
     return known.assign(row=rows, fold=first.card.fold).reset_index(drop=True)
-
-
-def _scheme(name: str) -> FoldScheme:
-    scheme: FoldScheme = name  # type: ignore[assignment]
-    return scheme

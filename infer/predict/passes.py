@@ -14,6 +14,7 @@ from infer.predict.networks import NetworkGroup, load_network
 from infer.predict.runs import Run
 from infer.predict.views import looks_of
 from train.engine.compute import PredictCompute
+from train.results.probabilities import check_probabilities
 
 SHARE = 0.5
 """Share of a device's free memory that networks and answers may take; activations and batches need the
@@ -45,7 +46,8 @@ def predict_runs(
         For each run, by head task: float32 [n, classes].
 
     Raises:
-        ValueError: no rows, an unknown view, or a crop that does not decode.
+        ValueError: no rows, an unknown view, a crop that does not decode, a run that cannot be used, or one
+            whose answers are no probabilities; its file is named.
     """
     passes = predict_passes(runs, cache, rows, views, compute, advance)
     done = dict(answer for answers in passes for answer in answers)
@@ -69,6 +71,9 @@ def predict_passes(
         group = NetworkGroup(networks, cache, rows, views, compute)
         answers = group.predict(advance)
         del networks, group  # else they would still be there while the next pass loads its own
+        for place, heads in zip(places, answers, strict=True):
+            for task, values in heads.items():
+                check_probabilities(values, len(rows), f"{runs[place].path}, head {task}")
         yield list(zip(places, answers, strict=True))
 
 

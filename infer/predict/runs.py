@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from faces.cache.crops import crop_cure, crop_differences
-from faces.command import nearest
+from faces.command import nearest, typed
 from faces.factors import Factor
 from faces.label_file import describe
 from faces.labels import LabelSet
-from train.engine.checkpoint import RunCard, read_card
+from train.engine.card import RunCard, read_card
+from train.results.together import check_folder
 
 CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
 """Cache settings that do not change how a face is cut out and shown."""
@@ -35,6 +36,17 @@ class Run:
         return tuple(dict.fromkeys(factor for task in tasks for factor in task.factors))
 
 
+def read_run(name: str, path: Path) -> Run:
+    """A trained fold by its best.safetensors, which lies alone or among the files of its own training.
+
+    Raises:
+        ValueError: a run that cannot be used, or files of several trainings; both are named.
+    """
+    card = read_card(path)
+    check_folder(path, card)
+    return Run(name, path, card)
+
+
 def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:
     """All trained folds of some recipes, in the order of their folds.
 
@@ -46,12 +58,13 @@ def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:
 
 def _folds_of(recipe: str, runs: Path) -> list[Run]:
     paths = (runs / recipe).glob("fold*/best.safetensors")
-    found = [Run(f"{recipe}/{path.parent.name}", path, read_card(path)) for path in paths]
+    found = [read_run(f"{recipe}/{path.parent.name}", path) for path in paths]
     if not found:
         there = sorted(path.name for path in runs.glob("*") if path.is_dir()) or ["none"]
         raise ValueError(
             f"member {recipe!r}: no trained fold in {runs / recipe} ({nearest(recipe, there)}); "
-            f"train it with `make train-all RECIPE=recipes/{recipe}.toml CACHE=... RUNS={runs}`"
+            f"train it with `make train-all RECIPE={typed(f'recipes/{recipe}.toml')} CACHE=... "
+            f"RUNS={typed(runs)}`"
         )
     return sorted(found, key=lambda run: run.card.fold)
 

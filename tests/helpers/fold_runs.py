@@ -1,7 +1,6 @@
 """Runs on disk as training leaves them, but not trained: their answers out of fold are drawn."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,11 +13,14 @@ from faces.label_file import stored_labels
 from infer.predict.heads import Panels
 from infer.predict.out_of_fold import plan_out_of_fold
 from train.data.rows import fold_rows
-from train.engine.checkpoint import RunCard, load_best, save_best
+from train.engine.card import BEST_FILE, RunCard
+from train.engine.checkpoint import load_best, save_best
 from train.engine.compute import PredictCompute
-from train.network.model import Normalisation, build_model
+from train.network.model import build_model
+from train.network.normalisation import Normalisation
 from train.recipe.recipe import Recipe
-from train.results.oof import oof_table, write_oof
+from train.recipe.request import REQUEST_FILE, Request
+from train.results.oof import oof_table, read_oof
 
 FOLDS = 3
 HEADS = ("mask", "gender", "age3")
@@ -65,12 +67,12 @@ def write_runs(
             crop=cache.description["settings"],
             labels=labels,
             prior=rows.prior,
+            cache=cache.identity,
         )
         run = folder / name / f"fold{fold}"
         run.mkdir(parents=True)
-        save_best(network, dataclasses.replace(card, **changes), run / "best.safetensors")  # type: ignore[arg-type]
-        request = {"cache": cache.identity, "labels": stored_labels(labels), "fold": fold}
-        (run / "request.json").write_text(json.dumps(request))
+        card = dataclasses.replace(card, **changes)  # type: ignore[arg-type]
+        write_request(run, card)
         probabilities = {
             task: guesses(
                 cache.labels(task)[rows.validation],
@@ -80,14 +82,30 @@ def write_runs(
             )
             for place, task in enumerate(tasks)
         }
-        write_oof(oof_table(cache, rows.validation, probabilities, fold), run)
+        save_best(network, card, run / BEST_FILE, oof_table(cache, rows.validation, probabilities, fold))
     return folder / name
 
 
+def write_request(run: Path, card: RunCard) -> None:
+    """request.json of a run of this card."""
+    request = Request(
+        recipe=card.recipe,
+        cache=card.cache,
+        fold=card.fold,
+        folds=card.folds,
+        fold_seed=card.fold_seed,
+        scheme=card.scheme,
+        labels=stored_labels(card.labels) or {},
+    )
+    (run / REQUEST_FILE).write_bytes(request.document())
+
+
 def change_card(run: Path, **fields: object) -> None:
-    """Rewrite fields of a run's card."""
-    network, card = load_best(run / "best.safetensors")
-    save_best(network, dataclasses.replace(card, **fields), run / "best.safetensors")  # type: ignore[arg-type]
+    """Rewrite fields of a run's card, and what else names them, as a training of that kind would have."""
+    network, card = load_best(run / BEST_FILE)
+    card = dataclasses.replace(card, **fields)  # type: ignore[arg-type]
+    save_best(network, card, run / BEST_FILE, read_oof(run))
+    write_request(run, card)
 
 
 def out_of_fold_panels(

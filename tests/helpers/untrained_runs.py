@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from faces.labels import CONTEST, LabelSet
-from train.engine.checkpoint import RunCard, save_best
-from train.network.model import Normalisation, build_model
+from train.engine.card import RunCard
+from train.engine.checkpoint import save_best
+from train.network.model import build_model
+from train.network.normalisation import Normalisation
 from train.recipe.recipe import Recipe
 
 CROP = {

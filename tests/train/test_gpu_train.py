@@ -17,7 +17,7 @@ from infer.predict.passes import predict_runs
 from infer.predict.runs import Run
 from pipeline.loader import Loader
 from train.assemble import FoldPlan
-from train.engine.checkpoint import read_card
+from train.engine.card import read_card
 from train.engine.compute import Compute, PredictCompute
 from train.engine.watch import Watch
 from train.fold import train_fold

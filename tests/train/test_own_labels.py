@@ -10,7 +10,8 @@ import pytest
 from faces.cache.reader import Cache
 from tests.helpers.own_labels import OWN, write_own
 from train.command import TrainSettings, run
-from train.engine.checkpoint import load_best, read_card
+from train.engine.card import read_card
+from train.engine.checkpoint import load_best
 from train.engine.compute import Compute
 from train.fold import spread
 from train.results.oof import heads_of, read_oof

@@ -14,7 +14,8 @@ from faces.labels import TASKS
 from train.assemble import FoldPlan
 from train.command import TrainSettings, run
 from train.data.rows import fold_rows
-from train.engine.checkpoint import RunError, load_best, load_state, read_card
+from train.engine.card import RunError, read_card
+from train.engine.checkpoint import load_best, load_state
 from train.engine.compute import Compute
 from train.engine.watch import Watch
 from train.fold import train_fold

@@ -5,138 +5,124 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
-from torch import nn
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from faces.command import from_table, to_table
 from faces.files import write_atomically
-from faces.label_file import labels_stored, stored_labels
-from faces.labels import LabelSet
-from train.network.model import Network, Normalisation, build_model
-from train.recipe.fit import check_fit
-from train.recipe.recipe import Recipe
+from faces.storage.tables import table_bytes
+from train.engine.card import CURE, HEADER, OOF_FILE, TENSORS_NOTE, RunCard, RunError, card_text, parse_card
+from train.network.model import Network, build_model
+from train.network.weights_file import METADATA, digest_of, header_of, unfinite
+from train.recipe.request import REQUEST_FILE
 
-RUN_VERSION = 2
-_HEADER = "facefold_run"
+REQUEST = "request"
+"""Key of a training state: the digest of what it is a state of."""
 _DIGEST = hashlib.sha256().digest_size
+_DRAWS = (
+    *(Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_),
+    *(nn.init.kaiming_normal_, nn.init.kaiming_uniform_),
+)
 
 
-class RunError(ValueError):
-    """A run that cannot be used: unfinished, of another version or damaged."""
+def save_best(network: nn.Module, card: RunCard, path: Path, answers: pd.DataFrame | None = None) -> None:
+    """Write weights and card as one safetensors file, and their answers as oof.parquet beside it.
 
+    Each file names the other by its digest, and each is written atomically, the answers first: a kill
+    between the two leaves files that do not fit each other, until the same training goes on and writes both.
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RunCard:
-    """What must be known to use trained weights; travels in the header of `best.safetensors`."""
-
-    recipe: Recipe
-    """The recipe as trained: precision resolved."""
-    normalisation: Normalisation
-    classes: Mapping[str, tuple[str, ...]]
-    """Names of the classes of each head."""
-    fold: int
-    folds: int
-    fold_seed: int
-    scheme: str
-    """The folds' scheme; runs of the same number, seed and scheme of folds saw the same people."""
-    epoch: int
-    """The epoch, from 0, whose weights these are."""
-    score: float
-    """Validation macro F1 of that epoch; NaN where nobody validated."""
-    crop: Mapping[str, Any]
-    """Settings the training crops were made with; photos to predict must be cropped alike."""
-    labels: LabelSet
-    """The factors of the cache it was trained on."""
-    prior: Mapping[str, tuple[float, ...]]
-    """Shares of the classes among the fold's training photos: of the labels' headline task where photos are
-    labelled for it, else of each of the recipe's tasks, by name."""
-
-
-def save_best(network: nn.Module, card: RunCard, path: Path) -> None:
-    """Write weights and card as one safetensors file, atomically."""
+    Args:
+        network: whose weights are kept.
+        card: without digests, which are filled in.
+        path: best.safetensors.
+        answers: of `train.results.oof.oof_table`; None where nobody validates.
+    """
     # Copies: safetensors takes no tensor under two names, as backbones that share weights have them.
     state = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
     }
-    header = {
-        "version": RUN_VERSION,
-        "recipe": to_table(card.recipe),
-        "normalisation": dataclasses.asdict(card.normalisation),
-        "classes": dict(card.classes),
-        "fold": card.fold,
-        "folds": card.folds,
-        "fold_seed": card.fold_seed,
-        "scheme": card.scheme,
-        "epoch": card.epoch,
-        "macro_f1": card.score,
-        "crop": dict(card.crop),
-        # Runs of before knew no other task, and equal runs are to be equal files.
-        "prior": card.prior["class18"] if {*card.prior} == {"class18"} else dict(card.prior),
-    }
-    if stored := stored_labels(card.labels):
-        header["labels"] = stored
+    tensors, oof = digest_of(save(state)), ""
+    if answers is not None:
+        data = table_bytes(answers, {TENSORS_NOTE: tensors})
+        oof = hashlib.sha256(data).hexdigest()
+        write_atomically(path.with_name(OOF_FILE), data)
+    card = dataclasses.replace(card, tensors=tensors, oof=oof)
     # One key: safetensors writes several in an order of its own, and equal runs are to be equal files.
-    write_atomically(path, save(state, metadata={_HEADER: json.dumps(header)}))
+    write_atomically(path, save(state, metadata={HEADER: card_text(card)}))
 
 
-def read_card(path: Path) -> RunCard:
-    """The card of `best.safetensors`, without its weights.
+def load_weights(path: Path) -> tuple[dict[str, Tensor], RunCard]:
+    """The weights of a run's file by name, on the CPU, and its card; both checked, in one read of the file.
 
     Raises:
-        RunError: not there, not a run of this program's, or of another version.
+        RunError: as `read_card`; weights that are not those of the card's digest; or any that is not finite.
     """
     if not path.is_file():
         raise RunError(f"{path}: no such file; train it with `make train`")
+    data = path.read_bytes()
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+        state, header = load(data), header_of(data)[0]
     except Exception as error:  # safetensors raises an exception type of its own for every kind of damage
-        raise RunError(f"{path}: not a whole safetensors file ({error}); train the fold again") from error
-    if header.get("version") != RUN_VERSION:
-        raise RunError(f"{path}: not a run of version {RUN_VERSION}; train the fold again with this program")
-    labels = labels_stored(header.get("labels"), path)
-    recipe = from_table(Recipe, header["recipe"], path)
-    try:
-        check_fit(recipe, labels)
-    except ValueError as error:
-        raise RunError(f"{path}: {error}; train the fold again with this program") from error
-    prior = header["prior"]
-    return RunCard(
-        recipe=recipe,
-        normalisation=Normalisation(**{k: tuple(v) for k, v in header["normalisation"].items()}),
-        classes={task: tuple(names) for task, names in header["classes"].items()},
-        fold=header["fold"],
-        folds=header["folds"],
-        fold_seed=header["fold_seed"],
-        scheme=header["scheme"],
-        epoch=header["epoch"],
-        score=header["macro_f1"],
-        crop=header["crop"],
-        labels=labels,
-        prior={
-            task: tuple(shares)
-            for task, shares in (prior if isinstance(prior, dict) else {"class18": prior}).items()
-        },
-    )
+        raise RunError(f"{path}: not a whole safetensors file ({error}); {CURE}") from error
+    card = parse_card(header.get(METADATA, {}).get(HEADER), path)
+    if card.tensors and digest_of(data) != card.tensors:
+        raise RunError(f"{path}: edited or damaged, its weights do not fit the sha256 in its card; {CURE}")
+    if wrong := unfinite(state):
+        more = f" and {len(wrong) - 1} more tensors" if wrong[1:] else ""
+        raise RunError(
+            f"{path}: values of {wrong[0]!r}{more} are NaN or infinite; {CURE}, in precision fp32 if it was "
+            "another"
+        )
+    return state, card
 
 
 def load_best(path: Path) -> tuple[Network, RunCard]:
-    """The trained network, in evaluation mode on the CPU, and its card."""
-    card = read_card(path)
-    network = build_model(card.recipe, card.labels, initialise=False)
-    with safe_open(path, framework="pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    """The trained network, in evaluation mode on the CPU, and its card.
+
+    Raises:
+        RunError: as `load_weights`, or weights of another network than the card's recipe describes.
+    """
+    state, card = load_weights(path)
+    try:
+        with _Undrawn():
+            network = build_model(card.recipe, card.labels, initialise=False)
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise RunError(f"{path}: its network cannot be built ({_first_line(error)}); {CURE}") from error
+    own = network.state_dict()
+    wrong = [name for name in {**own, **state} if not _alike(own.get(name), state.get(name))]
+    if wrong:
+        sides = [f"{[*side[wrong[0]].shape]}" if wrong[0] in side else "none" for side in (state, own)]
+        raise RunError(
+            f"{path}: weights of another network than its card describes, {len(wrong)} tensors differ: "
+            f"{wrong[0]!r} is {sides[0]} there, {sides[1]} by the recipe; {CURE}"
+        )
     network.load_state_dict(state)
     return network.eval(), card
+
+
+class _Undrawn(TorchFunctionMode):
+    """Where it is on, initial weights are not drawn: what was trained takes their place at once."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return (args or [*(kwargs or {}).values()])[0] if func in _DRAWS else func(*args, **(kwargs or {}))
+
+
+def _alike(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is not None and other is not None and one.shape == other.shape
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
@@ -164,29 +150,46 @@ def read_state(path: Path) -> dict[str, Any]:
     data, digest = data[:-_DIGEST], data[-_DIGEST:]
     if hashlib.sha256(data).digest() != digest:
         raise RunError(f"{path}: not a whole training state, its sha256 differs from the one at its end")
-    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever it stumbles over
+        raise RunError(f"{path}: not a training state of this program's ({type(error).__name__})") from error
+    if not isinstance(state, dict):
+        raise RunError(f"{path}: not a training state of this program's (no table in it)")
     return state
 
 
-def load_state(path: Path, say: Callable[[str], object] = lambda _: None) -> dict[str, Any] | None:
+def load_state(
+    path: Path, say: Callable[[str], object] = lambda _: None, request: str = ""
+) -> dict[str, Any] | None:
     """The newest intact training state, or None where none was saved yet.
 
     Args:
         path: the last one; where it is damaged or missing, the one before it is taken.
         say: called with a line on each damaged file.
+        request: digest of what is trained (`StateFile`); "" compares none.
 
     Raises:
-        RunError: the last is damaged, and there is no intact one before it.
+        RunError: the last is damaged, and there is no intact one before it; or it is the state of another
+            request.
     """
     kept = [state for state in (path, previous_state(path)) if state.is_file()]
-    for state in kept:
+    for place in kept:
         try:
-            return read_state(state)
+            state = read_state(place)
         except RunError as error:
-            if state is kept[-1]:
-                cure = "delete it, and the fold is trained from its beginning"
+            if place is kept[-1]:
+                cure = "move it elsewhere, and the fold is trained from its beginning"
                 raise RunError(f"{error}; {cure}") from error
             say(f"{error}; going on from {kept[-1].name}")
+            continue
+        # States of before do not tell.
+        if request and state.get(REQUEST, request) != request:
+            raise RunError(
+                f"{place}: state of another training than {path.with_name(REQUEST_FILE)} and recipe.toml "
+                f"beside it ask for; {CURE}"
+            )
+        return state
     return None
 
 
@@ -196,15 +199,16 @@ class StateFile:
     Args:
         path: the file.
         minutes: of wall time between two saves; 0 saves after every batch. No result depends on it.
+        request: digest of what is trained, which every state carries; "" for none.
 
     Raises:
         ValueError: minutes below 0.
     """
 
-    def __init__(self, path: Path, minutes: float) -> None:
+    def __init__(self, path: Path, minutes: float, request: str = "") -> None:
         if not minutes >= 0:
             raise ValueError(f"checkpoint_minutes={minutes}: must be 0 (after every batch) or more")
-        self.path, self._seconds = path, 60 * minutes
+        self.path, self._seconds, self._request = path, 60 * minutes, request
         self._saved = time.monotonic()
 
     @property
@@ -214,5 +218,9 @@ class StateFile:
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write the state atomically and start the clock anew."""
-        save_state(state, self.path)
+        save_state({**state, **({REQUEST: self._request} if self._request else {})}, self.path)
         self._saved = time.monotonic()
+
+    def load(self, say: Callable[[str], object]) -> dict[str, Any] | None:
+        """`load_state` of this file and request."""
+        return load_state(self.path, say, self._request)

@@ -83,7 +83,7 @@ def write_environment(folder: Path) -> None:
 def _read_lives(path: Path) -> list[dict[str, Any]]:
     try:
         lives = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not readable as JSON ({error}); move it away and train on") from error
     if not isinstance(lives, list):
         raise ValueError(f"{path}: holds no list of a run's lives; move it away and train on")

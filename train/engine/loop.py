@@ -26,7 +26,8 @@ from train.engine.schedule import renew_rates
 from train.engine.step import Step
 from train.engine.watch import Watch
 from train.network.coding import Coding
-from train.network.model import Network, Normalisation
+from train.network.model import Network
+from train.network.normalisation import Normalisation
 from train.recipe.recipe import Recipe
 
 _LOSS_EVERY = 10

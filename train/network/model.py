@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import timm
@@ -14,17 +13,10 @@ from faces.labels import LabelSet
 from train.network.backbone import make_backbone, unseen_note
 from train.network.heads import Heads, pool_generalised
 from train.network.kinds import codings_of
+from train.network.normalisation import Normalisation
 from train.network.targets import number_output
 from train.network.weights import load_weights
 from train.recipe.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What the backbone expects its input to be shifted and scaled by, in units of [0, 1] RGB."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 class Network(nn.Module):

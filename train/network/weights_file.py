@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,9 +14,11 @@ from typing import Any
 import numpy as np
 import timm
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 State = dict[str, Tensor]
+METADATA = "__metadata__"
+"""What stands beside the tensors in the header of a safetensors file."""
 
 _SCALARS = [(np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
 _HARMLESS: list[Any] = [
@@ -68,6 +73,36 @@ def tensors_in(table: Mapping[Any, Any], head: str = "") -> Iterator[tuple[str, 
             yield f"{head}{key}", value
         elif isinstance(value, Mapping):
             yield from tensors_in(value, f"{head}{key}.")
+
+
+def header_of(data: bytes) -> tuple[dict[str, Any], int]:
+    """The table at the beginning of a safetensors file's bytes, and where the tensors begin behind it.
+
+    Args:
+        data: of a file that safetensors has read.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header: dict[str, Any] = json.loads(data[8:end])
+    return header, end
+
+
+def digest_of(data: bytes) -> str:
+    """Hex sha256 of the tensors in a safetensors file's bytes: names, dtypes, shapes and values, and nothing
+    of what stands beside them in the header."""
+    header, begin = header_of(data)
+    tensors = {name: header[name] for name in sorted(header) if name != METADATA}
+    digest = hashlib.sha256(json.dumps(tensors, sort_keys=True).encode())
+    digest.update(memoryview(data)[begin:])
+    return digest.hexdigest()
+
+
+def unfinite(state: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold a NaN or an infinity."""
+    values = {name: tensor for name, tensor in state.items() if tensor.is_floating_point() and tensor.numel()}
+    # The greatest of all absolute values is NaN where any is: one pass in the usual case.
+    if bool(nn.utils.get_total_norm(values.values(), math.inf).isfinite()):
+        return []
+    return [name for name, tensor in values.items() if not bool(tensor.isfinite().all())]
 
 
 def _stand_in(path: Path) -> str:

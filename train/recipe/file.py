@@ -101,6 +101,8 @@ def _base_of(file: Path, base: object, seen: list[Path]) -> Path:
     if not isinstance(base, str) or not base:
         raise ValueError(f'{file}: base={base!r}: name one recipe file beside it, base = "other.toml"')
     found = Path(os.path.normpath(file.parent / base))
+    if found.suffix != ".toml":  # nor is what another file holds told in an error
+        raise ValueError(f"{file}: base={base!r}: no recipe file, which ends in .toml; name one beside it")
     if not found.is_file():
         raise ValueError(f"{file}: base={base!r}: {found}: no such file; {nearest_files(found)}")
     if any(found.samefile(known) for known in seen):

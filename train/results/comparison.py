@@ -145,7 +145,7 @@ def _pair_notes(scores: RecipeScores, base: RecipeScores, people: int) -> list[s
     if scores is base:
         return []
     notes = []
-    if scores.folds[0].request["cache"] != base.folds[0].request["cache"]:
+    if scores.folds[0].request.cache != base.folds[0].request.cache:
         notes.append(f"trained on another cache than {base.name}")
     if 0 < people < max(len(people_of(s.answers)) for s in (scores, base)):
         notes.append(f"its difference is over the {people} people whom {base.name} has too")

@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
-from faces.files import write_atomically
-from faces.labels import FloatArray, IntArray, LabelSet, Task
+from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
+from faces.storage.documents import DamagedError
+from faces.storage.tables import read_table
+from train.engine.card import OOF_FILE
+from train.results.probabilities import check_probabilities
 
-OOF_FILE: Final = "oof.parquet"
-"""Its name in the folder of a run."""
+FACTS: Final = ("image_id", "person", "fold")
+"""Columns that it always has, beside labels and probabilities."""
 
 
 def oof_table(cache: Cache, rows: IntArray, predictions: Mapping[str, FloatArray], fold: int) -> pd.DataFrame:
@@ -41,21 +44,44 @@ def oof_table(cache: Cache, rows: IntArray, predictions: Mapping[str, FloatArray
     return pd.concat([facts.assign(fold=fold).reset_index(drop=True), pd.DataFrame(columns)], axis=1)
 
 
-def write_oof(table: pd.DataFrame, folder: Path) -> None:
-    """Write the table into the folder of a run, atomically."""
-    write_atomically(folder / OOF_FILE, table.to_parquet(index=False))
-
-
 def read_oof(folder: Path) -> pd.DataFrame:
-    """The table in the folder of a run.
+    """The table in the folder of a run, with probabilities that can be such.
+
+    Whether it is that of the weights beside it, `train.results.together` tells.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none; it was edited or damaged; a column is missing; or what are no
+            probabilities.
     """
-    path = folder / OOF_FILE
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; it is written in training, so train the fold again")
-    return pd.read_parquet(path)
+    path, cure = folder / OOF_FILE, "it is written in training, so train the fold again"
+    table = read_table(path, cure).rows
+    if missing := [name for name in FACTS if name not in table]:
+        raise DamagedError(f"{path}: no column {missing[0]!r}; {cure}")
+    heads: dict[str, list[str]] = {}
+    for name in table.columns:
+        if ":" in name:
+            heads.setdefault(name.split(":")[0], []).append(name)
+    for task, columns in heads.items():
+        if not all(pd.api.types.is_float_dtype(table[name]) for name in columns):
+            raise DamagedError(f"{path}, head {task}: holds other values than numbers; {cure}")
+        check_probabilities(table[columns].to_numpy(np.float64), len(table), f"{path}, head {task}")
+    return table
+
+
+def check_labels(table: pd.DataFrame, labels: LabelSet, path: Path) -> None:
+    """Refuse a table whose labels are none of the factors'.
+
+    Raises:
+        ValueError: naming the file and the factor.
+    """
+    for factor in labels.factors:
+        try:
+            codes = factor.codes(table[factor.name])
+            if not ((codes >= UNKNOWN) & (codes < len(factor.classes))).all():
+                raise ValueError(f"labels of {factor.name!r} are none of {len(factor.classes)}")
+        except (KeyError, TypeError, ValueError) as error:
+            told = f"no column {factor.name!r}" if isinstance(error, KeyError) else str(error)
+            raise DamagedError(f"{path}: {told}; train the fold again") from error
 
 
 def columns_of(task: Task) -> list[str]:

@@ -141,8 +141,8 @@ def _details(
 
 def _in_training(fold: TrainedFold) -> bool:
     """Whether epochs are to come, as far as can be seen: a recipe that may stop early may have stopped."""
-    recipe = fold.request["recipe"]
-    return len(fold.history) < recipe["epochs"] and not recipe.get("stop_after")
+    recipe = fold.request.recipe
+    return len(fold.history) < recipe.epochs and not recipe.stop_after
 
 
 def remarks(scores: RecipeScores, reference: Mapping[str, Any]) -> tuple[bool, list[str]]:
@@ -166,13 +166,13 @@ def remarks(scores: RecipeScores, reference: Mapping[str, Any]) -> tuple[bool, l
     if any(division["scheme"] == "image" for division in divisions):
         notes.append("photos of one person stand on both sides of its folds: its scores are too good")
     for folds in scores.seeds:
-        numbers = [int(fold.request["fold"]) for fold in folds]
+        numbers = [fold.request.fold for fold in folds]
         wanted = fold_numbers(folds[0].division["scheme"], folds[0].division["folds"])
         if set(numbers) != set(wanted):
             listed = ", ".join(map(str, numbers))
             notes.append(f"of {len(wanted)} folds only {listed} {'is' if len(numbers) == 1 else 'are'} there")
         short = [fold for fold in folds if _in_training(fold)]
         if short:
-            listed = ", ".join(f"{fold.request['fold']} after epoch {len(fold.history)}" for fold in short)
-            notes.append(f"still in training: fold {listed} of {short[0].request['recipe']['epochs']}")
+            listed = ", ".join(f"{fold.request.fold} after epoch {len(fold.history)}" for fold in short)
+            notes.append(f"still in training: fold {listed} of {short[0].request.recipe.epochs}")
     return not differing, notes

@@ -14,8 +14,11 @@ from matplotlib.ticker import MaxNLocator
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.plots import class_names, draw_confusion, draw_confusions, save_figure
 from faces.scores import confusion
+from train.engine.card import OOF_FILE
 from train.results.head_scores import CLASS_PREFIX, judged_heads, score_heads
-from train.results.oof import OOF_FILE, heads_of, read_oof
+from train.results.metrics import read_metrics
+from train.results.oof import heads_of
+from train.results.together import read_checked_oof
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +40,7 @@ def read_out_of_fold(folder: Path) -> pd.DataFrame:
     """The out-of-fold tables of all folds of a recipe, one below the other.
 
     Raises:
-        ValueError: no fold has one.
+        ValueError: no fold has one, or one is damaged or not that of the weights beside it.
     """
     paths = sorted(folder.glob(f"fold*/{OOF_FILE}"))
     if not paths:
@@ -45,7 +48,7 @@ def read_out_of_fold(folder: Path) -> pd.DataFrame:
             f"{folder}: no fold*/{OOF_FILE}, so no photo was predicted by a model that did not see its "
             "person; train a fold that keeps photos for validation"
         )
-    return pd.concat([read_oof(path.parent) for path in paths], ignore_index=True)
+    return pd.concat([read_checked_oof(path.parent) for path in paths], ignore_index=True)
 
 
 def scored_heads(table: pd.DataFrame, labels: LabelSet) -> dict[str, FloatArray]:
@@ -131,7 +134,7 @@ def draw_curves(folder: Path) -> Path:
 
     A run without validation has no scores, so those panels are left out.
     """
-    history = pd.read_csv(folder / "metrics.csv")
+    history = read_metrics(folder, "loss", "lr")
     names = history.columns.drop("epoch")
     scores = [name for name in names if group_of(name) == "score"]
     classes = [name for name in names if group_of(name) == "class_f1"]

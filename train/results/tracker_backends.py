@@ -5,7 +5,6 @@ The ids by which W&B and MLflow know a run are kept in its folder's trackers.jso
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -20,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from faces.files import write_atomically
+from faces.storage.documents import DamagedError, read_document, write_document
 
 _PROJECT = "facefold"
 _BATCH = 100
@@ -183,11 +182,14 @@ def _mlflow_name(name: str) -> str:
 
 
 def _known_ids(folder: Path) -> dict[str, str]:
-    path = folder / "trackers.json"
-    ids: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
+    path, cure = folder / "trackers.json", "move it away, and the run is followed as a new one"
+    if not path.is_file():
+        return {}
+    ids = read_document(path, cure)
+    if wrong := [name for name, number in ids.items() if not isinstance(number, str)]:
+        raise DamagedError(f"{path}: {wrong[0]!r} is no text; {cure}")
     return ids
 
 
 def _keep_id(folder: Path, name: str, number: str) -> None:
-    ids = {**_known_ids(folder), name: number}
-    write_atomically(folder / "trackers.json", (json.dumps(ids, indent=1) + "\n").encode())
+    write_document(folder / "trackers.json", {**_known_ids(folder), name: number})

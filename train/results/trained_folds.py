@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from safetensors import safe_open
 
-from faces.command import flat_table, from_table, to_table
-from faces.label_file import differences, labels_stored
+from faces.command import flat_table, to_table
+from faces.label_file import differences
 from faces.labels import UNKNOWN, LabelSet
 from faces.projection import project
-from train.recipe.recipe import Recipe
+from train.engine.card import BEST_FILE, CURE, OOF_FILE
+from train.recipe.request import REQUEST_FILE, Request, read_request
 from train.results.head_scores import judges_headline
-from train.results.oof import OOF_FILE, heads_of, read_oof
+from train.results.metrics import METRICS_FILE, read_metrics
+from train.results.oof import check_labels, heads_of
+from train.results.together import read_checked_oof
 
 _SEEDED = re.compile(r"(.+)_seed\d+")
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -28,8 +31,8 @@ _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 class TrainedFold:
     """What is on disk of one trained fold."""
 
-    request: Mapping[str, Any]
-    """The fold's request.json: recipe, cache and how people are divided."""
+    request: Request
+    """Recipe, cache and how people are divided."""
     labels: LabelSet
     """The factors of the photos it was trained on."""
     answers: pd.DataFrame
@@ -43,8 +46,8 @@ class TrainedFold:
     @property
     def division(self) -> dict[str, Any]:
         """How people were divided into folds."""
-        scheme = self.request.get("scheme", "person")
-        return {"scheme": scheme, "folds": self.request["folds"], "fold_seed": self.request["fold_seed"]}
+        asked = self.request
+        return {"scheme": asked.scheme, "folds": asked.folds, "fold_seed": asked.fold_seed}
 
 
 def find_recipes(roots: Sequence[Path]) -> dict[str, Path]:
@@ -73,15 +76,18 @@ def read_folds(folder: Path) -> tuple[TrainedFold, ...]:
     """The folds of a recipe that have scores, in their order.
 
     Raises:
-        ValueError: none has, a photo is validated twice, or their photos do not have the same factors.
+        ValueError: none has, a photo is validated twice, their photos do not have the same factors, or a
+            folder holds files that are damaged or of several trainings.
     """
-    there = [p for p in folder.glob("fold*") if all((p / n).is_file() for n in (OOF_FILE, "metrics.csv"))]
-    requests = {path: json.loads((path / "request.json").read_text()) for path in there}
-    paths = sorted(there, key=lambda path: int(requests[path]["fold"]))
-    tables = {path: read_oof(path) for path in paths}
+    there = [p for p in folder.glob("fold*") if all((p / n).is_file() for n in (OOF_FILE, METRICS_FILE))]
+    requests = {path: read_request(path / REQUEST_FILE) for path in there}
+    paths = sorted(there, key=lambda path: requests[path].fold)
+    tables = {path: read_checked_oof(path) for path in paths}
     if not any(map(len, tables.values())):
         raise ValueError("no fold has validated a photo yet")
-    labels = _common_labels({path: requests[path].get("labels") for path in paths})
+    labels = _common_labels({path: requests[path].label_set(path / REQUEST_FILE) for path in paths})
+    for path, table in tables.items():
+        check_labels(table, labels, path / OOF_FILE)
     photos = pd.concat([table[[*labels.names]] for table in tables.values()])
     headline = judges_headline(photos, heads_of(tables[paths[0]], labels), labels)
     folds = tuple(_read_fold(path, requests[path], tables[path], labels, headline) for path in paths)
@@ -89,9 +95,8 @@ def read_folds(folder: Path) -> tuple[TrainedFold, ...]:
     return folds
 
 
-def _common_labels(stored: Mapping[Path, Any]) -> LabelSet:
-    """The set of factors that all folds were trained with, of what each one's request keeps of its own."""
-    sets = {path: labels_stored(kept, path / "request.json") for path, kept in stored.items()}
+def _common_labels(sets: Mapping[Path, LabelSet]) -> LabelSet:
+    """The set of factors that all folds were trained with."""
     (first, labels), *others = sets.items()
     for path, other in others:
         if differing := differences(other, labels):
@@ -117,14 +122,14 @@ def _check_answers(folds: Sequence[TrainedFold]) -> None:
 
 
 def _read_fold(
-    folder: Path, request: Mapping[str, Any], table: pd.DataFrame, labels: LabelSet, headline: bool
+    folder: Path, request: Request, table: pd.DataFrame, labels: LabelSet, headline: bool
 ) -> TrainedFold:
     return TrainedFold(
         request=request,
         labels=labels,
         answers=_answers(table, labels, headline),
-        history=pd.read_csv(folder / "metrics.csv"),
-        parameters=count_parameters(folder / "best.safetensors"),
+        history=read_metrics(folder, "seconds"),
+        parameters=count_parameters(folder / BEST_FILE),
     )
 
 
@@ -146,16 +151,19 @@ def answered_tasks(answers: pd.DataFrame) -> list[str]:
 
 
 def count_parameters(path: Path) -> int | None:
-    """Trained numbers in a safetensors file, by its header, less the statistics of batch normalisation."""
+    """Trained numbers in a safetensors file, by its header, less the statistics of batch normalisation.
+
+    Raises:
+        ValueError: it is not one.
+    """
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return sum(
-        int(np.prod(tensor["shape"]))
-        for name, tensor in header.items()
-        if name != "__metadata__" and not name.endswith(_NO_PARAMETERS)
-    )
+    try:
+        with safe_open(path, framework="np") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except Exception as error:  # safetensors raises an exception type of its own for every kind of damage
+        raise ValueError(f"{path}: not a whole safetensors file ({error}); {CURE}") from error
+    return sum(int(math.prod(shape)) for name, shape in shapes.items() if not name.endswith(_NO_PARAMETERS))
 
 
 def group_seeds(
@@ -177,7 +185,7 @@ def group_seeds(
     groups: dict[str, list[tuple[TrainedFold, ...]]] = {}
     notes = []
     for stem, names in stems.items():
-        tables = [_recipe_table(recipes[name][0].request["recipe"]) for name in names]
+        tables = [flat_table(to_table(recipes[name][0].request.recipe)) for name in names]
         keys = sorted({key for table in tables for key in table} - {"about", "seed"})
         differing = [key for key in keys if any(table.get(key) != tables[0].get(key) for table in tables)]
         sets = [recipes[name][0].labels for name in names]
@@ -189,11 +197,6 @@ def group_seeds(
         else:
             groups[stem.replace("(", f"({len(names)} ")] = [recipes[name] for name in names]
     return groups, notes
-
-
-def _recipe_table(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A request's recipe, with what recipes did not know when it was made as it is when left out."""
-    return flat_table(to_table(from_table(Recipe, recipe, Path("request.json"))))
 
 
 def _division_text(division: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from faces.command import flat_table
-from train.engine.checkpoint import RunError
+from faces.storage.documents import DamagedError
+from train.engine.card import RunError
 from train.engine.watch import BarWatch
 from train.sweep.file import Sweep
 
@@ -103,8 +104,8 @@ def run_trials(study: optuna.Study, sweep: Sweep, score: Score, say: Callable[[s
         try:
             say(f"{head}: {_score_folds(study, trial, sweep, score)}")
             failures = 0
-        except RunError:
-            raise
+        except (RunError, DamagedError):
+            raise  # which is no fault of the trial's values
         except ValueError as error:
             failures += 1
             _fail(study, trial, str(error))

@@ -14,7 +14,6 @@ import pytest
 
 from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, TASKS
-from infer.predict.checks import check_probabilities
 from infer.predict.out_of_fold import plan_out_of_fold
 from tests.helpers.fold_runs import FOLDS, change_card, out_of_fold_panels, write_runs
 from tests.helpers.own_labels import OWN, write_own
@@ -23,6 +22,7 @@ from train.data.rows import fold_rows
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.recipe import Recipe
+from train.results.probabilities import check_probabilities
 
 ORIGINAL = ("original",)
 

@@ -19,7 +19,8 @@ import torch
 from faces.cache.reader import Cache
 from faces.command import write_toml
 from train.assemble import FoldPlan
-from train.engine.checkpoint import RunError, StateFile, load_state
+from train.engine.card import RunError
+from train.engine.checkpoint import StateFile, load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.data import Mixing

@@ -12,7 +12,8 @@ import torch
 from faces.cache.reader import Cache
 from train.assemble import FoldPlan, assemble
 from train.data.rows import fold_rows
-from train.engine.checkpoint import load_best, load_state, read_card
+from train.engine.card import read_card
+from train.engine.checkpoint import load_best, load_state
 from train.engine.loop import FoldTraining
 from train.engine.watch import Watch
 from train.fold import train_fold
