@@ -41,7 +41,20 @@ _ODD: Final = (
         float("nan"),
         float("inf"),
     ),
-    *("", " ", "\0", "\x1b[2J", "a\nb", "../../x", "/etc/passwd", "가", "\ud83d\ude00", "=1+1", "x" * 5000),
+    *(
+        "",
+        " ",
+        "\0",
+        "\x1b[2J",
+        "a\nb",
+        "../../x",
+        "a/b",
+        "/etc/passwd",
+        "가",
+        "\ud83d\ude00",
+        "=1+1",
+        "x" * 5000,
+    ),
     *([], {}, [[]], [None], {"": {}}),
 )
 _values = st.recursive(

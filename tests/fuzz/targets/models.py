@@ -13,9 +13,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from faces.storage.seal import UNSEALED, sealed
 from infer.export.metadata import DESCRIPTION, DETECTOR
-from infer.export.predict import FORMAT, Predictor
+from infer.export.predict import FORMAT, SEAL, Predictor
 from tests.fuzz.mutate import mutate
+from tests.fuzz.sealing import resealed
 from tests.fuzz.structure import changed
 from tests.fuzz.target import Case, Target, placed
 from tests.helpers.untrained_runs import CROP
@@ -56,15 +58,15 @@ def _model(crop: Mapping[str, Any]) -> bytes:
     model = _network("photos", "mask", len(CLASSES), SIZE)
     detector = _network("x", "chances", 2, 24).SerializeToString()
     parts = {name: base64.b64encode(detector).decode() for name in ("pnet", "rnet", "onet")}
-    told = {DESCRIPTION: json.dumps({**_TOLD, "crop": crop}), DETECTOR: json.dumps(parts)}
+    told = {DESCRIPTION: json.dumps({**_TOLD, "crop": crop}), DETECTOR: json.dumps(parts), SEAL: UNSEALED}
     helper.set_model_props(model, told)
-    return bytes(model.SerializeToString())
+    return sealed(model.SerializeToString())
 
 
 def _with_metadata(data: bytes, random: Random) -> bytes:
     """A model whose metadata say something else."""
     model = onnx.load_from_string(data)
-    entry = random.choice([*model.metadata_props])
+    entry = random.choice([each for each in model.metadata_props if each.key != SEAL])
     if random.random() < 0.8:
         entry.value = json.dumps(changed(json.loads(entry.value), random)).encode(errors="replace").decode()
     else:
@@ -78,8 +80,8 @@ def models() -> Target:
 
     def make(random: Random) -> Case:
         data = random.choice(seeds)
-        changed_data = _with_metadata(data, random) if random.random() < 0.6 else mutate(data, seeds, random)
-        return Case("model.onnx", changed_data)
+        data = _with_metadata(data, random) if random.random() < 0.6 else mutate(data, seeds, random)
+        return Case("model.onnx", resealed(data) if random.random() < 0.9 else data)
 
     def read(case: Case, folder: Path) -> None:
         predictor = Predictor(placed(case, folder), threads=1)

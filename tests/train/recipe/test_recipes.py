@@ -172,6 +172,7 @@ def test_an_empty_list_takes_the_bases_away(tmp_path: Path) -> None:
         ),
         ('base = ["a.toml"]', "", r"root.toml: base=\['a.toml'\]: name one recipe file beside it"),
         ('base = ""', "", "root.toml: base='': name one recipe file beside it"),
+        ('base = "/etc/passwd"', "", "root.toml: base='/etc/passwd': no recipe file, which ends in .toml"),
     ],
 )
 def test_a_mistake_names_the_file_in_which_it_stands(
