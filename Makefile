@@ -208,6 +208,9 @@ fuzz: $(READY) ## damaged files for every reader: [MINUTES=10 TARGET="images cac
 audit-packages: $(READY) ## locked versions against known holes, by a table and pip-audit's database: [ARGS=--offline]
 	$(call run,tests.packages)
 
+test-faults: $(READY) ## hundreds of faults in files and processes, as a table: [ONLY="caches/*" SEED=0 OUT=faults-report]
+	OMP_NUM_THREADS=1 $(MODULE) pytest -m faults -s tests/faults
+
 check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

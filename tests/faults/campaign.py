@@ -1,0 +1,182 @@
+"""A run of faults: sound references first, then each fault and the commands that read the file."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
+
+from tests.faults.commands import GIVEN, PROGRAMS, READING, Command, fits, kind_of, readers
+from tests.faults.jobs import Ended, Zygote
+from tests.faults.mutations import Fault, byte_faults, siblings_of
+from tests.faults.outcome import BAD, TEXTS, Outcome, Seen, judge
+from tests.faults.reference import Reference, SoundRun, reference
+from tests.faults.table import Result
+from tests.faults.world import Copy, build, digest, remove, written
+
+T = TypeVar("T")
+Verdict = tuple[Outcome, str, Ended]
+"""The outcome, why it is bad, and the process that shows it."""
+WORKERS = 2
+
+
+@dataclass
+class Room:
+    """Where one fault at a time is tried."""
+
+    zygote: Zygote
+    copy: Copy
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Something that befalls a process, not a file."""
+
+    where: str
+    """As in the table: which process."""
+    kind: str
+    command: str
+    """Name in `READING`."""
+    act: Callable[[Room], Verdict]
+    """Do it."""
+
+    def result(self, room: Room) -> Result:
+        """Do it."""
+        outcome, why, ended = self.act(room)
+        told = f"{ended.stdout[-300:]}\n{ended.stderr}" if outcome in BAD else ""
+        shown = READING[self.command].shown
+        return Result(self.where, self.kind, self.kind, shown, outcome, why, told)
+
+
+@dataclass
+class Campaign:
+    """A world, rooms to damage it in, and what commands do to the sound one."""
+
+    folder: Path
+    rooms: SimpleQueue[Room] = field(default_factory=SimpleQueue)
+    references: dict[str, Reference] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    """As they come."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each command takes in the sound world."""
+
+    @property
+    def sound(self) -> Path:
+        """The folder of the world."""
+        return self.folder / "sound"
+
+    def open(self) -> list[str]:
+        """Begin the zygotes, make the world and its copies; what took how long."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            zygotes = [*pool.map(lambda _: Zygote(), range(WORKERS))]
+        lines = build(zygotes[0], self.sound, self.folder)
+        for number, zygote in enumerate(zygotes):
+            at = self.folder / f"room{number}"
+            self.rooms.put(Room(zygote, Copy(self.sound, at / "world", at)))
+        return lines
+
+    def close(self) -> None:
+        """End the zygotes."""
+        while not self.rooms.empty():
+            self.rooms.get().zygote.close()
+
+    @contextmanager
+    def room(self) -> Iterator[Room]:
+        """A room that is free, with a sound world in it."""
+        room = self.rooms.get()
+        try:
+            room.copy.restore()
+            yield room
+        finally:
+            room.copy.restore()
+            self.rooms.put(room)
+
+    def learn(self, names: Iterable[str]) -> None:
+        """What commands do in the sound world."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _ in pool.map(self._learn, sorted({*names})):
+                pass
+
+    def _learn(self, name: str) -> None:
+        with self.room() as room:
+            command = READING[name]
+            first, second = (self._sound_run(name, command, room) for _ in range(2))
+            self.references[name] = reference(first, second)
+
+    def _sound_run(self, name: str, command: Command, room: Room) -> SoundRun:
+        copy = room.copy
+        copy.restore()
+        remove(copy.folder, command.without)
+        before = copy.signatures()
+        began = time.monotonic()
+        ended = copy.run(room.zygote, command)
+        self.seconds[name] = time.monotonic() - began
+        if ended.code:
+            raise RuntimeError(f"{command.shown}: {ended.code} in the sound world\n{ended.stderr}")
+        after, digests = copy.signatures(), copy.digests()
+        wrote = {path: digests[path] for path in after if after[path] != before.get(path)}
+        texts = {
+            path: (copy.folder / path).read_text(errors="replace") for path in wrote if path.endswith(TEXTS)
+        }
+        return SoundRun(ended, wrote, frozenset(before) - frozenset(after), texts)
+
+    def _meet(self, fault: Fault, name: str, room: Room) -> Result:
+        command, copy = READING[name], room.copy
+        copy.restore()
+        fault.apply(copy.folder)
+        remove(copy.folder, command.without)
+        before = copy.digests()
+        ended = copy.run(room.zygote, command)
+        given = fits(fault.path, GIVEN)
+        seen = Seen(ended, fault.path, before, copy.digests(), copy.folder, given)
+        outcome, why = judge(seen, self.references[name])
+        told = f"{ended.stdout[-300:]}\n{ended.stderr}" if outcome in BAD else ""
+        return Result(fault.path, fault.kind, fault.what, command.shown, outcome, why, told)
+
+    def run(self, faults: Sequence[Fault]) -> None:
+        """Try faults, each with the commands that read the file."""
+        self.learn({name for fault in faults for name in readers(fault.path)} - {*self.references})
+        self._all(lambda fault, room: self._meet_all(fault, room), faults)
+
+    def _meet_all(self, fault: Fault, room: Room) -> Iterator[Result]:
+        for name in readers(fault.path):
+            yield self._meet(fault, name, room)
+
+    def try_all(self, trials: Sequence[Trial]) -> None:
+        """Try what befalls processes."""
+        self.learn({trial.command for trial in trials} - {*self.references})
+        self._all(lambda trial, room: [trial.result(room)], trials)
+
+    def _all(self, work: Callable[[T, Room], Iterable[Result]], tasks: Sequence[T]) -> None:
+        def do(task: T) -> None:
+            with self.room() as room:
+                self.results.extend(work(task, room))
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _ in pool.map(do, tasks):
+                pass
+
+
+def file_faults(world: Path) -> list[Fault]:
+    """Damage to every file that a stage wrote."""
+    paths = [path for path in written(world) if not fits(path, PROGRAMS)]
+    contents = {path: digest(world / path) for path in paths}
+    seen: set[str] = set()
+    faults: list[Fault] = []
+    for path in paths:
+        # Of many of a kind the first one meets everything.
+        faults += byte_faults(world, path, siblings_of(path, contents), all_kinds=kind_of(path) not in seen)
+        seen.add(kind_of(path))
+    return faults
+
+
+def shuffled(faults: Sequence[T], seed: int) -> list[T]:
+    """In an order in which long commands do not come together."""
+    return random.Random(seed).sample([*faults], len(faults))

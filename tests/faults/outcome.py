@@ -1,0 +1,112 @@
+"""What became of a command that met a fault, beside what it does in the sound world."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tests.faults.jobs import HUNG, Ended
+from tests.faults.reference import Reference, has_lines
+
+_QUIET = ("warning: ", "note: ")
+_NAMED = re.compile(r"[\w.-]+/[\w.-]|\w+=|\w\.(json|toml|csv|parquet|onnx|tar|safetensors|pt)\b")
+TEXTS = (".csv", ".json", ".html", ".toml")
+
+
+class Outcome(StrEnum):
+    """In the order of the table's columns."""
+
+    SURVIVED = "survived bit-equal"
+    MADE_AGAIN = "made again, with a note"
+    REFUSED = "refused clearly"
+    ASKED = "another request"
+    UNCLEAR = "unclear"
+    WRONG = "silently wrong"
+
+
+REFUSED = 2
+"""Exit code of a command that refuses."""
+BAD = (Outcome.UNCLEAR, Outcome.WRONG)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A command that met a fault."""
+
+    ended: Ended
+    fault: str
+    """Path of the damaged file."""
+    before: Mapping[str, str]
+    """Digests of all files before the command, by path."""
+    after: Mapping[str, str]
+    folder: Path
+    given: bool = False
+    """Whether the damaged file is one that people write."""
+
+
+def judge(seen: Seen, reference: Reference, *, printed: bool = True) -> tuple[Outcome, str]:
+    """The outcome, and for a bad one why; `printed` is whether what is printed counts."""
+    if seen.ended.code == 0:
+        difference = _difference(seen, reference, printed)
+        if difference and seen.given:
+            return Outcome.ASKED, difference
+        if difference:
+            return Outcome.WRONG, difference
+        told = seen.ended.stderr + seen.ended.stdout
+        news = [line for line in told.splitlines() if line.lstrip().startswith(_QUIET)]
+        again = any(Path(seen.fault).name in line for line in news) and seen.fault in reference.results
+        return (Outcome.MADE_AGAIN if again else Outcome.SURVIVED), ""
+    complaint = _complaint(seen, reference)
+    return (Outcome.UNCLEAR, complaint) if complaint else (Outcome.REFUSED, "")
+
+
+def _difference(seen: Seen, reference: Reference, printed: bool) -> str:
+    for path, wanted in reference.results.items():
+        found = seen.after.get(path)
+        if found != wanted:
+            return f"{path} {'is not written' if found is None else 'differs'}"
+    for path in reference.gone:
+        if path in seen.after:
+            return f"{path} is still there"
+    for path, lines in reference.texts.items():
+        if path not in seen.after:
+            return f"{path} is not written"
+        if lacking := has_lines((seen.folder / path).read_text(errors="replace"), lines):
+            return f"{path} lacks {lacking[:100]}"
+    if printed and (lacking := has_lines(seen.ended.stdout, reference.lines)):
+        return f"not printed: {lacking[:100]}"
+    return ""
+
+
+def _complaint(seen: Seen, reference: Reference) -> str:
+    """What is wrong with a refusal."""
+    if complaint := refusal(seen.ended, reference.errors):
+        return complaint
+    lost = [p for p, d in seen.before.items() if seen.after.get(p) != d and p not in reference.loose]
+    if lost:
+        return f"refused, but {lost[0]} was changed"
+    left = [path for path in seen.after if path.endswith(".tmp") and path not in seen.before]
+    return f"{left[0]} was left behind" if left else ""
+
+
+def refusal(ended: Ended, known: frozenset[str] = frozenset()) -> str:
+    """What is wrong with how a process refused; nothing if it did so in one clear line.
+
+    Args:
+        ended: the process.
+        known: lines that it prints to stderr in any case.
+    """
+    if ended.code == HUNG:
+        return "it did not end"
+    if ended.code != REFUSED:
+        return f"exit code {ended.code}"
+    lines = [line for line in ended.stderr.splitlines() if line.strip()]
+    lines = [line for line in lines if line not in known and not line.startswith(_QUIET)]
+    if len(lines) != 1 or not lines[0].startswith("error: "):
+        return f"{len(lines)} lines on stderr, not one that begins with error:"
+    if not _NAMED.search(lines[0]):
+        return "neither a file nor a setting is named"
+    return "" if "; " in lines[0] else "no cure"

@@ -1,0 +1,79 @@
+"""What a command does in the sound world, learned from two runs of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.faults.jobs import Ended
+
+_TOKEN = re.compile(r"\S+")
+
+
+@dataclass(frozen=True)
+class SoundRun:
+    """One run."""
+
+    ended: Ended
+    wrote: Mapping[str, str]
+    """Digests of the files that it wrote."""
+    removed: frozenset[str]
+    texts: Mapping[str, str]
+    """Those of the files that are text."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a command does in the sound world; of two runs, so that what differs by itself is known."""
+
+    results: Mapping[str, str]
+    """Digests of the files that it writes, of equal content in both runs."""
+    texts: Mapping[str, Sequence[str]]
+    """Patterns of the lines of text files that hold times, say."""
+    gone: frozenset[str]
+    """Files that it removes."""
+    loose: frozenset[str]
+    """Files that it writes, and that are never the same."""
+    lines: Sequence[str]
+    """Patterns of the lines that it prints."""
+    errors: frozenset[str]
+    """Lines that it prints to stderr."""
+
+
+def reference(one: SoundRun, other: SoundRun) -> Reference:
+    """What two runs have in common."""
+    loose = {path for path in {*one.wrote, *other.wrote} if one.wrote.get(path) != other.wrote.get(path)}
+    return Reference(
+        results={path: found for path, found in one.wrote.items() if path not in loose},
+        texts={
+            path: patterns(one.texts[path], other.texts[path])
+            for path in loose
+            if path in one.texts and path in other.texts
+        },
+        gone=one.removed & other.removed,
+        loose=frozenset(loose),
+        lines=patterns(one.ended.stdout, other.ended.stdout),
+        errors=frozenset(one.ended.stderr.splitlines()),
+    )
+
+
+def patterns(one: str, other: str) -> list[str]:
+    """Expressions for the lines that two texts have in common, where some words may differ."""
+    pairs = zip(one.splitlines(), other.splitlines(), strict=False)
+    found = []
+    for first, second in pairs:
+        words, others = _TOKEN.findall(first), _TOKEN.findall(second)
+        if len(words) == len(others) and words:
+            same = [re.escape(a) if a == b else r"\S+" for a, b in zip(words, others, strict=True)]
+            found.append(r"\s*" + r"\s+".join(same) + r"\s*")
+    return found
+
+
+def has_lines(text: str, wanted: Sequence[str]) -> str:
+    """The first pattern without a line of its own in the text, in order; nothing if there is none."""
+    lines = iter(text.splitlines())
+    for pattern in wanted:
+        if not any(re.fullmatch(pattern, line) for line in lines):
+            return pattern
+    return ""

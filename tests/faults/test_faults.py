@@ -1,0 +1,106 @@
+"""At least 400 faults: none may end unclear, none silently wrong."""
+
+import fnmatch
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.faults.campaign import Campaign, Trial, file_faults, shuffled
+from tests.faults.fields import table_faults
+from tests.faults.kills import double_trials, kill_trials, worker_trials
+from tests.faults.mutations import Fault
+from tests.faults.outcome import BAD
+from tests.faults.surroundings import (
+    can_mount,
+    clock_trials,
+    disk_trials,
+    memory_trials,
+    stream_trials,
+    vanishing_trials,
+)
+from tests.faults.table import bad, markdown
+from tests.faults.weights import weight_faults
+from tests.faults.world import written
+
+ONLY = os.environ.get("ONLY") or "*"
+SEED = int(os.environ.get("SEED") or 0)
+OUT = Path(os.environ.get("OUT") or "faults-report")
+"""Folder for table.md and bad.md."""
+LEAST = 400
+T = TypeVar("T", Fault, Trial)
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    folder = tmp_path_factory.mktemp("faults")
+    campaign = Campaign(folder)
+    print("\nthe world:", *campaign.open(), sep="\n  ")
+    yield campaign
+    campaign.close()
+    shutil.rmtree(folder)
+
+
+def chosen(tasks: Sequence[T]) -> list[T]:
+    """Those that ONLY names, by file, process or kind of fault, in a drawn order."""
+
+    def fits_only(task: T) -> bool:
+        where = task.path if isinstance(task, Fault) else task.where
+        return any(fnmatch.fnmatch(name, ONLY) for name in (where, task.kind))
+
+    return shuffled([task for task in tasks if fits_only(task)], SEED)
+
+
+@pytest.fixture(scope="module")
+def told(campaign: Campaign) -> Iterator[None]:
+    """The table and the list of all that ended badly, written whatever comes."""
+    yield
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "table.md").write_text(markdown(campaign.results))
+    (OUT / "bad.md").write_text(bad(campaign.results))
+    print(f"\n{markdown(campaign.results)}\nwritten: {OUT / 'table.md'}, {OUT / 'bad.md'}")
+
+
+def settle(campaign: Campaign, before: int) -> None:
+    """Fail where one ended badly since then."""
+    wrong = [result for result in campaign.results[before:] if result.outcome in BAD]
+    assert not wrong, bad(wrong)
+
+
+@pytest.mark.usefixtures("told")
+def test_a_damaged_file_is_survived_or_named(campaign: Campaign) -> None:
+    before = len(campaign.results)
+    campaign.run(chosen([*file_faults(campaign.sound), *weight_faults()]))
+    settle(campaign, before)
+
+
+@pytest.mark.usefixtures("told")
+def test_a_field_that_is_missing_or_out_of_range_is_survived_or_named(campaign: Campaign) -> None:
+    before = len(campaign.results)
+    faults = [fault for path in written(campaign.sound) for fault in table_faults(campaign.sound, path)]
+    campaign.run(chosen(faults))
+    settle(campaign, before)
+
+
+@pytest.mark.usefixtures("told")
+def test_a_process_that_is_stopped_starved_or_doubled_loses_nothing(campaign: Campaign) -> None:
+    before = len(campaign.results)
+    trials = [*kill_trials(campaign, SEED), *worker_trials(campaign, SEED), *double_trials(campaign)]
+    trials += [*stream_trials(campaign), *memory_trials(campaign), *clock_trials(campaign)]
+    trials += vanishing_trials(campaign, SEED)
+    if can_mount(campaign.folder / "mounted"):
+        trials += disk_trials(campaign)
+    else:
+        print("not tried: disks that are full or may only be read, as this process may not mount any")
+    campaign.try_all(chosen(trials))
+    settle(campaign, before)
+
+
+@pytest.mark.usefixtures("told")
+def test_there_are_faults_enough(campaign: Campaign) -> None:
+    if ONLY == "*":
+        assert len(campaign.results) >= LEAST
