@@ -15,6 +15,8 @@ _FILES: Final = {
     "tables": "stored",
     "cards": "cards",
     "weights": "cards",
+    "requests": "cards",
+    "states": "cards",
     "recipes": "settings",
     "ensembles": "settings",
     "sweeps": "settings",
