@@ -204,11 +204,11 @@ def photo_progress(*fields: str, console: Console | None = None) -> JobProgress:
         console: where to draw or print; standard output when left out.
     """
     return JobProgress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         _Rate(),
-        *(TextColumn(f"{{task.fields[{field}]}}") for field in fields),
+        *(TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in fields),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         unit="photos",
@@ -226,7 +226,7 @@ def step_progress(unit: str, *, console: Console | None = None, transient: bool 
         transient: whether a finished bar disappears.
     """
     return JobProgress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -67,7 +67,7 @@ def answer_cache(
             fit `info`, or a folder that holds the answers of another cache or is being written.
         OSError: the folder cannot be written.
     """
-    console = Console()
+    console = Console(markup=False)
     members = find_runs(recipes_of(ensemble.root), runs)
     every = [run for folds in members.values() for run in folds]
     basis = _basis_of(ensemble, members, cache)

@@ -56,7 +56,7 @@ def run(settings: DiffSettings) -> None:
     cache = Cache.open(settings.cache) if settings.cache else None
     if cache:
         check_held(cache, pairs, (one, other))
-    console = Console()
+    console = Console(markup=False)
     if first.ImageID.tolist() != second.ImageID.tolist():
         warning = f"warning: {names[1]} has the photos in another order than {names[0]}; "
         cure = "`python -m infer.answers.check` tells which of them has that of info.csv"
@@ -70,7 +70,7 @@ def run(settings: DiffSettings) -> None:
         people = read_people(settings.answers, pairs)
         if people is not None:
             line = difference_intervals(pairs, alone, Known(truth, people))
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, highlight=False, soft_wrap=True)
     if not pairs.changed.any():
         return
     console.print(

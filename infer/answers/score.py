@@ -54,13 +54,13 @@ def run(settings: ScoreSettings) -> None:
     truth = read_truth(settings.answers, table, written.task, written.labels)
     people = read_people(settings.answers, table)
     alone = read_networks(settings.predictions / NETWORKS, table, len(written.task.classes))
-    console = Console()
+    console = Console(markup=False)
     console.print(vote_table(f"{settings.predictions} against {len(table):,} answers", table, truth, alone))
     if truth.unknown:
         console.print(f"not known, and so not counted: {truth.unknown}", highlight=False, soft_wrap=True)
     if people is not None:
         line = vote_intervals(table["ans"].to_numpy(np.int64), alone, Known(truth, people))
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
     path = draw_score(table, truth, cache, settings.predictions)
     console.print(f"picture: {path}", highlight=False, soft_wrap=True)
 

@@ -157,5 +157,5 @@ def predict_out_of_fold(
             tuple(views),
             compute,
             lambda done: progress.advance(bar, done),
-            lambda line: console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True),
+            lambda line: console.print(line, style="yellow", highlight=False, soft_wrap=True),
         )

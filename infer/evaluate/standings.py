@@ -60,7 +60,7 @@ def run(settings: StandingsSettings) -> None:
     from infer.evaluate.standings_work import compare_ensembles
     from train.results.compare_report import replace_block
 
-    console = Console()
+    console = Console(markup=False)
     standings = compare_ensembles(
         ensembles, cache, console, runs=settings.runs, photos=settings.photos, compute=settings.compute
     )

@@ -49,7 +49,7 @@ def evaluate(
         ValueError: as `plan_of_ensemble`, or the folder holds another cache's scores or is being written.
         OSError: the folder cannot be written.
     """
-    console = Console()
+    console = Console(markup=False)
     scored = plan_of_ensemble(ensemble, runs, cache)
     folder = predictions / ensemble.name / "out_of_fold"
     with exclusive(folder, doing="evaluating into it", cure="give another folder (PREDICTIONS=)"):

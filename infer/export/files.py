@@ -44,7 +44,7 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
             another process exports to the folder.
         OSError: the folder cannot be written.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
     runs = subject.runs
     check_same_crops(runs)
     if predictor:

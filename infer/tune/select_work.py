@@ -95,7 +95,7 @@ def select_ensemble(
         ValueError: as `library`, only one fold is trained, or `out` was fitted on another cache.
         OSError: not writable.
     """
-    console = Console()
+    console = Console(markup=False)
     check_fitted(out, cache)
     space, names, notes = library(runs, cache, task)
     scored = scored_in(plan_out_of_fold(names, runs, cache), space)

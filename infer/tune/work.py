@@ -48,7 +48,7 @@ def tune_ensemble(
             `plan_of_ensemble`.
         OSError: not writable.
     """
-    console = Console()
+    console = Console(markup=False)
     check_fittable(ensemble.root, fitted)
     scored = plan_of_ensemble(ensemble, runs, cache)
     check_fitted(out, cache)
