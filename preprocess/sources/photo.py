@@ -17,7 +17,6 @@ import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import cv2
 import numpy as np
@@ -25,7 +24,17 @@ import pyarrow
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from preprocess.sources.kinds import HEAD, UNKNOWN, kind_of, unread_tiff
+from preprocess.sources.kinds import (
+    HEAD,
+    MOST_PIECES,
+    UNKNOWN,
+    RationedBytes,
+    RationedFile,
+    TooMuchError,
+    check_scans,
+    kind_of,
+    unread_tiff,
+)
 from preprocess.sources.listing import inspect_file
 
 PIECE = 2_000_000
@@ -115,7 +124,7 @@ def read_photo(path: Path, *, max_megapixels: int = 89) -> Photo:
         raise BadPhoto(bad.reason, sha256) from bad
 
 
-def _open(path: Path) -> io.BufferedReader:
+def _open(path: Path) -> RationedFile:
     """A regular file, open for reading.
 
     The name is looked at first, since to open a device may act on it, and what was opened again, since it may
@@ -125,7 +134,7 @@ def _open(path: Path) -> io.BufferedReader:
     if problem:
         raise BadPhoto(problem)
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        file = RationedFile(io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK)))
     except OSError as error:
         raise BadPhoto(f"unreadable: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -134,7 +143,7 @@ def _open(path: Path) -> io.BufferedReader:
     return file
 
 
-def _judge_header(file: io.BufferedReader, max_megapixels: int) -> None:
+def _judge_header(file: RationedFile, max_megapixels: int) -> None:
     """Refuse a file by its header, but a PNG or TIFF only for its size: the rest of it tells more."""
     late = file.peek().startswith(LATE)
     try:
@@ -145,12 +154,14 @@ def _judge_header(file: io.BufferedReader, max_megapixels: int) -> None:
     file.seek(0)
 
 
-def _recognise(file: IO[bytes], max_megapixels: int) -> ImageFile.ImageFile:
+def _recognise(file: RationedBytes | RationedFile, max_megapixels: int) -> ImageFile.ImageFile:
     """The image of a file, of which no more than the header is decoded."""
     try:
         image = Image.open(file, formats=FORMATS)
     except MemoryError:
         raise
+    except TooMuchError as error:
+        raise BadPhoto(str(error)) from error
     except Exception as error:  # see `_decode`
         file.seek(0)
         raise BadPhoto(_why_not(file.read(HEAD), error)) from error
@@ -180,12 +191,17 @@ def _decode(data: bytes, max_megapixels: int) -> Pixels:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     if kind := unread_tiff(data):
         raise BadPhoto(kind.reason)
-    with _recognise(io.BytesIO(data), max_megapixels) as image:
+    file = RationedBytes(data)
+    with _recognise(file, max_megapixels) as image:
+        file.size_known()
         try:
+            check_scans(data)
             image.load()
             return _pixels(_to_rgb(_upright(image)))
         except MemoryError:
             raise  # the machine's fault, not the photo's: its size was checked
+        except TooMuchError as error:
+            raise BadPhoto(str(error)) from error
         except Exception as error:
             # Pillow's decoders share no narrower class: of 98,000 damaged files, 906 AVIF raised RuntimeError
             # and a TIFF TypeError, and no file may end the run.
@@ -195,16 +211,18 @@ def _decode(data: bytes, max_megapixels: int) -> Pixels:
 def _without_texts(png: bytes) -> bytes:
     """A PNG without what its pixels do not need: texts, colour profiles and the like, sound or damaged.
 
-    What is transparent stays, and which side is up, unless that is damaged.
+    What is transparent stays, and which side is up, unless that is damaged. Of very many parts all stay.
     """
     parts, at = [PNG], len(PNG)
-    while at < len(png):
+    for _ in range(MOST_PIECES):
+        if at >= len(png):
+            return b"".join(parts)
         part = png[at : at + 12 + int.from_bytes(png[at : at + 4])]
         name, at = part[4:8], at + len(part)
         sound = zlib.crc32(part[4:-4]) == int.from_bytes(part[-4:])
         if name[:1].isupper() or name == b"tRNS" or (name == b"eXIf" and sound):
             parts.append(part)
-    return b"".join(parts)
+    return png
 
 
 def _upright(image: Image.Image) -> Image.Image:
