@@ -14,6 +14,7 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
+from faces.cells import csv_bytes
 from faces.files import exclusive, write_atomically
 from faces.labels import LabelSet
 from faces.terminal import photo_progress, printable
@@ -75,7 +76,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
             return _as_it_is(settings, listing, console)
         path = settings.cache / CORRECTED
         if len(corrected):
-            write_atomically(path, corrected.to_csv(index=False).encode())
+            write_atomically(path, csv_bytes(corrected))
             console.print(f"{len(corrected)} corrections of labels: {path}", markup=False)
         else:
             path.unlink(missing_ok=True)  # of a stopped run

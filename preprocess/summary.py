@@ -12,6 +12,7 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED, FALLBACK, REJECTED, reject_columns
+from faces.cells import csv_bytes
 from faces.command import typed
 from faces.files import write_atomically
 from faces.labels import LabelSet
@@ -55,7 +56,7 @@ class Budget:
         if not rejects or len(self._lost) <= self._share * self._photos:
             return
         table = pd.DataFrame(self._lost).reindex(columns=reject_columns(self._labels)).sort_values("position")
-        write_atomically(self._folder / "rejects.csv", table.to_csv(index=False).encode())
+        write_atomically(self._folder / "rejects.csv", csv_bytes(table))
         raise ValueError(
             f"{self._folder}: stopped, {len(self._lost)} of {self._photos} photos are rejected already, more "
             f"than max_lost={self._share:g} allows: {'; '.join(top_reasons(table.reason))}. "

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
+from faces.cells import csv_bytes
 from faces.files import write_atomically
 from pipeline.damage import damage_table
 from pipeline.loader import Loader
@@ -38,7 +39,7 @@ class DamageNotes:
         self._table = self._read() if self.path.is_file() else pd.DataFrame()
 
     def _read(self) -> pd.DataFrame:
-        """What earlier commands noted; nothing where that is damaged, as the training state tells it again."""
+        """What earlier commands noted; nothing where that is damaged: the training state tells it again."""
         try:
             table = pd.read_csv(self.path, dtype={"key": str})
             if [*table.columns] == [*COLUMNS]:
@@ -60,7 +61,7 @@ class DamageNotes:
         if fresh.empty:
             return
         self._table = pd.concat([self._table, fresh], ignore_index=True)
-        write_atomically(self.path, self._table.to_csv(index=False).encode())
+        write_atomically(self.path, csv_bytes(self._table))
         first = fresh.iloc[0]
         self._watch.say(
             f"{self.path.parent.name}: {len(fresh)} {side} crops are damaged and left out, the first "

@@ -18,6 +18,7 @@ from faces.cache.parts import Parts, Written
 from faces.cache.reader import Cache
 from faces.cache.tables import INDEX, NO_PHOTO
 from faces.cache.tar import Sample, dali_index, pack
+from faces.cells import csv_bytes
 from faces.files import write_atomically
 from faces.label_file import differences, labels_stored, stored_labels
 from faces.labels import LabelSet
@@ -181,7 +182,7 @@ class CacheWriter:
             rejects = pd.concat([rejects, others], ignore_index=True) if len(rejects) else others
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False)
-        return {INDEX: buffer.getvalue(), "rejects.csv": rejects.to_csv(index=False).encode()}
+        return {INDEX: buffer.getvalue(), "rejects.csv": csv_bytes(rejects)}
 
     def _as_rejects(self, left_out: pd.DataFrame) -> pd.DataFrame:
         rows = pd.DataFrame(

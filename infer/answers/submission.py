@@ -12,6 +12,7 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED
+from faces.cells import csv_bytes
 from faces.files import write_atomically
 from faces.labels import TASKS, FloatArray, LabelSet, Task
 from faces.projection import covers, project
@@ -137,10 +138,10 @@ def write_answers(
     files = {
         TABLE: table_bytes(table, {CACHE_NOTE: str(basis.follows.get("cache", ""))}),
         NETWORKS: table_bytes(networks),
-        WORDS: words.to_csv(index=False).encode(),
+        WORDS: csv_bytes(words),
     }
     if is_submitted(basis.task):
-        files[SUBMISSION] = table[SUBMISSION_COLUMNS].to_csv(index=False).encode()
+        files[SUBMISSION] = csv_bytes(table[SUBMISSION_COLUMNS])
     for name, data in files.items():
         write_atomically(folder / name, data)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
