@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-from tests.faults.commands import GIVEN, PROGRAMS, READING, Command, fits, kind_of, readers
+from tests.faults.commands import GIVEN, PROGRAMS, READING, Command, fits, kind_of, met_by
 from tests.faults.jobs import Ended, Zygote
 from tests.faults.mutations import Fault, byte_faults, siblings_of
 from tests.faults.outcome import BAD, TEXTS, Outcome, Seen, judge
@@ -140,14 +141,11 @@ class Campaign:
         told = f"{ended.stdout[-300:]}\n{ended.stderr}" if outcome in BAD else ""
         return Result(fault.path, fault.kind, fault.what, command.shown, outcome, why, told)
 
-    def run(self, faults: Sequence[Fault]) -> None:
-        """Try faults, each with the commands that read the file."""
-        self.learn({name for fault in faults for name in readers(fault.path)} - {*self.references})
-        self._all(lambda fault, room: self._meet_all(fault, room), faults)
-
-    def _meet_all(self, fault: Fault, room: Room) -> Iterator[Result]:
-        for name in readers(fault.path):
-            yield self._meet(fault, name, room)
+    def run(self, faults: Sequence[Fault], most: int) -> None:
+        """Try faults, each with so many of the commands that read the file."""
+        pairs = [(fault, met_by(fault.path, fault.what, most)) for fault in faults]
+        self.learn({name for _, names in pairs for name in names} - {*self.references})
+        self._all(lambda pair, room: (self._meet(pair[0], name, room) for name in pair[1]), pairs)
 
     def try_all(self, trials: Sequence[Trial]) -> None:
         """Try what befalls processes."""
@@ -175,6 +173,14 @@ def file_faults(world: Path) -> list[Fault]:
         faults += byte_faults(world, path, siblings_of(path, contents), all_kinds=kind_of(path) not in seen)
         seen.add(kind_of(path))
     return faults
+
+
+def limited(faults: Iterable[Fault], most: int, seed: int) -> list[Fault]:
+    """At most so many for each kind of file, drawn; caches of all names are one kind here."""
+    of_kind: dict[str, list[Fault]] = {}
+    for fault in faults:
+        of_kind.setdefault(re.sub("^caches/[a-z]+/", "caches/*/", kind_of(fault.path)), []).append(fault)
+    return [fault for group in of_kind.values() for fault in shuffled(group, seed)[:most]]
 
 
 def shuffled(faults: Sequence[T], seed: int) -> list[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import random
 import re
 from dataclasses import dataclass
 
@@ -137,6 +138,15 @@ def readers(path: str) -> tuple[str, ...]:
     """Names of the commands to run where that file of the world is damaged."""
     names = next(names for pattern, names in READERS if fnmatch.fnmatch(path, pattern))
     return names[:1] if fits(path, _PICTURES) else names
+
+
+def met_by(path: str, what: str, most: int) -> list[str]:
+    """The readers that meet a fault: of many the first, and others drawn by what the fault is."""
+    first, *others = readers(path)
+    drawn = random.Random(f"{path} {what}")
+    if most == 1:
+        return [drawn.choice([first, *others]) if drawn.random() < 0.5 else first]
+    return [first, *drawn.sample(others, min(most - 1, len(others)))]
 
 
 def kind_of(path: str) -> str:

@@ -61,6 +61,8 @@ def _text(table: Table, seal: object, right: bool) -> str:
 
 def _of_json(data: bytes) -> Iterator[Holder]:
     table = json.loads(data)
+    if not isinstance(table, dict):
+        return
     seal = table.pop(SEAL, None)
     yield Holder("", table, lambda new, right: _text(new, seal, right).encode(), seal is not None)
 
