@@ -152,3 +152,16 @@ def test_words_for_what_is_not_known_are_read_and_kept(tmp_path: Path) -> None:
     assert [glasses.read(word) for word in ("yes", "?", "")] == [0, -1, -1]
     file.write_text(labels_text(read_labels(file)))
     assert read_labels(file).factors == (glasses,)
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+a", "-x", "@a", "\\ta"])
+def test_a_value_that_spreadsheets_run_is_refused_in_files_and_kept_where_it_is_stored(
+    tmp_path: Path, value: str
+) -> None:
+    path = written(tmp_path, f'hat = ["{value}", "no"]')
+    with pytest.raises(ValueError, match=r"labels.toml: hat: spreadsheets would take .* for a formula; give"):
+        read_labels(path)
+    stored = {"name": "labels", "factors": tomllib.loads(path.read_text())}
+    assert labels_stored(stored, "cache.json").factors[0].classes[1] == "no"
+    words = written(tmp_path, f'hat = {{ categories = ["a", "-1"], words = {{ a = ["{value}"] }} }}')
+    assert read_labels(words).factor("hat").classes == ("a", "-1")

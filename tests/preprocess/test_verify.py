@@ -4,6 +4,7 @@ import io
 import math
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,22 @@ def swap_rejects(folder: Path) -> None:
     record(folder)
 
 
+def member(change: Callable[[tarfile.TarInfo], object]) -> Callable[[Path], None]:
+    """The second sample's crop, in the header of the tar, as something else; its content stays."""
+
+    def damage(folder: Path) -> None:
+        path = folder / "shards" / "00000.tar"
+        with tarfile.open(path) as tar:
+            info = tar.getmembers()[2]
+        change(info)
+        data = bytearray(path.read_bytes())
+        data[info.offset : info.offset + 512] = info.tobuf(tarfile.GNU_FORMAT)[:512]
+        path.write_bytes(data)
+        record(folder)
+
+    return damage
+
+
 @pytest.mark.parametrize("codec", ["jpeg", "png", "raw"])
 def test_a_sound_cache_has_no_findings(tmp_path: Path, codec: str) -> None:
     seen: list[tuple[int, int]] = []
@@ -177,6 +194,25 @@ def test_a_sound_cache_of_cut_out_crops_has_no_findings(tmp_path: Path) -> None:
         (in_shard(b"00000001.png", b"00000009.png"), "00000.tar", "file 2 in it is nothing where"),
         (in_index(lambda t: t.assign(offset=t.offset + 1)), "sample 00000000", "not as in index.parquet"),
         (in_index(lambda t: t.assign(length=t.length - 1)), "sample 00000006", "not as in index.parquet"),
+        (member(lambda m: setattr(m, "size", 2**60)), "00000.tar", "not readable as a tar"),
+        (member(lambda m: setattr(m, "size", -512)), "00000.tar", "not readable as a tar"),
+        (member(lambda m: setattr(m, "type", tarfile.SYMTYPE)), "00000.tar", "file 2 in it is no plain file"),
+        (member(lambda m: setattr(m, "type", tarfile.CHRTYPE)), "00000.tar", "file 2 in it is no plain file"),
+        (member(lambda m: setattr(m, "type", tarfile.GNUTYPE_LONGNAME)), "00000.tar", ""),
+        (
+            member(lambda m: setattr(m, "name", "../../etc/x")),
+            "00000.tar",
+            "is ../../etc/x where index.parquet",
+        ),
+        (
+            in_index(lambda t: t.assign(shard="0")),
+            "index.parquet",
+            "column shard of the index holds no whole",
+        ),
+        (in_index(lambda t: t.assign(codec="jpeg")), "index.parquet", "its codec is not png; 6 of 6"),
+        (in_index(lambda t: t.assign(length=-1)), "index.parquet", "no crop lies there; 6 of 6"),
+        (in_index(lambda t: t.assign(age="old")), "index.parquet", "does not belong there"),
+        (in_index(lambda t: t.assign(crop_box="old")), "sample 00000000", "crop_box in its JSON differs"),
         (in_shard(b"\x89PNG", b"\x89PUG"), "sample 00000002", "does not decode as png"),
         (in_shard(b'"age": 23.5', b'"age": 24.5'), "sample 00000003", "age in its JSON differs"),
         (in_index(lambda t: t.assign(gender=2)), "index.parquet", "gender 2 of sample 00000000 is no label"),
@@ -256,7 +292,8 @@ def test_crops_of_another_size_are_found(tmp_path: Path) -> None:
     findings = [*find_faults(tmp_path / "cache")]
     assert len(findings) == 6 and all("is 17 x 17 RGB where 16 x 16 RGB was due" in f for f in findings)
     raw = [*find_faults(write(tmp_path / "raw", "raw", size=SIZE + 1))]
-    assert len(raw) == 6 and all("867 bytes where 16 x 16 x 3 were due" in f for f in raw)
+    assert "raw crops of this cache have 768; 6 of 6 crops are so" in raw[0]
+    assert len(raw) == 7 and all("867 bytes where 16 x 16 x 3 were due" in f for f in raw[1:])
 
 
 def test_every_damaged_shard_is_named(folder: Path) -> None:

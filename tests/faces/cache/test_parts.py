@@ -11,7 +11,7 @@ from faces.cache.description import CacheError
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
-from tests.faces.test_cache import SETTINGS, content, photo
+from tests.faces.cache.test_cache import SETTINGS, content, photo
 
 COUNT = 4
 

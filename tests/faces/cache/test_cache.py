@@ -235,13 +235,13 @@ def test_the_cure_of_other_crops_names_the_options_that_differ_and_no_others() -
     }
     before = {**today, "steps": ["mtcnn", "again"], "border": "repeat", "codec": "png"}
     del before["clamp"]
-    cure = 'ARGS="--no-clamp --steps mtcnn again --border repeat"'
+    cure = "ARGS='--no-clamp --steps mtcnn again --border repeat'"
     assert crop_cure(before, today, ["codec"]) == cure
     searched = {"detection_rules", "steps", "min_face"}
     as_is = {key: value for key, value in today.items() if key not in searched} | {"faces": "as_is"}
-    assert crop_cure(as_is, today, []) == 'ARGS="--faces as_is"'
+    assert crop_cure(as_is, today, []) == "ARGS='--faces as_is'"
     only = ["faces: 'as_is' there, 'best' here"]
     assert crop_differences(as_is, today, [], ("there", "here")) == only
-    back = 'ARGS="--faces best --steps mtcnn again turned --min-face 60"'
+    back = "ARGS='--faces best --steps mtcnn again turned --min-face 60'"
     assert crop_cure(today, as_is, []) == back
     assert "ARGS" not in crop_cure({**before, "rules": 1}, today, [])
