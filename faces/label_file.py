@@ -92,7 +92,7 @@ def _check_cells(labels: LabelSet, path: Path) -> None:
     """
     for factor in labels.factors:
         for value in factor.classes:
-            if is_formula(value):
+            if isinstance(factor, Categories) and is_formula(value):
                 raise ValueError(
                     f"{path}: {factor.name}: spreadsheets would take {value!r} in answers.csv for a formula; "
                     "give the value another beginning, and name this one among its words where tables have it"

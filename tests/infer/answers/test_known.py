@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from faces.cells import csv_bytes, path_cell
 from faces.intervals import DRAWS, drawn_f1, estimate, gain
 from faces.labels import CLASS_COUNT, CONTEST, TASKS
 from faces.projection import split_classes
@@ -133,3 +134,12 @@ def test_words_that_mean_nothing_are_named_with_their_photo(own: Path) -> None:
     own.write_text("photo,glasses\na.jpg,yes\n")
     with pytest.raises(ValueError, match=r"no column 'ImageID', nor 'path'; it has photo, glasses"):
         read_truth(own, TABLE, OWN.task("glasses"), OWN)
+
+
+def test_a_path_as_answers_have_it_names_the_photo(tmp_path: Path) -> None:
+    names = ["=a.jpg", "@b.jpg", "c\rd.jpg", "./e.jpg", "사진.jpg"]
+    table = pd.DataFrame({"ImageID": names})
+    answers = pd.DataFrame({"path": [path_cell(name) for name in names], "ans": range(5)})
+    assert answers.path.tolist()[:2] == ["./=a.jpg", "./@b.jpg"]
+    (tmp_path / "answers.csv").write_bytes(csv_bytes(answers))
+    assert read_truth(tmp_path / "answers.csv", table, TASK, CONTEST).classes.tolist() == [*range(5)]

@@ -74,3 +74,18 @@ def test_a_part_of_the_people_or_a_finer_cut_says_its_class(unseen: Cache, name:
         f"path,left,top,right,bottom,{said},status",
         f"0.jpg,8.0,8.0,40.0,40.0,{task.classes[1]},0.5000,detected",
     ]
+
+
+def test_a_photo_that_is_called_like_a_formula_is_named_by_a_path(
+    unseen: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = unseen.index.assign(source=[f"={name}" for name in unseen.index.source])
+    monkeypatch.setattr(Cache, "columns", lambda _, *names: index[[*names]])
+    verdict = Verdict(
+        classes=np.zeros(len(unseen), np.int64),
+        probabilities=np.eye(18)[np.zeros(len(unseen), np.int64)],
+        agreement=np.ones(len(unseen)),
+    )
+    task = CONTEST.task("class18")
+    words = words_table(unseen, answer_table(unseen, verdict, np.eye(18)[0], task), task)
+    assert words.path.tolist() == [*(f"./={place}.jpg" for place in range(12)), "12.jpg", "13.jpg"]

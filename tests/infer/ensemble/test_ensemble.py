@@ -190,3 +190,48 @@ def test_the_list_draws_each_tree_and_counts_trained_folds(
     with pytest.raises(ValueError, match=r"1 of 3 ensembles do not read: bad.toml"):
         list_ensembles(settings)
     assert Console().width  # drawn at any width
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('vote = ["a", "b"]\nweights = [1, nan]', r"weights=\[1.0, nan\]: must be above 0 and finite"),
+        ('vote = ["a", "b"]\nweights = [1, inf]', "must be above 0 and finite"),
+        ('vote = ["a", "b"]\nweights = [1e308, 1e308]', "must be above 0 and finite"),
+        ('vote = ["a", "b"]\nweights = [1, -1]', "must be above 0 and finite"),
+        ('vote = ["a", "b"]\nweights = [1]', "give one for each of the 2 members"),
+        ('vote = ["a"]\ntemperature = -1.0', "temperature=-1.0: must be above 0 and finite"),
+        ('vote = ["a"]\ntemperature = nan', "temperature=nan: must be"),
+        ('vote = ["a"]\ntemperature = inf', "temperature=inf: must be"),
+        ('vote = ["a"]\ntemperature = "1"', "temperature: "),
+        ('vote = ["../../etc"]', r"vote\[0\]: member '../../etc': no name of a recipe"),
+        ('vote = ["/a"]', "member '/a': no name of a recipe"),
+        ('vote = [""]', "member '': no name of a recipe"),
+        ('vote = ["a\\u001b[31m"]', "no name of a recipe"),
+        ("vote = [3]", r"vote\[0\]: 3: a member is a recipe's name or a table"),
+        ('ensemble = "../x"', "ensemble='../x': no name of a file beside this one"),
+        ('ensemble = "x"', "goes round in a circle: x -> x"),
+        (
+            'override = { base = "a", by = "b", task = "age", category = ">=60", above = nan }',
+            "override.above=nan: a probability",
+        ),
+        (
+            'override = { base = "a", by = "b", task = "age", category = ">=60", above = 1.5 }',
+            "override.above=1.5: a probability",
+        ),
+    ],
+)
+def test_a_file_of_values_that_cannot_be_is_refused_in_one_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"x.toml.*{message}") as refusal:
+        read_ensemble(written(tmp_path, text))
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_files_that_include_files_do_not_grow_without_end(tmp_path: Path) -> None:
+    for place in range(40):
+        twice = f'[{{ ensemble = "e{place + 1}" }}, {{ ensemble = "e{place + 1}" }}]'
+        (tmp_path / f"e{place}.toml").write_text(f"vote = {twice}")
+    with pytest.raises(ValueError, match=r"ensemble='e\d+': files that include files more than 8 deep"):
+        read_ensemble(tmp_path / "e0.toml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from bench.infer.setting import random_run
+from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
 from infer.predict import store
 from infer.predict.heads import Heads
@@ -129,9 +132,40 @@ def test_damaged_answers_are_predicted_anew(
             damage
         ]
     )
-    assert same(predict(runs, cache), expected)
+    said: list[str] = []
+    assert same(load_or_predict(runs, cache, ROWS, ("original",), COMPUTE, say=said.append), expected)
     assert predicted[3:] == ["fold0"]
     assert path.read_bytes() == whole and files(runs[0]) == [path]
+    if damage == "other":  # another run's answers, which are whole
+        assert not said
+    else:
+        [line] = said
+        assert line.startswith(f"{path}: ") and line.endswith("; predicting anew")
+
+
+def test_every_flip_of_kept_answers_is_predicted_anew_or_changes_nothing(
+    runs: list[Run], cache: Cache, predicted: list[str]
+) -> None:
+    expected = predict(runs[:1], cache)[0]
+    (path,) = files(runs[0])
+    whole, rng = path.read_bytes(), random.Random(0)
+    basis = {**store._request(cache, ROWS, ("original",)), "weights": file_sha256(runs[0].path)}
+    for _ in range(150):
+        place = rng.randrange(len(whole))
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
+        said: list[str] = []
+        found = store._read(path, basis, RECIPE.tasks, said.append)
+        assert (found is None) == bool(said)
+        assert found is None or same([found], [expected])
+
+
+def test_answers_kept_before_their_header_was_sealed_are_read(
+    runs: list[Run], cache: Cache, predicted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "document", lambda table: json.dumps(table).encode())
+        before = predict(runs, cache)
+    assert same(predict(runs, cache), before) and len(predicted) == 3
 
 
 def test_what_was_predicted_before_a_stop_is_kept(
