@@ -11,7 +11,9 @@ from pathlib import Path
 from faces.command import nearest
 from faces.intervals import Estimate, gain
 from faces.label_file import differences
+from faces.storage.documents import DamagedError
 from faces.terminal import track
+from train.engine.card import RunError
 from train.results.recipe_scores import (
     RecipeScores,
     count_people,
@@ -45,13 +47,15 @@ def score_recipes(roots: Sequence[Path]) -> tuple[list[RecipeScores], list[str]]
     """Scores of all recipes in some folders, and a line on each that has none.
 
     Raises:
-        ValueError: none has.
+        ValueError: none has, or the files of one are damaged or of several trainings.
     """
     recipes: dict[str, tuple[TrainedFold, ...]] = {}
     notes = []
     for name, folder in track(find_recipes(roots).items(), "reading runs", "recipes", transient=True):
         try:
             recipes[name] = read_folds(folder)
+        except (RunError, DamagedError):
+            raise  # what is damaged or mixed is never passed over
         except ValueError as error:
             notes.append(f"{name}: left out: {error}")
     if not recipes:

@@ -79,7 +79,7 @@ def check_labels(table: pd.DataFrame, labels: LabelSet, path: Path) -> None:
             codes = factor.codes(table[factor.name])
             if not ((codes >= UNKNOWN) & (codes < len(factor.classes))).all():
                 raise ValueError(f"labels of {factor.name!r} are none of {len(factor.classes)}")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             told = f"no column {factor.name!r}" if isinstance(error, KeyError) else str(error)
             raise DamagedError(f"{path}: {told}; train the fold again") from error
 

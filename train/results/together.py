@@ -75,10 +75,10 @@ def check_answers(best: Path, card: RunCard) -> None:
         ValueError: naming both files; or oof.parquet is damaged.
     """
     path = best.with_name(OOF_FILE)
-    if not path.is_file() or (card.oof and file_sha256(path) == card.oof):
+    if not path.is_file():
         return
-    notes = read_table(path, CURE, ["fold"]).notes  # of a damaged file, this says so
-    if card.tensors or notes.get(TENSORS_NOTE):
+    named = read_table(path, CURE, ["fold"]).notes.get(TENSORS_NOTE, "")  # of a damaged file, this says so
+    if named != card.tensors or ((card.oof or named) and file_sha256(path) != card.oof):
         raise RunError(
             f"{path}: holds other answers than those of {best}: a training that was killed between the two "
             f"writes both again when it goes on; otherwise {CURE}"

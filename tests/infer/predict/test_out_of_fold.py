@@ -17,11 +17,14 @@ from faces.labels import CLASS_NAMES, TASKS
 from infer.predict.out_of_fold import plan_out_of_fold
 from tests.helpers.fold_runs import FOLDS, change_card, out_of_fold_panels, write_runs
 from tests.helpers.own_labels import OWN, write_own
+from tests.helpers.run_files import save_unsealed
 from train.assemble import FoldPlan
 from train.data.rows import fold_rows
+from train.engine.checkpoint import load_best, save_best
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.recipe import Recipe
+from train.recipe.request import read_request
 from train.results.probabilities import check_probabilities
 
 ORIGINAL = ("original",)
@@ -103,12 +106,9 @@ def test_what_training_stored_is_what_the_network_predicts(coloured: Cache, tmp_
         ({"scheme": "age_group"}, r"\(scheme 'age_group' and not 'person'\)"),
         ({"scheme": "image"}, "fair/fold1: fold scheme image puts photos of one person on both sides"),
         ({"scheme": "everything"}, "fair/fold1: fold scheme everything leaves nobody out"),
-        (
-            {"classes": {"class18": CLASS_NAMES[::-1]}},
-            "head class18 has the classes normal female >=60, .*train",
-        ),
         ({"crop": {"codec": "raw", "size": 48, "margin": 0.5}}, "margin: 0.5 in training, 0.3 here"),
-        ({"fold": 0}, "two runs of one fold among fair/fold0, fair/fold1, fair/fold2; delete one"),
+        ({"classes": {"class18": CLASS_NAMES[::-1]}}, "head class18 has the classes normal female >=60"),
+        ({"fold": 0}, r"fold1/best\.safetensors: holds the weights of fold 0, in the folder of fold 1; copy"),
     ],
 )
 def test_runs_whose_scores_would_be_false_are_refused(
@@ -117,6 +117,12 @@ def test_runs_whose_scores_would_be_false_are_refused(
     change_card(copied / "fair" / "fold1", **changed)
     with pytest.raises(ValueError, match=message):
         plan_out_of_fold(["good", "fair"], copied, coloured)
+
+
+def test_two_runs_of_one_fold_are_refused(coloured: Cache, copied: Path) -> None:
+    shutil.copytree(copied / "fair" / "fold1", copied / "fair" / "fold1_copy")
+    with pytest.raises(ValueError, match=r"two runs of one fold among fair/fold0, .*; delete one"):
+        plan_out_of_fold(["fair"], copied, coloured)
 
 
 def test_a_missing_fold_is_named_with_the_command_that_trains_it(coloured: Cache, copied: Path) -> None:
@@ -135,7 +141,7 @@ def test_runs_of_other_photos_are_refused(
     ):
         plan_out_of_fold(["good"], copied, other)
     request = copied / "good" / "fold0" / "request.json"
-    request.write_text(json.dumps({**json.loads(request.read_text()), "rows": "abc"}))
+    request.write_bytes(dataclasses.replace(read_request(request), rows="abc").document())
     with pytest.raises(ValueError, match="good/fold0 was trained on rows of its own choice"):
         plan_out_of_fold(["good"], copied, coloured)
     request.unlink()
@@ -143,24 +149,82 @@ def test_runs_of_other_photos_are_refused(
         plan_out_of_fold(["good"], copied, coloured)
 
 
-def test_spoilt_probabilities_are_refused(coloured: Cache, copied: Path) -> None:
-    path = copied / "good" / "fold1" / "oof.parquet"
-    table = pd.read_parquet(path)
-    table.loc[4, "gender:male"] = np.nan
-    table.to_parquet(path)
+def rewrite(run: Path, change: Callable[[pd.DataFrame], pd.DataFrame], *, before: bool = False) -> None:
+    """Change the stored answers of a run as a training that gave such would; `before` there were digests."""
+    network, card = load_best(run / "best.safetensors")
+    table = change(pd.read_parquet(run / "oof.parquet"))
+    if before:
+        table.to_parquet(run / "oof.parquet")
+        save_unsealed(run / "best.safetensors")
+    else:
+        save_best(network, card, run / "best.safetensors", table)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_spoilt_probabilities_are_refused(coloured: Cache, copied: Path, before: bool) -> None:
+    run = copied / "good" / "fold1"
+
+    def spoil(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[4, "gender:male"] = np.nan
+        return table
+
+    rewrite(run, spoil, before=before)
     with pytest.raises(
         ValueError, match=r"fold1/oof\.parquet, head gender: 1 of \d+ rows are not finite, .* 4;"
-    ):
-        out_of_fold_panels(["good"], copied, coloured, ORIGINAL)
-    table.iloc[1:].to_parquet(path)
-    with pytest.raises(
-        ValueError, match=rf"its {len(table) - 1} rows are not the {len(table)} photos of fold 1"
     ):
         out_of_fold_panels(["good"], copied, coloured, ORIGINAL)
     with pytest.raises(ValueError, match="x: 2 rows for 3 photos"):
         check_probabilities(np.full((2, 2), 0.5), 3, "x")
     with pytest.raises(ValueError, match=r"x: row 1 sums to 1\.500, not to 1"):
         check_probabilities(np.array([[0.5, 0.5], [1.0, 0.5]]), 2, "x")
+
+
+@pytest.mark.parametrize("views", [ORIGINAL, ("flip",)])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.iloc[1:], r"its 23 rows are not the 24 photos of fold 1"),
+        (lambda table: table.iloc[::-1], r"its 24 rows are not the 24 photos of fold 1"),
+        (
+            lambda table: table.assign(mask=(table["mask"] + 1) % 3),
+            r"mask of '.+' is \d there, \d in the cache",
+        ),
+        (
+            lambda table: table.assign(age=table["age"] + 1),
+            r"age of '.+' is [\d.]+ there, [\d.]+ in the cache",
+        ),
+        (
+            lambda table: table.assign(person=table["person"].to_numpy()[::-1]),
+            r"person of '.+' is \w+ there",
+        ),
+        (lambda table: table.assign(fold=2), "its answers are not all of fold 1"),
+        (lambda table: table.drop(columns="gender"), "no column 'gender'"),
+        (lambda table: table.drop(columns="mask:wear"), "head mask: row 1 sums to"),
+    ],
+)
+def test_answers_to_other_photos_people_or_labels_are_refused(
+    coloured: Cache,
+    copied: Path,
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    message: str,
+    views: tuple[str, ...],
+) -> None:
+    rewrite(copied / "good" / "fold1", change, before=True)
+    with pytest.raises(ValueError, match=rf"fold1/oof\.parquet.*{message}.*; train the fold again$"):
+        out_of_fold_panels(["good"], copied, coloured, views)
+
+
+def test_runs_of_before_answer_as_they_did(coloured: Cache, copied: Path) -> None:
+    now, _ = out_of_fold_panels(["good"], copied, coloured, ORIGINAL)
+    for fold in range(FOLDS):
+        run = copied / "good" / f"fold{fold}"
+        rewrite(run, lambda table: table, before=True)
+        request = json.loads((run / "request.json").read_text())
+        del request["seal"]
+        (run / "request.json").write_text(json.dumps(request))
+    before, _ = out_of_fold_panels(["good"], copied, coloured, ORIGINAL)
+    for task, values in now["good"][0].items():
+        np.testing.assert_array_equal(before["good"][0][task], values)
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +282,8 @@ def test_runs_whose_factors_are_others_than_the_caches_are_refused(
     changed = dataclasses.replace(OWN, factors=(glasses, renamed, years))
     for recipe in ("helmet", "years"):
         for fold in range(FOLDS):
-            change_card(runs / recipe / f"fold{fold}", labels=changed)
+            classes = {recipe: changed.task(recipe).classes}
+            change_card(runs / recipe / f"fold{fold}", labels=changed, classes=classes)
     message = (
         r"own: its labels \(there\) .* run helmet/fold0 .*: helmet: yes, no, unsure there, on, off, unsure"
     )

@@ -1,9 +1,12 @@
 """Training cut anywhere goes on to the bits of training that was never cut."""
 
 import dataclasses
+import hashlib
 import itertools
 import math
+import pickle
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +23,7 @@ from faces.cache.reader import Cache
 from faces.command import write_toml
 from train.assemble import FoldPlan
 from train.engine.card import RunError
-from train.engine.checkpoint import StateFile, load_state
+from train.engine.checkpoint import StateFile, load_state, read_state, save_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.data import Mixing
@@ -173,17 +176,64 @@ def test_killed_for_real(coloured: Cache, tmp_path: Path) -> None:
     assert_same_run(tmp_path / "whole", folder)
 
 
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    """The finished run, to be spoilt; its state before the last is gone."""
+    folder = Path(shutil.copytree(whole, tmp_path / "fold1"))
+    (folder / "last.previous.pt").unlink()
+    return folder
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped"])
-def test_a_damaged_state_is_said(coloured: Cache, whole: Path, tmp_path: Path, damage: str) -> None:
-    good = (whole / "last.pt").read_bytes()
+def test_a_damaged_state_is_said(coloured: Cache, copy: Path, damage: str) -> None:
+    path = copy / "last.pt"
+    good = path.read_bytes()
     bad = {"cut": good[:-1000], "empty": b"", "text": b"no state\n", "flipped": b"\xff" * 999 + good[999:]}
-    path = tmp_path / "last.pt"
     path.write_bytes(bad[damage])
-    with pytest.raises(RunError, match=r"last.pt: not a whole training state, .*delete it"):
-        train_fold(plan(coloured, tmp_path), Watch())
+    with pytest.raises(RunError, match=r"last.pt: not a whole training state, .*move it elsewhere"):
+        train_fold(plan(coloured, copy), Watch())
     path.unlink()
     with pytest.raises(KeyboardInterrupt):
-        train_fold(plan(coloured, tmp_path), Cut(0))
+        train_fold(plan(coloured, copy), Cut(0))
+
+
+def rewritten(path: Path, **changes: Any) -> None:
+    """A state with other entries, its digest right; without those that are None."""
+    state = {**read_state(path), **changes}
+    path.unlink()
+    save_state({key: value for key, value in state.items() if value is not None}, path)
+
+
+@pytest.mark.parametrize("key", ["model", "optimiser", "schedule", "history", "part", "skipped"])
+@pytest.mark.parametrize("value", [None, 5, {"a": "b"}])
+def test_a_state_with_other_things_in_it_is_refused(
+    coloured: Cache, copy: Path, key: str, value: object
+) -> None:
+    if key == "skipped" and value == {"a": "b"}:
+        pytest.skip("which is what it may hold")
+    rewritten(copy / "last.pt", **{key: value})
+    with pytest.raises(RunError, match=r"last.pt: not the state of this training .*train the fold again$"):
+        train_fold(plan(coloured, copy), Watch())
+
+
+def test_a_state_of_another_training_is_refused(coloured: Cache, copy: Path, tmp_path: Path) -> None:
+    """Another learning rate leaves all shapes as they are."""
+    other = dataclasses.replace(RECIPE, optimiser=dataclasses.replace(RECIPE.optimiser, lr=1e-5))
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(coloured, tmp_path / "other", other), Cut(1))
+    shutil.copy(tmp_path / "other" / "last.pt", copy / "last.pt")
+    with pytest.raises(RunError, match=r"last.pt: state of another training than .*request.json"):
+        train_fold(plan(coloured, copy), Watch())
+    rewritten(copy / "last.pt", request=None)  # as states of before
+    with pytest.raises(RunError, match=r"best.safetensors: weights of epoch 2, .*|weights of another"):
+        train_fold(plan(coloured, copy), Watch())
+
+
+def test_a_pickle_that_runs_code_is_no_state(copy: Path) -> None:
+    data = pickle.dumps(print)
+    (copy / "last.pt").write_bytes(data + hashlib.sha256(data).digest())
+    with pytest.raises(RunError, match=r"last.pt: not a training state of this program's"):
+        load_state(copy / "last.pt")
 
 
 @pytest.mark.parametrize("damage", ["flipped bit", "missing"])

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from faces.cache.reader import Cache
 from faces.command import to_table
 from faces.labels import TASKS
+from faces.storage.documents import DamagedError
 from train.recipe.recipe import Recipe
 from train.results.tracker_backends import _mlflow_name
 from train.results.trackers import check_installed, open_trackers
@@ -249,10 +250,17 @@ def test_a_run_whose_mlflow_store_is_gone_begins_anew(
         tracker.epoch(epoch_row(0))
     _, run = mlflow_run()
     assert run.info.status == "FINISHED"
-    assert json.loads((folder / "trackers.json").read_text()) == {
-        "mlflow": run.info.run_id,
-        "wandb": "kept",
-    }
+    kept = json.loads((folder / "trackers.json").read_text())
+    assert (kept["mlflow"], kept["wandb"]) == (run.info.run_id, "kept")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"wandb": 5}', '{"wandb": "a", "seal": "facefold-sha256:0"}']
+)
+def test_ids_that_are_damaged_are_refused(folder: Path, text: str) -> None:
+    (folder / "trackers.json").write_text(text)
+    with pytest.raises(DamagedError, match=r"trackers.json: .*; move it away, and the run is followed"):
+        open_trackers(["wandb"], folder, RECIPE, 0)
 
 
 def test_no_two_metrics_share_a_name_in_mlflow() -> None:
