@@ -710,7 +710,7 @@ def wrong_crop(crop: Any, networks: dict[str, bytes]) -> str:
     for name in ("min_face", "detect_size"):
         if not is_side(crop.get(name)):
             return f"crop.{name}: {crop.get(name)!r} is no whole number from 1 to {MOST_SIDE}"
-    margin = crop.get("margin")
+    margin: Any = crop.get("margin")
     if type(margin) not in (int, float) or not 0 <= margin <= 10:
         return f"crop.margin: {margin!r} is no number from 0 to 10"
     if not isinstance(crop.get("steps"), list):
@@ -727,7 +727,8 @@ def wrong_outputs(outputs: Any, session: Any) -> str:
     given = {each.name: each.shape for each in session.get_outputs()}
     for output in outputs:
         name, choice = output.get("name"), output.get("choice")
-        if name not in [*given] or choice not in [*given, None]:
+        choices = [each for each, shape in given.items() if len(shape) == 1]
+        if name not in [*given] or ("choice" in output and choice not in choices):
             return f"outputs: {name!r} with choice {choice!r} is none of its network's"
         # Models of before named no factors of a single head.
         factors = output.setdefault("factors", {str(output.get("task")): output.get("classes")})

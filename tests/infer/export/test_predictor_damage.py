@@ -138,7 +138,7 @@ WRONG = [
     *((changed("inputs.0.size", value), "inputs") for value in (None, "8", 0, -8, 9, 10**9, 8.5, True)),
     *((changed("inputs.0.centre", v), "inputs") for v in (None, "1", 0, -1, 1.5, float("nan"), [1])),
     *((changed("outputs.0.name", value), "outputs") for value in (None, 3, "other", [])),
-    *((changed("outputs.0.choice", value), "outputs") for value in (3, "other", [], "faces_8")),
+    *((changed("outputs.0.choice", value), "outputs") for value in (3, "other", [], "probabilities")),
     *((changed("outputs.0.factors", value), "outputs") for value in (3, {}, {"a": 3}, {"a": ["b"]}, ["b"])),
     *((changed("crop.size", value), "crop") for value in (None, "8", 0, 10**9)),
     *(
@@ -146,6 +146,7 @@ WRONG = [
         for key in ("margin", "min_face", "detect_size", "steps")
         for value in ("a", -1, 10**9, float("nan"))
     ),
+    ({**DESCRIPTION, "outputs": [{**DESCRIPTION["outputs"][0], "choice": None}]}, "outputs"),
     (changed("crop", SEARCHED), "its detector has not the networks"),
     (["no table"], "FaceFold exported no such model"),
     (changed("format", 2), "FaceFold exported no such model"),
