@@ -137,12 +137,6 @@ def check_file(folder: Path, name: str, entries: Entries, cure: str = AGAIN) -> 
 def check_predicted(folder: Path, table: pd.DataFrame, entries: Entries, cache: Cache) -> None:
     """Refuse a cache that is not the one whose photos a folder of predictions answers.
 
-    Args:
-        folder: of the predictions.
-        table: with their ImageID.
-        entries: of their basis.
-        cache: given as the one that was predicted.
-
     Raises:
         ValueError: it is of other samples, or, where predictions of before do not say which, lacks a photo.
     """
