@@ -53,6 +53,7 @@ def train_again(folder: Path, turns: Synchronized[int], ended: Event) -> None:
             fold=fold,
             folds=5,
             fold_seed=0,
+            scheme="image",  # of few people no five folds can be made
             folder=folder / "runs" / f"fold{fold}",
             device="cpu",
             threads=1,

@@ -6,7 +6,6 @@ number, and reports in lines of JSON on standard output.
 
 from __future__ import annotations
 
-import faulthandler
 import hashlib
 import json
 import os
@@ -20,16 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any, Final
 
+from tests.fuzz.limits import WARM, limit_memory, limited_time
 from tests.fuzz.minimise import minimise
 from tests.fuzz.registry import build
 from tests.fuzz.target import Case, Outcome, Target, attempt
 
-HANG_S: Final = 10
-"""No reader takes longer over one input."""
-MORE_BYTES: Final = 2**30
-"""Address space that an input may take, beyond what the process has once its libraries are warm."""
-WARM: Final = 20
-"""Inputs read before memory is limited."""
 EVERY_S: Final = 1
 KINDS: Final = ("accepted", "refused", "failed")
 STATE: Final = "4q"
@@ -50,11 +44,8 @@ def emptied(folder: Path) -> Path:
 
 def read_one(target: Target, case: Case, folder: Path) -> Outcome:
     """Read an input in an emptied folder; the process ends where that takes more than `HANG_S`."""
-    faulthandler.dump_traceback_later(HANG_S, exit=True)
-    try:
+    with limited_time():
         return attempt(target, case, emptied(folder))
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def saved(case: Case, out: Path, where: str) -> Path:
@@ -69,13 +60,6 @@ def saved(case: Case, out: Path, where: str) -> Path:
 def kept(path: Path) -> Case:
     """The input that `saved` wrote."""
     return Case(path.name.replace("+", "/"), path.read_bytes())
-
-
-def limit_memory() -> None:
-    """Refuse this process more than `MORE_BYTES` beyond what it has."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + MORE_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _failure(target: Target, case: Case, outcome: Outcome, work: Path, out: Path) -> dict[str, Any]:
@@ -94,6 +78,7 @@ def loop(name: str, seed: int, first: int, seconds: float, work: Path, out: Path
     target = build(name)
     counts: Counter[str] = Counter()
     failures: dict[str, dict[str, Any]] = {}
+    print(json.dumps({"ready": True}), file=report, flush=True)
     start = last = time.monotonic()
     current = os.open(work / "current", os.O_RDWR | os.O_CREAT)
     number = first
@@ -112,7 +97,7 @@ def loop(name: str, seed: int, first: int, seconds: float, work: Path, out: Path
         if time.monotonic() - last >= EVERY_S:
             last = time.monotonic()
             print(json.dumps({"counts": counts}), file=report, flush=True)
-    print(json.dumps({"counts": counts, "done": True}), file=report, flush=True)
+    print(json.dumps({"counts": counts}), file=report, flush=True)
 
 
 def main() -> None:

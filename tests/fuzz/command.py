@@ -12,8 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from faces.command import nearest, run_command
-from tests.fuzz.child import HANG_S, kept, read_one
+from tests.fuzz.child import kept, read_one
 from tests.fuzz.drive import Totals, drive
+from tests.fuzz.limits import HANG_S
 from tests.fuzz.registry import NAMES, build
 from tests.fuzz.report import failure_lines, progress_line, totals_table
 
@@ -30,7 +31,7 @@ class FuzzSettings:
     """
 
     minutes: float = 10.0
-    """For all targets together."""
+    """For all targets together, the starts of their processes not counted."""
     target: tuple[str, ...] = NAMES
     """Which readers."""
     seed: int = 0
@@ -65,7 +66,7 @@ def fuzz(settings: FuzzSettings) -> None:
             every.append(
                 drive(name, settings.seed, seconds, Path(work) / name, settings.out, _Shown(console))
             )
-            console.print(progress_line(every[-1], every[-1].seconds), soft_wrap=True)
+            console.print(progress_line(every[-1]), soft_wrap=True)
     console.print(totals_table(every))
     for line in failure_lines(every):
         console.print(line, soft_wrap=True)
@@ -78,14 +79,13 @@ class _Shown:
     """Prints a target's progress every few seconds."""
 
     def __init__(self, console: Console) -> None:
-        self._console, self._start = console, time.monotonic()
-        self._last = self._start
+        self._console, self._last = console, time.monotonic()
 
     def __call__(self, totals: Totals) -> None:
         now = time.monotonic()
         if now - self._last >= SHOW_S:
             self._last = now
-            self._console.print(progress_line(totals, now - self._start), soft_wrap=True)
+            self._console.print(progress_line(totals), soft_wrap=True)
 
 
 def _repeat(name: str, path: Path, console: Console) -> None:

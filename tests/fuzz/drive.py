@@ -11,14 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from tests.fuzz.child import HANG_S, KINDS, STATE, input_of, saved
+from tests.fuzz.child import KINDS, STATE, input_of, saved
+from tests.fuzz.limits import HANG_S, TIMEOUT
 from tests.fuzz.registry import build
 from tests.fuzz.target import ROOT, Case
-
-TIMEOUT: Final = "Timeout ("
-"""What faulthandler writes first where an input takes too long."""
 
 
 @dataclass
@@ -53,19 +51,20 @@ def drive(
     Args:
         name: of the target.
         seed: of the inputs.
-        seconds: so long; starting the process is part of it.
+        seconds: of reading; the starts of processes are not counted.
         work: a folder for the inputs as they are read.
         out: gets a folder of the target's name with what failed.
         show: called about every second.
+
+    Raises:
+        RuntimeError: the process failed by itself, which is no reader's doing.
     """
-    totals, start, first = Totals(name), time.monotonic(), 0
+    totals, number = Totals(name), -1
     work.mkdir(parents=True, exist_ok=True)
-    while (left := seconds - (time.monotonic() - start)) > 0 or not totals.inputs:
-        number = _one_process(totals, seed, first, max(left, 0.1), work, out / name, show)
+    while totals.seconds < seconds:
+        number = _one_process(totals, seed, number + 1, seconds - totals.seconds, work, out / name, show)
         if number < 0:
             break
-        first = number + 1
-    totals.seconds = time.monotonic() - start
     return totals
 
 
@@ -83,6 +82,7 @@ def _one_process(
     current.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.fuzz.child", totals.name, str(seed), str(first), str(seconds)]
     before = (totals.accepted, totals.refused, totals.failed)
+    read, ready = totals.seconds, time.monotonic()
     with errors.open("wb") as file:
         process = subprocess.Popen(
             [*command, str(work), str(out)], cwd=ROOT, stdout=subprocess.PIPE, stderr=file, text=True
@@ -90,26 +90,28 @@ def _one_process(
         assert process.stdout
         for line in process.stdout:
             told = json.loads(line)
-            if "failure" in told:
+            if "ready" in told:
+                ready = time.monotonic()
+            elif "failure" in told:
                 totals.failures[told["failure"]["where"]] = told["failure"]
-                continue
-            totals.count(before, [told["counts"].get(kind, 0) for kind in KINDS])
-            show(totals)
-            if told.get("done"):
-                process.wait()
-                return -1
-    code = process.wait()
+            else:
+                totals.count(before, [told["counts"].get(kind, 0) for kind in KINDS])
+                totals.seconds = read + time.monotonic() - ready
+                show(totals)
+    if process.wait() == 0:
+        return -1
     words = errors.read_text(errors="replace")
-    if not current.is_file() or (code == 1 and TIMEOUT not in words):
+    if not current.is_file() or (process.returncode == 1 and TIMEOUT not in words):
         raise RuntimeError(f"{totals.name}: its process failed by itself:\n{words[-3000:]}")
     number, *counts = struct.unpack(STATE, current.read_bytes())
     totals.count(before, counts)
+    totals.seconds = read + time.monotonic() - ready
     case = input_of(build(totals.name), totals.name, seed, number)
-    _note_death(totals, case, code, words, out)
-    return number
+    note_death(totals, case, process.returncode, words, out)
+    return int(number)
 
 
-def _note_death(totals: Totals, case: Case, code: int, words: str, out: Path) -> None:
+def note_death(totals: Totals, case: Case, code: int, words: str, out: Path) -> None:
     """Count an input that ended its process, which left some words."""
     if TIMEOUT in words:
         how = f"no answer in {HANG_S} s"

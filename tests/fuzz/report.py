@@ -9,10 +9,10 @@ from rich.table import Table
 from tests.fuzz.drive import Totals
 
 
-def progress_line(totals: Totals, seconds: float) -> str:
+def progress_line(totals: Totals) -> str:
     """How far a target is."""
     return (
-        f"{totals.name:10} {totals.inputs:9,} inputs {totals.inputs / max(seconds, 1e-9):7,.0f}/s "
+        f"{totals.name:10} {totals.inputs:9,} inputs {totals.inputs / max(totals.seconds, 1e-9):7,.0f}/s "
         f"{totals.refused:9,} refused {totals.accepted:9,} accepted {totals.failed:6,} failures"
     )
 

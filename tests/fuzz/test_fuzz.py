@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -10,14 +12,15 @@ import pytest
 from faces.storage.documents import document, parse_document
 from faces.storage.seal import is_intact
 from tests.fuzz.child import emptied, input_of, kept, saved
-from tests.fuzz.drive import Totals, drive
+from tests.fuzz.drive import Totals, drive, note_death
+from tests.fuzz.limits import TIMEOUT
 from tests.fuzz.minimise import minimise
 from tests.fuzz.mutate import mutate
 from tests.fuzz.registry import NAMES, build
 from tests.fuzz.report import failure_lines
 from tests.fuzz.sealing import resealed
 from tests.fuzz.structure import changed
-from tests.fuzz.target import Case, Target, attempt, placed
+from tests.fuzz.target import ROOT, Case, Target, attempt, placed
 
 INPUTS = 25
 
@@ -87,16 +90,29 @@ def test_what_fails_gets_smaller_and_is_read_again_as_it_was_kept(tmp_path: Path
     assert kept(saved(case, tmp_path, "here")) == case
 
 
-def test_a_reader_that_dies_is_noted_and_the_next_inputs_are_read(tmp_path: Path) -> None:
-    totals = drive("broken", 0, 3.0, tmp_path / "work", tmp_path / "out", lambda _: None)
+def test_readers_that_die_or_take_all_memory_are_noted_and_the_next_inputs_are_read(tmp_path: Path) -> None:
+    totals = drive("broken", 0, 2.0, tmp_path / "work", tmp_path / "out", lambda _: None)
     dead = [failure for where, failure in totals.failures.items() if "SIGSEGV" in where]
     assert [kept(Path(failure["input"])).data for failure in dead] == [b"die"]
-    assert len(totals.failures) == 3
+    assert any(where.startswith("MemoryError") for where in totals.failures)
+    assert len(totals.failures) == 4
     assert totals.inputs >= totals.failed > 3
     assert totals.accepted + totals.refused > 0
     lines = failure_lines([totals])
     assert all("make fuzz TARGET=broken INPUT=" in line for line in lines)
-    assert len(lines) == 3
+    assert len(lines) == 4
+
+
+def test_a_reader_that_hangs_ends_its_process(tmp_path: Path) -> None:
+    code = "import time; from tests.fuzz import limits\nwith limits.limited_time(0.2): time.sleep(60)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    totals = Totals("broken")
+    note_death(totals, Case("x", b"hang"), done.returncode, done.stderr, tmp_path)
+    assert done.stderr.startswith(TIMEOUT)
+    [failure] = totals.failures.values()
+    assert failure["told"] == "no answer in 10 s"
+    assert Path(failure["input"]).read_bytes() == b"hang"
 
 
 def test_failures_that_are_alike_lie_in_one_folder(tmp_path: Path) -> None:

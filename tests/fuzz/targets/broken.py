@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from random import Random
 
+from tests.fuzz.limits import MORE_BYTES
 from tests.fuzz.target import Case, Target, placed
 
 
@@ -14,7 +16,7 @@ def broken() -> Target:
     """Does what the file says."""
 
     def make(random: Random) -> Case:
-        often = (b"return", b"refuse", b"no name", b"KeyError")
+        often = (b"return", b"refuse", b"no name", b"KeyError", b"memory")
         return Case("in/file.txt", b"die" if random.random() < 0.01 else random.choice(often))
 
     def read(case: Case, folder: Path) -> None:
@@ -26,6 +28,10 @@ def broken() -> Target:
             raise ValueError("no good")
         if b"KeyError" in what:
             raise KeyError("good")
+        if what == b"memory":
+            bytes(4 * MORE_BYTES)
+        if what == b"hang":
+            time.sleep(60)
         if what == b"die":
             os.kill(os.getpid(), signal.SIGSEGV)
 
