@@ -15,6 +15,8 @@ FORMS = [*itertools.product((False, True), (False, True))]
 """Half or not, interleaved or not."""
 SIZE = 24
 PLAIN = np.eye(3, 4, dtype=np.float32)
+BOXES = [(0, 0, 99, 99), (-9, -9, 5, 5), (20, 20, 50, 50), (-100, -100, 200, 200), (-5, 3, 99, 9e9)]
+"""Top, left, height and width of rectangles, none of which lies within the output."""
 
 
 def pixels(*shape: int) -> np.ndarray:
@@ -117,14 +119,12 @@ def check_resample(place: str) -> None:
                 assert np.abs(apart).mean() < 0.2
             for number in (np.nan, np.inf, -np.inf, 3e38, -3e38, 2.0**31):
                 call(run, warp_inputs(image, np.full((3, 3), number)), out, place)
-            for box in [
-                (0, 0, 99, 99),
-                (-9, -9, 5, 5),
-                (20, 20, 50, 50),
-                (-5, 3, 99, 9e9),
-                (np.nan, np.inf, 9, 9),
-            ]:
-                call(run, warp_inputs(image, np.eye(3), box), out, place)
+            for box in BOXES:
+                found = call(run, warp_inputs(image, np.eye(3), box), out, place)
+                top, left, height, width = (int(edge) for edge in box)
+                rows, columns = (slice(max(s, 0), max(s + n, 0)) for s, n in ((top, height), (left, width)))
+                assert ((found if interleaved else found.transpose(1, 2, 0))[rows, columns] == 7).all()
+            call(run, warp_inputs(image, np.eye(3), (np.nan, np.inf, 9, 9)), out, place)
             for channels in (1, 2, 4):
                 assert not call(run, warp_inputs(pixels(*size, channels), turn), out, place).any()
         assert not call(run, warp_inputs(pixels(0, 64, 3), turn), out, place).any()
