@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -117,8 +117,8 @@ def _wrong_shard(path: Path, rows: pd.DataFrame, settings: Mapping[str, Any]) ->
     extension = extension_of(settings)
     expected = [f"{key}.{kind}" for key in rows["key"] for kind in (extension, "json")]
     try:
-        with tarfile.open(path, "r:") as tar:
-            members = _members(tar, path.stat().st_size)
+        with path.open("rb") as tar:
+            members = _members(tar, path.stat().st_size, len(expected))
             names = [member.name for member in members]
             if names != expected:
                 yield _first_difference(path, names, expected)
@@ -130,31 +130,48 @@ def _wrong_shard(path: Path, rows: pd.DataFrame, settings: Mapping[str, Any]) ->
                 yield from (f"{place}: {what}" for what in _wrong_crop(_content(tar, crop), settings))
                 yield from (f"{place}: {what}" for what in _wrong_meta(_content(tar, meta), row))
                 yield None
-    except (tarfile.TarError, OSError, MemoryError, OverflowError) as error:
+    except (tarfile.TarError, OSError) as error:
         yield f"{path}: not readable as a tar ({error})"
         return
     yield from _wrong_idx(path.with_suffix(".idx"), members)
 
 
-def _members(tar: tarfile.TarFile, size: int) -> list[tarfile.TarInfo]:
-    """The files of a tar of that many bytes, one behind the other, each a plain file within it."""
+def _members(file: IO[bytes], size: int, due: int) -> list[tarfile.TarInfo]:
+    """The files of a tar of that many bytes, one behind the other, each a plain file within it; one more than
+    are due is enough.
+
+    The headers are read one by one: ours are plain ones, and those of other kinds hold sizes and names that
+    `tarfile` would follow beyond memory.
+
+    Raises:
+        tarfile.TarError: no header, or of anything but a plain file inside of the tar.
+    """
     members: list[tarfile.TarInfo] = []
     at = 0
-    for member in tar:
-        if (
-            not member.isreg()
-            or member.offset_data <= at
-            or not 0 <= member.size <= size - member.offset_data
+    while len(members) <= due:
+        file.seek(at)
+        header = file.read(tarfile.BLOCKSIZE)
+        if header == bytes(tarfile.BLOCKSIZE):
+            break
+        try:
+            member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            if members:
+                break  # the index says what should be here
+            raise
+        member.offset_data = at + tarfile.BLOCKSIZE
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not (
+            0 <= member.size <= size - member.offset_data
         ):
             raise tarfile.TarError(f"file {len(members)} in it is no plain file inside of it")
-        at = member.offset_data + member.size
+        at = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         members.append(member)
     return members
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
-    return file.read() if file else b""
+def _content(file: IO[bytes], member: tarfile.TarInfo) -> bytes:
+    file.seek(member.offset_data)
+    return file.read(member.size)
 
 
 def _first_difference(path: Path, names: list[str], expected: list[str]) -> str:
