@@ -12,7 +12,7 @@ from faces.storage.seal import UNSEALED, is_intact, is_sealed, sealed
 
 SEAL: Final = "seal"
 """The entry that holds the seal; no document has an entry of its own by that name."""
-MOST_BYTES: Final = 256 * 2**20
+MOST_BYTES: Final = 64 * 2**20
 """A document is not read beyond this; the description of a cache of a million photos has 0.5 MB."""
 
 
