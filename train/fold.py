@@ -13,7 +13,7 @@ from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows, absent_classes, fold_rows
 from train.data.teacher import with_taught
 from train.engine.card import BEST_FILE, CURE, RunCard, RunError
-from train.engine.checkpoint import StateFile, load_weights, save_best
+from train.engine.checkpoint import StateFile, check_state, load_weights, save_best
 from train.engine.environment import write_environment
 from train.engine.loop import FoldTraining
 from train.engine.memory import explain_exhaustion
@@ -144,6 +144,7 @@ def _resume(plan: FoldPlan, training: FoldTraining, file: StateFile, watch: Watc
             )
         return
     try:
+        check_state(state, plan.recipe.epochs, len(training.training))
         training.restore(state)
     except Exception as error:  # torch raises whatever it stumbles over
         told = next(iter(str(error).splitlines()), "")

@@ -193,6 +193,33 @@ def load_state(
     return None
 
 
+def check_state(state: Mapping[str, Any], epochs: int, batches: int) -> None:
+    """Refuse a state whose entries are not those of a training, before anything is taken from it.
+
+    Args:
+        state: of `load_state`.
+        epochs: of the training.
+        batches: of one of its epochs.
+
+    Raises:
+        ValueError: naming the entry.
+    """
+    tables = ("model", "optimiser", "schedule", "scaler", "average", "skipped", "part")
+    if wrong := [name for name in tables if not isinstance(state.get(name), dict)]:
+        raise ValueError(f"{wrong[0]} is no table")
+    history, part = state.get("history"), state["part"]
+    if not isinstance(history, list) or len(history) > epochs:
+        raise ValueError(f"history is no list of at most {epochs} epochs")
+    for number, row in enumerate(history):
+        numbers = isinstance(row, dict) and all(isinstance(value, float) for value in row.values())
+        if not numbers or row.get("epoch") != number:
+            raise ValueError(f"history[{number}] is not the row of that epoch")
+    if not all(isinstance(row, int) and isinstance(why, str) for row, why in state["skipped"].items()):
+        raise ValueError("skipped is no table of reasons by row")
+    if not isinstance(part.get("next_batch"), int) or not 0 <= part["next_batch"] <= batches:
+        raise ValueError(f"part.next_batch is not in 0 to {batches}")
+
+
 class StateFile:
     """The file that training goes on from, and the clock by which it is written in mid-epoch.
 
