@@ -20,7 +20,7 @@ import tomli_w
 import tyro
 
 from faces.files import settings_text, write_atomically
-from faces.terminal import escaped_output, printable
+from faces.terminal import escaped_output, one_line
 from faces.typed import convert, is_open, tables_in
 
 T = TypeVar("T")
@@ -160,7 +160,7 @@ def typed(value: object) -> str:
 def complaint(error: BaseException) -> str:
     """The line that a command prints of an error, whatever keys and names of a file are in it."""
     told = what_failed(error) if isinstance(error, OSError) else str(error)
-    return printable(told).replace("\n", "\\n")
+    return one_line(told)
 
 
 def what_failed(error: OSError) -> str:

@@ -50,6 +50,11 @@ def printable(text: str) -> str:
     return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def one_line(text: str) -> str:
+    """`printable`, with ends of lines written out, too."""
+    return printable(text).replace("\n", "\\n")
+
+
 class _Escaped:
     """A stream that makes all that is written to it `printable`. Rich, whose own marks are to steer, writes
     to the one behind it; its texts are made printable one by one."""

@@ -14,6 +14,7 @@ import pandas as pd
 
 from faces.factors import plain_word
 from faces.labels import LabelSet
+from faces.terminal import one_line
 from preprocess.settings import Columns
 from preprocess.sources.listing import LeftOut, of_tool, photos_below, source_name
 
@@ -79,7 +80,7 @@ def split_of(text: str) -> str:
 
 def listed(names: Iterable[str], most: int = 5) -> str:
     """Some names in one line, as `source_name` writes them, and how many more there are."""
-    shown = [source_name(name) for name in names]
+    shown = [one_line(source_name(name)) for name in names]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
