@@ -135,8 +135,15 @@ class Campaign:
         remove(copy.folder, command.without)
         before = copy.digests()
         ended = copy.run(room.zygote, command)
-        given = fits(fault.path, GIVEN)
-        seen = Seen(ended, fault.path, before, copy.digests(), copy.folder, given)
+        seen = Seen(
+            ended,
+            fault.path,
+            before,
+            copy.digests(),
+            copy.folder,
+            verifies=name.startswith("verify"),
+            given=fits(fault.path, GIVEN),
+        )
         outcome, why = judge(seen, self.references[name])
         told = f"{ended.stdout[-300:]}\n{ended.stderr}" if outcome in BAD else ""
         return Result(fault.path, fault.kind, fault.what, command.shown, outcome, why, told)

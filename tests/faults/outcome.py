@@ -43,6 +43,8 @@ class Seen:
     """Digests of all files before the command, by path."""
     after: Mapping[str, str]
     folder: Path
+    verifies: bool = False
+    """Whether the command is one that checks: it lists what is wrong and exits with code 1."""
     given: bool = False
     """Whether the damaged file is one that people write."""
 
@@ -59,7 +61,7 @@ def judge(seen: Seen, reference: Reference, *, printed: bool = True) -> tuple[Ou
         news = [line for line in told.splitlines() if line.lstrip().startswith(_QUIET)]
         again = any(Path(seen.fault).name in line for line in news) and seen.fault in reference.results
         return (Outcome.MADE_AGAIN if again else Outcome.SURVIVED), ""
-    complaint = _complaint(seen, reference)
+    complaint = _verdict(seen.ended) if seen.verifies else _complaint(seen, reference)
     return (Outcome.UNCLEAR, complaint) if complaint else (Outcome.REFUSED, "")
 
 
@@ -79,6 +81,17 @@ def _difference(seen: Seen, reference: Reference, printed: bool) -> str:
     if printed and (lacking := has_lines(seen.ended.stdout, reference.lines)):
         return f"not printed: {lacking[:100]}"
     return ""
+
+
+def _verdict(ended: Ended) -> str:
+    """What is wrong with a list of faults."""
+    lines = [line for line in ended.stdout.splitlines() if line.strip()]
+    if ended.code != 1:
+        return refusal(ended)
+    if not lines or ended.stderr.strip():
+        return "nothing is named, or stderr is not empty"
+    unclear = [line for line in lines if "; " not in line or not _NAMED.search(line)]
+    return f"neither file nor cure: {unclear[0]}" if unclear else ""
 
 
 def _complaint(seen: Seen, reference: Reference) -> str:

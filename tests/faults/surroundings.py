@@ -94,7 +94,6 @@ def clock_trials(campaign: Campaign) -> Iterator[Trial]:
 def _alone(campaign: Campaign, name: str, more: Mapping[str, object], room: Room) -> Verdict:
     """A command that is begun anew; where its stderr is closed, its exit code alone tells a refusal."""
     remove(room.copy.folder, READING[name].without)
-    (room.copy.streams / "err").write_text("")
     outcome, why, ended = finish(campaign, room, name, **more)
     if more.get("stderr") == "closed" and ended.code == REFUSED:
         return Outcome.REFUSED, "", ended

@@ -1,5 +1,6 @@
 """At least 400 faults: none may end unclear, none silently wrong."""
 
+import dataclasses
 import fnmatch
 import os
 import shutil
@@ -18,6 +19,7 @@ from tests.faults.jobs import ENVIRONMENT, Ended
 from tests.faults.kills import double_trials, kill_trials, worker_trials
 from tests.faults.mutations import Fault
 from tests.faults.outcome import BAD, Outcome, Seen, judge
+from tests.faults.reference import Reference
 from tests.faults.surroundings import (
     can_mount,
     clock_trials,
@@ -93,7 +95,13 @@ def test_a_forked_process_does_what_a_fresh_one_does(campaign: Campaign, name: s
         )
         fresh = Ended(ended.returncode, ended.stdout, ended.stderr)
         seen = Seen(fresh, "", before, room.copy.digests(), room.copy.folder)
-        assert judge(seen, campaign.references[name]) == (Outcome.SURVIVED, "")
+        assert judge(seen, without_pictures(campaign.references[name])) == (Outcome.SURVIVED, "")
+
+
+def without_pictures(sound: Reference) -> Reference:
+    """A forked process writes digests in their place."""
+    kept = {path: found for path, found in sound.results.items() if not path.endswith((".png", ".jpg"))}
+    return dataclasses.replace(sound, results=kept)
 
 
 @pytest.mark.usefixtures("told")

@@ -24,7 +24,7 @@ REFUSAL = "error: in/x.json: edited or damaged; train again\n"
 def outcome(
     ended: Ended, after: dict[str, str] = AFTER, *, fault: str = "in/x.json", given: bool = False
 ) -> Outcome:
-    return judge(Seen(ended, fault, BEFORE, after, Path("nowhere"), given), SOUND)[0]
+    return judge(Seen(ended, fault, BEFORE, after, Path("nowhere"), given=given), SOUND)[0]
 
 
 def test_equal_results_are_survived_whatever_is_said_beside_them() -> None:
@@ -78,6 +78,19 @@ def test_one_line_with_a_file_and_a_cure_is_a_clear_refusal() -> None:
 )
 def test_all_else_is_unclear(ended: Ended, after: dict[str, str]) -> None:
     assert outcome(ended, after) == Outcome.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("in/x.json: damaged; make it again\nin/y.tar: gone; make it again\n", Outcome.REFUSED),
+        ("in/x.json: damaged\n", Outcome.UNCLEAR),
+        ("", Outcome.UNCLEAR),
+    ],
+)
+def test_a_command_that_checks_lists_what_is_wrong(said: str, wanted: Outcome) -> None:
+    seen = Seen(Ended(1, said), "in/x.json", BEFORE, BEFORE, Path("nowhere"), verifies=True)
+    assert judge(seen, SOUND)[0] == wanted
 
 
 def test_words_that_differ_between_sound_runs_may_be_any() -> None:

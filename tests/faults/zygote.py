@@ -29,6 +29,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.faults.pictures import tell_pictures
+
 PACKAGES = ("faces", "preprocess", "pipeline", "train", "infer")
 LATER = "infer.export"
 """Room whose modules are left to the commands that need them: onnxruntime begins a thread when imported, and
@@ -52,6 +54,8 @@ class Job:
     limits: dict[str, int] = field(default_factory=dict)
     """Resource limits by name; AS counts from what the process has already."""
     environment: dict[str, str] = field(default_factory=dict)
+    drawn: bool = False
+    """Whether pictures are drawn, or written as digests of what is in them."""
     clock: float = 0.0
     """Seconds by which `time.time` is turned."""
 
@@ -149,6 +153,8 @@ def _become(job: dict[str, Any]) -> None:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     _connect(job)
     os.environ.update(job["environment"])
+    if not job["drawn"]:
+        tell_pictures()
     if job["clock"]:
         _turn_clock(job["clock"])
     for name, limit in job["limits"].items():
