@@ -83,7 +83,7 @@ def answer_table(cache: Cache, verdict: Verdict, prior: FloatArray, task: Task) 
     table = pd.concat(parts, ignore_index=True)
     # Faces of one photo stay in their order.
     table = table.sort_values("position", kind="stable", ignore_index=True)
-    photos = cache.description["source"]["photos"]
+    photos = cache.description["source"].get("photos", 0)
     if table.position.unique().tolist() != list(range(photos)):
         raise ValueError(
             f"{cache.folder}: index.parquet and rejects.csv hold {table.position.nunique()} photos, which "
