@@ -210,7 +210,7 @@ def test_photos_cropped_unlike_those_of_training_are_refused(
     runs: Path, tmp_path: Path, make_cache: Callable[..., Cache]
 ) -> None:
     wide = make_cache(people=4, labelled=False, margin=0.5, shard_size=99)
-    message = r'cropped differently.*\(margin: 0.3 in training, 0.5 here\).*ARGS="--margin 0.3"$'
+    message = r"cropped differently.*\(margin: 0.3 in training, 0.5 here\).*ARGS='--margin 0.3'$"
     with pytest.raises(ValueError, match=message):
         infer_command.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
 
@@ -236,4 +236,38 @@ def test_scoring_needs_the_very_photos(
     with pytest.raises(
         ValueError, match="no column 'ans', nor 'mask', 'gender', 'age'; it has ImageID, class"
     ):
+        score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))
+
+
+def test_an_edited_answer_is_said_and_another_cache_is_refused(
+    unseen: Cache,
+    coloured: Cache,
+    runs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wanted, folder = settings(tmp_path, unseen, runs, 'vote = ["heads"]'), tmp_path / "predictions" / "vote"
+    infer_command.run(wanted)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "answers.csv").write_bytes(whole["answers.csv"].replace(b"female", b"male"))
+    (folder / "basis.json").write_bytes(b"")
+    capsys.readouterr()
+    infer_command.run(wanted)
+    said = capsys.readouterr().out
+    assert f"replacing damaged answers to these photos ({folder}/basis.json: empty; answering anew)" in said
+    (folder / "submission.csv").write_text("ImageID,ans\n0.jpg,1\n")
+    infer_command.run(wanted)
+    said = capsys.readouterr().out
+    assert f"{folder}/submission.csv: not as `make infer` wrote it" in said and "nothing to do" not in said
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+    # Without the basis nobody knows whose answers there are, unless their table says so.
+    (folder / "basis.json").write_bytes(b"")
+    (folder / "probabilities.parquet").unlink()
+    with pytest.raises(ValueError, match=rf"basis.json: empty; give another folder.*, or move {folder} else"):
+        infer_command.run(wanted)
+    (folder / "basis.json").write_bytes(whole["basis.json"])
+    infer_command.run(wanted)
+    answers = tmp_path / "answers.csv"
+    pd.read_csv(folder / "submission.csv").to_csv(answers, index=False)
+    with pytest.raises(ValueError, match=rf"not the cache whose photos {folder} answers"):
         score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))
