@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,7 +67,19 @@ _TABLES: Mapping[str, type] = {
 }
 _NEEDED = ("base", "by", "task", "category", "above")
 _DEEPEST = 8
-"""How many files may lead from one to the next by `ensemble`; if each includes two, their number doubles."""
+"""How many files may lead from one to the next by `ensemble`."""
+_MOST_FILES = 1000
+"""How often files may be included in all; where each includes ten, their number grows tenfold each time."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a file was come to."""
+
+    names: tuple[str, ...]
+    """The files on the way to it, itself last."""
+    files: Iterator[int]
+    """Counts all that are included anywhere."""
 
 
 def read_ensemble(path: Path) -> Ensemble:
@@ -81,21 +94,21 @@ def read_ensemble(path: Path) -> Ensemble:
     Raises:
         ValueError: not TOML, an unknown key, or a value that does not fit; file and place are named.
     """
-    head, root = _read_parts(path, (path.stem,))
+    head, root = _read_parts(path, _Way((path.stem,), itertools.count(1)))
     return _checked(
         str(path),
         lambda: Ensemble(name=path.stem, about=head.about, views=head.views, task=head.task, root=root),
     )
 
 
-def _read_parts(path: Path, seen: tuple[str, ...]) -> tuple[_Head, Node]:
-    """What a file has beside its tree, and the tree; `seen` are the files on the way to it, itself last."""
+def _read_parts(path: Path, seen: _Way) -> tuple[_Head, Node]:
+    """What a file has beside its tree, and the tree; `seen` is the way to it."""
     table = load_toml(path)
     head: dict[str, Any] = {key: table.pop(key) for key in ("about", "views", "task") if key in table}
     return from_table(_Head, head, path), _node(table, str(path), path, seen)
 
 
-def _node(value: Any, source: str, path: Path, seen: tuple[str, ...]) -> Node:
+def _node(value: Any, source: str, path: Path, seen: _Way) -> Node:
     """The node that a value of the file stands for; `source` is the file and the value's place in it."""
     if isinstance(value, str):
         return _checked(source, lambda: Leaf(value))
@@ -123,19 +136,21 @@ def _node(value: Any, source: str, path: Path, seen: tuple[str, ...]) -> Node:
     return _checked(source, lambda: Compose(parts=parts))
 
 
-def _included(name: str, source: str, path: Path, seen: tuple[str, ...]) -> Node:
-    if name in seen:
-        way = " -> ".join((*seen, name))
+def _included(name: str, source: str, path: Path, seen: _Way) -> Node:
+    if name in seen.names:
+        way = " -> ".join((*seen.names, name))
         raise ValueError(f"{source}: ensemble={name!r}: goes round in a circle: {way}")
     if not name.isprintable() or Path(name).name != name:
         raise ValueError(f"{source}: ensemble={name!r}: no name of a file beside this one")
-    if len(seen) > _DEEPEST:
+    if next(seen.files) > _MOST_FILES:
+        raise ValueError(f"{source}: ensemble={name!r}: files are included more than {_MOST_FILES:,} times")
+    if len(seen.names) > _DEEPEST:
         raise ValueError(f"{source}: ensemble={name!r}: files that include files more than {_DEEPEST} deep")
-    _, root = _read_parts(path.with_name(f"{name}.toml"), (*seen, name))
+    _, root = _read_parts(path.with_name(f"{name}.toml"), replace(seen, names=(*seen.names, name)))
     return root
 
 
-def _vote(table: _VoteTable, source: str, path: Path, seen: tuple[str, ...]) -> Vote:
+def _vote(table: _VoteTable, source: str, path: Path, seen: _Way) -> Vote:
     members = tuple(
         _node(member, f"{source}: vote[{number}]", path, seen) for number, member in enumerate(table.vote)
     )
@@ -145,7 +160,7 @@ def _vote(table: _VoteTable, source: str, path: Path, seen: tuple[str, ...]) -> 
     )
 
 
-def _override(fields: _OverrideFields, source: str, path: Path, seen: tuple[str, ...]) -> Override:
+def _override(fields: _OverrideFields, source: str, path: Path, seen: _Way) -> Override:
     base = _node(fields.base, f"{source}: override.base", path, seen)
     by = _node(fields.by, f"{source}: override.by", path, seen)
     return _checked(
