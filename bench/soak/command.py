@@ -87,8 +87,9 @@ def trend_table(title: str, found: Mapping[str, Trend]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("")
     for name, each in found.items():
-        numbers = (f"{each.start:,.1f}", f"{each.end:,.1f}", f"{each.an_hour:+,.2f}")
-        table.add_row(name, *numbers, f"{each.low:+,.2f} to {each.high:+,.2f}", each.verdict)
+        known = each.verdict != "too few turns"
+        slope = (f"{each.an_hour:+,.1f}", f"{each.low:+,.1f} to {each.high:+,.1f}") if known else ("", "")
+        table.add_row(name, f"{each.start:,.1f}", f"{each.end:,.1f}", *slope, each.verdict)
     return table
 
 

@@ -16,11 +16,15 @@ from preprocess.settings import PreprocessSettings
 RECIPE: Final = Path(__file__).parents[2] / "recipes" / "small.toml"
 EPOCHS: Final = 2
 WORKERS: Final = 2
+SHARD_SIZE: Final = 8
+"""Photos a shard: several for each worker, also of few photos."""
 
 
-def settings_of(folder: Path, cache: str) -> PreprocessSettings:
-    """How the photos of a soak are preprocessed: on two workers, all else as it comes."""
-    return PreprocessSettings(data=folder / "photos" / "train", cache=folder / cache, workers=WORKERS)
+def settings_of(folder: Path, cache: Path) -> PreprocessSettings:
+    """How the photos of a soak are preprocessed: on two workers, with shards for both."""
+    return PreprocessSettings(
+        data=folder / "photos" / "train", cache=cache, workers=WORKERS, shard_size=SHARD_SIZE
+    )
 
 
 def preprocess_again(folder: Path, turns: Synchronized[int], ended: Event) -> None:
@@ -28,9 +32,11 @@ def preprocess_again(folder: Path, turns: Synchronized[int], ended: Event) -> No
     from preprocess.run import preprocess
 
     _quiet(folder / "preprocessing.log")
+    # Apart from the other cache, or the faces found for that one would be taken over.
+    cache = folder / "apart" / "again"
     while not ended.is_set():
-        preprocess(settings_of(folder, "again"))
-        shutil.rmtree(folder / "again")
+        preprocess(settings_of(folder, cache))
+        shutil.rmtree(cache)
         turns.value += 1
 
 

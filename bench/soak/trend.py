@@ -16,14 +16,16 @@ WARM: Final = 0.2
 LEAST_TURNS: Final = 6
 """Counted turns below which nothing is said."""
 LEAST_SHARE: Final = 0.02
-LEAST: Final = {"resident_mb": 8.0, "own_mb": 8.0, "shared_mb": 8.0, "gpu_mb": 8.0}
+LEAST: Final = {"resident_mb": 8.0, "own_mb": 8.0}
 """Growth that is none, by quantity: of the megabytes so many, of what is counted less than one."""
 LEAST_COUNT: Final = 1.0
 RULE: Final = (
     "growing: the 99 % interval of the slope (Theil-Sen, over each turn's median after the first fifth of "
     "the turns) lies above 0, and it makes more than 2 % of the start, 8 MB or 1 piece in the time measured"
 )
-Verdict = Literal["flat", "growing", "too few turns"]
+NOT_OURS: Final = ("shared_mb", "gpu_mb")
+"""Quantities of all programs of the machine: told, and not judged."""
+Verdict = Literal["flat", "growing", "too few turns", "not judged"]
 
 
 @dataclass(frozen=True)
@@ -76,5 +78,5 @@ def trend(samples: Sequence[Sample], quantity: str) -> Trend:
     growth = slope * (hours[-1] - hours[0])
     least = max(LEAST.get(quantity, LEAST_COUNT), LEAST_SHARE * values[0])
     grows = low > 0 and growth > least
-    verdict: Verdict = "growing" if grows else "flat"
+    verdict: Verdict = "not judged" if quantity in NOT_OURS else "growing" if grows else "flat"
     return Trend(values[0], values[-1], float(slope), float(low), float(high), verdict)

@@ -27,7 +27,7 @@ Say = Callable[[str], object]
 def prepare(folder: Path, people: int) -> None:
     """Draw photos, and preprocess them for training."""
     write_sample(folder / "photos", people=people, seed=0, workers=2)
-    preprocess(settings_of(folder, "cache"))
+    preprocess(settings_of(folder, folder / "cache"))
 
 
 def soak(name: str, folder: Path, seconds: float, say: Say) -> list[Sample]:
