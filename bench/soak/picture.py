@@ -53,8 +53,6 @@ def _panel(axes: Any, looks: Sequence[Sample], quantity: str, found: Trend) -> N
     hours, values = turn_medians(looks, quantity)
     axes.plot([60 * hour for hour in hours], values, "o-", color="tab:blue", markersize=3, linewidth=1)
     axes.set_ylim(bottom=0)
-    axes.set_title(
-        f"{found.verdict}: {found.an_hour:+,.1f} an hour ({found.low:+,.1f} to {found.high:+,.1f})",
-        fontsize=9,
-    )
+    slope = f": {found.an_hour:+,.1f} an hour ({found.low:+,.1f} to {found.high:+,.1f})"
+    axes.set_title(found.verdict + ("" if found.verdict == "too few turns" else slope), fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
