@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from preprocess.sources.photo import BadPhoto
 from preprocess.sources.scan import Listing, scan
 from preprocess.summary import Budget, Work, summarise
 
+Note = Callable[[str], None]
+"""Called with a line for whoever waits."""
 MOST_TOLD = 5
 """Shards of an earlier run that are named one by one where they are damaged."""
 
@@ -80,7 +82,9 @@ def preprocess(settings: PreprocessSettings) -> Cache:
             console.print(f"{len(corrected)} corrections of labels: {path}", markup=False)
         else:
             path.unlink(missing_ok=True)  # of a stopped run
-        work = _process(settings, listing, writer, plan, console)
+        work = _process(
+            settings, listing, writer, plan, lambda line: console.print(printable(line), markup=False)
+        )
         cache = writer.finish(listing.left_out)
         write_sheet(cache)
         summarise(cache, console, work, settings.data)
@@ -129,21 +133,13 @@ def _process(
     listing: Listing,
     writer: CacheWriter,
     plan: list[list[int]],
-    console: Console,
+    note: Note,
 ) -> Work:
     """Do the shards that are still to be done."""
-
-    def note(line: str) -> None:
-        console.print(printable(line), markup=False)
-
     started = time.perf_counter()
     searching = settings.faces != "as_is"
     known = known_faces(settings.cache, settings.face_settings(), note) if searching else {}
-    told = writer.parts.resume()
-    more = [f"and {len(told) - MOST_TOLD} more files of shards"] if len(told) > MOST_TOLD else []
-    for line in told[:MOST_TOLD] + more:
-        note(line)
-    lost = _resume(writer, listing, settings)
+    lost = _resume(writer, listing, settings, note)
     rows: list[Any] = listing.photos.to_dict("records")
     shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
     photos = sum(map(len, shards.values()))
@@ -178,8 +174,15 @@ def _nobody(labels: LabelSet) -> dict[str, Any]:
     return {"person": "", **{factor.name: factor.missing for factor in labels.factors}}
 
 
-def _resume(writer: CacheWriter, listing: Listing, settings: PreprocessSettings) -> list[Mapping[str, Any]]:
-    """Take back the shards whose photos were changed or can be read by now; the rejects of the others."""
+def _resume(
+    writer: CacheWriter, listing: Listing, settings: PreprocessSettings, note: Note
+) -> list[Mapping[str, Any]]:
+    """Take back the shards that are damaged or whose photos were changed or can be read by now; the rejects of
+    the others."""
+    told = writer.parts.resume()
+    more = [f"and {len(told) - MOST_TOLD} more files of shards"] if len(told) > MOST_TOLD else []
+    for line in told[:MOST_TOLD] + more:
+        note(line)
     now = listing.photos.set_index("position")
     lost: list[Mapping[str, Any]] = []
     for shard, photos in writer.parts.rows():
