@@ -177,8 +177,8 @@ def _nobody(labels: LabelSet) -> dict[str, Any]:
 def _resume(
     writer: CacheWriter, listing: Listing, settings: PreprocessSettings, note: Note
 ) -> list[Mapping[str, Any]]:
-    """Take back the shards that are damaged or whose photos were changed or can be read by now; the rejects of
-    the others."""
+    """Take back shards that are damaged, or whose photos changed or can be read by now; the rejects of the
+    others."""
     told = writer.parts.resume()
     more = [f"and {len(told) - MOST_TOLD} more files of shards"] if len(told) > MOST_TOLD else []
     for line in told[:MOST_TOLD] + more:
