@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from tests.faults.jobs import Ended
 
-_TOKEN = re.compile(r"\S+")
+_BETWEEN = re.compile(r"(\s+|,)")
+_TIMED = re.compile(r"\bms\b|\w+/s\b|\d s\b")
+_NUMBER = re.compile(r"[\d.,]+")
+_LARGE = re.compile(r"\d{2,}")
+"""A rate, say, in a table that has some: equal in two runs by chance."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,23 @@ def reference(one: SoundRun, other: SoundRun) -> Reference:
 
 
 def patterns(one: str, other: str) -> list[str]:
-    """Expressions for the lines that two texts have in common, where some words may differ."""
-    pairs = zip(one.splitlines(), other.splitlines(), strict=False)
+    """Expressions for the lines that two texts have in common, where some words may differ, times always."""
+    pairs = [pair for pair in zip(one.splitlines(), other.splitlines(), strict=False) if pair[0].strip()]
+    timed = bool(_TIMED.search(one))
     found = []
     for first, second in pairs:
-        words, others = _TOKEN.findall(first), _TOKEN.findall(second)
-        if len(words) == len(others) and words:
-            same = [re.escape(a) if a == b else r"\S+" for a, b in zip(words, others, strict=True)]
-            found.append(r"\s*" + r"\s+".join(same) + r"\s*")
+        words, others = _BETWEEN.split(first.strip()), _BETWEEN.split(second.strip())
+        if len(words) == len(others):
+            loose = _NUMBER if _TIMED.search(first) else _LARGE if timed else None
+            same = [_pattern(*pair, loose) for pair in zip(words, others, strict=True)]
+            found.append(rf"\s*{''.join(same)}\s*")
     return found
+
+
+def _pattern(word: str, other: str, loose: re.Pattern[str] | None) -> str:
+    if not word.strip():
+        return r"\s+" if word else ""
+    return r"[^\s,]+" if word != other or (loose and loose.fullmatch(word)) else re.escape(word)
 
 
 def has_lines(text: str, wanted: Sequence[str]) -> str:
