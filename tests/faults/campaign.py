@@ -14,12 +14,12 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from tests.faults.commands import GIVEN, PROGRAMS, READING, Command, fits, kind_of, met_by
-from tests.faults.jobs import Ended, Zygote
 from tests.faults.mutations import Fault, byte_faults, siblings_of
 from tests.faults.outcome import BAD, TEXTS, Outcome, Seen, judge
 from tests.faults.reference import Reference, SoundRun, reference
 from tests.faults.table import Result
 from tests.faults.world import Copy, build, digest, remove, written
+from tests.faults.zygote.client import Ended, Zygote
 
 T = TypeVar("T")
 Verdict = tuple[Outcome, str, Ended]
@@ -46,13 +46,15 @@ class Trial:
     """Name in `READING`."""
     act: Callable[[Room], Verdict]
     """Do it."""
+    what: str = ""
+    """Beside the kind, for a person."""
 
     def result(self, room: Room) -> Result:
         """Do it."""
         outcome, why, ended = self.act(room)
         told = f"{ended.stdout[-300:]}\n{ended.stderr}" if outcome in BAD else ""
         shown = READING[self.command].shown
-        return Result(self.where, self.kind, self.kind, shown, outcome, why, told)
+        return Result(self.where, self.kind, self.what or self.kind, shown, outcome, why, told)
 
 
 @dataclass

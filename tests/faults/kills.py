@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tests.faults.campaign import Campaign, Room, Trial, Verdict
 from tests.faults.commands import READING, Command
-from tests.faults.jobs import Ended, Running
 from tests.faults.outcome import BAD, Outcome, Seen, judge, refusal
 from tests.faults.world import remove, start
+from tests.faults.zygote.client import Ended, Running
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 STOPPED = "stopped; the same command goes on from here"
@@ -75,6 +75,7 @@ def kill_trials(campaign: Campaign, seed: int) -> Iterator[Trial]:
                     signal.Signals(number).name,
                     name,
                     partial(_kill, campaign, name, number, share),
+                    f"after {share:.0%} of its time",
                 )
 
 
@@ -112,11 +113,13 @@ def worker_trials(campaign: Campaign, seed: int) -> Iterator[Trial]:
     """A worker killed, early and late."""
     drawn = random.Random(seed)
     for _ in range(3):
+        share = drawn.uniform(0, 0.5)
         yield Trial(
             "process: preprocess, 2 workers",
             "a worker killed",
             "plain new 2",
-            partial(_kill_worker, campaign, drawn.uniform(0, 0.5)),
+            partial(_kill_worker, campaign, share),
+            f"after {share:.0%} of its time",
         )
 
 
@@ -141,9 +144,10 @@ def double_trials(campaign: Campaign) -> Iterator[Trial]:
         for pause in (0.0, 0.3):
             yield Trial(
                 "process: two on one output",
-                f"begun {pause} of its time apart",
+                "two at once",
                 name,
                 partial(_double, campaign, name, pause),
+                f"{name} twice, begun {pause:.0%} of its time apart",
             )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tests.faults.jobs import HUNG, Ended
 from tests.faults.reference import Reference, has_lines
+from tests.faults.zygote.client import HUNG, Ended
 
 _QUIET = ("warning: ", "note: ")
 _NAMED = re.compile(r"[\w.-]+/[\w.-]|\w+=|\w\.(json|toml|csv|parquet|onnx|tar|safetensors|pt)\b")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.faults.jobs import Ended
+from tests.faults.zygote.client import Ended
 
 _BETWEEN = re.compile(r"(\s+|,)")
 _TIMED = re.compile(r"\bms\b|\w+/s\b|\d s\b")

@@ -15,9 +15,9 @@ from pathlib import Path
 from tests.faults.campaign import Campaign, Room, Trial, Verdict
 from tests.faults.commands import READING, Command
 from tests.faults.kills import finish
-from tests.faults.outcome import REFUSED, Outcome, refusal
+from tests.faults.outcome import BAD, Outcome, refusal
 from tests.faults.world import remove, start
-from tests.faults.zygote import MIB
+from tests.faults.zygote.job import MIB
 
 STREAMS = (("stdout", "closed"), ("stdout", "broken"), ("stderr", "closed"))
 TALKING = (
@@ -57,7 +57,7 @@ def stream_trials(campaign: Campaign) -> Iterator[Trial]:
                 f"process: {name}",
                 f"{stream} {state}",
                 name,
-                partial(_alone, campaign, name, {stream: state}),
+                partial(_unheard, campaign, name, {stream: state}),
             )
 
 
@@ -70,6 +70,7 @@ def memory_trials(campaign: Campaign) -> Iterator[Trial]:
                 "memory refused",
                 name,
                 partial(_alone, campaign, name, {"limits": {"AS": size * MIB}}),
+                f"{size} MiB left",
             )
 
 
@@ -92,11 +93,17 @@ def clock_trials(campaign: Campaign) -> Iterator[Trial]:
 
 
 def _alone(campaign: Campaign, name: str, more: Mapping[str, object], room: Room) -> Verdict:
-    """A command that is begun anew; where its stderr is closed, its exit code alone tells a refusal."""
+    """A command that begins anew."""
     remove(room.copy.folder, READING[name].without)
-    outcome, why, ended = finish(campaign, room, name, **more)
-    if more.get("stderr") == "closed" and ended.code == REFUSED:
-        return Outcome.REFUSED, "", ended
+    return finish(campaign, room, name, **more)
+
+
+def _unheard(campaign: Campaign, name: str, streams: Mapping[str, str], room: Room) -> Verdict:
+    """A command that cannot speak. It may end when it notices, as is usual where a reader has gone, but
+    without a word and so that the same command goes on."""
+    outcome, why, ended = _alone(campaign, name, streams, room)
+    if ended.code and not ended.stderr and outcome in BAD:
+        return finish(campaign, room, name)
     return outcome, why, ended
 
 
@@ -136,6 +143,7 @@ def disk_trials(campaign: Campaign) -> Iterator[Trial]:
                 "disk full",
                 name,
                 partial(_full, campaign, name, folder, size),
+                f"{size} KiB left in {folder}",
             )
         yield Trial(
             f"process: {name}",
@@ -197,11 +205,13 @@ def vanishing_trials(campaign: Campaign, seed: int) -> Iterator[Trial]:
     )
     for name, kind, folder in cases:
         for _ in range(2):
+            share = drawn.random()
             yield Trial(
                 f"process: {name}",
                 kind,
                 name,
-                partial(_vanish, campaign, name, kind, folder, drawn.random()),
+                partial(_vanish, campaign, name, kind, folder, share),
+                f"{folder}, after {share:.0%} of its time",
             )
 
 

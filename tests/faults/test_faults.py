@@ -15,7 +15,6 @@ import pytest
 from tests.faults.campaign import Campaign, Trial, file_faults, limited, shuffled
 from tests.faults.commands import READING
 from tests.faults.fields import table_faults
-from tests.faults.jobs import ENVIRONMENT, Ended
 from tests.faults.kills import double_trials, kill_trials, worker_trials
 from tests.faults.mutations import Fault
 from tests.faults.outcome import BAD, Outcome, Seen, judge
@@ -31,6 +30,7 @@ from tests.faults.surroundings import (
 from tests.faults.table import bad, markdown
 from tests.faults.weights import weight_faults
 from tests.faults.world import remove, written
+from tests.faults.zygote.client import ENVIRONMENT, Ended
 
 ONLY = os.environ.get("ONLY") or "*"
 SEED = int(os.environ.get("SEED") or 0)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.jobs import HUNG, Ended
 from tests.faults.outcome import Outcome, Seen, judge
 from tests.faults.reference import Reference, SoundRun, has_lines, patterns, reference
+from tests.faults.zygote.client import HUNG, Ended
 
 SOUND = Reference(
     results={"out/a.csv": "1", "out/b.json": "2"},

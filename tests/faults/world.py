@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.commands import MAKING, READING, Command
-from tests.faults.jobs import Ended, Running, Zygote
-from tests.faults.zygote import Job
+from tests.faults.zygote.client import Ended, Running, Zygote
+from tests.faults.zygote.job import Job
 
 SECONDS = 120
 """A command that takes longer hangs."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.zygote import Job
+from tests.faults.zygote.job import Job
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HUNG = 1000
 """Exit code, in these pages, of a process that did not end in time and was killed."""
 ENVIRONMENT = {

@@ -1,6 +1,6 @@
 """A process that has imported the program, and forks a process of its own for each command.
 
-`python -m tests.faults.zygote` reads jobs from stdin, a JSON table a line (see `Job`), and answers on stdout:
+`python -m tests.faults.zygote` reads jobs from stdin, a JSON table a line (see `job.Job`), and answers on stdout:
 `{"id": 0, "pid": 1234}` when a job began and `{"id": 0, "status": 2}` when it ended, with the exit code or
 minus the signal. A child has streams, a folder, limits and signals of its own, and ends as `python -m` does:
 threads are waited for, exit handlers run and streams are flushed. Only the memory is left to the kernel, as
@@ -25,43 +25,17 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.pictures import tell_pictures
+from tests.faults.zygote.job import MIB
+from tests.faults.zygote.pictures import tell_pictures
 
 PACKAGES = ("faces", "preprocess", "pipeline", "train", "infer")
 LATER = "infer.export"
 """Room whose modules are left to the commands that need them: onnxruntime begins a thread when imported, and
 only a process of one thread can fork."""
 OTHERS = ("pyarrow.parquet", "pandas", "scipy.stats", "matplotlib.figure", "matplotlib.backends.backend_agg")
-MIB = 2**20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A command to run as a process of its own."""
-
-    target: str
-    """Module, as behind `python -m`, or a file of Python."""
-    arguments: tuple[str, ...]
-    folder: str
-    """Where it works."""
-    stdout: str
-    """File for what it prints; "closed" for none at all, "broken" for a pipe that nobody reads."""
-    stderr: str
-    limits: dict[str, int] = field(default_factory=dict)
-    """Resource limits by name; AS counts from what the process has already."""
-    environment: dict[str, str] = field(default_factory=dict)
-    drawn: bool = False
-    """Whether pictures are drawn, or written as digests of what is in them."""
-    clock: float = 0.0
-    """Seconds by which `time.time` is turned."""
-
-    def line(self) -> str:
-        """As the zygote reads it."""
-        return json.dumps(asdict(self))
 
 
 def load_program() -> None:
