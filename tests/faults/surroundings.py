@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ TALKING += ("diff again", "tune again", "compare again", "look again", "recipes"
 HUNGRY = ("lend", "plain new", "train new", "infer new", "evaluate new", "score again", "verify train")
 HEADROOM = (0, 8, 32, 96, 256)
 """MiB of memory that a process gets beside what it has when it begins."""
+ABORTED = (-signal.SIGABRT, 127)
+"""How C++ and the C library end a process that gets no memory."""
 DISKS = (16, 64, 256)
 """KiB of a disk."""
 FULL = {
@@ -69,7 +72,7 @@ def memory_trials(campaign: Campaign) -> Iterator[Trial]:
                 f"process: {name}",
                 "memory refused",
                 name,
-                partial(_alone, campaign, name, {"limits": {"AS": size * MIB}}),
+                partial(_starved, campaign, name, size),
                 f"{size} MiB left",
             )
 
@@ -103,6 +106,15 @@ def _unheard(campaign: Campaign, name: str, streams: Mapping[str, str], room: Ro
     without a word and so that the same command goes on."""
     outcome, why, ended = _alone(campaign, name, streams, room)
     if ended.code and not ended.stderr and outcome in BAD:
+        return finish(campaign, room, name)
+    return outcome, why, ended
+
+
+def _starved(campaign: Campaign, name: str, size: int, room: Room) -> Verdict:
+    """A command with little memory. Libraries in C end the process themselves where they get none; then the
+    same command must go on."""
+    outcome, why, ended = _alone(campaign, name, {"limits": {"AS": size * MIB}}, room)
+    if ended.code in ABORTED and "Traceback" not in ended.stderr:
         return finish(campaign, room, name)
     return outcome, why, ended
 
