@@ -30,6 +30,9 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# OpenCV reads its limit once, when it is imported: pixels of a photo, by its header.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "89000000")
+
 import cv2
 import numpy as np
 import onnxruntime
@@ -103,6 +106,10 @@ SEAL, MARK, DIGITS = "facefold_seal", "facefold-sha256:", 64
 """Key of a model's metadata, and what stands there before the digest of the file."""
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell of a table begins with that a spreadsheet takes for a formula."""
+MOST_BYTES = 200_000_000
+"""Bytes of a photo."""
+MOST_SCANS, MOST_TEXTS = 100, 100
+"""Times that a JPEG goes over its pixels, and packed texts of a PNG; by either a small file could take hours."""
 MOST_SIDE = 10_000
 """Pixels of a side, in a model's metadata."""
 AGAIN = "export it again with `make export`"
@@ -139,8 +146,11 @@ def read_photo(path: Path) -> Pixels:
     """
     try:
         # Reading a named pipe would wait for ever.
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise BadPhoto("not a file")
+        if status.st_size > MOST_BYTES:
+            raise BadPhoto(f"too large: {status.st_size} bytes, the limit is {MOST_BYTES}")
         data = path.read_bytes()
     except OSError as error:
         what = "broken link" if path.is_symlink() else "unreadable"
@@ -149,6 +159,8 @@ def read_photo(path: Path) -> Pixels:
         raise BadPhoto("empty file")
     if not ends(data):
         raise BadPhoto("damaged: the file ends before the picture does")
+    if has_too_many_parts(data):
+        raise BadPhoto("too many parts: more than any photo has")
     tags = tiff_tags(data)
     if is_raw(tags) or data[8:10] == b"CR":
         raise BadPhoto("a raw photo of a camera, which is not read; convert it to JPEG")
@@ -157,7 +169,8 @@ def read_photo(path: Path) -> Pixels:
         if pixels is not None and not data.startswith(b"\xff\xd8"):
             pixels = on_white(data, pixels)
     except cv2.error as error:
-        raise BadPhoto(f"damaged: {error.err}") from error
+        what = "too large" if "CV_IO_MAX_IMAGE" in error.err else "damaged"
+        raise BadPhoto(f"{what}: {error.err}") from error
     if pixels is None:
         raise BadPhoto(why_not(data[:HEAD]))
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
@@ -231,10 +244,25 @@ def ends(data: bytes) -> bool:
         return b"IEND" in data
     if not data.startswith(b"\xff\xd8\xff"):
         return True
+    return b"\xff\xd9" in data[jpeg_pixels(data) :]
+
+
+def has_too_many_parts(data: bytes) -> bool:
+    """Whether a JPEG or a PNG has more scans or texts than any photo."""
+    if data.startswith(b"\x89PNG"):
+        return data.count(b"zTXt") + data.count(b"iTXt") > MOST_TEXTS
+    if not data.startswith(b"\xff\xd8\xff") or data.count(b"\xff\xda") <= MOST_SCANS:
+        return False
+    start = jpeg_pixels(data)
+    return data.count(b"\xff\xda", start, max(data.find(b"\xff\xd9", start), 0)) > MOST_SCANS
+
+
+def jpeg_pixels(data: bytes) -> int:
+    """Where the header of a JPEG ends."""
     place = 2
-    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":  # to the pixels
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-    return b"\xff\xd9" in data[place:]
+    return place
 
 
 class Detector:
