@@ -15,18 +15,12 @@ import pytest
 from tests.faults.campaign import Campaign, Trial, file_faults, limited, shuffled
 from tests.faults.commands import READING
 from tests.faults.fields import table_faults
-from tests.faults.kills import double_trials, kill_trials, worker_trials
 from tests.faults.mutations import Fault
 from tests.faults.outcome import BAD, Outcome, Seen, judge
+from tests.faults.processes.disks import can_mount, disk_trials, vanishing_trials
+from tests.faults.processes.kills import double_trials, kill_trials, worker_trials
+from tests.faults.processes.surroundings import clock_trials, memory_trials, stream_trials
 from tests.faults.reference import Reference
-from tests.faults.surroundings import (
-    can_mount,
-    clock_trials,
-    disk_trials,
-    memory_trials,
-    stream_trials,
-    vanishing_trials,
-)
 from tests.faults.table import bad, markdown
 from tests.faults.weights import weight_faults
 from tests.faults.world import remove, written

@@ -1,6 +1,6 @@
 """A process that has imported the program, and forks a process of its own for each command.
 
-`python -m tests.faults.zygote` reads jobs from stdin, a table in JSON each (`job.Job`), and answers on stdout:
+`python -m tests.faults.zygote` reads jobs from stdin, JSON tables (`job.Job`), and answers on stdout:
 `{"id": 0, "pid": 1234}` when a job began and `{"id": 0, "status": 2}` when it ended, with the exit code or
 minus the signal. A child has streams, a folder, limits and signals of its own, and ends as `python -m` does:
 threads are waited for, exit handlers run and streams are flushed. Only the memory is left to the kernel, as
