@@ -92,7 +92,7 @@ def _kill(campaign: Campaign, name: str, number: int, share: float, room: Room) 
 
 def _last_words(ended: Ended, number: int) -> str:
     """What is wrong with how a process took a signal."""
-    if ended.code in (0, -number, 128 + number) and "Traceback" not in ended.stderr:
+    if ended.code == 0 or (ended.code in (-number, 128 + number) and "Traceback" not in ended.stderr):
         return ""
     if ended.code == 1 and ended.stderr.strip().splitlines()[-1:] == [STOPPED]:
         return "" if "Traceback" not in ended.stderr else "a traceback after a signal"
