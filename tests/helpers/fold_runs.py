@@ -1,27 +1,36 @@
-"""Runs on disk as training leaves them, but not trained: their answers out of fold are drawn."""
+"""Runs on disk as training leaves them, but not trained: their answers out of fold are drawn.
+
+Also with other things in their files, as damage, copying and programs of before leave them.
+"""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import load_file, save_file
 
 from faces.cache.reader import Cache
 from faces.label_file import stored_labels
+from faces.storage.documents import document
 from infer.predict.heads import Panels
 from infer.predict.out_of_fold import plan_out_of_fold
 from train.data.rows import fold_rows
-from train.engine.card import BEST_FILE, RunCard
+from train.engine.card import BEST_FILE, HEADER, RunCard
 from train.engine.checkpoint import load_best, save_best
 from train.engine.compute import PredictCompute
 from train.network.model import build_model
 from train.network.normalisation import Normalisation
+from train.network.weights_file import METADATA, digest_of, header_of
 from train.recipe.recipe import Recipe
 from train.recipe.request import REQUEST_FILE, Request
 from train.results.oof import oof_table, read_oof
 
+Table = dict[str, Any]
 FOLDS = 3
 HEADS = ("mask", "gender", "age3")
 
@@ -114,3 +123,33 @@ def out_of_fold_panels(
     """Every labelled photo of a cache answered by the run of its fold, and the photos in that order."""
     plan = plan_out_of_fold(recipes, runs, cache)
     return plan.answered(views, PredictCompute(device="cpu", threads=1)), plan.photos
+
+
+def card_table(best: Path) -> Table:
+    """The card in a file of weights, without its seal."""
+    table: Table = json.loads(header_of(best.read_bytes())[0][METADATA][HEADER])
+    table.pop("seal", None)
+    return table
+
+
+def write_card(best: Path, table: Table, *, sealed: bool = True) -> None:
+    """Give weights another card."""
+    text = document(table).decode() if sealed else json.dumps(table)
+    save_file(load_file(best), best, metadata={HEADER: text})
+
+
+def save_unsealed(best: Path) -> None:
+    """Make a run's weights, and its answers if they have no digest, those of a program of before."""
+    table = card_table(best)
+    write_card(
+        best, {key: table[key] for key in table if key not in ("tensors", "oof", "cache")}, sealed=False
+    )
+
+
+def change_weights(best: Path, change: Callable[[Table], Table], *, resealed: bool = False) -> None:
+    """Change the tensors by name; where `resealed`, their digest fits them again."""
+    table = card_table(best)
+    save_file(change(load_file(best)), best)
+    if resealed:
+        table["tensors"] = digest_of(best.read_bytes())
+    write_card(best, table)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from faces.storage.documents import document
-from tests.helpers.run_files import Table, card_table, change_weights, save_unsealed, write_card
+from tests.helpers.fold_runs import Table, card_table, change_weights, save_unsealed, write_card
 from tests.helpers.untrained_runs import write_run
 from train.engine.card import RUN_VERSION, RunCard, RunError, parse_card, read_card
 from train.engine.checkpoint import load_best
