@@ -109,7 +109,7 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 MOST_BYTES = 200_000_000
 """Bytes of a photo."""
 MOST_SCANS, MOST_TEXTS = 100, 100
-"""Times that a JPEG goes over its pixels, and packed texts of a PNG: either may take hours of a small file."""
+"""Times that a JPEG goes over its pixels, and packed texts of a PNG, by which small files take hours."""
 MOST_SIDE = 10_000
 """Pixels of a side, in a model's metadata."""
 AGAIN = "export it again with `make export`"

@@ -31,6 +31,9 @@ _OTHER_KINDS: Final = (
     (b"\x1f\x8b", "packed by gzip; unpack it"),
 )
 _SAVE: Final = "save it as CSV in UTF-8 (Excel: 'CSV UTF-8')"
+MOST_BYTES: Final = 256 * 2**20
+"""A table of text is not read beyond this; one of a million photos has 100 MB."""
+MOST_COLUMNS: Final = 10_000
 _UNNAMED: Final = "Unnamed: "
 """Beginning of the name of a column that the header does not name."""
 _DECIMAL_COMMA: Final = re.compile(r"\s*(-?\d+),(\d+)\s*")
@@ -49,8 +52,8 @@ def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
         counted and left out; columns without a name that are empty or number the rows are left out.
 
     Raises:
-        ValueError: another kind of file, an encoding that is not known, a column named twice, or a row with
-            another number of cells than the header, with its number.
+        ValueError: beyond `MOST_BYTES` or `MOST_COLUMNS`, another kind of file, an encoding that is not known,
+            a column named twice, or a row with another number of cells than the header, with its number.
     """
     told, text, above = _told_separator(_decode(path, notes))
     if not text.strip():
@@ -83,6 +86,11 @@ def _is_idle(cells: pd.Series) -> bool:
 
 
 def _decode(path: Path, notes: list[str]) -> str:
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(
+            f"{path}: {path.stat().st_size:,} bytes, and tables of text are read up to {MOST_BYTES:,}; save "
+            "it as Parquet, or leave out the columns that are no labels"
+        )
     data = path.read_bytes()
     for start, kind in _OTHER_KINDS:
         if data.startswith(start):
@@ -129,7 +137,12 @@ def _told_separator(text: str) -> tuple[str, str, int]:
 def _find_separator(text: str, path: Path) -> str:
     """The one that divides the header; of several the one by which all rows are as long as the header."""
     header = text.lstrip().splitlines()[0]
-    there = [each for each in SEPARATORS if len(next(csv.reader([header], delimiter=each))) > 1]
+    try:
+        there = [each for each in SEPARATORS if len(next(csv.reader([header], delimiter=each))) > 1]
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, row 1: not readable as a CSV table: {error}; correct its header"
+        ) from error
     if len(there) < 2:
         return there[0] if there else ","
     even = [each for each in there if _is_even(text, each)]
@@ -163,6 +176,10 @@ def _split(text: str, separator: str, path: Path) -> list[list[str]]:
 
 
 def _column_names(header: list[str], path: Path) -> list[str]:
+    if len(header) > MOST_COLUMNS:
+        raise ValueError(
+            f"{path}: {len(header):,} columns, and at most {MOST_COLUMNS:,} are read; leave some out"
+        )
     names = [name.strip() or f"{_UNNAMED}{place}" for place, name in enumerate(header)]
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:

@@ -1,6 +1,7 @@
 """Tables as spreadsheets and editors save them, and words as people write them."""
 
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -324,3 +325,42 @@ def test_a_rare_or_absent_age_does_not_stop_folds_of_masks(tmp_path: Path) -> No
         assert {*division.fold} == {0, 1, 2, 3} and "mask" in division.by and "age" in division.not_by
         for code in (0, 2):
             assert {*division.fold[(known["mask"] == code).to_numpy()]} == {0, 1, 2, 3}
+
+
+HOSTILE = {
+    "NUL": (b"path,mask\na.png,\0\n", "it holds NUL characters"),
+    "a header without end": (b"path," + b"x" * 10_000_000 + b"\na.png,1\n", "row 1: not readable as a CSV"),
+    "columns without end": (
+        b"path" + b",\xea\xb0\x80" * 100_000 + b"\na.png\n",
+        "100,001 columns, and at most",
+    ),
+    "many columns": (
+        b",".join(b"c%d" % n for n in range(15_000)) + b"\n",
+        "15,000 columns, and at most 10,000",
+    ),
+    "cells without end": (
+        b"path,mask\na.png" + b"," * 1_000_000 + b"\n",
+        "1000001 cells where the header has 2",
+    ),
+    "a line without end": (b"path,mask\na.png," + b"x" * 10_000_000 + b"\n", "row 2: not readable as a CSV"),
+    "a quote never closed": (
+        b'path,mask\na.png,"x\n' + b"b.png,x\n" * 100_000,
+        "row 2: not readable as a CSV",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_table_that_nobody_should_write_is_a_line(kind: str, tmp_path: Path) -> None:
+    data, said = HOSTILE[kind]
+    (tmp_path / "t.csv").write_bytes(data)
+    with pytest.raises(ValueError, match=re.escape(said)) as refused:
+        read_cells(tmp_path / "t.csv", [])
+    assert len(str(refused.value)) < 400
+
+
+def test_a_table_beyond_memory_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "t.csv").open("wb") as file:
+        file.truncate(100 * 2**30)
+    with pytest.raises(ValueError, match=r"t\.csv: 107,374,182,400 bytes, and tables of text are read up to"):
+        read_cells(tmp_path / "t.csv", [])
