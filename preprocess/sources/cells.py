@@ -52,8 +52,8 @@ def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
         counted and left out; columns without a name that are empty or number the rows are left out.
 
     Raises:
-        ValueError: beyond `MOST_BYTES` or `MOST_COLUMNS`, another kind of file, an encoding that is not known,
-            a column named twice, or a row with another number of cells than the header, with its number.
+        ValueError: beyond `MOST_BYTES` or `MOST_COLUMNS`, another kind of file, an encoding that is not
+            known, a column named twice, or a row with another number of cells than the header, with its number.
     """
     told, text, above = _told_separator(_decode(path, notes))
     if not text.strip():
