@@ -53,7 +53,7 @@ def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
 
     Raises:
         ValueError: beyond `MOST_BYTES` or `MOST_COLUMNS`, another kind of file, an encoding that is not
-            known, a column named twice, or a row with another number of cells than the header, with its number.
+            known, a column named twice, or a row with another number of cells than the header, named.
     """
     told, text, above = _told_separator(_decode(path, notes))
     if not text.strip():
