@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-from tests.faults.commands import GIVEN, PROGRAMS, READING, Command, fits, kind_of, met_by
+from tests.faults.commands import GIVEN, JOURNALS, PROGRAMS, READING, Command, fits, kind_of, met_by
 from tests.faults.mutations import Fault, byte_faults, siblings_of
 from tests.faults.outcome import BAD, TEXTS, Outcome, Seen, judge
 from tests.faults.reference import Reference, SoundRun, reference
@@ -126,7 +126,9 @@ class Campaign:
         after, digests = copy.signatures(), copy.digests()
         wrote = {path: digests[path] for path in after if after[path] != before.get(path)}
         texts = {
-            path: (copy.folder / path).read_text(errors="replace") for path in wrote if path.endswith(TEXTS)
+            path: (copy.folder / path).read_text(errors="replace")
+            for path in wrote
+            if path.endswith(TEXTS) and not fits(path, JOURNALS)
         }
         return SoundRun(ended, wrote, frozenset(before) - frozenset(after), texts)
 
@@ -143,6 +145,7 @@ class Campaign:
             before,
             copy.digests(),
             copy.folder,
+            copy.sound_digests,
             verifies=name.startswith("verify"),
             given=fits(fault.path, GIVEN),
         )

@@ -12,6 +12,8 @@ MASK = re.compile(r"[0-9a-f]{16}|\d+")
 NAMES = re.compile(r"^((?:runs|predictions)/)(?!selected)\w+/")
 PROGRAMS = ("exports/*/predict.py",)
 """Files that are programs: with a flipped bit they are other programs, which cannot say what they are."""
+JOURNALS = ("*/environment.json",)
+"""Files that tell what happened when; what is lost of one is not made again."""
 GIVEN = ("recipes/*", "ensembles/*", "labels.toml", "predictions/*/tuned.toml", "predictions/*/selected.toml")
 """Files that people write, or may edit: another one that is valid asks for something else."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     SURVIVED = "survived bit-equal"
     MADE_AGAIN = "made again, with a note"
     REFUSED = "refused clearly"
+    SAID = "left out, and said so"
     ASKED = "another request"
     UNCLEAR = "unclear"
     WRONG = "silently wrong"
@@ -43,6 +44,8 @@ class Seen:
     """Digests of all files before the command, by path."""
     after: Mapping[str, str]
     folder: Path
+    sound: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the files of the sound world."""
     verifies: bool = False
     """Whether the command is one that checks: it lists what is wrong and exits with code 1."""
     given: bool = False
@@ -53,6 +56,10 @@ def judge(seen: Seen, reference: Reference, *, printed: bool = True) -> tuple[Ou
     """The outcome, and for a bad one why; `printed` is whether what is printed counts."""
     if seen.ended.code == 0:
         difference = _difference(seen, reference, printed)
+        if difference and _healed(seen, reference):
+            return Outcome.MADE_AGAIN, ""
+        if difference and _said(seen):
+            return Outcome.SAID, difference
         if difference and seen.given:
             return Outcome.ASKED, difference
         if difference:
@@ -63,6 +70,19 @@ def judge(seen: Seen, reference: Reference, *, printed: bool = True) -> tuple[Ou
         return (Outcome.MADE_AGAIN if again else Outcome.SURVIVED), ""
     complaint = _verdict(seen.ended) if seen.verifies else _complaint(seen, reference)
     return (Outcome.UNCLEAR, complaint) if complaint else (Outcome.REFUSED, "")
+
+
+def _healed(seen: Seen, reference: Reference) -> bool:
+    """Whether the damaged file is sound again, and all else of the sound world too."""
+    return seen.fault in seen.sound and all(
+        seen.after.get(path) == found for path, found in seen.sound.items() if path not in reference.loose
+    )
+
+
+def _said(seen: Seen) -> bool:
+    """Whether a line tells what was left out for the damage, and the cure."""
+    told = (seen.ended.stdout + "\n" + seen.ended.stderr).splitlines()
+    return any(seen.fault in line and "; " in line for line in told)
 
 
 def _difference(seen: Seen, reference: Reference, printed: bool) -> str:
@@ -96,7 +116,7 @@ def _verdict(ended: Ended) -> str:
 
 def _complaint(seen: Seen, reference: Reference) -> str:
     """What is wrong with a refusal."""
-    if complaint := refusal(seen.ended, reference.errors):
+    if complaint := refusal(seen.ended, reference.errors, Path(seen.fault).name if seen.given else ""):
         return complaint
     lost = [p for p, d in seen.before.items() if seen.after.get(p) != d and p not in reference.loose]
     if lost:
@@ -105,12 +125,13 @@ def _complaint(seen: Seen, reference: Reference) -> str:
     return f"{left[0]} was left behind" if left else ""
 
 
-def refusal(ended: Ended, known: frozenset[str] = frozenset()) -> str:
+def refusal(ended: Ended, known: frozenset[str] = frozenset(), given: str = "") -> str:
     """What is wrong with how a process refused; nothing if it did so in one clear line.
 
     Args:
         ended: the process.
         known: lines that it prints to stderr in any case.
+        given: name of a damaged file that people write: where it is named, what to do is to correct it.
     """
     if ended.code == HUNG:
         return "it did not end"
@@ -122,4 +143,4 @@ def refusal(ended: Ended, known: frozenset[str] = frozenset()) -> str:
         return f"{len(lines)} lines on stderr, not one that begins with error:"
     if not _NAMED.search(lines[0]):
         return "neither a file nor a setting is named"
-    return "" if "; " in lines[0] else "no cure"
+    return "" if "; " in lines[0] or (given and given in lines[0]) else "no cure"

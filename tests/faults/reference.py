@@ -10,7 +10,7 @@ from tests.faults.zygote.client import Ended
 
 _BETWEEN = re.compile(r"(\s+|,)")
 _TIMED = re.compile(r"\bms\b|\w+/s\b|\d s\b")
-_NUMBER = re.compile(r"[\d.,]+")
+_NUMBER = re.compile(r"\d[\d.]*")
 _LARGE = re.compile(r"\d{2,}")
 """A rate, say, in a table that has some: equal in two runs by chance."""
 

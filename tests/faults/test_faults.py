@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -57,10 +58,12 @@ def chosen(tasks: Sequence[T]) -> list[T]:
     return shuffled([task for task in tasks if fits_only(task)], SEED)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def told(campaign: Campaign) -> Iterator[None]:
-    """The table and the list of all that ended badly, written whatever comes."""
+    """The table and the list of all that ended badly so far, written whatever comes."""
+    began = time.monotonic()
     yield
+    print(f"\n{time.monotonic() - began:.0f} s")
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "table.md").write_text(markdown(campaign.results))
     (OUT / "bad.md").write_text(bad(campaign.results))

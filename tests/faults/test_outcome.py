@@ -54,6 +54,27 @@ def test_other_results_are_silently_wrong_but_of_a_file_that_people_write(
     assert outcome(ended, after, given=True) == Outcome.ASKED
 
 
+def test_what_is_left_out_with_a_file_and_a_cure_is_said() -> None:
+    after = {**AFTER, "out/a.csv": "3"}
+    said = "warning: in/x.json: damaged, so left out; train again\n7 photos\n"
+    assert outcome(Ended(0, said), after) == Outcome.SAID
+    assert outcome(Ended(0, said.replace("x.json", "y.json")), after) == Outcome.WRONG
+
+
+def test_a_world_that_is_whole_again_was_made_again_whatever_is_printed() -> None:
+    sound = {"in/x.json": "sound", "out/a.csv": "1"}
+    seen = Seen(Ended(0, "8 photos\n"), "in/x.json", BEFORE, {**AFTER, **sound}, Path("nowhere"), sound)
+    assert judge(seen, SOUND)[0] == Outcome.MADE_AGAIN
+    seen = Seen(Ended(0, "8 photos\n"), "in/x.json", BEFORE, AFTER, Path("nowhere"), sound)
+    assert judge(seen, SOUND)[0] == Outcome.WRONG
+
+
+def test_where_people_write_the_file_its_name_is_the_cure() -> None:
+    told = Ended(2, "", "error: in/x.json: not TOML: at line 3\n")
+    assert outcome(told, BEFORE, given=True) == Outcome.REFUSED
+    assert outcome(told, BEFORE) == Outcome.UNCLEAR
+
+
 def test_one_line_with_a_file_and_a_cure_is_a_clear_refusal() -> None:
     assert outcome(Ended(2, "", REFUSAL), BEFORE) == Outcome.REFUSED
     assert outcome(Ended(2, "", "warning: old\na library's words\n" + REFUSAL), BEFORE) == Outcome.REFUSED
