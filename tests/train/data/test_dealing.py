@@ -1,6 +1,5 @@
 """Copies of one file among the photos of a cache: none trains where it validates, and training says so."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from faces.folds import FoldScheme, fold_numbers
 from infer.predict.out_of_fold import plan_out_of_fold
 from preprocess.next_step import next_lines
 from tests.helpers.coloured import write_told
-from tests.helpers.fold_runs import FOLDS, write_runs
+from tests.helpers.fold_runs import FOLDS, change_card, write_runs
 from train.data.rows import FoldRows, fold_rows
 from train.leak.work import rows_apart
 
@@ -98,7 +97,7 @@ def test_runs_of_folds_that_knew_no_twins_are_refused_whatever_the_views(tmp_pat
     write_runs(tmp_path, alone, "masks", tasks=("mask",))
     cache = write_told(tmp_path / "linked", photos(12, {row: row % 12 for row in range(12, 24)}))
     for path in tmp_path.glob("masks/*/request.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), "cache": cache.identity}))
+        change_card(path.parent, cache=cache.identity)
     plan = plan_out_of_fold(["masks"], tmp_path, cache)
     with pytest.raises(ValueError, match=r"are not the .* photos of fold .; train the fold again"):
         plan.answered(("original", "flip"), None)  # type: ignore[arg-type]
