@@ -174,7 +174,7 @@ class Campaign:
                 pass
 
 
-def file_faults(world: Path) -> list[Fault]:
+def file_faults(world: Path, seed: int) -> list[Fault]:
     """Damage to every file that a stage wrote."""
     paths = [path for path in written(world) if not fits(path, PROGRAMS)]
     contents = {path: digest(world / path) for path in paths}
@@ -182,7 +182,8 @@ def file_faults(world: Path) -> list[Fault]:
     faults: list[Fault] = []
     for path in paths:
         # Of many of a kind the first one meets everything.
-        faults += byte_faults(world, path, siblings_of(path, contents), all_kinds=kind_of(path) not in seen)
+        first = kind_of(path) not in seen
+        faults += byte_faults(world, path, siblings_of(path, contents), all_kinds=first, seed=seed)
         seen.add(kind_of(path))
     return faults
 

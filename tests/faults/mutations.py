@@ -37,7 +37,9 @@ def flipped(data: bytes, place: int, bit: int) -> bytes:
     return data[:place] + bytes([data[place] ^ (1 << bit)]) + data[place + 1 :]
 
 
-def byte_faults(world: Path, path: str, siblings: list[str], *, all_kinds: bool) -> Iterator[Fault]:
+def byte_faults(
+    world: Path, path: str, siblings: list[str], *, all_kinds: bool, seed: int = 0
+) -> Iterator[Fault]:
     """Faults of one file.
 
     Args:
@@ -45,9 +47,10 @@ def byte_faults(world: Path, path: str, siblings: list[str], *, all_kinds: bool)
         path: in it.
         siblings: other files of its kind, of another content.
         all_kinds: every fault; else a flipped bit and a deletion, for files that have many like them.
+        seed: of the bits, and of the sibling.
     """
     size = (world / path).stat().st_size
-    drawn = random.Random(path)
+    drawn = random.Random(f"{seed} {path}")
     places = {
         "a bit at its head": drawn.randrange(min(size, NEAR) or 1),
         "a bit in its middle": size // 2,
