@@ -49,7 +49,7 @@ def join(settings: JoinSettings) -> None:
     joined = join_caches(settings.caches, settings.cache, settings.extra_caches)
     extra = int((joined.columns(EXTRA)[EXTRA] != "").sum())
     count = len(settings.caches) + len(settings.extra_caches)
-    Console(highlight=False, soft_wrap=True).print(
+    Console(markup=False, highlight=False, soft_wrap=True).print(
         f"{joined.folder}: {len(joined)} crops of {count} caches, {extra} of them extra"
     )
 

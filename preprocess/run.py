@@ -58,7 +58,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
             many are not, or another process writes this cache.
         OSError: the cache cannot be written, or a worker was killed.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
     listing, corrected = _corrected(settings)
     removed = settings.background != "keep"
     decisive = settings.crop_settings(weights_sha256(settings.matting_model) if removed else "")

@@ -52,7 +52,7 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
 
 def _report(folder: Path, scores: Mapping[int, Mapping[str, float]], labels: LabelSet) -> None:
     """Print the best epoch of the folds trained, and the out-of-fold scores over all folds in the folder."""
-    console = Console()
+    console = Console(markup=False)
     console.print(_best_epochs(folder, scores))
     if not any("macro_f1" in row for row in scores.values()):
         console.print("nobody validated: the last epoch's weights are kept", highlight=False)

@@ -1,6 +1,7 @@
 """Photos called as nobody should: each is a crop or a named reject, and nothing that is printed steers."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,14 +62,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_photo_is_a_crop_or_a_reject(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    folder = tmp_path / "it's [/red] {0} $(x)"
     with escaped_output():
-        cache = preprocess(small(data, tmp_path / "cache", codec="raw"))
-        assert preprocess(small(data, tmp_path / "cache", codec="raw")).rejects.equals(cache.rejects)
+        cache = preprocess(small(data, folder, codec="raw"))
+        assert preprocess(small(data, folder, codec="raw")).rejects.equals(cache.rejects)
         (cache.folder / "x\x1b[2J\nsound").touch()
         with pytest.raises(SystemExit):
             verify(VerifySettings(cache=cache.folder))
     printed = capsys.readouterr().out
     assert not STEERING.search(printed)
+    assert f"make look CACHE={shlex.quote(str(folder))}" in printed
     assert re.search(r"x\\x1b\[2J.{1,2}sound: no file of a cache", printed)
     assert "\nerror: b" not in printed
     (cache.folder / "x\x1b[2J\nsound").unlink()

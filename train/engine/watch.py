@@ -31,7 +31,7 @@ class BarWatch(Watch):
     """A progress bar with loss, best macro F1 and images/s, and a line an epoch above it."""
 
     def __init__(self) -> None:
-        self.console = Console()
+        self.console = Console(markup=False)
         self.progress = photo_progress("loss", "score", console=self.console)
         self.task = self.progress.add_task("", total=None, loss="", score="", visible=False)
 

@@ -112,7 +112,7 @@ def demonstrate(demonstration: Demonstration) -> Means:
             rows = table[(table.scheme == scheme) & (table.score == score)]
             numbers = rows.drop(columns=["scheme", "fold", "score"])
             means[scheme, score] = {str(name): float(numbers[name].mean()) for name in numbers}
-    console = Console()
+    console = Console(markup=False)
     console.print(scores_table(means, f"{demonstration.title}: best epochs by validation macro F1"))
     console.print(verdict(means), highlight=False, soft_wrap=True)
     draw_leak(means, demonstration.title, demonstration.scored, folder / "leak.png")

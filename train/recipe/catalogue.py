@@ -73,7 +73,7 @@ def list_recipes(folder: Path) -> None:
                 shown = Text(f"error: {error}", "red")
             table.add_row(file.stem, shown)
         table.add_section()
-    console = Console()
+    console = Console(markup=False)
     console.width = max(console.width, LEAST_WIDTH)
     console.print(table)
     if broken:

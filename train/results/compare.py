@@ -36,7 +36,7 @@ def run(settings: CompareSettings) -> None:
     # matplotlib takes a second to import, which neither --help nor a mistake should wait for.
     from train.results.compare_report import draw_comparison, markdown_tables, print_tables, replace_block
 
-    console = Console()
+    console = Console(markup=False)
     scores, notes = score_recipes(settings.runs)
     lines = compare(scores, settings.baseline)
     notes += [f"{line.scores.name}: {note}" for line in lines for note in line.notes]

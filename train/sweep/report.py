@@ -40,7 +40,7 @@ def report(study: optuna.Study, sweep: Sweep, recipe: Recipe, folder: Path, path
         folder: where to write.
         path: the sweep file.
     """
-    console = Console()
+    console = Console(markup=False)
     trials = study.get_trials(deepcopy=False)
     done = sorted(
         (trial for trial in trials if trial.state == TrialState.COMPLETE),
