@@ -42,7 +42,7 @@ def list_ensembles(settings: EnsemblesSettings) -> None:
     files = sorted(settings.ensembles.glob("*.toml"))
     if not files:
         raise ValueError(f"{settings.ensembles}: no ensemble (.toml file) is there")
-    console = Console(markup=False)
+    console = Console()
     console.width = max(console.width, LEAST_WIDTH)
     broken = []
     for file in files:
