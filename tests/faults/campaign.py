@@ -25,6 +25,8 @@ T = TypeVar("T")
 Verdict = tuple[Outcome, str, Ended]
 """The outcome, why it is bad, and the process that shows it."""
 WORKERS = 2
+SAID_EVERY = 100
+"""Faults between two lines on how far it is."""
 
 
 @dataclass
@@ -84,6 +86,11 @@ class Campaign:
             at = self.folder / f"room{number}"
             self.rooms.put(Room(zygote, Copy(self.sound, at / "world", at)))
         return lines
+
+    @property
+    def bad(self) -> int:
+        """How many have ended badly so far."""
+        return sum(result.outcome in BAD for result in self.results)
 
     def close(self) -> None:
         """End the zygotes."""
@@ -170,8 +177,9 @@ class Campaign:
                 self.results.extend(work(task, room))
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            for _ in pool.map(do, tasks):
-                pass
+            for number, _ in enumerate(pool.map(do, tasks), 1):
+                if not number % SAID_EVERY:
+                    print(f"{number} of {len(tasks)} faults, {self.bad} ended badly", flush=True)
 
 
 def file_faults(world: Path, seed: int) -> list[Fault]:
