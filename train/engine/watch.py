@@ -8,7 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 
-from faces.terminal import photo_progress
+from faces.terminal.progress import photo_progress
 
 
 class Watch:

@@ -17,7 +17,7 @@ from faces.files import write_atomically
 from faces.folds import fold_numbers
 from faces.intervals import DRAWS
 from faces.plots import save_figure
-from faces.terminal import print_whole
+from faces.terminal.output import print_whole
 from train.results.comparison import Line
 from train.results.recipe_scores import RecipeScores
 

@@ -12,7 +12,7 @@ from faces.command import nearest
 from faces.intervals import Estimate, gain
 from faces.label_file import differences
 from faces.storage.documents import DamagedError
-from faces.terminal import track
+from faces.terminal.progress import track
 from train.engine.card import RunError
 from train.results.recipe_scores import (
     RecipeScores,

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from faces.command import write_toml
 from faces.plots import save_figure
-from faces.terminal import print_whole
+from faces.terminal.output import print_whole
 from train.recipe.recipe import Recipe
 from train.sweep.fields import Choices, Span
 from train.sweep.file import Sweep
