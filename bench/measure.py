@@ -20,7 +20,7 @@ from rich.table import Table
 
 from faces.files import write_atomically
 from faces.plots import save_figure
-from faces.terminal import step_progress
+from faces.terminal.progress import step_progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import errno
 import inspect
 import os
-import pwd
 import shlex
-import stat
 import sys
 import tomllib
 from collections.abc import Callable, Collection, Mapping
@@ -19,8 +16,9 @@ from typing import Any, TypeVar, get_type_hints
 import tomli_w
 import tyro
 
+from faces.failures import complaint
 from faces.files import settings_text, write_atomically
-from faces.terminal import escaped_output, one_line
+from faces.terminal.output import escaped_output
 from faces.typed import convert, is_open, tables_in
 
 T = TypeVar("T")
@@ -28,17 +26,6 @@ _MOST_LISTED = 30
 """Names in one error message."""
 _DEEPEST = 16
 """Tables within tables of a file; recipes have four."""
-_ROOM = "make room, and the same command goes on from here"
-_CURES = {
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
-    errno.EFBIG: "the limit on the size of a file is reached (ulimit -f): raise it, or give another path",
-    errno.EROFS: "it can only be read there: give a path on a disk that can be written",
-    errno.EISDIR: "a folder lies where a file is needed: move it elsewhere, or give another path",
-    errno.ENOENT: "check the path; where it is to be written, give one where folders can be made",
-    errno.ENAMETOOLONG: "give a shorter one",
-}
-"""What to do about errors of the system, by number; further ones are in `what_failed`."""
 
 
 def read_toml(kind: type[T], path: Path) -> T:
@@ -66,7 +53,7 @@ def load_toml(path: Path) -> dict[str, Any]:
     try:
         return parse_toml(text)
     except ValueError as error:
-        raise ValueError(f"{path}: not TOML: {error}") from error
+        raise ValueError(f"{path}: not TOML: {error}; correct it there") from error
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -139,10 +126,11 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
             action(settings)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")
-    except (ValueError, OSError) as error:
-        if os.environ.get("FACEFOLD_TRACE"):
+    except Exception as error:
+        told = complaint(error)
+        if not told or os.environ.get("FACEFOLD_TRACE"):
             raise
-        print(f"error: {complaint(error)}", file=sys.stderr)
+        print(f"error: {told}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -155,46 +143,6 @@ def typed(value: object) -> str:
     if isinstance(value, list | tuple):
         value = shlex.join([str(each) for each in value])
     return shlex.quote(str(value))
-
-
-def complaint(error: BaseException) -> str:
-    """The line that a command prints of an error, whatever keys and names of a file are in it."""
-    told = what_failed(error) if isinstance(error, OSError) else str(error)
-    return one_line(told)
-
-
-def what_failed(error: OSError) -> str:
-    """A line on what could not be read or written: the path, the system's words for why, and the cure."""
-    name = error.filename if error.filename2 is None else error.filename2
-    if error.strerror is None or not isinstance(name, str | bytes):
-        return f"{error}; {_CURES[error.errno]}" if error.errno in _CURES else str(error)
-    path = Path(os.fsdecode(name))
-    cure = _CURES.get(error.errno or 0, "")
-    # What of the path there is, from its beginning on, as far as it can be looked at.
-    there = [(part, found) for part in (*reversed(path.parents), path) if (found := _status(part))]
-    if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        files = [part for part, found in there if not stat.S_ISDIR(found.st_mode)]
-        file = "it" if files == [path] else str([*files, path][0])
-        cure = f"{file} is a file where a folder is needed: move it elsewhere, or give another path"
-    elif error.errno in (errno.EACCES, errno.EPERM) and there:
-        part, found = there[-1]
-        cure = f"{part} belongs to {_user(found.st_uid)} ({stat.filemode(found.st_mode)}): "
-        cure += f"let {_user(os.geteuid())} use it (chmod, chown), or give another path"
-    return f"{path}: {error.strerror}{f'; {cure}' if cure else ''}"
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
-
-
-def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
 
 
 def nearest(name: str, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:

@@ -77,7 +77,7 @@ def read_labels(path: Path) -> LabelSet:
     try:
         table = parse_toml(text)
     except ValueError as error:
-        complaint = _named_twice(text) or f"not TOML: {error}{_unquoted(text)}"
+        complaint = _named_twice(text) or f"not TOML: {error}{_unquoted(text) or '; correct it there'}"
         raise ValueError(f"{path}: {complaint}") from error
     found = from_factors(path.stem, table, path)
     _check_cells(found, path)

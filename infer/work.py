@@ -13,7 +13,7 @@ from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
 from faces.files import exclusive
 from faces.labels import FloatArray
-from faces.terminal import photo_progress
+from faces.terminal.progress import photo_progress
 from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.prior import training_shares
 from infer.answers.shares import shares_table

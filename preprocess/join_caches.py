@@ -22,7 +22,7 @@ from faces.files import exclusive
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
 from faces.label_file import differences
 from faces.labels import Categories
-from faces.terminal import photo_progress
+from faces.terminal.progress import photo_progress
 from preprocess.look.framing import TRUE, told_pixels
 from preprocess.look.sheet import write_sheet
 

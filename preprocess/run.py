@@ -17,7 +17,8 @@ from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
 from faces.cells import csv_bytes
 from faces.files import exclusive, write_atomically
 from faces.labels import LabelSet
-from faces.terminal import photo_progress, printable
+from faces.terminal.output import printable
+from faces.terminal.progress import photo_progress
 from preprocess.crop.matte import weights_sha256
 from preprocess.detect.face import GIVEN
 from preprocess.detect.reuse import known_faces

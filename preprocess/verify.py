@@ -8,7 +8,8 @@ from pathlib import Path
 
 from faces.cache.description import read_description
 from faces.command import run_command
-from faces.terminal import photo_progress, printable
+from faces.terminal.output import printable
+from faces.terminal.progress import photo_progress
 from preprocess.faults import find_faults
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from faces.command import run_command
-from faces.terminal import print_whole
+from faces.terminal.output import print_whole
 
 if TYPE_CHECKING:
     from bench.infer.report import InferRow

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from faces.terminal import track
+from faces.terminal.progress import track
 from preprocess.detect.mtcnn.cascade import Cascade
 from preprocess.detect.yunet import YuNet
 from preprocess.sources.photo import Pixels

@@ -16,7 +16,7 @@ from bench.preprocess.detect import MIN_FACES, RIVAL
 from bench.preprocess.facenet import facenet_stage
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
-from faces.terminal import step_progress
+from faces.terminal.progress import step_progress
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Row as Photo

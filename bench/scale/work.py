@@ -19,7 +19,7 @@ from faces.cache.reader import Cache
 from faces.cache.tar import Sample
 from faces.cache.writer import DETECTED, CacheWriter
 from faces.labels import CONTEST
-from faces.terminal import step_progress, track
+from faces.terminal.progress import step_progress, track
 
 CROP = 32
 DISTINCT = 256

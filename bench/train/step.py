@@ -14,7 +14,7 @@ from bench.measure import circumstances, save_report
 from bench.train.step_rows import StepRow, best_row
 from faces.command import nearest, run_command
 from faces.plots import save_figure
-from faces.terminal import step_progress
+from faces.terminal.progress import step_progress
 
 PACKAGES = ("torch", "timm", "lightning-fabric")
 

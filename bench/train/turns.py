@@ -12,7 +12,7 @@ from itertools import count, cycle, islice
 from rich.console import Console
 
 from bench.measure import Row
-from faces.terminal import step_progress
+from faces.terminal.progress import step_progress
 from pipeline.engine import PREFETCH
 from pipeline.loader import Batch, Loader
 from train.engine.loop import FoldTraining

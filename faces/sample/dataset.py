@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from faces.labels import AGE_BANDS, GENDERS, TASKS
 from faces.sample.people import INCORRECT, NORMAL, WORN, person_look
 from faces.sample.portrait import PersonJob, draw_person, write_whole
-from faces.terminal import photo_progress
+from faces.terminal.progress import photo_progress
 
 VERSION = 2
 """Raised whenever the same settings would give other bytes."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from faces.cache.reader import Cache
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.projection import covers
-from faces.terminal import photo_progress
+from faces.terminal.progress import photo_progress
 from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, Node, recipes_of
 from infer.ensemble.vote import Verdict, count_votes

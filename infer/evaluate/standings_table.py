@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.intervals import DRAWS, Estimate
-from faces.terminal import print_whole
+from faces.terminal.output import print_whole
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from rich.table import Table
 from faces.factors import Number
 from faces.intervals import DRAWS, Estimate
 from faces.labels import Task
-from faces.terminal import print_whole
+from faces.terminal.output import print_whole
 from infer.ensemble.calibration import BINS
 from infer.evaluate.scores import Group, Scores
 

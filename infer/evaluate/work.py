@@ -18,7 +18,7 @@ from faces.intervals import estimate, gain
 from faces.labels import FloatArray
 from faces.storage.documents import DamagedError, read_document, write_document
 from faces.storage.tables import write_table
-from faces.terminal import step_progress
+from faces.terminal.progress import step_progress
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Ensemble, Leaf
 from infer.ensemble.vote import Verdict

@@ -12,7 +12,8 @@ from faces.command import nearest, typed
 from faces.factors import Factor
 from faces.label_file import describe
 from faces.labels import LabelSet
-from train.engine.card import RunCard, read_card
+from train.engine.card import BEST_FILE, RunCard, read_card
+from train.recipe.request import REQUEST_FILE
 from train.results.together import check_folder
 
 CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
@@ -51,13 +52,20 @@ def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:
     """All trained folds of some recipes, in the order of their folds.
 
     Raises:
-        ValueError: a recipe without a trained fold, or a run that cannot be used.
+        ValueError: a recipe without a trained fold or with one that has only been begun, or a run that cannot
+            be used.
     """
     return {recipe: _folds_of(recipe, runs) for recipe in recipes}
 
 
 def _folds_of(recipe: str, runs: Path) -> list[Run]:
-    paths = (runs / recipe).glob("fold*/best.safetensors")
+    paths = [*(runs / recipe).glob(f"fold*/{BEST_FILE}")]
+    begun = {path.parent for path in (runs / recipe).glob(f"fold*/{REQUEST_FILE}")}
+    if paths and (lost := sorted(begun - {path.parent for path in paths})):
+        raise ValueError(
+            f"{lost[0]}: was begun and has no {BEST_FILE}, so its fold would not vote; train it to its end, or "
+            "move the folder elsewhere"
+        )
     found = [read_run(f"{recipe}/{path.parent.name}", path) for path in paths]
     if not found:
         there = sorted(path.name for path in runs.glob("*") if path.is_dir()) or ["none"]

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from faces.intervals import estimate, gain
 from faces.labels import FloatArray
-from faces.terminal import print_whole
+from faces.terminal.output import print_whole
 from infer.tune.greedy import Selection
 
 

@@ -12,7 +12,7 @@ from faces.cache.reader import Cache
 from faces.intervals import estimate
 from faces.labels import FloatArray, IntArray
 from faces.projection import covers
-from faces.terminal import step_progress, track
+from faces.terminal.progress import step_progress, track
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, Leaf, Vote

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from faces.intervals import Estimate, estimate, gain
 from faces.labels import FloatArray
-from faces.terminal import print_whole
+from faces.terminal.output import print_whole
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Leaf, Node, Override, Vote
 from infer.ensemble.vote import Verdict

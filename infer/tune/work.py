@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from faces.cache.reader import Cache
-from faces.terminal import step_progress
+from faces.terminal.progress import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble
 from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold

@@ -16,7 +16,7 @@ from PIL import Image
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED
 from faces.labels import LabelSet, Number
-from faces.terminal import photo_progress
+from faces.terminal.progress import photo_progress
 from preprocess.look.framing import Framing, framing_of
 from preprocess.sources.photo import Pixels
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from faces.factors import plain_word
 from faces.labels import LabelSet
-from faces.terminal import one_line
+from faces.terminal.output import one_line
 from preprocess.settings import Columns
 from preprocess.sources.listing import LeftOut, of_tool, photos_below, source_name
 

@@ -1,13 +1,15 @@
 import errno
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from faces.command import complaint, nearest, read_toml, run_command, to_table, write_toml
+from faces.command import nearest, read_toml, run_command, to_table, write_toml
+from faces.failures import complaint
 from faces.files import write_atomically
 from infer.ensemble.file import read_ensemble
 from train.recipe.file import read_recipe
@@ -210,3 +212,64 @@ def test_an_error_is_one_line_whatever_is_in_the_file(tmp_path: Path) -> None:
     assert "up\\nand\\x1b[2J" in complaint(caught.value)
     assert complaint(caught.value).isprintable()
     assert complaint(OSError(errno.ENOSPC, "No space left", f"{tmp_path}/a\nb")).isprintable()
+
+
+def test_memory_that_runs_out_ends_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")):
+
+        def refuse(error: Exception = error) -> None:
+            raise error
+
+        line = error_line(refuse, capsys)
+        assert (
+            line.startswith("error: out of memory (") and "(ulimit -v), and the same command goes on" in line
+        )
+
+
+def test_a_mistake_of_the_program_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise KeyError("prior")
+
+    with pytest.raises(KeyError):
+        error_line(fail, capsys)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("reader", ["closed", "left"])
+def test_a_command_goes_on_where_nobody_reads_what_it_prints(
+    tmp_path: Path, stream: str, reader: str
+) -> None:
+    """Also a file that is opened does not get the number of a closed stream."""
+    script = f"""
+import os, sys
+from dataclasses import dataclass
+from pathlib import Path
+from rich import print as rich_print
+from faces.command import run_command
+
+@dataclass(frozen=True)
+class Nothing:
+    "Nothing to set."
+
+def act(_):
+    with Path({str(tmp_path / "result")!r}).open("w") as file:
+        for number in range(20_000):
+            print(number, file=sys.{stream})
+        rich_print("a table")
+        os.write(2, b"of a library")
+        file.write(str(file.fileno() > 2))
+
+run_command(Nothing, act)
+"""
+    read, write = os.pipe()
+    os.close(read)
+    closed = 1 if stream == "stdout" else 2
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        check=False,
+        cwd=Path(__file__).parents[2],
+        preexec_fn=(lambda: os.close(closed)) if reader == "closed" else (lambda: os.dup2(write, closed)),
+    )
+    os.close(write)
+    assert ended.returncode == 0
+    assert (tmp_path / "result").read_text() == "True"

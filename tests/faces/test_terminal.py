@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from faces.terminal import escaped_output, photo_progress, print_whole, step_progress, track
+from faces.terminal.output import escaped_output, print_whole
+from faces.terminal.progress import photo_progress, step_progress, track
 
 ROOT = Path(__file__).parents[2]
 
@@ -154,7 +155,7 @@ def test_the_same_holds_for_what_is_no_photo() -> None:
 @pytest.mark.parametrize("room", ["faces", "preprocess", "pipeline", "train", "infer", "bench"])
 def test_no_command_draws_bars_of_its_own(room: str) -> None:
     bare = [path for path in (ROOT / room).rglob("*.py") if "rich.progress" in path.read_text()]
-    assert bare == ([ROOT / "faces/terminal.py"] if room == "faces" else [])
+    assert bare == ([ROOT / "faces/terminal/progress.py"] if room == "faces" else [])
 
 
 HOSTILE = "a\x1b[2J\x1b]0;t\x07 b\x9b1m \x7f \u202egpj.exe \udcff \x08\r"

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, Literal
 
-from faces.command import complaint
+from faces.failures import complaint
 
 ROOT: Final = Path(__file__).parents[2]
 

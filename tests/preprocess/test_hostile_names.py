@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from faces.cache.reader import Cache
-from faces.command import complaint
-from faces.terminal import escaped_output
+from faces.failures import complaint
+from faces.terminal.output import escaped_output
 from preprocess.faults import find_faults
 from preprocess.look.page import write_page
 from preprocess.run import preprocess

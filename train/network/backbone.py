@@ -17,6 +17,7 @@ from timm.models.efficientnet import _gen_mobilenet_v1
 from torch import Tensor, nn
 
 from faces.command import nearest
+from faces.failures import is_exhaustion
 
 default_cfgs = generate_default_cfgs(
     {
@@ -83,6 +84,8 @@ def make_backbone(name: str, size: int, *, hub: bool = False) -> Backbone:
             network = timm.create_model(name, **options)
         features = _look(network, size)
     except _REFUSALS as error:
+        if is_exhaustion(error):  # which says nothing of the size
+            raise
         raise ValueError(_cure(name, size, error)) from error
     if features.ndim not in (2, 3):
         raise ValueError(

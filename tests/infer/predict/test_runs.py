@@ -9,7 +9,7 @@ import pytest
 
 from faces.factors import Categories, Number
 from faces.labels import CONTEST, Factor, LabelSet
-from infer.predict.runs import Run, labels_of_runs
+from infer.predict.runs import Run, find_runs, labels_of_runs
 from tests.helpers.own_labels import OWN
 
 GLASSES, HELMET, YEARS = OWN.factors
@@ -66,3 +66,12 @@ def test_a_factor_that_no_run_has_with_all_the_others_is_named() -> None:
         ValueError, match=r"a/fold0 and b/fold0 .* helmet is yes, no in the first, yes, no, u"
     ):
         labels_of_runs([first, second])
+
+
+def test_a_fold_that_was_only_begun_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "small" / "fold0").mkdir(parents=True)
+    (tmp_path / "small" / "fold0" / "best.safetensors").touch()
+    (tmp_path / "small" / "fold1").mkdir()
+    (tmp_path / "small" / "fold1" / "request.json").touch()
+    with pytest.raises(ValueError, match=r"small/fold1: was begun and has no best.*; train it to"):
+        find_runs(["small"], tmp_path)

@@ -1,20 +1,16 @@
-"""What long jobs and results print: progress, and tables that may be wider than the terminal."""
+"""What long jobs print of their progress."""
 
 from __future__ import annotations
 
 import math
-import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TextIO, TypeVar, cast
+from typing import Any, TypeVar
 
-import rich.text
 from rich import get_console
 from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,7 +22,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
@@ -35,53 +30,6 @@ LINE_SECONDS = 30
 """Seconds between two lines of a job that has no terminal to draw a bar on."""
 _POLL_SECONDS = 1
 """Seconds between two looks at the clock."""
-
-
-_STEERING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""Control characters but tabs and ends of lines, turns of the direction of writing, and bytes of file names
-that are no text, which cannot be printed at all."""
-
-
-def printable(text: str) -> str:
-    """Text for a terminal, whatever name of a file or a table is in it: characters that would steer the
-    terminal are written out (\\x1b), but for tabs and ends of lines."""
-    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
-
-
-def one_line(text: str) -> str:
-    """`printable`, with ends of lines written out, too."""
-    return printable(text).replace("\n", "\\n")
-
-
-class _Escaped:
-    """A stream that makes all that is written to it `printable`. Rich, whose own marks are to steer, writes
-    to the one behind it; its texts are made printable one by one."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.rich_proxied_file = stream
-
-    def write(self, text: str) -> int:
-        self.rich_proxied_file.write(printable(text))
-        return len(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.rich_proxied_file, name)
-
-
-@contextmanager
-def escaped_output() -> Iterator[None]:
-    """Make all that is printed `printable`."""
-    texts: Any = rich.text
-    streams, strip = (sys.stdout, sys.stderr), texts.strip_control_codes
-    sys.stdout, sys.stderr = (cast(TextIO, _Escaped(stream)) for stream in streams)
-    texts.strip_control_codes = printable
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = streams
-        texts.strip_control_codes = strip
 
 
 class JobProgress(Progress):
@@ -253,19 +201,3 @@ def track(
     """Pass on values one by one, with progress over them as in `step_progress`."""
     with step_progress(unit, console=console, transient=transient) as progress:
         yield from progress.track(values, description=description)
-
-
-_WIDEST = 400
-"""Characters of a line, at most."""
-
-
-def print_whole(table: Table, console: Console) -> None:
-    """Print a table with all its columns whole.
-
-    A line that the terminal breaks is legible, columns cut to an ellipsis are not.
-    """
-    before = console.width
-    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    console.width = max(before, needed)
-    console.print(table)
-    console.width = before
