@@ -12,7 +12,7 @@ from tests.faults.reference import Reference, has_lines
 from tests.faults.zygote.client import HUNG, Ended
 
 _QUIET = ("warning: ", "note: ")
-_NAMED = re.compile(r"[\w.-]+/[\w.-]|\w+=|\w\.(json|toml|csv|parquet|onnx|tar|safetensors|pt)\b")
+_NAMED = re.compile(r"ulimit -|[\w.-]+/[\w.-]|\w+=|\w\.(json|toml|csv|parquet|onnx|tar|safetensors|pt)\b")
 TEXTS = (".csv", ".json", ".html", ".toml")
 
 
