@@ -13,7 +13,7 @@ from faces.terminal.output import one_line
 
 _MEMORY = "end other programs, or allow this one more (ulimit -v), and the same command goes on from here"
 _NO_MEMORY = re.compile(
-    "can't (allocate memory|start new thread)|cannot allocate|out of memory|bad_alloc|insufficient memory",
+    "can't (allocate memory|start new thread)|cannot allocate|out of memory|bad_alloc|insufficient memory|temporarily unavailable",
     re.I,
 )
 _ROOM = "make room, and the same command goes on from here"

@@ -946,7 +946,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if chosen.batch < 1 or chosen.threads < 0:
         parser.error(f"--batch {chosen.batch} --threads {chosen.threads}: at least 1 and 0")
     if not chosen.model.is_file():
-        parser.error(f"{chosen.model}: no such model")
+        print(f"error: {chosen.model}: no such model; give a model.onnx of `make export`", file=sys.stderr)
+        sys.exit(2)
     files, lines, chosen.closed = photos_of(chosen.photos)
     for line in lines:
         print(line, file=sys.stderr)

@@ -14,7 +14,7 @@ from faces.label_file import describe
 from faces.labels import LabelSet
 from train.engine.card import BEST_FILE, RunCard, read_card
 from train.recipe.request import REQUEST_FILE
-from train.results.together import check_folder
+from train.results.together import check_alike, check_folder
 
 CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
 """Cache settings that do not change how a face is cut out and shown."""
@@ -63,8 +63,8 @@ def _folds_of(recipe: str, runs: Path) -> list[Run]:
     begun = {path.parent for path in (runs / recipe).glob(f"fold*/{REQUEST_FILE}")}
     if paths and (lost := sorted(begun - {path.parent for path in paths})):
         raise ValueError(
-            f"{lost[0]}: was begun and has no {BEST_FILE}, so its fold would not vote; train it to its end, or "
-            "move the folder elsewhere"
+            f"{lost[0]}: was begun and has no {BEST_FILE}, so its fold would not vote; train it to its end, "
+            "or move the folder elsewhere"
         )
     found = [read_run(f"{recipe}/{path.parent.name}", path) for path in paths]
     if not found:
@@ -74,7 +74,9 @@ def _folds_of(recipe: str, runs: Path) -> list[Run]:
             f"train it with `make train-all RECIPE={typed(f'recipes/{recipe}.toml')} CACHE=... "
             f"RUNS={typed(runs)}`"
         )
-    return sorted(found, key=lambda run: run.card.fold)
+    found.sort(key=lambda run: run.card.fold)
+    check_alike({run.path: run.card for run in found})
+    return found
 
 
 def labels_of_runs(runs: Sequence[Run]) -> LabelSet:

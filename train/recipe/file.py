@@ -55,6 +55,10 @@ def recipe_layers(path: Path) -> list[tuple[Path, dict[str, Any]]]:
     file = path
     while True:
         table = load_toml(file)
+        if not table:
+            raise ValueError(
+                f"{file}: holds no setting; write one at least, such as its tasks, or copy a recipe"
+            )
         check_keys(Recipe, table, file, also=(BASE, f"{AUGMENT}.{BASE}"))
         base = table.pop(BASE, None)
         layers.insert(0, (file, table))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -76,6 +78,9 @@ def check_answers(best: Path, card: RunCard) -> None:
     """
     path = best.with_name(OOF_FILE)
     if not path.is_file():
+        # Weights that were copied for use elsewhere come alone; the files of a training come together.
+        if card.oof and best.with_name(REQUEST_FILE).is_file():
+            raise RunError(f"{path}: no such file, and {best} names its answers; {CURE}")
         return
     named = read_table(path, CURE, ["fold"]).notes.get(TENSORS_NOTE, "")  # of a damaged file, this says so
     if named != card.tensors or ((card.oof or named) and file_sha256(path) != card.oof):
@@ -83,3 +88,23 @@ def check_answers(best: Path, card: RunCard) -> None:
             f"{path}: holds other answers than those of {best}: a training that was killed between the two "
             f"writes both again when it goes on; otherwise {CURE}"
         )
+
+
+def check_alike(runs: Mapping[Path, RunCard]) -> None:
+    """Refuse folds of one recipe's folder that were not trained alike, such as one copied from elsewhere.
+
+    Args:
+        runs: the cards by best.safetensors.
+
+    Raises:
+        RunError: naming both files and what differs.
+    """
+    (first, card), *others = runs.items()
+    for best, other in others:
+        differing = recipe_differences(dataclasses.replace(card.recipe, precision="auto"), other.recipe)
+        for name in ("folds", "fold_seed", "scheme"):
+            there, here = getattr(card, name), getattr(other, name)
+            differing += [f"{name}: {there!r} there, {here!r} now"] * (there != here)
+        if differing:
+            told = "; ".join(differing).replace(" now", " here")
+            raise RunError(f"{best}: trained otherwise than {first} (there): {told}; {CURE}")
