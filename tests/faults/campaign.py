@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-from tests.faults.commands import GIVEN, JOURNALS, PROGRAMS, READING, Command, fits, kind_of, met_by
+from tests.faults.commands import GIVEN, JOURNALS, PROGRAMS, QUOTING, READING, Command, fits, kind_of, met_by
 from tests.faults.mutations import Fault, byte_faults, siblings_of
 from tests.faults.outcome import BAD, TEXTS, Outcome, Seen, judge
 from tests.faults.reference import Reference, SoundRun, reference
@@ -155,8 +155,10 @@ class Campaign:
             copy.sound_digests,
             verifies=name.startswith("verify"),
             given=fits(fault.path, GIVEN),
+            maybe_valid=fault.maybe_valid,
         )
-        outcome, why = judge(seen, self.references[name])
+        sound = self.references[name]
+        outcome, why = judge(seen, sound.but(QUOTING) if fault.forged else sound, printed=not fault.forged)
         told = f"{ended.stdout[-300:]}\n{ended.stderr}" if outcome in BAD else ""
         return Result(fault.path, fault.kind, fault.what, command.shown, outcome, why, told)
 

@@ -14,6 +14,8 @@ PROGRAMS = ("exports/*/predict.py",)
 """Files that are programs: with a flipped bit they are other programs, which cannot say what they are."""
 JOURNALS = ("*/environment.json",)
 """Files that tell what happened when; what is lost of one is not made again."""
+QUOTING = ("*/predicted/*", "*/basis.json", "*/request.json")
+"""Files that name others by their digest: they differ where one was sealed anew, whatever is in it."""
 GIVEN = ("recipes/*", "ensembles/*", "labels.toml", "predictions/*/tuned.toml", "predictions/*/selected.toml")
 """Files that people write, or may edit: another one that is valid asks for something else."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tests.faults.holders import Holder, Table, holders, rows_of
-from tests.faults.mutations import Fault, put
+from tests.faults.mutations import SEAL_WRONG, Fault, put
 
 HOSTILE = "../../../x\x1b[2J\n<b>=1+1"
 """A name that leaves its folder, steers a terminal, breaks a line, is HTML and a formula."""
@@ -87,7 +87,7 @@ def field_faults(world: Path, path: str) -> Iterator[Fault]:
             ]
             if holder.sealed:
                 kind, table = drawn.choice(found)
-                yield _fault(path, holder, place, f"{kind}, seal wrong", table, right=False)
+                yield _fault(path, holder, place, f"{kind}, {SEAL_WRONG}", table, right=False)
             for kind, table in found:
                 yield _fault(path, holder, place, kind, table, right=True)
 

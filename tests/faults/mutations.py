@@ -9,6 +9,10 @@ from pathlib import Path
 
 from tests.faults.commands import kind_of
 
+SEAL_WRONG = "seal wrong"
+FORGED_FIELDS = ("zero", "empty", "hostile")
+FORGED_VALUES = (*FORGED_FIELDS, "negative", "huge", "NaN")
+"""Kinds of damage to fields, and to values of a column, after which a file may still be a valid one."""
 NEAR = 16
 """Bytes that count as a file's head, and as its tail."""
 
@@ -24,6 +28,17 @@ class Fault:
     """For a person."""
     apply: Callable[[Path], None]
     """Do it, in the world of that folder."""
+
+    @property
+    def forged(self) -> bool:
+        """Whether the seal is right: only the schema can tell."""
+        return self.kind.startswith(("field ", "column ")) and not self.kind.endswith(SEAL_WRONG)
+
+    @property
+    def maybe_valid(self) -> bool:
+        """Whether it may be a file that could have been written: a seal tells damage, not forgery."""
+        value = self.kind.split(" ", 1)[1] if self.forged else ""
+        return value in (FORGED_VALUES if self.kind.startswith("column ") else FORGED_FIELDS)
 
 
 def put(path: Path, data: bytes) -> None:

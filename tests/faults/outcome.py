@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     MADE_AGAIN = "made again, with a note"
     REFUSED = "refused clearly"
     SAID = "left out, and said so"
-    ASKED = "another request"
+    ASKED = "another valid file"
     UNCLEAR = "unclear"
     WRONG = "silently wrong"
 
@@ -50,6 +50,8 @@ class Seen:
     """Whether the command is one that checks: it lists what is wrong and exits with code 1."""
     given: bool = False
     """Whether the damaged file is one that people write."""
+    maybe_valid: bool = False
+    """Whether the damaged file may be another valid one."""
 
 
 def judge(seen: Seen, reference: Reference, *, printed: bool = True) -> tuple[Outcome, str]:
@@ -60,7 +62,7 @@ def judge(seen: Seen, reference: Reference, *, printed: bool = True) -> tuple[Ou
             return Outcome.MADE_AGAIN, ""
         if difference and _said(seen):
             return Outcome.SAID, difference
-        if difference and seen.given:
+        if difference and (seen.given or seen.maybe_valid):
             return Outcome.ASKED, difference
         if difference:
             return Outcome.WRONG, difference

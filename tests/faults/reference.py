@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tests.faults.commands import fits
 from tests.faults.zygote.client import Ended
 
 _BETWEEN = re.compile(r"(\s+|,)")
@@ -43,6 +44,12 @@ class Reference:
     """Patterns of the lines that it prints."""
     errors: frozenset[str]
     """Lines that it prints to stderr."""
+
+    def but(self, patterns: tuple[str, ...]) -> Reference:
+        """Without the files that fit the patterns."""
+        results = {path: found for path, found in self.results.items() if not fits(path, patterns)}
+        texts = {path: lines for path, lines in self.texts.items() if not fits(path, patterns)}
+        return replace(self, results=results, texts=texts, loose=self.loose | {*self.results} - {*results})
 
 
 def reference(one: SoundRun, other: SoundRun) -> Reference:

@@ -52,6 +52,9 @@ def test_other_results_are_silently_wrong_but_of_a_file_that_people_write(
 ) -> None:
     assert outcome(ended, after) == Outcome.WRONG
     assert outcome(ended, after, given=True) == Outcome.ASKED
+    valid = Seen(ended, "in/x.json", BEFORE, after, Path("nowhere"), maybe_valid=True)
+    assert judge(valid, SOUND)[0] == Outcome.ASKED
+    assert judge(valid, SOUND.but(("out/*",)), printed=False)[0] == Outcome.SURVIVED
 
 
 def test_what_is_left_out_with_a_file_and_a_cure_is_said() -> None:
