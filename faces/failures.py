@@ -13,8 +13,8 @@ from faces.terminal.output import one_line
 
 _MEMORY = "end other programs, or allow this one more (ulimit -v), and the same command goes on from here"
 _NO_MEMORY = re.compile(
-    "can't (allocate memory|start new thread)|cannot allocate|out of memory|bad_alloc|insufficient memory|temporarily unavailable",
-    re.I,
+    "(can't|cannot) (allocate|start new thread)|out of mem|bad_alloc|insufficient mem|temporarily unavail",
+    re.IGNORECASE,
 )
 _ROOM = "make room, and the same command goes on from here"
 _CURES = {
@@ -41,8 +41,8 @@ def complaint(error: Exception) -> str:
 
 def is_exhaustion(error: BaseException) -> bool:
     """Whether an error means that the system gave no memory, or no further thread."""
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     # Libraries say so in errors of their own kinds.
     return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None
 

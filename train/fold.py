@@ -12,7 +12,7 @@ from train.assemble import FoldPlan, assemble
 from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows, absent_classes, fold_rows
 from train.data.teacher import with_taught
-from train.engine.card import BEST_FILE, CURE, RunCard, RunError
+from train.engine.card import BEST_FILE, CURE, OOF_FILE, RunCard, RunError
 from train.engine.checkpoint import StateFile, check_state, load_weights, save_best
 from train.engine.environment import write_environment
 from train.engine.loop import FoldTraining
@@ -22,7 +22,7 @@ from train.recipe.recipe import Recipe
 from train.recipe.request import REQUEST_FILE, read_request
 from train.results.metrics import write_metrics
 from train.results.oof import oof_table
-from train.results.together import check_answers, check_request
+from train.results.together import check_answers, check_request, check_there
 from train.results.trackers import Tracker, open_trackers
 from train.run_folder import STATE_FILE, adopt_folder, digest_of_run, hold_folder
 
@@ -165,9 +165,7 @@ def _check_kept(plan: FoldPlan, training: FoldTraining) -> None:
     path = plan.folder / BEST_FILE
     _, card = load_weights(path)
     check_request(path, card, read_request(path.with_name(REQUEST_FILE)))
-    if (
-        card.epoch >= training.epoch
-    ):  # kept right before a kill: the epoch is trained again, and writes them again
+    if card.epoch >= training.epoch:  # kept right before a kill: that epoch is trained and written again
         return
     if card.epoch != training.best["epoch"]:
         raise RunError(
@@ -175,6 +173,7 @@ def _check_kept(plan: FoldPlan, training: FoldTraining) -> None:
             f"{int(training.best['epoch']) + 1}; {CURE}"
         )
     check_answers(path, card)
+    check_there(path, card, OOF_FILE)
 
 
 def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: StateFile, watch: Watch) -> None:

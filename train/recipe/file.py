@@ -55,7 +55,7 @@ def recipe_layers(path: Path) -> list[tuple[Path, dict[str, Any]]]:
     file = path
     while True:
         table = load_toml(file)
-        if not table:
+        if not table and not layers:
             raise ValueError(
                 f"{file}: holds no setting; write one at least, such as its tasks, or copy a recipe"
             )

@@ -78,9 +78,6 @@ def check_answers(best: Path, card: RunCard) -> None:
     """
     path = best.with_name(OOF_FILE)
     if not path.is_file():
-        # Weights that were copied for use elsewhere come alone; the files of a training come together.
-        if card.oof and best.with_name(REQUEST_FILE).is_file():
-            raise RunError(f"{path}: no such file, and {best} names its answers; {CURE}")
         return
     named = read_table(path, CURE, ["fold"]).notes.get(TENSORS_NOTE, "")  # of a damaged file, this says so
     if named != card.tensors or ((card.oof or named) and file_sha256(path) != card.oof):
@@ -90,8 +87,24 @@ def check_answers(best: Path, card: RunCard) -> None:
         )
 
 
+def check_there(best: Path, card: RunCard, *names: str) -> None:
+    """Refuse a training of which a file is lost.
+
+    Args:
+        best: best.safetensors.
+        card: its card.
+        names: of files beside it; oof.parquet only counts where the weights have answers.
+
+    Raises:
+        RunError: naming the first that is not there.
+    """
+    for name in names:
+        if not best.with_name(name).is_file() and (name != OOF_FILE or card.oof):
+            raise RunError(f"{best.with_name(name)}: no such file beside the weights that it is of; {CURE}")
+
+
 def check_alike(runs: Mapping[Path, RunCard]) -> None:
-    """Refuse folds of one recipe's folder that were not trained alike, such as one copied from elsewhere.
+    """Refuse folds in one recipe's folder that are of different recipes, such as one copied from elsewhere.
 
     Args:
         runs: the cards by best.safetensors.
@@ -102,9 +115,6 @@ def check_alike(runs: Mapping[Path, RunCard]) -> None:
     (first, card), *others = runs.items()
     for best, other in others:
         differing = recipe_differences(dataclasses.replace(card.recipe, precision="auto"), other.recipe)
-        for name in ("folds", "fold_seed", "scheme"):
-            there, here = getattr(card, name), getattr(other, name)
-            differing += [f"{name}: {there!r} there, {here!r} now"] * (there != here)
         if differing:
             told = "; ".join(differing).replace(" now", " here")
-            raise RunError(f"{best}: trained otherwise than {first} (there): {told}; {CURE}")
+            raise RunError(f"{best}: of another recipe than {first} (there): {told}; {CURE}")

@@ -21,7 +21,7 @@ from train.recipe.request import REQUEST_FILE, Request, read_request
 from train.results.head_scores import judges_headline
 from train.results.metrics import METRICS_FILE, read_metrics
 from train.results.oof import check_labels, heads_of
-from train.results.together import check_folder, read_checked_oof
+from train.results.together import check_there, read_checked_oof
 
 _SEEDED = re.compile(r"(.+)_seed\d+")
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -79,11 +79,8 @@ def read_folds(folder: Path) -> tuple[TrainedFold, ...]:
         ValueError: none has, a photo is validated twice, their photos do not have the same factors, or a
             folder holds files that are damaged or of several trainings.
     """
-    trained = [path.parent for path in folder.glob(f"fold*/{BEST_FILE}")]
-    for path in trained:
-        check_folder(path / BEST_FILE, read_card(path / BEST_FILE))
-        if not (path / METRICS_FILE).is_file():
-            raise ValueError(f"{path / METRICS_FILE}: no such file beside trained weights; {CURE}")
+    for best in folder.glob(f"fold*/{BEST_FILE}"):
+        check_there(best, read_card(best), OOF_FILE, METRICS_FILE)
     there = [p for p in folder.glob("fold*") if all((p / n).is_file() for n in (OOF_FILE, METRICS_FILE))]
     requests = {path: read_request(path / REQUEST_FILE) for path in there}
     paths = sorted(there, key=lambda path: requests[path].fold)

@@ -116,6 +116,26 @@ def test_weights_of_another_recipe_are_refused_but_for_a_measured_precision(runs
         assert len(find_runs(["one"], runs)["one"]) == 3
 
 
+def test_folds_of_another_recipe_are_refused(coloured: Cache, runs: Path) -> None:
+    write_runs(runs, coloured, "three", tasks=("mask",))
+    shutil.rmtree(runs / "one" / "fold1")
+    shutil.copytree(runs / "three" / "fold1", runs / "one" / "fold1")
+    with pytest.raises(
+        ValueError, match=r"fold1/best\S+: of another recipe than \S+fold0/best.*: recipe.tasks: "
+    ):
+        find_runs(["one"], runs)
+
+
+def test_lost_files_of_a_training_are_named(runs: Path) -> None:
+    for name in ("metrics.csv", OOF):
+        (runs / "two" / "fold2" / name).unlink()
+        with pytest.raises(
+            ValueError, match=rf"fold2/{name}: no such file beside the weights .*; copy the run"
+        ):
+            read_folds(runs / "two")
+    assert len(find_runs(["two"], runs)["two"]) == 3
+
+
 def test_weights_alone_are_a_run(runs: Path) -> None:
     for fold in range(3):
         for name in (OOF, REQUEST, "metrics.csv"):
