@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -130,7 +131,8 @@ def _kill_worker(campaign: Campaign, share: float, room: Room) -> Verdict:
         time.sleep(0.005)
     time.sleep(share * campaign.seconds[name])
     for worker in workers[-1:]:
-        os.kill(worker, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has done its work
+            os.kill(worker, signal.SIGKILL)
     ended = running.wait(60)
     if ended.code and (complaint := refusal(ended)):
         return Outcome.UNCLEAR, complaint, ended
