@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -24,6 +23,7 @@ from faces.cache.description import (
     labels_of,
     read_description,
 )
+from faces.cache.samples import differing_columns
 from faces.cache.tables import INDEX, PLACES, check_rows, place_of, read_index, read_rejects, wrong_place
 from preprocess.join_caches import as_written
 from preprocess.table_faults import wrong_tables
@@ -207,19 +207,8 @@ def _wrong_meta(data: bytes, row: Mapping[Any, Any]) -> Iterator[str]:
     except (ValueError, TypeError) as error:
         yield f"its JSON is not readable ({error})"
         return
-    names = {*meta, *row} - {*PLACES}
-    different = [name for name in sorted(names) if _plain(meta.get(name)) != _plain(row.get(name))]
-    if different:
+    if different := differing_columns(meta, row):
         yield f"{', '.join(different)} in its JSON differs from index.parquet"
-
-
-def _plain(value: Any) -> Any:
-    """A value of a table as JSON would hold it: lists instead of arrays, None instead of NaN."""
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if value is pd.NaT or value is pd.NA or value != value else value
 
 
 def _wrong_idx(path: Path, members: Sequence[tarfile.TarInfo]) -> Iterator[str]:

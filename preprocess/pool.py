@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from typing import Any
@@ -101,7 +101,12 @@ def run_shards(
 def _drain(reports: Any, pool: ProcessPoolExecutor) -> None:
     """End the pool. A worker that waits to report into a full queue would never end, and one that is only
     starting still needs the queue, which goes with the caller."""
-    ending = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True})
+
+    def end() -> None:
+        with suppress(OSError):  # a second Ctrl-C ends the pool by itself
+            pool.shutdown(cancel_futures=True)
+
+    ending = threading.Thread(target=end)
     ending.start()
     while ending.is_alive():
         while not reports.empty():

@@ -140,7 +140,7 @@ def _process(
     started = time.perf_counter()
     searching = settings.faces != "as_is"
     known = known_faces(settings.cache, settings.face_settings(), note) if searching else {}
-    lost = _resume(writer, listing, settings, note)
+    lost = _resume(writer, plan, listing, settings, note)
     rows: list[Any] = listing.photos.to_dict("records")
     shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
     photos = sum(map(len, shards.values()))
@@ -176,7 +176,7 @@ def _nobody(labels: LabelSet) -> dict[str, Any]:
 
 
 def _resume(
-    writer: CacheWriter, listing: Listing, settings: PreprocessSettings, note: Note
+    writer: CacheWriter, plan: list[list[int]], listing: Listing, settings: PreprocessSettings, note: Note
 ) -> list[Mapping[str, Any]]:
     """Take back shards that are damaged, or whose photos changed or can be read by now; the rejects of the
     others."""
@@ -186,8 +186,13 @@ def _resume(
         note(line)
     now = listing.photos.set_index("position")
     lost: list[Mapping[str, Any]] = []
-    for shard, photos in writer.parts.rows():
+    for shard, table in writer.parts.rows():
+        photos = table.reindex(columns=[*dict.fromkeys((*table, "position", "source_bytes"))])
         rejects = photos[photos.status == REJECTED]
+        if {*photos.position} != {*plan[shard]}:
+            note(f"{writer.parts.path(shard)}: of other photos than those of its shard; written again")
+            writer.parts.take_back(shard)
+            continue
         changed = (photos.source_bytes.to_numpy() != now.bytes[photos.position].to_numpy()).any()
         if changed or any(_readable(now.loc[p], listing.folder, settings) for p in rejects.position):
             writer.parts.take_back(shard)

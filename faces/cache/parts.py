@@ -10,6 +10,8 @@ from typing import Any, Final
 import pandas as pd
 
 from faces.cache.description import CacheError, file_sha256
+from faces.cache.samples import wrong_sample
+from faces.cache.schema import REJECTED
 from faces.storage.documents import DamagedError
 from faces.storage.tables import read_table, write_table
 
@@ -50,6 +52,8 @@ class Parts:
     """Shards of the whole cache."""
     plan: str
     """What sets the parts of this cache apart from those of others: a digest of what decides it."""
+    linked: bool = False
+    """Whether the shards are those of other caches, whose own keys and positions are in them."""
 
     def file(self, shard: int, suffix: str) -> Path:
         """The tar or the idx of a shard."""
@@ -93,8 +97,13 @@ class Parts:
             if self.path(shard).is_file():
                 yield shard, read_table(self.path(shard), _CURE).rows
 
-    def checked(self, shard: int) -> Part:
+    def checked(self, shard: int, *, rows: bool = False) -> Part:
         """A shard whose part and files are as they were written; all of them are read.
+
+        Args:
+            shard: its number.
+            rows: compare each row with its sample in the shard, too, which also tells a part that was changed
+                and sealed anew.
 
         Raises:
             CacheError: one is not, or was written before parts kept hashes; the shard is then taken back.
@@ -108,12 +117,27 @@ class Parts:
                 raise DamagedError(f"{self.path(shard)}: the part of another cache or shard; {_CURE}")
             for suffix in SUFFIXES:
                 self._check_file(self.file(shard, suffix), suffix[1:], table.notes)
+            if rows and (wrong := self._wrong_rows(shard, table.rows)):
+                raise DamagedError(f"{self.path(shard)}: {wrong}; {_CURE}")
         except DamagedError as error:
             self.take_back(shard)
             raise CacheError(str(error)) from error
         name, notes = self.file(shard, ".tar").name, table.notes
         entry = {"name": name, "bytes": int(notes["tar_bytes"]), "sha256": notes["tar_sha256"]}
         return Part(table.rows, entry)
+
+    def _wrong_rows(self, shard: int, rows: pd.DataFrame) -> str:
+        """What is wrong with the rows of a part by the files of its shard, "" for nothing."""
+        if "status" not in rows:
+            return "no column 'status'"
+        rejects = rows[rows["status"] == REJECTED]
+        reasons = rejects["reason"] if "reason" in rejects else rejects["status"].isna()
+        if not all(isinstance(reason, str) for reason in reasons):
+            return "a reject without a reason"
+        if self.linked:
+            return ""
+        crops = rows.drop(rejects.index)
+        return wrong_sample(crops, self.file(shard, ".tar"), self.file(shard, ".idx"))
 
     def _check_file(self, path: Path, kind: str, notes: Mapping[str, str]) -> None:
         size = path.stat().st_size if path.is_file() else None
@@ -135,7 +159,7 @@ class Parts:
         lines = []
         for shard in set(range(self.count)) - {*self.lacking()}:
             try:
-                self.checked(shard)
+                self.checked(shard, rows=True)
             except CacheError as error:
                 lines.append(str(error).replace(_CURE, "written again"))
         own = {self.path(shard) for shard in range(self.count)}

@@ -67,7 +67,7 @@ class CacheWriter:
         }
         if stored := stored_labels(labels):
             self.plan["labels"] = stored
-        self.parts = Parts(folder, shard_count, _digest(self.plan))
+        self.parts = Parts(folder, shard_count, _digest(self.plan), linked="parts" in source)
         self._adopt_folder()
 
     @property

@@ -118,7 +118,8 @@ def told_pixels(index: pd.DataFrame) -> NDArray[np.float64]:
     sizes = [_column(index, name).to_numpy(float) for name in ("height", "width")]
     rows = np.column_stack([_boxes(_column(index, "crop_box")), np.nan_to_num(angle), *sizes])
     shares = np.full(len(rows), np.nan)
-    for row in np.flatnonzero(~np.isnan(rows).any(axis=1)):
+    # A damaged table may have squares without a side; of them nothing is told.
+    for row in np.flatnonzero(np.isfinite(rows).all(axis=1) & (rows[:, 2] > rows[:, 0])):
         left, top, right, _, turn, height, width = rows[row].tolist()
         shares[row] = true_share(Square(left, top, right - left, turn), height, width)
     return shares

@@ -86,6 +86,10 @@ def read_predictions(path: Path, cache: Cache) -> Answers:
     name = "key" if "key" in table else "ImageID"
     task = _task_of(table, cache.label_set, path)
     _check_names(table, name, task, path)
+    for column in task.columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            value = table[column].iloc[0]
+            raise ValueError(f"{path}: column {column!r} holds {value!r} and not numbers; predict again")
     probabilities = table[task.columns].to_numpy(np.float64)
     choices = _checked(table, probabilities, name, task, path)
     known = cache.columns("key", "image_id")

@@ -11,6 +11,7 @@ from faces.cache.description import CacheError
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
+from faces.storage.tables import read_table, write_table
 from tests.faces.cache.test_cache import SETTINGS, content, photo
 
 COUNT = 4
@@ -123,3 +124,31 @@ def test_what_finishing_returns_is_what_opening_gives(tmp_path: Path) -> None:
     opened = Cache.open(tmp_path)
     assert opened.description == finished.description
     assert {*finished.description["files"]} == {"index.parquet", "rejects.csv"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows.drop(columns="person"),
+        lambda rows: rows.drop(columns="status"),
+        lambda rows: rows.assign(offset=rows["offset"].astype(str)),
+        lambda rows: rows.assign(key=rows["key"].iloc[::-1].to_numpy()),
+        lambda rows: rows.assign(length=-7),
+        lambda rows: rows.iloc[1:],
+        lambda rows: rows.iloc[:0],
+        lambda rows: pd.concat([rows, rows.iloc[:1]]),
+        lambda rows: rows.assign(age=10**15),
+    ],
+)
+def test_a_part_that_was_changed_and_sealed_anew_is_written_again(
+    tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
+    whole = begin(tmp_path / "whole", (0, 1, 2, 3)).finish().folder
+    writer = begin(tmp_path / "cache", (0, 1))
+    part = writer.parts.path(0)
+    found = read_table(part, "")
+    write_table(part, change(found.rows), found.notes)
+    [line] = writer.parts.resume()
+    assert line.startswith(f"{part}: ") and line.endswith("; written again")
+    assert writer.pending() == [0, 2, 3]
+    assert content(begin(tmp_path / "cache", (0, 2, 3)).finish().folder) == content(whole)

@@ -18,7 +18,7 @@ from tests.train.test_train import RECIPE, plan
 from train.data.rows import fold_rows
 from train.data.soft_labels import class_rows
 from train.data.teacher import lessons, teach, with_taught
-from train.data.teacher_file import Answers
+from train.data.teacher_file import Answers, read_predictions
 from train.engine.checkpoint import read_state, save_state
 from train.engine.watch import Watch
 from train.fold import train_fold
@@ -336,3 +336,14 @@ def test_a_run_begun_before_there_were_teachers_goes_on(coloured: Cache, tmp_pat
     del state["request"]
     save_state(state, request.with_name("last.pt"))
     assert train_fold(once, Watch()) == best
+
+
+def test_text_in_place_of_probabilities_is_named(coloured: Cache, tmp_path: Path) -> None:
+    path = tmp_path / "text.parquet"
+    columns = CONTEST.task("class18").columns
+    rows = pd.DataFrame({"ImageID": ["a"], "ans": 0, **dict.fromkeys(columns, 1 / 18), columns[3]: "0.05?"})
+    rows.to_parquet(path)
+    with pytest.raises(
+        ValueError, match=rf"text.parquet: column '{columns[3]}' holds '0.05\?' and not numbers; p"
+    ):
+        read_predictions(path, coloured)
