@@ -71,7 +71,7 @@ def attempt(target: Target, case: Case, folder: Path) -> Outcome:
     try:
         target.read(case, folder)
     except (Exception, SystemExit) as error:
-        message = complaint(error)
+        message = complaint(error) or str(error)
         wrong = _wrong(target, error, message, folder)
         if not wrong:
             return Outcome("refused", message)
