@@ -13,7 +13,8 @@ from faces.terminal.output import one_line
 
 _MEMORY = "end other programs, or allow this one more (ulimit -v), and the same command goes on from here"
 _NO_MEMORY = re.compile(
-    "(can't|cannot) (allocate|start new thread)|out of mem|bad_alloc|insufficient mem|temporarily unavail",
+    "(can't|cannot) (allocate|start new thread)|out of mem|bad_alloc|insufficient mem|temporarily unavail"
+    "|failed to map",
     re.IGNORECASE,
 )
 _ROOM = "make room, and the same command goes on from here"

@@ -138,7 +138,8 @@ def _kept_recipe(path: Path, request: Request, trained: bool, say: Callable[[str
         return None
     if differing := recipe_differences(request.recipe, kept):
         raise ValueError(f"{path}: edited, not the recipe of {asked} ({'; '.join(differing)}); {cure}")
-    return kept
+    # What nothing follows from, as its `about`, is the request's, too.
+    return dataclasses.replace(request.recipe, precision=kept.precision)
 
 
 def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:

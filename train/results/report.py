@@ -14,11 +14,11 @@ from matplotlib.ticker import MaxNLocator
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.plots import class_names, draw_confusion, draw_confusions, save_figure
 from faces.scores import confusion
-from train.engine.card import OOF_FILE
+from train.engine.card import BEST_FILE, OOF_FILE, read_card
 from train.results.head_scores import CLASS_PREFIX, judged_heads, score_heads
 from train.results.metrics import read_metrics
 from train.results.oof import heads_of
-from train.results.together import read_checked_oof
+from train.results.together import check_there, read_checked_oof
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def read_out_of_fold(folder: Path) -> pd.DataFrame:
     """The out-of-fold tables of all folds of a recipe, one below the other.
 
     Raises:
-        ValueError: no fold has one, or one is damaged or not that of the weights beside it.
+        ValueError: no fold has one, or one is lost, damaged or not that of the weights beside it.
     """
     paths = sorted(folder.glob(f"fold*/{OOF_FILE}"))
     if not paths:
@@ -48,6 +48,8 @@ def read_out_of_fold(folder: Path) -> pd.DataFrame:
             f"{folder}: no fold*/{OOF_FILE}, so no photo was predicted by a model that did not see its "
             "person; train a fold that keeps photos for validation"
         )
+    for best in sorted(folder.glob(f"fold*/{BEST_FILE}")):
+        check_there(best, read_card(best), OOF_FILE)
     return pd.concat([read_checked_oof(path.parent) for path in paths], ignore_index=True)
 
 
