@@ -25,10 +25,10 @@ may have no end."""
 
 
 def settings_text(path: Path) -> str:
-    """The text of a file that a person writes.
+    """The text of a file that a person writes, whatever the locale: UTF-8, with a byte order mark or without.
 
     Raises:
-        ValueError: no regular file, beyond `SETTINGS_BYTES`, or not in UTF-8.
+        ValueError: no regular file, beyond `SETTINGS_BYTES`, or not in UTF-8, with the first such line.
         OSError: it cannot be read.
     """
     status = path.stat()
@@ -40,10 +40,12 @@ def settings_text(path: Path) -> str:
             f"{path}: {status.st_size:,} bytes, and no file of settings has more than {SETTINGS_BYTES:,}; "
             "name another file"
         )
+    data = path.read_bytes()
     try:
-        return path.read_text(encoding="utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not TOML, which is text in UTF-8 ({error}); save it as such") from error
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(f"{path}: line {line} is not in UTF-8; save it as UTF-8") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -29,7 +29,7 @@ TEXTS = {
     "tables in tables": (".".join("a" * 20_000) + " = 1", "more than 16"),
     "inline tables": ("a = " + "{a = " * 40 + "1" + "}" * 40, "more than 16"),
     "a number without end": ("a = " + "9" * 10_000, "not TOML"),
-    "no text": ("a = \udcff", "not TOML, which is text in UTF-8"),
+    "no text": ("a = \udcff", "line 1 is not in UTF-8; save it as UTF-8"),
     "a program": ("\x7fELF\0\0", "not TOML"),
 }
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "bench": {"faces", "preprocess", "pipeline", "train", "infer"},
 }
 ROOMS = {
-    "faces": ("faces.terminal", "faces", "faces.storage", "faces.cache", "faces.sample"),
+    "faces": ("faces.terminal", "faces", "faces.storage", "faces.foreign", "faces.cache", "faces.sample"),
     "preprocess": (
         "preprocess.settings",
         "preprocess.sources",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faces.command import run_command
-from infer.answers.submission_checks import check_submission, requested_photos, submission_file
+from faces.foreign.paths import requested_photos
+from infer.answers.submission_checks import check_submission, submission_file
 
 
 @dataclass(frozen=True, kw_only=True)

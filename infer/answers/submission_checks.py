@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.command import typed
+from faces.foreign.paths import requested_photos
+from faces.foreign.table import read_table
 from faces.labels import CLASS_COUNT
 from infer.answers.written import AGAIN, check_file, read_basis
 
@@ -52,7 +53,7 @@ def read_submission(path: Path) -> pd.DataFrame:
     if file.name == SUBMISSION and (entries := read_basis(file.parent)):
         cure = f"{AGAIN}, or give a copy from another folder where the edited one is meant"
         check_file(file.parent, SUBMISSION, entries, cure)
-    table = _read_text(file, SUBMISSION_COLUMNS)
+    table = read_table(file, SUBMISSION_COLUMNS)
     check_answers(table, str(file), CLASS_COUNT)
     return table[SUBMISSION_COLUMNS].astype({"ans": np.int64})
 
@@ -96,7 +97,7 @@ def check_submission(submission: Path | pd.DataFrame, info: Path) -> None:
         what, table = "the answers", submission
         check_answers(table, what, CLASS_COUNT)
     cure = f"make a cache of {info.parent} with `make preprocess`, and predict that with `make infer`"
-    _check_same_photos(table.ImageID.tolist(), requested_photos(info), what, str(info), cure)
+    _check_same_photos(table.ImageID.tolist(), requested_photos(info).tolist(), what, str(info), cure)
 
 
 def check_photos(cache: Cache, info: Path) -> None:
@@ -116,22 +117,7 @@ def check_photos(cache: Cache, info: Path) -> None:
         .image_id.tolist()
     )
     cure = f"make one of them: `make preprocess DATA={typed(info.parent)} CACHE=...`, in another folder"
-    _check_same_photos(held, requested_photos(info), str(cache.folder), str(info), cure)
-
-
-def requested_photos(info: Path) -> list[str]:
-    """The ImageIDs of an info.csv, in its order.
-
-    Raises:
-        ValueError: no such file, not a CSV, no such column, no rows, or a photo twice.
-    """
-    table = _read_text(info, SUBMISSION_COLUMNS[:1])
-    if table.empty:
-        raise ValueError(f"{info}: asks about no photo")
-    twice = table.ImageID[table.ImageID.duplicated()].unique().tolist()
-    if twice:
-        raise ValueError(f"{info}: {some(twice)} occurs more than once; leave each photo in one row")
-    return table.ImageID.tolist()
+    _check_same_photos(held, requested_photos(info).tolist(), str(cache.folder), str(info), cure)
 
 
 def _check_same_photos(
@@ -152,23 +138,6 @@ def _check_same_photos(
                 f"{what}: the photos of {info}, but in another order: row {row} is {there!r} there and "
                 f"{here!r} here; {cure}"
             )
-
-
-def _read_text(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A CSV as text: an ImageID such as 0012 or NA is a name, not a number and not a gap."""
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; give the info.csv or submission.csv itself")
-    try:
-        with warnings.catch_warnings():
-            # A cell too many in a row would be dropped with no more than a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path}: not readable as a UTF-8 CSV table: {error}") from error
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {', '.join(table.columns)}")
-    return table
 
 
 def some(photos: Sequence[str]) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from faces.factors import NOT_KNOWN, plain_word
+from faces.foreign.paths import check_paths, requested_photos
+from faces.foreign.table import read_table
 from faces.labels import MASKS
 from preprocess.sources.listing import LeftOut, called_photo, no_photo, of_tool, photo_row, tool_folder
 from preprocess.sources.lookup import find_folders, list_photos
 from preprocess.sources.source import Place, Source
-from preprocess.sources.table import check_paths, read_table
 
 PERSON_PHOTOS = {f"mask{i}": 0 for i in range(1, 6)} | {"incorrect_mask": 1, "normal": 2}
 """File stem and mask code of each of a person's seven photos."""
@@ -114,7 +115,6 @@ def eval_source(place: Place) -> Source:
         ValueError: the table cannot be trusted.
     """
     path = place.data / "info.csv"
-    table = read_table(path, ("ImageID",), place.notes)
-    check_paths(table, "ImageID", path, "`images`")
-    photos = list_photos(table.ImageID, path, place.data, place.notes, below="images")
+    names = requested_photos(path, place.notes)
+    photos = list_photos(names, path, place.data, place.notes, below="images")
     return Source(layout="eval", folder=place.data, photos=photos)

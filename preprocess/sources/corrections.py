@@ -12,11 +12,10 @@ import pandas as pd
 
 from faces.command import nearest
 from faces.factors import NOT_KNOWN
+from faces.foreign.table import match_column, read_table
 from faces.labels import LabelSet
 from preprocess.sources.listing import BOX, CORRECTIONS, Listing, source_path
 from preprocess.sources.names import Match, Names, say_found
-from preprocess.sources.reading import match_column
-from preprocess.sources.table import read_table
 
 DONE = ("line", "path", "person", "column", "before", "after", "photos", "why")
 

@@ -231,9 +231,3 @@ def no_photo(data: Path, path: str) -> LeftOut | None:
             return None
         what = kind.name
     return LeftOut(path, what, what, size)
-
-
-def is_inside(path: str) -> bool:
-    """Whether a path given in a table stays below the folder it is relative to."""
-    plain = PurePosixPath(path)
-    return bool(plain.parts) and not plain.is_absolute() and ".." not in plain.parts and "\0" not in path

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from faces.command import nearest, typed
 from faces.factors import Factor, plain_word
+from faces.foreign.table import match_column
 from faces.label_file import FILE_NAME, read_labels
 from faces.labels import CONTEST, Categories, LabelSet, Number
 from preprocess.sources.source import Place, Source, listed
@@ -54,21 +55,6 @@ def column_of(factor: Factor, source: Source, place: Place) -> str | None:
                 f"{', '.join(source.cells.columns) or 'none'}: {cure}"
             )
     return None
-
-
-def match_column(name: str, columns: Iterable[str], where: Path | str) -> str | None:
-    """The column of that name, whatever its case, spaces and hyphens, or None; one written alike comes first.
-
-    Raises:
-        ValueError: several are called so.
-    """
-    there = [*columns]
-    if name in there:
-        return name
-    found = [column for column in there if plain_word(column) == plain_word(name)]
-    if len(found) > 1:
-        raise ValueError(f"{where}: columns {' and '.join(found)} are both called {name!r}; rename one")
-    return found[0] if found else None
 
 
 def read_texts(source: Source, place: Place) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

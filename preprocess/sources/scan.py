@@ -21,6 +21,7 @@ import pandas as pd
 
 from faces.command import typed
 from faces.folds import SPLIT
+from faces.foreign.table import is_table
 from faces.labels import CONTEST, LabelSet
 from preprocess.settings import Columns
 from preprocess.sources.classes import folder_source
@@ -31,7 +32,7 @@ from preprocess.sources.persons import name_persons
 from preprocess.sources.proposal import left_out, note_of, propose
 from preprocess.sources.reading import find_labels, read_texts
 from preprocess.sources.source import Layout, Place, Source, listed
-from preprocess.sources.table import is_table, no_source, table_source
+from preprocess.sources.table import no_source, table_source
 
 __all__ = ["Listing", "propose_labels", "scan", "source_path"]
 _CONTEST: Final = {"train": "train.csv", "eval": "info.csv"}

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import pandas as pd
 
 from faces.factors import plain_word
-from faces.storage import tables
+from faces.foreign.paths import check_paths
+from faces.foreign.table import SUFFIXES, match_column, other_kind, read_table
 from preprocess.settings import Columns
-from preprocess.sources.cells import read_cells
-from preprocess.sources.listing import called_photo, is_inside, source_name, source_path
+from preprocess.sources.listing import called_photo, source_name, source_path
 from preprocess.sources.lookup import list_photos
-from preprocess.sources.reading import match_column
 from preprocess.sources.source import Place, Source, paths_below, split_of
 
-SUFFIXES: Final = (".csv", ".tsv", ".txt", ".parquet")
 _NAMED: Final = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-_SHEETS: Final = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
-_PACKED: Final = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _FILE_COLUMNS: Final = frozenset(
     f"{what}{end}"
     for what in ("file", "image", "img", "photo", "picture")
@@ -29,95 +24,10 @@ _FILE_COLUMNS: Final = frozenset(
 """What people call the column of paths, as `plain_word` has it."""
 
 
-def is_table(path: Path) -> bool:
-    """Whether a file is named as a table is."""
-    return path.suffix.lower() in SUFFIXES
-
-
 def no_source(data: Path) -> ValueError:
     """The complaint about what is neither a folder nor a table, with its cure."""
-    what = data.is_file() and _other_kind(data)
+    what = data.is_file() and other_kind(data)
     return ValueError(f"data={data}: {what or f'no such folder, and no table named {_NAMED}'}")
-
-
-def _other_kind(path: Path) -> str:
-    """What a file is by its name and what to do with it, or "" where it may be a table."""
-    suffix = path.suffix.lower()
-    if suffix in _PACKED:
-        return "a packed archive, which is not read; unpack it and give the folder or table that comes out"
-    return "a workbook, which is not read; save it as CSV in UTF-8 and give that" if suffix in _SHEETS else ""
-
-
-def read_table(path: Path, needed: Sequence[str], notes: list[str] | None = None) -> pd.DataFrame:
-    """A table as text, "" in empty cells.
-
-    Args:
-        path: .parquet, or text as `read_cells` reads it.
-        needed: columns that must be there, whatever their case, spaces and hyphens.
-        notes: gets sentences on what was found out about its text.
-
-    Returns:
-        With the `needed` columns called so. Indexed by row number, as errors name it: the header of a text is
-        row 1; the first row of a Parquet table is, which has no header.
-
-    Raises:
-        ValueError: no such file, not readable, or a column missing or called so twice.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    if other := _other_kind(path):
-        raise ValueError(f"{path}: {other}")
-    is_parquet = path.suffix.lower() == ".parquet"
-    try:
-        table = _read_parquet(path) if is_parquet else read_cells(path, [] if notes is None else notes)
-    except OSError as error:
-        raise ValueError(f"{path}: not readable: {error.strerror or error}") from error
-    called = {match_column(name, table.columns, path): name for name in needed}
-    missing = {*needed} - {name for column, name in called.items() if column is not None}
-    if missing:
-        wanted = ", ".join(name for name in needed if name in missing)
-        raise ValueError(f"{path}: no column {wanted}; there are {', '.join(table.columns)}")
-    return table.rename(columns=called)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    table = tables.read_table(path, "give another table, or save it anew").rows.reset_index(drop=True)
-    table.index += 1
-    table.columns = table.columns.astype(str)
-    return table.astype(object).astype(str).where(table.notna(), "")
-
-
-def check_paths(table: pd.DataFrame, column: str, path: Path, root: str) -> None:
-    """Refuse a table in which a name is missing, occurs twice or lies outside of where it belongs.
-
-    Args:
-        table: of `read_table`.
-        column: whose cells are paths relative to `root`.
-        path: of the table, for the message.
-        root: what the paths are relative to, for the message.
-
-    Raises:
-        ValueError: such a name, with its row.
-    """
-    if table.empty:
-        raise ValueError(f"{path}: no rows")
-    for row, name in table[column].items():
-        check_inside(name, f"{path}, row {row}: {column}", root)
-    first: dict[PurePosixPath, Any] = {}
-    for row, name in table[column].items():
-        before = first.setdefault(PurePosixPath(name), row)
-        if before != row:
-            raise ValueError(f"{path}: {column} {name!r} occurs twice, in rows {before} and {row}")
-
-
-def check_inside(name: str, where: str, root: str) -> None:
-    """Refuse a path that leads outside of what it is relative to.
-
-    Raises:
-        ValueError: with `where` it is written, and what `root` is.
-    """
-    if not is_inside(name):
-        raise ValueError(f"{where} {name!r} names nothing inside {root}")
 
 
 def table_source(place: Place) -> Source:

@@ -7,9 +7,10 @@ from typing import Final
 
 import pandas as pd
 
+from faces.foreign.paths import check_inside
+from faces.foreign.table import read_table
 from preprocess.sources.listing import photo_row
 from preprocess.sources.source import Layout, Place, Source
-from preprocess.sources.table import check_inside, read_table
 
 _NEEDED: Final = ("user_id", "original_image", "face_id", "age", "gender")
 _FACES: Final = (("faces", "coarse_tilt_aligned_face"), ("aligned", "landmark_aligned_face"))

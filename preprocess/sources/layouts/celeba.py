@@ -7,9 +7,10 @@ from typing import Final
 
 import pandas as pd
 
+from faces.foreign.paths import check_paths
+from faces.foreign.table import read_table
 from preprocess.sources.listing import photo_row
 from preprocess.sources.source import Layout, Place, Source
-from preprocess.sources.table import check_paths, read_table
 
 _ATTRIBUTES: Final = "list_attr_celeba"
 _FOLDERS: Final = ("img_align_celeba/img_align_celeba", "img_align_celeba", "img_celeba")

@@ -7,9 +7,10 @@ from typing import Final
 
 import pandas as pd
 
+from faces.foreign.paths import check_paths
+from faces.foreign.table import is_table, read_table
 from preprocess.sources.listing import photo_row
 from preprocess.sources.source import Layout, Place, Source, split_of
-from preprocess.sources.table import check_paths, is_table, read_table
 
 _COLUMNS: Final = ("file", "age", "gender", "race")
 _NAMES: Final = "fairface_label_*.csv"

@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
+from faces.foreign.paths import check_inside
 from preprocess.sources.classes import LABEL
 from preprocess.sources.listing import (
     BOX,
     LeftOut,
     called_photo,
-    is_inside,
     no_photo,
     of_tool,
     photo_row,
@@ -99,8 +99,7 @@ class _Pictures:
     def of(self, file: Path) -> str:
         """Path of the picture, relative to the data; one that is not there becomes a reject."""
         name = self._by_stem.get(file.stem) or _root(file).findtext("filename") or f"{file.stem}.jpg"
-        if not is_inside(name):
-            raise ValueError(f"{file}: filename {name!r} names nothing inside {self._below}")
+        check_inside(name, f"{file}: filename", str(self._below))
         self._used.add(name)
         return str(self._below / name)
 

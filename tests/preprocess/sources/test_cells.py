@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faces.folds import divide_photos
+from faces.foreign.cells import read_cells
+from faces.foreign.table import SUFFIXES, read_table
 from preprocess.settings import Columns
-from preprocess.sources.cells import read_cells
 from preprocess.sources.corrections import apply
 from preprocess.sources.scan import scan
-from preprocess.sources.table import SUFFIXES, read_table
 from tests.helpers.layouts import HEADER, STEMS, touch
 
 ROWS = [
