@@ -20,7 +20,7 @@ from faces.cache.reader import Cache
 from faces.cache.writer import REJECTED, CacheWriter
 from faces.files import exclusive
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
-from faces.label_file import differences
+from faces.labelling.kept import differences
 from faces.labels import Categories
 from faces.terminal.progress import photo_progress
 from preprocess.look.framing import TRUE, told_pixels

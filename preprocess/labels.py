@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faces.command import run_command, typed
-from faces.label_file import labels_text
+from faces.labelling.kept import labels_text
 from preprocess.settings import Columns
 from preprocess.sources.scan import propose_labels
 

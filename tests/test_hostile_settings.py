@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faces.files import SETTINGS_BYTES
-from faces.label_file import read_labels
+from faces.labelling.label_file import read_labels
 from infer.ensemble.file import read_ensemble
 from train.recipe.file import read_recipe
 from train.sweep.file import read_sweep

@@ -18,7 +18,15 @@ MAY_IMPORT = {
     "bench": {"faces", "preprocess", "pipeline", "train", "infer"},
 }
 ROOMS = {
-    "faces": ("faces.terminal", "faces", "faces.storage", "faces.foreign", "faces.cache", "faces.sample"),
+    "faces": (
+        "faces.terminal",
+        "faces",
+        "faces.storage",
+        "faces.labelling",
+        "faces.foreign",
+        "faces.cache",
+        "faces.sample",
+    ),
     "preprocess": (
         "preprocess.settings",
         "preprocess.sources",

@@ -12,7 +12,7 @@ from typing import Final
 from faces.cache.description import file_sha256
 from faces.command import read_toml, write_toml
 from faces.files import exclusive, write_atomically
-from faces.label_file import stored_labels
+from faces.labelling.kept import stored_labels
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
 from train.engine.card import BEST_FILE

@@ -9,7 +9,7 @@ from typing import Any
 
 from faces.cache.schema import FORMAT_VERSION, Codec, check_description
 from faces.command import typed
-from faces.label_file import labels_stored
+from faces.labelling.kept import labels_stored
 from faces.labels import LabelSet
 from faces.storage.documents import DamagedError, read_document
 

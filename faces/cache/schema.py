@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from faces.command import from_table
-from faces.label_file import labels_stored
+from faces.labelling.kept import labels_stored
 
 FORMAT_VERSION: Final = 1
 Codec = Literal["jpeg", "png", "raw"]

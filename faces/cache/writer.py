@@ -20,7 +20,7 @@ from faces.cache.tables import INDEX, NO_PHOTO
 from faces.cache.tar import Sample, dali_index, pack
 from faces.cells import csv_bytes
 from faces.files import write_atomically
-from faces.label_file import differences, labels_stored, stored_labels
+from faces.labelling.kept import differences, labels_stored, stored_labels
 from faces.labels import LabelSet
 from faces.storage.documents import write_document
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
-from faces.label_file import differences
+from faces.labelling.kept import differences
 from faces.labels import CONTEST, IntArray, LabelSet, Task
 from faces.projection import split_classes
 from infer.answers.submission import is_submitted

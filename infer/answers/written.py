@@ -15,7 +15,7 @@ import pandas as pd
 from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
 from faces.command import from_table
-from faces.label_file import labels_stored, stored_labels
+from faces.labelling.kept import labels_stored, stored_labels
 from faces.labels import LabelSet, Task
 from faces.storage.documents import DamagedError, read_document
 from faces.storage.tables import read_table

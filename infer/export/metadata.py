@@ -11,7 +11,7 @@ import tomli_w
 
 from faces.cache.crops import crop_differences
 from faces.cache.description import file_sha256
-from faces.label_file import stored_labels
+from faces.labelling.kept import stored_labels
 from infer.export.network import Exported, described_outputs
 from infer.export.predict import FORMAT, RULES
 from infer.predict.runs import CROP_FREE, Run

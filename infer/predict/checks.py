@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
-from faces.label_file import differences
+from faces.labelling.kept import differences
 from infer.predict.runs import Run
 from train.recipe.request import REQUEST_FILE, read_request
 

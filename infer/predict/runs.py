@@ -10,7 +10,7 @@ from typing import Any
 from faces.cache.crops import crop_cure, crop_differences
 from faces.command import nearest, typed
 from faces.factors import Factor
-from faces.label_file import describe
+from faces.labelling.kept import describe
 from faces.labels import LabelSet
 from train.engine.card import BEST_FILE, RunCard, read_card
 from train.recipe.request import REQUEST_FILE

@@ -14,7 +14,7 @@ import pandas as pd
 from faces.cache.description import FINISHED, labels_of, read_plan
 from faces.cache.tables import read_index, read_rejects
 from faces.folds import SPLIT
-from faces.label_file import differences
+from faces.labelling.kept import differences
 from faces.labels import LabelSet
 from faces.storage.documents import DamagedError
 from faces.storage.tables import read_table

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from faces.label_file import FILE_NAME
+from faces.labelling.label_file import FILE_NAME
 from faces.labels import LabelSet
 from preprocess.sources.kinds import HEAD, PHOTO_SUFFIXES, kind_of
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from faces.command import typed
 from faces.factors import NOT_KNOWN, UNKNOWN, Categories, Factor, Per, plain_word
-from faces.label_file import FILE_NAME, RESERVED, label_set, labels_text
+from faces.labelling.kept import labels_text
+from faces.labelling.label_file import FILE_NAME, RESERVED, label_set
 from faces.labels import LabelSet
 from preprocess.sources.persons import two_values
 from preprocess.sources.reading import column_of

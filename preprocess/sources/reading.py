@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faces.command import nearest, typed
 from faces.factors import Factor, plain_word
 from faces.foreign.table import match_column
-from faces.label_file import FILE_NAME, read_labels
+from faces.labelling.label_file import FILE_NAME, read_labels
 from faces.labels import CONTEST, Categories, LabelSet, Number
 from preprocess.sources.source import Place, Source, listed
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from faces.factors import Categories, Number
-from faces.label_file import differences, from_factors, labels_stored, labels_text, read_labels, stored_labels
+from faces.labelling.kept import differences, labels_stored, labels_text, stored_labels
+from faces.labelling.label_file import from_factors, read_labels
 from faces.labels import CONTEST, LabelSet
 
 WHOLE = """

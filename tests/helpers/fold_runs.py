@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from faces.cache.reader import Cache
-from faces.label_file import stored_labels
+from faces.labelling.kept import stored_labels
 from faces.storage.documents import document
 from infer.predict.heads import Panels
 from infer.predict.out_of_fold import plan_out_of_fold

@@ -10,7 +10,7 @@ import pytest
 from faces.cache.reader import Cache
 from faces.factors import Categories
 from faces.folds import fold_numbers
-from faces.label_file import label_set
+from faces.labelling.label_file import label_set
 from faces.labels import CONTEST, LabelSet
 from preprocess.next_step import next_lines
 from tests.helpers.shown import fields, write

@@ -11,7 +11,7 @@ from PIL import Image
 import preprocess.run
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
-from faces.label_file import labels_text
+from faces.labelling.kept import labels_text
 from preprocess.detect.search import Finder, Found
 from preprocess.faults import find_faults
 from preprocess.labels import LabelsSettings, propose

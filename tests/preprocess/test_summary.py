@@ -10,7 +10,7 @@ from rich.console import Console
 from faces.cache.reader import Cache
 from faces.cache.writer import reject_columns
 from faces.factors import Categories
-from faces.label_file import label_set
+from faces.labelling.label_file import label_set
 from faces.labels import CONTEST, LabelSet
 from preprocess.summary import Budget, Work, by_value, summarise
 from tests.helpers.own_labels import OWN, write_own

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from faces.command import from_table, to_table
 from faces.folds import FoldScheme
-from faces.label_file import labels_stored, stored_labels
+from faces.labelling.kept import labels_stored, stored_labels
 from faces.labels import LabelSet
 from faces.storage.documents import document, parse_document
 from faces.storage.seal import is_sealed

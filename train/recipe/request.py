@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from faces.command import flat_table, from_table, to_table
 from faces.folds import FoldScheme
-from faces.label_file import labels_stored
+from faces.labelling.kept import labels_stored
 from faces.labels import LabelSet
 from faces.storage.documents import DamagedError, document, parse_document
 from faces.storage.seal import is_sealed

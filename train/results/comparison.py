@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faces.command import nearest
 from faces.intervals import Estimate, gain
-from faces.label_file import differences
+from faces.labelling.kept import differences
 from faces.storage.documents import DamagedError
 from faces.terminal.progress import track
 from train.engine.card import RunError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from faces.cache.description import file_sha256
-from faces.label_file import differences
+from faces.labelling.kept import differences
 from faces.storage.tables import read_table
 from train.engine.card import BEST_FILE, CURE, OOF_FILE, TENSORS_NOTE, RunCard, RunError, read_card
 from train.recipe.request import REQUEST_FILE, Request, read_request, recipe_differences

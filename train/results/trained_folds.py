@@ -13,7 +13,7 @@ import pandas as pd
 from safetensors import safe_open
 
 from faces.command import flat_table, to_table
-from faces.label_file import differences
+from faces.labelling.kept import differences
 from faces.labels import UNKNOWN, LabelSet
 from faces.projection import project
 from train.engine.card import BEST_FILE, CURE, OOF_FILE, read_card

@@ -16,7 +16,7 @@ from faces.cache.reader import Cache
 from faces.command import run_command, to_table
 from faces.files import exclusive
 from faces.folds import FoldScheme, fold_numbers
-from faces.label_file import stored_labels
+from faces.labelling.kept import stored_labels
 from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
 from train.recipe.file import read_recipe

@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from faces.label_file import read_labels
+from faces.labelling.label_file import read_labels
 from infer.ensemble.file import read_ensemble
 from tests.fuzz.mutate import mutate
 from tests.fuzz.structure import changed

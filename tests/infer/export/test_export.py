@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from faces.cache.reader import Cache
-from faces.label_file import labels_stored
+from faces.labelling.kept import labels_stored
 from faces.labels import AGE_BANDS, CLASS_NAMES, CONTEST, GENDERS, MASKS, TASKS, FloatArray
 from infer.ensemble import vote
 from infer.ensemble.tree import Compose, Leaf

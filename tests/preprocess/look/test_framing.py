@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from faces.factors import Categories
-from faces.label_file import label_set
+from faces.labelling.label_file import label_set
 from preprocess.look.framing import FACE, TIGHT, TRUE, Framing, framing_of, proposal, warnings
 from preprocess.look.rates import area_under_curve, telling
 from tests.helpers.shown import LOST, fields

@@ -7,7 +7,7 @@ import pytest
 
 from faces.cache.reader import Cache
 from faces.factors import Categories, Factor, Number
-from faces.label_file import label_set
+from faces.labelling.label_file import label_set
 from faces.labels import CONTEST, LabelSet
 from tests.helpers.own_labels import write_own
 from tests.helpers.shown import LOST, Page, fields, page_of, write

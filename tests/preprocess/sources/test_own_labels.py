@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faces.label_file import labels_text, read_labels
+from faces.labelling.kept import labels_text
+from faces.labelling.label_file import read_labels
 from faces.labels import CONTEST
 from preprocess.settings import Columns
 from preprocess.sources.corrections import apply

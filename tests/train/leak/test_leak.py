@@ -10,7 +10,7 @@ import pytest
 
 from faces.cache.reader import Cache
 from faces.command import write_toml
-from faces.label_file import stored_labels
+from faces.labelling.kept import stored_labels
 from faces.labels import CONTEST
 from tests.helpers.own_labels import OWN, write_own
 from train.engine.compute import Compute

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 
 from faces.factors import Number
 from faces.intervals import Estimate
-from faces.label_file import stored_labels
+from faces.labelling.kept import stored_labels
 from faces.labels import CONTEST, TASKS, IntArray, LabelSet
 from tests.helpers.own_labels import OWN
 from train.results.compare import CompareSettings, run

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from faces.factors import Categories
-from faces.label_file import label_set
+from faces.labelling.label_file import label_set
 from faces.labels import CONTEST, TASKS, FloatArray, IntArray, LabelSet
 from tests.helpers.own_labels import OWN
 from train.results.head_scores import score_heads
