@@ -33,6 +33,7 @@ from infer.ensemble.file import ensemble_table
 from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, recipes_of
 from infer.ensemble.vote import count_votes
+from infer.predict.half_done import say_half_done
 from infer.predict.heads import Panels
 from infer.predict.runs import Run, check_crops, find_runs, labels_of_runs
 from infer.predict.store import load_or_predict
@@ -79,6 +80,7 @@ def answer_cache(
             f"{folder / WORDS}"
         )
     check_crops(every, cache.description["settings"], cache.folder)
+    say_half_done(every, console)
     prior = training_shares([run.card.prior for run in every], task.name, basis.labels)
     with exclusive(folder, doing="answering into it", cure="give another folder (PREDICTIONS=)"):
         table = _kept_or_new(ensemble, members, cache, basis, prior, folder, compute, console)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from rich.tree import Tree
 from faces.command import run_command
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote, recipes_of
+from infer.predict.runs import find_runs
+from train.engine.card import BEST_FILE
 
 LEAST_WIDTH = 120
 """Characters of a line, where the output has no width of its own or a smaller one."""
@@ -58,16 +60,26 @@ def list_ensembles(settings: EnsemblesSettings) -> None:
 
 def _drawing(file: Path, runs: Path) -> Tree:
     ensemble = read_ensemble(file)
-    counts = {
-        name: len([*(runs / name).glob("fold*/best.safetensors")]) for name in recipes_of(ensemble.root)
-    }
+    counts = {name: len([*(runs / name).glob(f"fold*/{BEST_FILE}")]) for name in recipes_of(ensemble.root)}
     title = f"[bold]{escape(ensemble.name)}[/bold]: {escape(ensemble.about)}"
-    missing = sum(not count for count in counts.values())
-    state = f"{missing} of {len(counts)} members not trained" if missing else "ready"
     answers = f"answers {escape(ensemble.task)}; " if ensemble.task else ""
-    tree = Tree(f"{title}\n[dim]{answers}views {' + '.join(ensemble.views)}; {state}[/dim]")
+    tree = Tree(
+        f"{title}\n[dim]{answers}views {' + '.join(ensemble.views)}; {escape(_state(counts, runs))}[/dim]"
+    )
     add_node(tree, ensemble.root, lambda recipe: _folds(counts[recipe]))
     return tree
+
+
+def _state(counts: Mapping[str, int], runs: Path) -> str:
+    """Whether the members with these numbers of folds can vote, and are at the end of their training."""
+    if missing := sum(not count for count in counts.values()):
+        return f"{missing} of {len(counts)} members not trained"
+    try:
+        found = [run for folds in find_runs([*counts], runs).values() for run in folds]
+    except ValueError as error:
+        return f"not ready: {error}"
+    half = [f"{run.name} ({run.half_done})" for run in found if run.half_done]
+    return f"half done: {', '.join(half)}" if half else "ready"
 
 
 def _folds(count: int) -> str:

@@ -15,6 +15,7 @@ from infer.ensemble.tree import Ensemble, Leaf
 from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
 from infer.evaluate.scores import band_counts, last_bands
 from infer.evaluate.standings_table import Standing
+from infer.predict.half_done import say_half_done
 from infer.predict.heads import Panels
 from infer.predict.networks import NetworkGroup, load_network
 from infer.predict.out_of_fold import ORIGINAL, OutOfFold
@@ -46,9 +47,10 @@ def compare_ensembles(
         ValueError: as `plan_of_ensemble`.
     """
     standings = []
-    for ensemble in ensembles:
+    planned = [plan_of_ensemble(ensemble, runs, cache) for ensemble in ensembles]
+    say_half_done([run for scored in planned for run in scored.plan.every_run], console, cache)
+    for ensemble, scored in zip(ensembles, planned, strict=True):
         console.print(f"{ensemble.name} ...", style="dim", highlight=False)
-        scored = plan_of_ensemble(ensemble, runs, cache)
         if scored.note:
             console.print(f"{ensemble.name}: {scored.note}", style="dim", highlight=False, soft_wrap=True)
         panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console)
@@ -68,7 +70,7 @@ def _standing(ensemble: Ensemble, scored: Scored, panels: Panels, rate: float) -
     if ensemble.views != ORIGINAL:
         guessed = scored.answers(ensemble.root, scored.plan.stored())
         over_original = gain([mine], [scored.counts(guessed)])
-    every = [run for folds in scored.plan.runs.values() for run in folds]
+    every = scored.plan.every_run
     person, truth, task = scored.person, scored.truth, scored.task
     return Standing(
         name=ensemble.name,
@@ -100,7 +102,7 @@ def _measure_rate(ensemble: Ensemble, plan: OutOfFold, photos: int, compute: Pre
     """
     device = compute.chosen_device()
     rows = np.arange(min(photos, len(plan.cache)))
-    networks = [load_network(run.path, device) for folds in plan.runs.values() for run in folds]
+    networks = [load_network(run.path, device) for run in plan.every_run]
     warm, whole = (
         NetworkGroup(networks, plan.cache, part, ensemble.views, compute)
         for part in (rows[: compute.batch_size], rows)

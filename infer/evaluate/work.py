@@ -26,6 +26,7 @@ from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
 from infer.evaluate.picture import draw_evaluation
 from infer.evaluate.scores import confidence_of, count_groups, score, share_counts
 from infer.evaluate.table import Evaluation, Member, Views, print_sections, render_page, sections
+from infer.predict.half_done import say_half_done
 from infer.predict.heads import Panels
 from infer.predict.others import check_not_of_another, title_of
 from infer.predict.out_of_fold import ORIGINAL
@@ -51,6 +52,7 @@ def evaluate(
     """
     console = Console(markup=False)
     scored = plan_of_ensemble(ensemble, runs, cache)
+    say_half_done(scored.plan.every_run, console, cache)
     folder = predictions / ensemble.name / "out_of_fold"
     with exclusive(folder, doing="evaluating into it", cure="give another folder (PREDICTIONS=)"):
         _check_folder(folder, predictions, cache, console)
@@ -130,12 +132,14 @@ def _conditions(ensemble: Ensemble, scored: Scored) -> dict[str, str]:
     plan = scored.plan
     cards = [mine[0].card for mine in plan.runs.values()]
     card = cards[0]
+    half = [f"{run.name} ({run.half_done})" for run in plan.every_run if run.half_done]
     return {
         "ensemble": ensemble.about or ensemble.name,
         **({"task": scored.said} if scored.said else {}),
         **({"labels": scored.note} if scored.note else {}),
         "recipes": ", ".join(plan.runs),
         "views": " + ".join(ensemble.views),
+        **({"half done": ", ".join(half)} if half else {}),
         "cache": title_of(plan.cache.folder, plan.cache.identity),
         "folds": f"{plan.fold_count} of {card.folds}, scheme {card.scheme}, seed {card.fold_seed}",
         "read with care": "out of fold one model of each recipe answers, on new photos all its folds; and "

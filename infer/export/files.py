@@ -28,6 +28,7 @@ from infer.export.metadata import (
 from infer.export.network import Exported
 from infer.export.onnx import quiet, to_onnx, to_program
 from infer.export.subject import Subject
+from infer.predict.half_done import say_half_done
 
 
 def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | None) -> None:
@@ -46,6 +47,7 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
     """
     console = Console(markup=False, highlight=False, soft_wrap=True)
     runs = subject.runs
+    say_half_done(runs, console)
     check_same_crops(runs)
     if predictor:
         check_predictor(runs[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,11 @@ class OutOfFold:
     """By the name of a run: the rows of the cache that its fold validates, in their order."""
 
     @property
+    def every_run(self) -> list[Run]:
+        """The runs of all recipes."""
+        return [run for folds in self.runs.values() for run in folds]
+
+    @property
     def fold_count(self) -> int:
         """How many folds validate."""
         return int(self.photos["fold"].nunique())
@@ -88,7 +92,7 @@ class OutOfFold:
         from infer.predict.store import load_or_predict
 
         facts = self._facts()
-        for run in itertools.chain.from_iterable(self.runs.values()):
+        for run in self.every_run:
             if run.path.with_name(OOF_FILE).is_file():
                 self._read(run, facts)  # which must be of the photos that the fold leaves out now
         answers: dict[str, list[Heads]] = {recipe: [] for recipe in self.runs}

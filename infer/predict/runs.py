@@ -14,6 +14,7 @@ from faces.labelling.kept import describe
 from faces.labels import LabelSet
 from train.engine.card import BEST_FILE, RunCard, read_card
 from train.recipe.request import REQUEST_FILE
+from train.results.metrics import half_done
 from train.results.together import check_alike, check_folder
 
 CROP_FREE = ("codec", "quality", "seed", "shard_size", "max_megapixels")
@@ -29,6 +30,8 @@ class Run:
     path: Path
     """Its best.safetensors."""
     card: RunCard
+    half_done: str = ""
+    """How far its training got, such as `1 of 3 epochs`; "" at its end, or where nobody can tell."""
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -45,7 +48,7 @@ def read_run(name: str, path: Path) -> Run:
     """
     card = read_card(path)
     check_folder(path, card)
-    return Run(name, path, card)
+    return Run(name, path, card, half_done(path.parent, card))
 
 
 def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:

@@ -18,6 +18,7 @@ from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, Leaf, Vote
 from infer.ensemble.vote import Ballot
 from infer.evaluate.panels import Scored, predict_out_of_fold, scored_in
+from infer.predict.half_done import say_half_done
 from infer.predict.others import check_fitted, fitted_on
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.tune.choices import Criterion
@@ -99,6 +100,7 @@ def select_ensemble(
     check_fitted(out, cache)
     space, names, notes = library(runs, cache, task)
     scored = scored_in(plan_out_of_fold(names, runs, cache), space)
+    say_half_done(scored.plan.every_run, console, cache)
     panels = predict_out_of_fold(scored.plan, views, compute, console)
     ballots = [Ballot.of(scored.part(scored.vote(Leaf(name), panels)).probabilities) for name in names]
     fold = scored.plan.photos["fold"].to_numpy(np.int64)[scored.known]

@@ -14,6 +14,7 @@ from faces.terminal.progress import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble
 from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
+from infer.predict.half_done import say_half_done
 from infer.predict.others import check_fitted, fitted_on
 from infer.tune.answered import Answered
 from infer.tune.choices import Fitted
@@ -53,6 +54,7 @@ def tune_ensemble(
     scored = plan_of_ensemble(ensemble, runs, cache)
     check_fitted(out, cache)
     plan, task = scored.plan, scored.task
+    say_half_done(plan.every_run, console, cache)
     panels = predict_out_of_fold(plan, ensemble.views, compute, console)
     given = Answered(panels=panels, truth=plan.truth, labels=scored.labels, space=task.name)
     fold = plan.photos["fold"].to_numpy(np.int64)

@@ -28,6 +28,7 @@ from train.engine.watch import Watch
 from train.network.coding import Coding
 from train.network.model import Network
 from train.network.normalisation import Normalisation
+from train.recipe.ending import best_row, is_finished
 from train.recipe.recipe import Recipe
 
 _LOSS_EVERY = 10
@@ -105,17 +106,13 @@ class FoldTraining:
 
     @property
     def best(self) -> dict[str, float]:
-        """The history's row of the highest validation macro F1, the earliest of equals; the last where nobody
-        validates."""
-        return max(self.history, key=lambda row: row.get("macro_f1", row["epoch"]))
+        """The history's row of the best epoch so far."""
+        return best_row(self.history)
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or the best has not been beaten for as long as the recipe waits."""
-        if self.epoch == self.recipe.epochs:
-            return True
-        waited = self.epoch - 1 - self.best["epoch"] if self.history else 0
-        return bool(self.recipe.stop_after) and waited >= self.recipe.stop_after
+        """Whether no epoch is left to train."""
+        return is_finished(self.recipe, self.history)
 
     @property
     def kept_network(self) -> nn.Module:

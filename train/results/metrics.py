@@ -11,6 +11,9 @@ import pandas as pd
 
 from faces.files import write_atomically
 from faces.storage.documents import DamagedError
+from train.engine.card import RunCard
+from train.recipe.ending import is_finished
+from train.recipe.request import REQUEST_FILE
 
 METRICS_FILE: Final = "metrics.csv"
 """Its name in the folder of a run."""
@@ -35,7 +38,7 @@ def read_metrics(folder: Path, *columns: str) -> pd.DataFrame:
     if not path.is_file():
         raise DamagedError(f"{path}: no such file; {cure}")
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, float_precision="round_trip")  # of which the best epoch follows
     except (ValueError, pd.errors.ParserError) as error:
         told = next(iter(str(error).splitlines()), "")
         raise DamagedError(f"{path}: not readable as CSV ({told}); {cure}") from error
@@ -46,3 +49,30 @@ def read_metrics(folder: Path, *columns: str) -> pd.DataFrame:
     if [*table["epoch"]] != [*np.arange(len(table))] or not len(table):
         raise DamagedError(f"{path}: its rows are not those of the epochs from 0 on; {cure}")
     return table
+
+
+def rows_of(history: pd.DataFrame) -> list[dict[str, float]]:
+    """The rows of a table of `read_metrics`, as training has them."""
+    return [{str(name): float(value) for name, value in row.items()} for row in history.to_dict("records")]
+
+
+def half_done(folder: Path, card: RunCard) -> str:
+    """How far a training got that is not at its end, such as `1 of 3 epochs`.
+
+    Args:
+        folder: of the run.
+        card: of its weights.
+
+    Returns:
+        "" of a finished one, and of weights that were copied alone, of which nobody can tell.
+    """
+    recipe = card.recipe
+    if not (folder / REQUEST_FILE).is_file() or card.epoch + 1 == recipe.epochs:
+        return ""
+    try:
+        history = rows_of(read_metrics(folder))
+    except DamagedError as error:
+        return f"maybe: {str(error).rpartition(';')[0]}"
+    # Weights are kept right before their epoch is counted.
+    done = max(len(history), card.epoch + 1)
+    return "" if is_finished(recipe, history) else f"{done} of {recipe.epochs} epochs"

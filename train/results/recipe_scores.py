@@ -13,6 +13,8 @@ from faces.folds import fold_numbers
 from faces.intervals import Estimate, estimate, f1_of_counts, mean_f1, person_counts, pooled_f1
 from faces.labels import TASKS, UNKNOWN, FloatArray, LabelSet
 from faces.scores import class_scores
+from train.recipe.ending import is_finished
+from train.results.metrics import rows_of
 from train.results.trained_folds import TrainedFold, answered_tasks
 
 _SENIOR_CLASSES = slice(2, None, 3)
@@ -139,12 +141,6 @@ def _details(
     return {**means, "senior": float(np.mean(senior))}
 
 
-def _in_training(fold: TrainedFold) -> bool:
-    """Whether epochs are to come, as far as can be seen: a recipe that may stop early may have stopped."""
-    recipe = fold.request.recipe
-    return len(fold.history) < recipe.epochs and not recipe.stop_after
-
-
 def remarks(scores: RecipeScores, reference: Mapping[str, Any]) -> tuple[bool, list[str]]:
     """What must be known to read the scores of a recipe.
 
@@ -171,7 +167,7 @@ def remarks(scores: RecipeScores, reference: Mapping[str, Any]) -> tuple[bool, l
         if set(numbers) != set(wanted):
             listed = ", ".join(map(str, numbers))
             notes.append(f"of {len(wanted)} folds only {listed} {'is' if len(numbers) == 1 else 'are'} there")
-        short = [fold for fold in folds if _in_training(fold)]
+        short = [fold for fold in folds if not is_finished(fold.request.recipe, rows_of(fold.history))]
         if short:
             listed = ", ".join(f"{fold.request.fold} after epoch {len(fold.history)}" for fold in short)
             notes.append(f"still in training: fold {listed} of {short[0].request.recipe.epochs}")
