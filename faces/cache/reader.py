@@ -49,6 +49,7 @@ from faces.cache.tables import (
     wrong_place,
 )
 from faces.labels import IntArray, LabelSet
+from faces.persons import one_spelling, several_spellings
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,13 @@ class Cache:
         photo, 0 to 1), turned (degrees clockwise by which the face lies turned in it), face (0, or of a
         photo's further faces 1, 2, ...: position and face together are unique), which older caches lack.
 
+        A person whom the file spells in several ways has one name, the normal form (`faces.persons`).
         It takes 1.5 kB a row, so what needs few columns of many rows reads them with `columns`.
 
         Raises:
             CacheError: as `columns`, or a key or a face of a photo occurs more than once.
         """
-        table = read_index(self.folder)
+        table = self._of_one_spelling(read_index(self.folder))
         check_unique(table, self.folder)
         return table
 
@@ -121,7 +123,13 @@ class Cache:
         Raises:
             CacheError: the cache was deleted or damaged since it was opened, or has no such column.
         """
-        return read_index(self.folder, names)
+        return self._of_one_spelling(read_index(self.folder, names))
+
+    def _of_one_spelling(self, table: pd.DataFrame) -> pd.DataFrame:
+        if "person" not in table or not several_spellings(table["person"]):
+            return table
+        sources = read_index(self.folder, ["source"])["source"]
+        return table.assign(person=one_spelling(table["person"], sources))
 
     @property
     def codec(self) -> Codec:
