@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from faces.photos.names import FORMULAS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a cell begins with that a spreadsheet takes for a formula."""
-_HERE: Final = "./"
-
-
-def path_cell(path: str) -> str:
-    """A relative path as a cell: what would be a formula gets `./` in front, which names the same file."""
-    return f"{_HERE}{path}" if path.startswith(FORMULAS) else path
-
-
-def cell_path(cell: str) -> str:
-    """The path that `path_cell` wrote as a cell; any other cell is as it was."""
-    path = cell.removeprefix(_HERE)
-    return path if path.startswith(FORMULAS) else cell
 
 
 def is_formula(text: str) -> bool:

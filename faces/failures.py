@@ -9,7 +9,7 @@ import re
 import stat
 from pathlib import Path
 
-from faces.terminal.output import one_line
+from faces.terminal.text import one_line
 
 _MEMORY = "end other programs, or allow this one more (ulimit -v), and the same command goes on from here"
 _NO_MEMORY = re.compile(

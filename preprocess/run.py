@@ -17,8 +17,9 @@ from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
 from faces.cells import csv_bytes
 from faces.files import exclusive, write_atomically
 from faces.labels import LabelSet
-from faces.terminal.output import printable
+from faces.photos.files import BadPhoto
 from faces.terminal.progress import photo_progress
+from faces.terminal.text import printable
 from preprocess.crop.matte import weights_sha256
 from preprocess.detect.face import GIVEN
 from preprocess.detect.reuse import known_faces
@@ -30,7 +31,6 @@ from preprocess.shard import Tools, open_photo
 from preprocess.sources.corrections import apply
 from preprocess.sources.listing import BOX, counted
 from preprocess.sources.persons import check_persons
-from preprocess.sources.photo import BadPhoto
 from preprocess.sources.scan import Listing, scan
 from preprocess.summary import Budget, Work, summarise
 

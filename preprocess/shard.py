@@ -15,13 +15,14 @@ from typing import Any
 
 from faces.cache.tar import Sample
 from faces.cache.writer import DETECTED, FALLBACK, REJECTED
+from faces.photos.files import BadPhoto
 from preprocess.crop.render import Renderer
 from preprocess.detect.face import AS_IS, GIVEN, Face, reduce_photo
 from preprocess.detect.queue import SearchQueue
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings
 from preprocess.sources.listing import BOX
-from preprocess.sources.photo import BadPhoto, Photo, read_photo
+from preprocess.sources.photo import Photo, read_photo
 from preprocess.sources.scan import source_path
 
 Row = Mapping[str, Any]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from faces.cache.description import read_description
 from faces.command import run_command
-from faces.terminal.output import printable
 from faces.terminal.progress import photo_progress
+from faces.terminal.text import printable
 from preprocess.faults import find_faults
 
 

@@ -20,6 +20,7 @@ MAY_IMPORT = {
 ROOMS = {
     "faces": (
         "faces.terminal",
+        "faces.photos",
         "faces",
         "faces.storage",
         "faces.labelling",

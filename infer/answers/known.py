@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.cells import cell_path
 from faces.intervals import person_counts
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
+from faces.photos.names import cell_path
 from faces.projection import split_classes
 from faces.scores import class_scores
 from faces.storage.documents import DamagedError

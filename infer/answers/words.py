@@ -7,8 +7,8 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED, REJECTED
-from faces.cells import path_cell
 from faces.labels import FloatArray, Part, Task
+from faces.photos.names import path_cell
 from faces.projection import split_classes
 
 EDGES = ("left", "top", "right", "bottom")

@@ -12,7 +12,8 @@ from faces.factors import NOT_KNOWN, plain_word
 from faces.foreign.paths import check_paths, requested_photos
 from faces.foreign.table import read_table
 from faces.labels import MASKS
-from preprocess.sources.listing import LeftOut, called_photo, no_photo, of_tool, photo_row, tool_folder
+from faces.photos.names import called_photo, of_tool
+from preprocess.sources.listing import LeftOut, no_photo, photo_row, tool_folder
 from preprocess.sources.lookup import find_folders, list_photos
 from preprocess.sources.source import Place, Source
 

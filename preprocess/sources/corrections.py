@@ -14,7 +14,8 @@ from faces.command import nearest
 from faces.factors import NOT_KNOWN
 from faces.foreign.table import match_column, read_table
 from faces.labels import LabelSet
-from preprocess.sources.listing import BOX, CORRECTIONS, Listing, source_path
+from faces.photos.names import source_path
+from preprocess.sources.listing import BOX, CORRECTIONS, Listing
 from preprocess.sources.names import Match, Names, say_found
 
 DONE = ("line", "path", "person", "column", "before", "after", "photos", "why")

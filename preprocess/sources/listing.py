@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -15,29 +12,13 @@ import pandas as pd
 
 from faces.labelling.label_file import FILE_NAME
 from faces.labels import LabelSet
-from preprocess.sources.kinds import HEAD, PHOTO_SUFFIXES, kind_of
+from faces.photos.files import BadPhoto, inspect_file, kind_at
+from faces.photos.names import called_photo, of_tool, source_name
 
 BOX: Final = "box"
 """Column of the places of faces, where the source gives them."""
 CORRECTIONS: Final = "corrections.csv"
 """Name of the table of known wrong labels beside the photos."""
-TOOLS: Final = frozenset(
-    (
-        *(
-            "@eadir",
-            "#recycle",
-            "@recycle",
-            "$recycle.bin",
-            "recycler",
-            "lost+found",
-            "__macosx",
-            "__pycache__",
-        ),
-        *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"),
-    )
-)
-"""Names, in small letters, of what systems and tools put beside photos, with copies of them or none; a name
-that begins with a dot is another."""
 TOOL_FOLDER: Final = "a hidden folder or a tool's"
 
 
@@ -86,49 +67,6 @@ class Listing:
         problems: a damaged photo may be replaced by a sound one."""
         identifying = self.photos.drop(columns=["bytes", "problem"])
         return hashlib.sha256(identifying.to_csv(index=False).encode()).hexdigest()
-
-
-def source_name(path: str) -> str:
-    """A file name as UTF-8 text, one to one: bytes that are not UTF-8 become \\xNN, a backslash doubles."""
-    return os.fsencode(path).replace(b"\\", b"\\\\").decode(errors="backslashreplace")
-
-
-def source_path(source: str) -> str:
-    """The file name that `source_name` wrote as `source`."""
-    plain = re.sub(
-        rb"\\(\\|x[0-9a-f]{2})",
-        lambda found: b"\\" if found[1] == b"\\" else bytes([int(found[1][1:], 16)]),
-        source.encode(),
-    )
-    return os.fsdecode(plain)
-
-
-def inspect_file(path: Path) -> tuple[int, str]:
-    """Size of a file in bytes (-1 where it has none), and why it must not be opened, or "".
-
-    Only regular files are ever opened: reading a named pipe would wait for ever.
-    """
-    try:
-        status = path.stat()
-    except OSError as error:
-        # In a closed folder not even the link can be inspected.
-        if error.errno in (errno.ENOENT, errno.ELOOP) and path.is_symlink():
-            return -1, f"broken link: {error.strerror}"
-        if error.errno == errno.ENOENT:
-            return -1, "missing: no such file"
-        return -1, f"unreadable: {error.strerror}"
-    if not stat.S_ISREG(status.st_mode):
-        return -1, f"not a regular file but {_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}"
-    return status.st_size, ""
-
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 def photo_row(data: Path, path: str, **fields: Any) -> dict[str, Any]:
@@ -187,17 +125,6 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-def of_tool(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or a system's or tool's own."""
-    return name.startswith(".") or name.lower() in TOOLS
-
-
-def called_photo(name: str) -> bool:
-    """Whether the name alone is a photo's."""
-    start, dot, suffix = name.rpartition(".")
-    return f"{dot}{suffix.lower()}" in PHOTO_SUFFIXES and start != "" and not name.startswith(".")
-
-
 def counted(count: int, what: str) -> str:
     """1 photo, or 2 photos."""
     return f"{count} {what}{'s' if count != 1 else ''}"
@@ -214,19 +141,15 @@ def no_photo(data: Path, path: str) -> LeftOut | None:
 
     Pictures of a kind that is not read are photos here, and rejects when they are read.
     """
-    size, problem = inspect_file(data / path)
     name = PurePosixPath(path).name
+    size = inspect_file(data / path)[0]
     if of_tool(name):
         what = "a hidden file" if name.startswith(".") else "a system file"
-    elif problem:
-        return LeftOut(path, "an unreadable file", problem)
     else:
         try:
-            with (data / path).open("rb") as file:
-                kind = kind_of(file.read(HEAD))
-        except OSError as error:
-            problem = f"unreadable: {error.strerror}"
-            return LeftOut(path, "an unreadable file", problem, size)
+            kind = kind_at(data / path)
+        except BadPhoto as bad:
+            return LeftOut(path, "an unreadable file", bad.reason, size)
         if kind.what != "other":
             return None
         what = kind.name

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from preprocess.sources.listing import called_photo, photo_row, source_name
+from faces.photos.names import called_photo, source_name
+from preprocess.sources.listing import photo_row
 from preprocess.sources.names import NEAR, Match, Names, say_found
 from preprocess.sources.source import paths_below
 

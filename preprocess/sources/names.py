@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from preprocess.sources.kinds import PHOTO_SUFFIXES
-from preprocess.sources.listing import source_name
+from faces.photos.kinds import PHOTO_SUFFIXES
+from faces.photos.names import source_name
 
 
 def _suffix(path: str) -> str:

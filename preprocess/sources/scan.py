@@ -23,11 +23,12 @@ from faces.command import typed
 from faces.folds import SPLIT
 from faces.foreign.table import is_table
 from faces.labels import CONTEST, LabelSet
+from faces.photos.names import source_name, source_path
 from preprocess.settings import Columns
 from preprocess.sources.classes import folder_source
 from preprocess.sources.contest import eval_source, train_source
 from preprocess.sources.layouts import adience, afdb, celeba, fairface, maskedface, utkface, voc
-from preprocess.sources.listing import BOX, TOOL_FOLDER, LeftOut, Listing, counted, source_name, source_path
+from preprocess.sources.listing import BOX, TOOL_FOLDER, LeftOut, Listing, counted
 from preprocess.sources.persons import name_persons
 from preprocess.sources.proposal import left_out, note_of, propose
 from preprocess.sources.reading import find_labels, read_texts

@@ -14,9 +14,10 @@ import pandas as pd
 
 from faces.factors import plain_word
 from faces.labels import LabelSet
-from faces.terminal.output import one_line
+from faces.photos.names import of_tool, source_name
+from faces.terminal.text import one_line
 from preprocess.settings import Columns
-from preprocess.sources.listing import LeftOut, of_tool, photos_below, source_name
+from preprocess.sources.listing import LeftOut, photos_below
 
 _SPLITS: Final = {
     "train": "train training",

@@ -10,8 +10,8 @@ import pandas as pd
 from faces.factors import plain_word
 from faces.foreign.paths import check_paths
 from faces.foreign.table import SUFFIXES, match_column, other_kind, read_table
+from faces.photos.names import called_photo, source_name, source_path
 from preprocess.settings import Columns
-from preprocess.sources.listing import called_photo, source_name, source_path
 from preprocess.sources.lookup import list_photos
 from preprocess.sources.source import Place, Source, paths_below, split_of
 

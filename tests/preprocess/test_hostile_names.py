@@ -8,11 +8,11 @@ import pytest
 
 from faces.cache.reader import Cache
 from faces.failures import complaint
+from faces.photos.names import source_path
 from faces.terminal.output import escaped_output
 from preprocess.faults import find_faults
 from preprocess.look.page import write_page
 from preprocess.run import preprocess
-from preprocess.sources.listing import source_path
 from preprocess.sources.scan import scan
 from preprocess.verify import VerifySettings, verify
 from tests.helpers.pictures import picture, save

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
-from faces.cells import cell_path
 from faces.labels import UNKNOWN, IntArray
+from faces.photos.names import cell_path
 from pipeline.order import Sampler
 from pipeline.samplers import Shuffled, Weighted, class_weights, person_balanced, undersampled
 from train.recipe.data import Sampling

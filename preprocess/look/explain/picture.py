@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from faces.photos.files import BadPhoto
 from faces.plots import save_figure
 from preprocess.crop.render import Rendered, Renderer
 from preprocess.detect.face import Face
 from preprocess.look.explain.words import Search, in_words, search_photo
 from preprocess.settings import PreprocessSettings
-from preprocess.sources.photo import BadPhoto, Pixels, read_photo
+from preprocess.sources.photo import Pixels, read_photo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

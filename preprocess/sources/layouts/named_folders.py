@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from preprocess.sources.listing import LeftOut, of_tool, photo_row
+from faces.photos.names import of_tool
+from preprocess.sources.listing import LeftOut, photo_row
 from preprocess.sources.source import Place, Source
 
 Person = Callable[[tuple[str, ...]], str | None]

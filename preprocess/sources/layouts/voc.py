@@ -10,17 +10,9 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from faces.foreign.paths import check_inside
+from faces.photos.names import called_photo, of_tool, source_name
 from preprocess.sources.classes import LABEL
-from preprocess.sources.listing import (
-    BOX,
-    LeftOut,
-    called_photo,
-    no_photo,
-    of_tool,
-    photo_row,
-    source_name,
-    tool_folder,
-)
+from preprocess.sources.listing import BOX, LeftOut, no_photo, photo_row, tool_folder
 from preprocess.sources.reading import meanings, name_labels
 from preprocess.sources.source import Layout, Place, Source
 

@@ -10,8 +10,10 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from faces.photos.files import BadPhoto
+from faces.photos.gate import PNG
 from infer.export import predict
-from preprocess.sources.photo import PNG, BadPhoto, read_photo
+from preprocess.sources.photo import read_photo
 from tests.fuzz.mutate import mutate
 from tests.fuzz.target import Case, Target, placed
 from tests.helpers.pictures import picture

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocess.sources.photo import BadPhoto, read_photo
+from faces.photos.files import BadPhoto
+from preprocess.sources.photo import read_photo
 
 PICTURE = np.full((40, 40, 3), 99, np.uint8)
 MANY = "too many parts: "
@@ -165,7 +166,8 @@ def test_a_file_beyond_any_photo_is_not_read(tmp_path: Path) -> None:
 MEASURED = """
 import resource, sys
 from pathlib import Path
-from preprocess.sources.photo import BadPhoto, read_photo
+from faces.photos.files import BadPhoto
+from preprocess.sources.photo import read_photo
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from preprocess.sources.kinds import kind_of
+from faces.photos.kinds import kind_of
 from preprocess.sources.listing import Listing
 from preprocess.sources.scan import scan
 from tests.helpers import published

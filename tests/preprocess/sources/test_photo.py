@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from preprocess.sources.photo import BadPhoto, read_photo
+from faces.photos.files import BadPhoto
+from preprocess.sources.photo import read_photo
 from tests.helpers.pictures import jpeg, picture, save
 
 ORIENTATION = 0x0112
@@ -115,7 +116,7 @@ def test_what_its_pixels_do_not_need_is_not_in_the_way_of_a_png(
     tmp_path: Path, name: str, turned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pillow#8363 and #2445; which side is up is kept."""
-    monkeypatch.setattr("preprocess.sources.photo.HEADER_FIRST", 0 if turned else 4_000_000)
+    monkeypatch.setattr("faces.photos.gate.HEADER_FIRST", 0 if turned else 4_000_000)
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     others = [chunk(b"eXIf", exif.tobytes()[6:])] if turned else []
@@ -233,7 +234,7 @@ def test_no_limit_of_pillow_stands_before_a_larger_one(
 
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "a.png", picture(30, 20))
-    monkeypatch.setattr("preprocess.sources.photo.BYTES_LIMIT", path.stat().st_size - 1)
+    monkeypatch.setattr("faces.photos.gate.BYTES_LIMIT", path.stat().st_size - 1)
     with pytest.raises(BadPhoto, match=r"too large: [0-9]+ bytes, the limit is") as caught:
         read_photo(path)
     assert caught.value.sha256 == ""
@@ -250,7 +251,7 @@ def test_a_named_pipe_is_never_waited_for(tmp_path: Path, monkeypatch: pytest.Mo
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(BadPhoto, match="not a regular file but a named pipe"):
         read_photo(tmp_path / "a.jpg")
-    monkeypatch.setattr("preprocess.sources.photo.inspect_file", lambda _: (3, ""))
+    monkeypatch.setattr("faces.photos.files.inspect_file", lambda _: (3, ""))
     with pytest.raises(BadPhoto, match="not a regular file any more"):
         read_photo(tmp_path / "a.jpg")
 

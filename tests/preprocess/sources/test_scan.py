@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from faces.photos.names import source_name, source_path
 from preprocess.settings import Columns
-from preprocess.sources.listing import source_name, source_path
 from preprocess.sources.scan import scan
 from tests.helpers.layouts import HEADER, STEMS, touch
 
