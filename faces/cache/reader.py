@@ -48,8 +48,8 @@ from faces.cache.tables import (
     read_rejects,
     wrong_place,
 )
+from faces.foreign.persons import one_spelling, several_spellings
 from faces.labels import IntArray, LabelSet
-from faces.persons import one_spelling, several_spellings
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Cache:
         photo, 0 to 1), turned (degrees clockwise by which the face lies turned in it), face (0, or of a
         photo's further faces 1, 2, ...: position and face together are unique), which older caches lack.
 
-        A person whom the file spells in several ways has one name, the normal form (`faces.persons`).
+        A person whom the file spells in several ways has one name, the normal form (`faces.foreign.persons`).
         It takes 1.5 kB a row, so what needs few columns of many rows reads them with `columns`.
 
         Raises:

@@ -1,4 +1,4 @@
 """Tables that come from outside, whoever made them and whatever program saved them.
 
-Cells of text, columns by their names, and photos by theirs.
+Cells of text, columns by their names, and photos and people by theirs.
 """
