@@ -12,11 +12,12 @@ import pandas as pd
 
 from faces.command import nearest
 from faces.factors import NOT_KNOWN
+from faces.foreign.names import Match, Names, say_found
+from faces.foreign.persons import person_key
 from faces.foreign.table import match_column, read_table
 from faces.labels import LabelSet
 from faces.photos.names import source_path
 from preprocess.sources.listing import BOX, CORRECTIONS, Listing
-from preprocess.sources.names import Match, Names, say_found
 
 DONE = ("line", "path", "person", "column", "before", "after", "photos", "why")
 
@@ -38,9 +39,9 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
 
     Its columns are path or person (one of them in each row), column (a factor or person), value (in the
     factor's words; "unknown" takes a label away) and why. Paths and people are those of the source, whatever
-    other rows correct; of a photo with several faces the path is the one's image_id. Photos
-    of `incorrect` and `normal` that were swapped are two rows by path; a person's wrong gender is one row by
-    person.
+    other rows correct, people in any spelling (`faces.foreign.persons`); of a photo with several faces the
+    path is the one's image_id. Photos of `incorrect` and `normal` that were swapped are two rows by path; a
+    person's wrong gender is one row by person.
 
     Args:
         listing: is not changed.
@@ -58,7 +59,7 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
         path = listing.folder / CORRECTIONS
         if not path.is_file():
             return listing, pd.DataFrame(columns=list(DONE))
-    photos = listing.photos.copy()
+    photos, spelt = listing.photos.copy(), listing.photos.person if listing.spelt is None else listing.spelt
     places = _places(photos)
     corrected: dict[tuple[int, str], _Correction] = {}
     done = []
@@ -73,7 +74,9 @@ def apply(listing: Listing, path: Path | None) -> tuple[Listing, pd.DataFrame]:
                     f"values of {correction.column}; which one is meant? Remove the other"
                 )
         done.append(_correct(photos, rows, correction, listing.labels))
-    corrected_listing = dataclasses.replace(listing, photos=photos, notes=(*listing.notes, *notes))
+    spelt = spelt.where(photos.person == listing.photos.person, photos.person)
+    notes = [*listing.notes, *notes]
+    corrected_listing = dataclasses.replace(listing, photos=photos, notes=tuple(notes), spelt=spelt)
     return corrected_listing, pd.DataFrame(done, columns=list(DONE))
 
 
@@ -132,7 +135,7 @@ def _value(column: str, text: str, place: str, labels: LabelSet) -> Any:
     if column == "person":
         if text.casefold() in NOT_KNOWN:
             raise ValueError(f"{place}: person {text!r}; give a name that no one else has")
-        return text
+        return person_key(text)
     try:
         return labels.factor(column).read(text)
     except ValueError as error:
@@ -155,7 +158,7 @@ def _places(photos: pd.DataFrame) -> dict[str, dict[str, list[int]]]:
 def _find(correction: _Correction, places: dict[str, dict[str, list[int]]], path: Path) -> list[int]:
     kind = "path" if correction.path else "person"
     name = correction.path or correction.person
-    rows = places[kind].get(name)
+    rows = places[kind].get(name) or places[kind].get(person_key(name))
     if rows is None:
         hint = nearest(name, places[kind]) if places[kind] else "nobody in this source is named"
         raise ValueError(

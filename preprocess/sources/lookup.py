@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from faces.foreign.names import NEAR, Match, Names, say_found
 from faces.photos.names import called_photo, source_name
 from preprocess.sources.listing import photo_row
-from preprocess.sources.names import NEAR, Match, Names, say_found
 from preprocess.sources.source import paths_below
 
 _MISSING: Final = "missing:"

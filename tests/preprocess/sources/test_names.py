@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.sources.names import Names
+from faces.foreign.names import Names
 from preprocess.sources.scan import scan
 from tests.helpers.layouts import HEADER, STEMS, touch
 
