@@ -134,9 +134,11 @@ class Parts:
         reasons = rejects["reason"] if "reason" in rejects else rejects["status"].isna()
         if not all(isinstance(reason, str) for reason in reasons):
             return "a reject without a reason"
+        crops = rows.drop(rejects.index)
+        if len(crops) and ("shard" not in crops or crops["shard"].isna().any()):
+            return "a crop without its shard"
         if self.linked:
             return ""
-        crops = rows.drop(rejects.index)
         return wrong_sample(crops, self.file(shard, ".tar"), self.file(shard, ".idx"))
 
     def _check_file(self, path: Path, kind: str, notes: Mapping[str, str]) -> None:

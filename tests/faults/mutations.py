@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ SEAL_WRONG = "seal wrong"
 FORGED_FIELDS = ("zero", "empty", "hostile")
 FORGED_VALUES = (*FORGED_FIELDS, "negative", "huge", "NaN")
 """Kinds of damage to fields, and to values of a column, after which a file may still be a valid one."""
+NOTED = "caches/*/cache.json: settings.*"
+"""Fields that only say how crops were made: those that reading does not need are no part of the schema, so that
+caches of other programs and of before open."""
 NEAR = 16
 """Bytes that count as a file's head, and as its tail."""
 
@@ -37,6 +41,8 @@ class Fault:
     @property
     def maybe_valid(self) -> bool:
         """Whether it may be a file that could have been written: a seal tells damage, not forgery."""
+        if self.kind == "field missing" and fnmatch.fnmatch(f"{self.path}: {self.what}", NOTED):
+            return True
         value = self.kind.split(" ", 1)[1] if self.forged else ""
         return value in (FORGED_VALUES if self.kind.startswith("column ") else FORGED_FIELDS)
 

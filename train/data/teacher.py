@@ -125,7 +125,7 @@ def with_taught(recipe: Recipe, cache: Cache, rows: FoldRows) -> tuple[FoldRows,
         if not answered:
             raise ValueError(
                 f"{files}: answers none of the fold's {len(rows.training)} labelled training photos, so "
-                f"teacher.share={teacher.share} teaches nothing: name predictions of them, or share = 0"
+                f"teacher.share={teacher.share} teaches nothing; name predictions of them, or share = 0"
             )
         notes.append(f"answers to {answered} of {len(rows.training)} labelled photos, share {teacher.share}")
     if teacher.weight:

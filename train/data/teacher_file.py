@@ -98,7 +98,7 @@ def read_predictions(path: Path, cache: Cache) -> Answers:
     if not found.any():
         raise ValueError(
             f"{path}: none of its {len(table)} photos is in {cache.folder}, the first is {name} "
-            f"{table[name].iloc[0]!r}: name predictions of this cache's photos"
+            f"{table[name].iloc[0]!r}; name predictions of this cache's photos"
         )
     if name == "ImageID":
         twice = known["image_id"][found & known["image_id"].duplicated().to_numpy()]
@@ -173,21 +173,21 @@ def _checked(table: pd.DataFrame, values: NDArray[np.float64], name: str, task: 
     if len(row):
         raise ValueError(
             f"{path}: {name} {table[name].iloc[row[0]]!r}: probability {values[row[0], column[0]]} of "
-            f"{task.classes[column[0]]!r} ({len({*row})} such photos); it must be in 0 to 1: predict again, "
+            f"{task.classes[column[0]]!r} ({len({*row})} such photos); it must be in 0 to 1; predict again, "
             "or leave such photos out"
         )
     wrong = np.flatnonzero(np.abs(values.sum(1) - 1) > TOLERANCE)
     if len(wrong):
         raise ValueError(
             f"{path}: {name} {table[name].iloc[wrong[0]]!r}: its {len(task.classes)} probabilities sum to "
-            f"{values[wrong[0]].sum():.4g} ({len(wrong)} such photos); they must sum to 1: predict again"
+            f"{values[wrong[0]].sum():.4g} ({len(wrong)} such photos); they must sum to 1; predict again"
         )
     answered = pd.to_numeric(table["ans"], errors="coerce").to_numpy(np.float64)
     strange = np.flatnonzero(~np.isin(answered, np.arange(len(task.classes))))
     if len(strange):
         raise ValueError(
             f"{path}: {name} {table[name].iloc[strange[0]]!r}: ans {table['ans'].iloc[strange[0]]} "
-            f"({len(strange)} such photos) is no class from 0 to {len(task.classes) - 1}: predict again"
+            f"({len(strange)} such photos) is no class from 0 to {len(task.classes) - 1}; predict again"
         )
     return answered.astype(np.int64)
 

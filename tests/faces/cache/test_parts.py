@@ -131,6 +131,7 @@ def test_what_finishing_returns_is_what_opening_gives(tmp_path: Path) -> None:
     [
         lambda rows: rows.drop(columns="person"),
         lambda rows: rows.drop(columns="status"),
+        lambda rows: rows.drop(columns="shard"),
         lambda rows: rows.assign(offset=rows["offset"].astype(str)),
         lambda rows: rows.assign(key=rows["key"].iloc[::-1].to_numpy()),
         lambda rows: rows.assign(length=-7),
