@@ -15,7 +15,7 @@ FORGED_FIELDS = ("zero", "empty", "hostile")
 FORGED_VALUES = (*FORGED_FIELDS, "negative", "huge", "NaN")
 """Kinds of damage to fields, and to values of a column, after which a file may still be a valid one."""
 NOTED = "caches/*/cache.json: settings.*"
-"""Fields that only say how crops were made: those that reading does not need are no part of the schema, so that
+"""Fields that only say how crops were made: what reading does not need is no part of the schema, so that
 caches of other programs and of before open."""
 NEAR = 16
 """Bytes that count as a file's head, and as its tail."""
