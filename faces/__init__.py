@@ -5,6 +5,8 @@ Nothing here needs a network library or knows a stage.
 
 import os
 
+import faces.home  # noqa: F401 - it decides where libraries keep things, so before any is imported
+
 # While torch's CPU threads (libgomp) wait for each other they spin for milliseconds, and against each other
 # as soon as another process wants a core. After 5,000 turns they sleep: `make bench-busy` measures both ways.
 # It is read once, when libgomp is loaded, so before anything imports torch; what a user has set stays.

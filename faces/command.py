@@ -15,9 +15,11 @@ from typing import Any, TypeVar, get_type_hints
 
 import tomli_w
 import tyro
+from rich import get_console
 
 from faces.failures import complaint
 from faces.files import settings_text, write_atomically
+from faces.home import NOTE
 from faces.terminal.output import escaped_output
 from faces.typed import convert, is_open, tables_in
 
@@ -123,6 +125,9 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
     settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
     try:
         with escaped_output():
+            # Of several processes that train together, the first one tells.
+            if NOTE and os.environ.get("RANK", "0") == "0":
+                get_console().print(NOTE, style="yellow", highlight=False, markup=False, soft_wrap=True)
             action(settings)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")
