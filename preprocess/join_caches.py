@@ -17,6 +17,7 @@ from faces.cache.crops import crop_cure, crop_differences
 from faces.cache.description import file_sha256
 from faces.cache.parts import Written
 from faces.cache.reader import Cache
+from faces.cache.tables import read_index
 from faces.cache.writer import REJECTED, CacheWriter
 from faces.files import exclusive
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
@@ -185,7 +186,9 @@ def _write(writer: CacheWriter, sources: Sequence[_Source]) -> None:
     with photo_progress() as progress:
         bar = progress.add_task("join", total=sum(len(source.cache) for source in sources))
         for source in sources:
-            index, rejects = _moved(source, source.cache.index), _moved(source, source.cache.rejects)
+            # As their files have them, since each crop has its row beside it in the shard.
+            tables = read_index(source.cache.folder), source.cache.rejects
+            index, rejects = (_moved(source, table) for table in tables)
             rejects["status"] = REJECTED
             for own, shard in enumerate(source.cache.description["shards"]):
                 rows = index[index["shard"] == own].assign(shard=number)

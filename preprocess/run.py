@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from preprocess.sources.corrections import apply
 from preprocess.sources.listing import BOX, counted
 from preprocess.sources.persons import check_persons
 from preprocess.sources.scan import Listing, scan
+from preprocess.sources.spellings import alike_notes, people_of
 from preprocess.summary import Budget, Work, summarise
 
 Note = Callable[[str], None]
@@ -96,6 +98,7 @@ def _corrected(settings: PreprocessSettings) -> tuple[Listing, pd.DataFrame]:
     """The photos with labels that can be trusted, and what was corrected of them."""
     listing, corrected = apply(scan(settings.data, settings.columns, settings.labels), settings.corrections)
     check_persons(listing)
+    listing = replace(listing, notes=(*listing.notes, *alike_notes(people_of(listing.photos))))
     if settings.align and BOX in listing.photos:
         raise ValueError(
             f"align: {listing.folder} gives faces by boxes, without the landmarks that are needed; leave "

@@ -33,6 +33,25 @@ def twin_lines(index: pd.DataFrame, labels: LabelSet) -> list[str]:
     return [*_of_several(copies[several], labels), *_of_one(copies, copies[~several], labels)]
 
 
+def extra_lines(index: pd.DataFrame, extra: pd.DataFrame) -> list[str]:
+    """What is to be said of photos that only train and are the same files as ordinary ones, or nothing.
+
+    Args:
+        index: rows of a cache, the ordinary ones.
+        extra: the others.
+    """
+    known = index[index["source_sha256"] != ""].drop_duplicates("source_sha256").set_index("source_sha256")
+    copies = extra[extra["source_sha256"].isin(known.index)]
+    if copies.empty:
+        return []
+    first = copies.iloc[0]
+    photos, sit = ("photo is", "it sits") if len(copies) == 1 else ("photos are", "they sit")
+    return [
+        f"{len(copies):,} extra {photos} the same file as an ordinary one, such as {first['source']} and "
+        f"{known['source'][first['source_sha256']]}: {sit} out where that validates"
+    ]
+
+
 def _of_several(copies: pd.DataFrame, labels: LabelSet) -> list[str]:
     files = copies["source_sha256"].nunique()
     if not files:

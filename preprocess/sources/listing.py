@@ -60,12 +60,17 @@ class Listing:
         default_factory=lambda: pd.DataFrame(columns=["source", "bytes", "reason"])
     )
     """What lies among the photos and is none: source and bytes as of a photo, and the reason."""
+    spelt: pd.Series | None = None
+    """[n] people as the source spells them, where that is not known to be as in `photos`."""
 
     @property
     def fingerprint(self) -> str:
         """Hex sha256 that changes with any photo's name or label and with the order, but not with sizes and
-        problems: a damaged photo may be replaced by a sound one."""
+        problems: a damaged photo may be replaced by a sound one. People count as the source spells them, as
+        they did before they had a normal form, so that caches of then are still known by theirs."""
         identifying = self.photos.drop(columns=["bytes", "problem"])
+        if self.spelt is not None:
+            identifying = identifying.assign(person=self.spelt)
         return hashlib.sha256(identifying.to_csv(index=False).encode()).hexdigest()
 
 

@@ -142,13 +142,13 @@ def _listing(source: Source, place: Place) -> Listing:
     names += [name for name in (SPLIT, BOX) if name in photos]
     photos = photos.assign(position=range(len(photos)), **labels)[names]
     _note_missing(source, place, columns)
-    name_persons(photos, place.labels, place.notes)
+    spelt = name_persons(photos, place.labels, place.notes)
     if note := note_of(source, place, {*columns.values()}):
         place.notes.append(note)
     place.notes.extend(_counts(place.left_out))
     rows = [(source_name(each.path), each.bytes, f"left out: {each.reason}") for each in place.left_out]
     others = pd.DataFrame(rows, columns=["source", "bytes", "reason"])
-    return Listing(source.folder, source.layout, photos, place.labels, tuple(place.notes), others)
+    return Listing(source.folder, source.layout, photos, place.labels, tuple(place.notes), others, spelt)
 
 
 def _counts(others: list[LeftOut]) -> list[str]:
