@@ -117,6 +117,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         batches=len(training),
     )
     return FoldTraining(
+        folder=plan.folder,
         recipe=recipe,
         cache=plan.cache,
         rows=rows,

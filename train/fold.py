@@ -13,11 +13,12 @@ from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows, absent_classes, fold_rows
 from train.data.teacher import with_taught
 from train.engine.card import BEST_FILE, CURE, OOF_FILE, RunCard, RunError
-from train.engine.checkpoint import StateFile, check_state, load_weights, save_best
-from train.engine.environment import write_environment
+from train.engine.checkpoint import load_weights, save_best
 from train.engine.loop import FoldTraining
-from train.engine.memory import explain_exhaustion
+from train.engine.state import StateFile, check_state
 from train.engine.watch import Watch
+from train.environment import write_environment
+from train.memory import explain_exhaustion
 from train.recipe.recipe import Recipe
 from train.recipe.request import REQUEST_FILE, read_request
 from train.results.metrics import write_metrics

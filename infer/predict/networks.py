@@ -18,6 +18,7 @@ from pipeline.formats import InputFormat, MultiFormatLoader
 from train.engine.card import RunCard
 from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
+from train.engine.finite import CHANGE, FiniteOutputs
 from train.engine.precision import make_fabric
 from train.network.kinds import codings_of
 
@@ -39,6 +40,8 @@ class LoadedNetwork:
     """The images that it was trained on."""
     codings: Mapping[str, OutputCoding]
     """How each head's outputs become probabilities, by task."""
+    name: str = "network"
+    """Run and precision, for messages."""
 
 
 def form_of(card: RunCard) -> InputFormat:
@@ -61,7 +64,12 @@ def load_network(path: Path, device: str) -> LoadedNetwork:
     network, card = load_best(path)
     fabric = make_fabric(card.recipe.precision, device)
     model = fabric.setup(network.to(memory_format=torch.channels_last))
-    return LoadedNetwork(model=model, form=form_of(card), codings=codings_of(card.recipe, card.labels))
+    return LoadedNetwork(
+        model=model,
+        form=form_of(card),
+        codings=codings_of(card.recipe, card.labels),
+        name=f"{path}, in {card.recipe.precision}",
+    )
 
 
 class NetworkGroup:
@@ -87,6 +95,7 @@ class NetworkGroup:
         compute: PredictCompute,
     ) -> None:
         self._networks, self._rows, self._device = networks, len(rows), compute.chosen_device()
+        self._keys = lambda place: cache.columns("key")["key"].iloc[rows[place]]
         self._looks = looks_of(views)
         self._forms = list(dict.fromkeys(network.form for network in networks))
         self._blacks = [black_of(form.mean, form.std).to(self._device) for form in self._forms]
@@ -107,8 +116,13 @@ class NetworkGroup:
 
         Args:
             advance: called with the number of photos that one more network has seen in all views.
+
+        Raises:
+            ValueError: a network's outputs are not finite; looked at after the first batch and the last, as
+                the host waits for the device then.
         """
         sums: list[dict[str, Tensor]] = [{} for _ in self._networks]
+        finite = [FiniteOutputs(self._rows) for _ in self._networks]
         place = 0
         for batch, rows in self._loader.batches():
             part = slice(place, place + len(rows))
@@ -116,7 +130,7 @@ class NetworkGroup:
             for form, black, images in zip(self._forms, self._blacks, batch, strict=True):
                 for number, look in enumerate(self._looks, 1):
                     shown = look(images, black).contiguous(memory_format=torch.channels_last)
-                    for network, summed in zip(self._networks, sums, strict=True):
+                    for network, summed, watched in zip(self._networks, sums, finite, strict=True):
                         if network.form != form:
                             continue
                         outputs = network.model(shown)
@@ -125,12 +139,21 @@ class NetworkGroup:
                             if task not in summed:
                                 summed[task] = torch.zeros(self._rows, mine.shape[1], device=self._device)
                             summed[task][part] += mine
+                            watched.look(task, outputs[task], mine, part)
                         if number == len(self._looks):
                             advance(len(rows))
+            if part.start == 0 or part.stop == self._rows:
+                self._check(finite)
         return [
             {task: (total / len(self._looks)).cpu().numpy() for task, total in summed.items()}
             for summed in sums
         ]
+
+    def _check(self, finite: Sequence[FiniteOutputs]) -> None:
+        """Refuse outputs that are not finite."""
+        cure = f"leave this run out of the vote, or train its recipe under another name with {CHANGE}"
+        for network, watched in zip(self._networks, finite, strict=True):
+            watched.check(network.name, cure, self._keys)
 
 
 def _triple(values: Sequence[float]) -> tuple[float, float, float]:

@@ -20,8 +20,8 @@ from tests.helpers.coloured import SETTINGS, SIZE, coloured_sample
 from train.assemble import FoldPlan
 from train.command import TrainSettings, run
 from train.data.rows import fold_rows
-from train.engine.checkpoint import load_state
 from train.engine.compute import Compute
+from train.engine.state import load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.network import Optimiser

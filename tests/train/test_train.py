@@ -15,8 +15,9 @@ from train.assemble import FoldPlan
 from train.command import TrainSettings, run
 from train.data.rows import fold_rows
 from train.engine.card import RunError, read_card
-from train.engine.checkpoint import load_best, load_state
+from train.engine.checkpoint import load_best
 from train.engine.compute import Compute
+from train.engine.state import load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.network import Head, Optimiser, Schedule
@@ -176,7 +177,7 @@ def test_a_loss_that_explodes_is_an_error_that_says_what_to_turn(coloured: Cache
     recipe = dataclasses.replace(
         RECIPE, optimiser=Optimiser(name="sgd", lr=1e30), schedule=Schedule(name="constant")
     )
-    with pytest.raises(ValueError, match=r"loss is .*lower optimiser.lr=1e\+30"):
+    with pytest.raises(ValueError, match=r"loss is .*a lower optimiser.lr than 1e\+30 or optimiser.clip = 1.0"):
         train_fold(plan(coloured, tmp_path, recipe), Watch())
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -19,11 +20,12 @@ from faces.labels import FloatArray
 from pipeline.loader import Loader
 from train.data.rows import FoldRows
 from train.engine.averaging import WeightAverage
-from train.engine.checkpoint import StateFile
+from train.engine.finite import unfinite_state, way_out
 from train.engine.predict import predict_heads
 from train.engine.processes import Processes
 from train.engine.schedule import renew_rates
-from train.engine.step import Step
+from train.engine.state import StateFile
+from train.engine.step import EpochPart, Step
 from train.engine.watch import Watch
 from train.network.coding import Coding
 from train.network.model import Network
@@ -38,27 +40,11 @@ _STATISTICS_BATCHES = 30
 
 
 @dataclass(kw_only=True)
-class EpochPart:
-    """How far the epoch in training is."""
-
-    loss: Tensor
-    """Scalar float64 on the device: the sum over its photos of their batch's loss."""
-    astray: Tensor
-    """Scalar int64 on the device: the first batch whose loss was not finite, or -1."""
-    rate: float
-    """Learning rate of its first batch."""
-    next_batch: int = 0
-    """Number of the batch to train next."""
-    photos: int = 0
-    """Photos that this process has trained on."""
-    begun: float = field(default_factory=time.perf_counter)
-    """When it began by `time.perf_counter`; after an interruption as much later as that took."""
-
-
-@dataclass(kw_only=True)
 class FoldTraining:
     """The moving parts of one fold's training. Everything that changes is in `state`."""
 
+    folder: Path
+    """Of the run, for messages."""
     recipe: Recipe
     cache: Cache
     rows: FoldRows
@@ -125,7 +111,20 @@ class FoldTraining:
         Neither a loader nor a random generator is in it: every number that orders, augments, mixes and drops
         out is a pure function of seed, epoch and place. Crops that do not decode are kept so that they are
         still counted and noted.
+
+        Raises:
+            ValueError: a value of it is not finite, so that nothing could go on from it.
         """
+        state = self._state()
+        if wrong := unfinite_state(state):
+            raise ValueError(
+                f"{self.folder}: epoch {self.epoch + 1}, after {self.part.next_batch} of its "
+                f"{len(self.training)} batches: values of {wrong} are NaN or infinite, and are not saved; "
+                f"{way_out(self.folder, self.recipe)}"
+            )
+        return state
+
+    def _state(self) -> dict[str, Any]:
         return {
             "model": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -173,13 +172,14 @@ class FoldTraining:
             Validation probabilities [rows, classes] by task; empty where nobody validates.
 
         Raises:
-            ValueError: the loss is not finite.
+            ValueError: loss, weights or outputs are not finite; nothing of the epoch is kept.
         """
         if not self.part.next_batch:
             self.part = self._new_part()
         self._train_epoch(watch, file)
         self.average.after_epoch(self.network, self.epoch)
         loss = self._mean_loss()
+        self.state()  # refuses what is not finite, before an epoch of it is kept
         trained = time.perf_counter()
         predictions = self.validate(watch.advance) if self.validation else {}
         scores = self.score(predictions) if predictions else {}
@@ -224,10 +224,10 @@ class FoldTraining:
             step // self.recipe.optimiser.accumulate
         )
         raise ValueError(
-            f"epoch {self.epoch + 1}, batch {batch + 1} of {len(self.training)} (step {step + 1}): the loss "
-            f"is not finite, at learning rate {rate:g}, on the samples with keys {', '.join(keys)}; lower "
-            f"optimiser.lr={self.recipe.optimiser.lr}, set optimiser.clip, or use another precision than "
-            f"{self.recipe.precision}; the same command goes on from the last state saved before"
+            f"{self.folder}: epoch {self.epoch + 1}, batch {batch + 1} of {len(self.training)} (step "
+            f"{step + 1}): the loss is not finite, at learning rate {rate:g}, on the samples with keys "
+            f"{', '.join(keys)}; "
+            f"{way_out(self.folder, self.recipe)}"
         )
 
     def validate(self, advance: Callable[[int], object]) -> dict[str, FloatArray]:
@@ -242,5 +242,13 @@ class FoldTraining:
         self.processes.same_buffers(self.kept_network)
         network = self.kept_network.eval()
         with self.fabric.autocast():
-            parts = predict_heads(network, self.validation, self.codings, advance=advance)
+            parts = predict_heads(
+                network,
+                self.validation,
+                self.codings,
+                where=f"{self.folder}: validation of epoch {self.epoch + 1} in {self.recipe.precision}",
+                cure=f"the epoch is not kept; {way_out(self.folder, self.recipe)}",
+                processes=self.processes,
+                advance=advance,
+            )
         return {task: self.processes.interleave(part) for task, part in parts.items()}

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from faces.labels import FloatArray
 from pipeline.loader import Loader
+from train.engine.finite import FiniteOutputs
+from train.engine.processes import Processes
 from train.network.coding import Coding
 
 
@@ -18,6 +20,9 @@ def predict_heads(
     loader: Loader,
     codings: Mapping[str, Coding],
     *,
+    where: str,
+    cure: str,
+    processes: Processes = Processes(),
     advance: Callable[[int], object] = lambda _: None,
 ) -> dict[str, FloatArray]:
     """Class probabilities of each head, in the order of the loader's rows.
@@ -26,16 +31,32 @@ def predict_heads(
         network: in evaluation mode, on the loader's device.
         loader: unshuffled and without augmentation, so that each row comes once.
         codings: how the network's heads say their classes.
+        where: run and precision, named where outputs are not finite.
+        cure: what to do about it.
+        processes: those that share the rows.
         advance: called with the number of images after each batch.
 
     Returns:
         float32 [rows, classes] by task.
+
+    Raises:
+        ValueError: outputs are not finite.
     """
     seen: dict[str, list[Tensor]] = {task: [] for task in codings}
+    finite, place = FiniteOutputs(len(loader.rows)), 0
     for images, _ in loader.epoch(0):
         outputs = network(images.to(memory_format=torch.channels_last))
+        part = slice(place, place + len(images))
+        place = part.stop
         for task, coding in codings.items():
             # 0.0 is added because ordinal heads may give -0.0, which no file should hold.
             seen[task].append(coding.probabilities(outputs[task]) + 0.0)
+            finite.look(task, outputs[task], seen[task][-1], part)
         advance(len(images))
+
+    def key_of(at: int) -> object:
+        rows = loader.batch_rows(0, at // loader.batch_size)
+        return loader.cache.columns("key")["key"].iloc[rows[at % loader.batch_size]]
+
+    finite.check(where, cure, key_of, processes)
     return {task: torch.cat(parts).cpu().numpy() for task, parts in seen.items()}

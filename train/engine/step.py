@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,6 +21,24 @@ from train.engine.processes import Processes
 from train.engine.sam import climb, descend, still_statistics
 from train.network.objective import Objective
 from train.recipe.recipe import Recipe
+
+
+@dataclass(kw_only=True)
+class EpochPart:
+    """How far the epoch in training is."""
+
+    loss: Tensor
+    """Scalar float64 on the device: the sum over its photos of their batch's loss."""
+    astray: Tensor
+    """Scalar int64 on the device: the first batch whose loss was not finite, or -1."""
+    rate: float
+    """Learning rate of its first batch."""
+    next_batch: int = 0
+    """Number of the batch to train next."""
+    photos: int = 0
+    """Photos that this process has trained on."""
+    begun: float = field(default_factory=time.perf_counter)
+    """When it began by `time.perf_counter`; after an interruption as much later as that took."""
 
 
 @dataclass(frozen=True, kw_only=True)

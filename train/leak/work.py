@@ -22,6 +22,7 @@ from train.assemble import FoldPlan
 from train.data.dealing import divide_rows
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_best
+from train.engine.finite import way_out
 from train.engine.precision import make_fabric
 from train.engine.predict import predict_heads
 from train.engine.watch import BarWatch, Watch
@@ -201,4 +202,7 @@ def score_best(plan: FoldPlan, rows: IntArray) -> dict[str, float]:
     )
     model = make_fabric(card.recipe.precision, plan.device).setup(network)
     labels, photos = plan.cache.label_set, plan.cache.photos().iloc[rows]
-    return score_heads(photos, predict_heads(model, loader, codings_of(card.recipe, labels)), labels)
+    answers = predict_heads(
+        model, loader, codings_of(card.recipe, labels), where=str(plan.folder), cure=way_out(plan.folder)
+    )
+    return score_heads(photos, answers, labels)

@@ -21,7 +21,8 @@ from tests.fuzz.structure import changed
 from tests.fuzz.target import Case, Target, placed
 from tests.helpers.untrained_runs import write_run
 from train.engine.card import HEADER, read_card
-from train.engine.checkpoint import load_best, read_state
+from train.engine.checkpoint import load_best
+from train.engine.state import read_state
 from train.network.weights_file import METADATA, digest_of
 from train.recipe.recipe import Recipe
 from train.recipe.request import Request, read_request

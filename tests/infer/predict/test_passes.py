@@ -23,7 +23,7 @@ from infer.predict.views import black_of, looks_of
 from pipeline.formats import InputFormat, MultiFormatLoader
 from pipeline.loader import Loader
 from tests.helpers.crops import COUNT, write_cache
-from train.engine.checkpoint import load_best
+from train.engine.checkpoint import load_best, save_best
 from train.engine.compute import PredictCompute
 from train.network.kinds import codings_of
 from train.recipe.recipe import Age, Recipe
@@ -192,3 +192,25 @@ def test_advance_counts_photos_of_every_run(runs: list[Run], cache: Cache) -> No
     seen: list[int] = []
     predict(runs, cache, ("original", "light"), advance=seen.append)
     assert sum(seen) == len(runs) * len(ROWS) and max(seen) == 3
+
+
+def test_outputs_that_overflow_are_refused_with_run_and_head(
+    runs: list[Run], cache: Cache, tmp_path: Path
+) -> None:
+    """The weights are finite, and so are the probabilities that a sigmoid makes of infinite logits."""
+    path = tmp_path / "age" / "fold0" / "best.safetensors"
+    recipe = replace(RECIPES["c"], precision="fp16")
+    run = Run("age/fold0", path, random_run(recipe, 0, path))
+    network, card = load_best(path)
+    with torch.no_grad():
+        network.heads.layer("age6").scale.weight.fill_(6e4)  # type: ignore[union-attr, operator]
+    save_best(network, card, path)
+    advanced: list[int] = []
+    for members in ([run], [runs[0], run]):
+        with pytest.raises(ValueError) as error:
+            predict(members, cache, advance=advanced.append)
+        told = str(error.value)
+        assert told.startswith(f"{path}, in fp16, head age6: the outputs for ")
+        assert any(f"the first has key {key};" in told for key in cache.index.key.iloc[ROWS[:3]])
+        assert 'precision = "fp32"' in told
+    assert sum(advanced) < 2 * len(ROWS)  # looked at after the first batch

@@ -19,7 +19,7 @@ from train.data.rows import fold_rows
 from train.data.soft_labels import class_rows
 from train.data.teacher import lessons, teach, with_taught
 from train.data.teacher_file import Answers, read_predictions
-from train.engine.checkpoint import read_state, save_state
+from train.engine.state import read_state, save_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.network.kinds import codings_of

@@ -23,7 +23,7 @@ from faces.cache.reader import Cache
 from faces.command import write_toml
 from train.assemble import FoldPlan
 from train.engine.card import RunError
-from train.engine.checkpoint import StateFile, load_state, read_state, save_state
+from train.engine.state import StateFile, load_state, read_state, save_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.data import Mixing
@@ -126,7 +126,7 @@ def test_cut_after_any_batch(
 ) -> None:
     """Each look at the clock finds it a minute later; so at two minutes every second batch is saved."""
     clock = SimpleNamespace(monotonic=itertools.count(0, 60).__next__)
-    monkeypatch.setattr("train.engine.checkpoint.time", clock)
+    monkeypatch.setattr("train.engine.state.time", clock)
     with pytest.raises(KeyboardInterrupt):
         train_fold(plan(coloured, tmp_path, minutes=minutes), Cut(batches))
     state = load_state(tmp_path / "last.pt")

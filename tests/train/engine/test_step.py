@@ -13,8 +13,9 @@ from faces.cache.reader import Cache
 from train.assemble import FoldPlan, assemble
 from train.data.rows import fold_rows
 from train.engine.card import read_card
-from train.engine.checkpoint import load_best, load_state
+from train.engine.checkpoint import load_best
 from train.engine.loop import FoldTraining
+from train.engine.state import load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.network.model import Network
@@ -230,7 +231,7 @@ def test_exhausted_memory_is_answered_with_the_batch_that_fits(
 
 
 def test_memory_that_a_cpu_refuses_is_recognised() -> None:
-    from train.engine.memory import exhausted
+    from train.memory import exhausted
 
     with pytest.raises(RuntimeError) as error:
         torch.empty(2**60)

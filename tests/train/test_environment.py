@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from train.engine import environment
-from train.engine.environment import describe_environment, git_state, write_environment
+from train.environment import describe_environment, git_state, write_environment
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -82,7 +82,7 @@ def write_environment(folder: Path) -> None:
 
 def _read_lives(path: Path) -> list[dict[str, Any]]:
     try:
-        lives = json.loads(path.read_text())
+        lives = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not readable as JSON ({error}); move it away and train on") from error
     if not isinstance(lives, list):
@@ -104,7 +104,7 @@ def _git(folder: Path, *arguments: str) -> str:
     # Without optional locks, a look at the tree never stands in the way of another git command.
     quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, env=quiet
+        ["git", "-C", str(folder), *arguments], capture_output=True, encoding="utf-8", check=True, env=quiet
     )
     return done.stdout.strip()
 
@@ -128,7 +128,7 @@ def git_state(code: Path) -> dict[str, Any] | None:
 def _processor() -> str:
     """The processor's model as Linux names it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
