@@ -15,6 +15,7 @@ from timm.layers import PatchEmbed
 from timm.models import generate_default_cfgs, register_model
 from timm.models.efficientnet import _gen_mobilenet_v1
 from torch import Tensor, nn
+from torch.nn import functional
 
 from faces.command import nearest
 from faces.failures import is_exhaustion
@@ -92,7 +93,36 @@ def make_backbone(name: str, size: int, *, hub: bool = False) -> Backbone:
             f"backbone {name!r} makes {list(features.shape)[1:]} of an image and no row of features, "
             "on which heads could stand: choose another one"
         )
+    for layer in network.modules():
+        if _loses_memory(layer):
+            layer.__class__ = Thinning  # with the same weights, under the same names
     return Backbone(network.train(), features.shape[-1], options)
+
+
+class Thinning(nn.Conv2d):
+    """A strided convolution of single pixels that, where it is trained on a CPU, first drops what it skips.
+
+    torch 2.15.0 writes beside its memory in the weights' gradient of such a layer if it has 2 to 7 channels
+    that lie channels last (timm's fastvit and mobileone begin so). Elsewhere it is the layer that it was.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Float [n, channels, h, w] -> the outputs of `nn.Conv2d`."""
+        if input.device.type != "cpu" or not torch.is_grad_enabled():
+            return super().forward(input)
+        rows, columns = self.stride
+        return functional.conv2d(input[:, :, ::rows, ::columns], self.weight, self.bias)
+
+
+def _loses_memory(layer: nn.Module) -> bool:
+    return (
+        type(layer) is nn.Conv2d
+        and layer.kernel_size == (1, 1)
+        and layer.stride != (1, 1)
+        and layer.padding == (0, 0)
+        and layer.groups == 1
+        and 2 <= layer.in_channels <= 7
+    )
 
 
 def unseen_note(name: str, network: nn.Module, size: int) -> str:

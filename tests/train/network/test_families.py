@@ -134,7 +134,7 @@ def test_no_family_of_timms_is_left_out() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("named", FAMILIES.values())
+@pytest.mark.parametrize("named", [*FAMILIES.values(), "mobileone_s0"])
 def test_a_model_of_each_family_is_trained_and_kept(named: str, tmp_path: Path) -> None:
     backbone, _, size = named.partition(" ")
     recipe = dataclasses.replace(RECIPE, backbone=backbone, image_size=int(size or 64))

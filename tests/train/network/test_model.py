@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from faces.factors import Categories, Number
 from faces.labels import CONTEST, TASKS, LabelSet
+from train.network.backbone import Thinning, make_backbone
 from train.network.heads import GeneralisedMean, module_key
 from train.network.model import build_model
 from train.network.objective import Objective
@@ -73,6 +74,21 @@ def test_every_family_passes_forward_and_backward(backbone: str) -> None:
     scores.square().sum().backward()
     without = [name for name, p in network.named_parameters() if p.grad is None]
     assert without == []
+
+
+def test_strided_layers_of_single_pixels_are_trained_channels_last_as_any_other() -> None:
+    layer = make_backbone("mobileone_s0", 32).network.stem.conv_scale.conv
+    assert type(layer) is Thinning
+    layer.to(memory_format=torch.channels_last)
+    images = torch.randn(4, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    for _ in range(30):  # torch alone ends the process in one of them
+        layer.zero_grad()
+        outputs = layer(images)
+        outputs.square().sum().backward()
+    seen, weight = images[:, :, ::2, ::2], layer.weight.detach()[:, :, 0, 0]
+    torch.testing.assert_close(outputs.detach(), torch.einsum("ncyx,oc->noyx", seen, weight))
+    gradient = torch.einsum("noyx,ncyx->oc", 2 * outputs.detach(), seen)
+    torch.testing.assert_close(layer.weight.grad[:, :, 0, 0], gradient, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "mobilenetv1_025", "densenet121", "regnety_002"])
