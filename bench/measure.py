@@ -122,7 +122,7 @@ def _cpu_seconds() -> float:
     total = time.process_time()
     for worker in multiprocessing.active_children():
         try:
-            fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{worker.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:
             continue
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system time
@@ -132,7 +132,11 @@ def _cpu_seconds() -> float:
 def describe_machine() -> str:
     """Processor, cores that may be used, memory and GPU."""
     try:
-        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+        names = [
+            line
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if "model name" in line
+        ]
     except OSError:
         names = []
     processor = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
@@ -144,7 +148,9 @@ def describe_machine() -> str:
 
 def _gpu_name(information: Path) -> str:
     """The GPU's name from the files of NVIDIA's driver, without loading a library that would take the GPU."""
-    lines = [line for line in information.read_text().splitlines() if line.startswith("Model:")]
+    lines = [
+        line for line in information.read_text(encoding="utf-8").splitlines() if line.startswith("Model:")
+    ]
     return lines[0].partition(":")[2].strip() if lines else "a GPU"
 
 

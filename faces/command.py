@@ -15,12 +15,11 @@ from typing import Any, TypeVar, get_type_hints
 
 import tomli_w
 import tyro
-from rich import get_console
 
 from faces.failures import complaint
 from faces.files import settings_text, write_atomically
 from faces.home import NOTE
-from faces.terminal.output import escaped_output
+from faces.terminal.output import escaped_output, print_in_any_locale, print_notes
 from faces.typed import convert, is_open, tables_in
 
 T = TypeVar("T")
@@ -120,14 +119,14 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
 
     `FACEFOLD_TRACE=1` shows the trace too. `more` is shown by `--help`, below the description of `kind`.
     """
+    print_in_any_locale()
     main = sys.modules["__main__"].__spec__
     prog = f"python -m {main.name.removesuffix('.__main__')}" if main else None
     settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
     try:
         with escaped_output():
             # Of several processes that train together, the first one tells.
-            if NOTE and os.environ.get("RANK", "0") == "0":
-                get_console().print(NOTE, style="yellow", highlight=False, markup=False, soft_wrap=True)
+            print_notes([NOTE] if NOTE and os.environ.get("RANK", "0") == "0" else [])
             action(settings)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")

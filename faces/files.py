@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,21 +25,24 @@ FILE_KINDS: Final = {
 may have no end."""
 
 
-def settings_text(path: Path) -> str:
+def settings_text(path: Path, most: int = SETTINGS_BYTES) -> str:
     """The text of a file that a person writes, whatever the locale: UTF-8, with a byte order mark or without.
 
+    Args:
+        path: the file.
+        most: bytes that are read at most.
+
     Raises:
-        ValueError: no regular file, beyond `SETTINGS_BYTES`, or not in UTF-8, with the first such line.
+        ValueError: no regular file, beyond `most`, or not in UTF-8, with the first such line.
         OSError: it cannot be read.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         kind = FILE_KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise ValueError(f"{path}: is {kind} and not a file; name a file")
-    if status.st_size > SETTINGS_BYTES:
+    if status.st_size > most:
         raise ValueError(
-            f"{path}: {status.st_size:,} bytes, and no file of settings has more than {SETTINGS_BYTES:,}; "
-            "name another file"
+            f"{path}: {status.st_size:,} bytes, and no such file has more than {most:,}; name another file"
         )
     data = path.read_bytes()
     try:
@@ -66,6 +70,20 @@ def write_atomically(path: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder if need be and write into it once, before hours go into what is to be written there.
+
+    Raises:
+        OSError: it cannot be made or written, named.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 @contextmanager

@@ -216,7 +216,7 @@ def _wrong_idx(path: Path, members: Sequence[tarfile.TarInfo]) -> Iterator[str]:
     parts = [f"{m.name.partition('.')[2]} {m.offset_data} {m.size} {m.name}" for m in members]
     lines = [f"v1.2 {len(members) // 2}", *(" ".join(pair) for pair in zip(*[iter(parts)] * 2, strict=True))]
     try:
-        found = path.read_text()
+        found = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         yield f"{path}: not readable ({error})"
         return

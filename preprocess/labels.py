@@ -44,7 +44,7 @@ def propose(settings: LabelsSettings) -> None:
     text = labels_text(proposed) + "".join(f"# not proposed: {line}\n" for line in left_out)
     print(text, end="")
     if settings.out:
-        settings.out.write_text(text)
+        settings.out.write_text(text, encoding="utf-8")
         print(
             f"# written to {settings.out}: correct it, then make preprocess ... LABELS={typed(settings.out)}"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
-from faces.command import typed
+from faces.command import load_toml, typed
 from faces.folds import SPLIT, Division, FoldScheme, divide_photos
 from faces.labels import CONTEST, IntArray, LabelSet
 
@@ -180,4 +179,7 @@ def _predict(cache: Cache, root: Path) -> list[str]:
 def _voted_on(recipe: str, root: Path) -> bool:
     """Whether the ensemble that is called as a recipe needs runs of that recipe alone."""
     path = root / "ensembles" / f"{recipe}.toml"
-    return path.is_file() and tomllib.loads(path.read_text()).get("vote") == [recipe]
+    try:
+        return load_toml(path).get("vote") == [recipe]
+    except (ValueError, OSError):
+        return False  # `make ensembles` says what is wrong with it

@@ -100,6 +100,7 @@ def test_a_folder_that_others_may_have_filled_is_not_used(
     assert str(taken) + "/" not in said + "/"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user"
 )

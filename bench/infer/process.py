@@ -66,5 +66,5 @@ def _take_turn() -> Round:
 
 def _peak_mb() -> float:
     # Not getrusage, whose figure begins with the memory of the process that started this one.
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6

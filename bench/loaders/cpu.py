@@ -26,7 +26,7 @@ def _processes() -> dict[int, list[tuple[int, int]]]:
         if not entry.name.isdigit():
             continue
         try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            fields = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:
             continue  # it ended meanwhile
         used = sum(map(int, fields[11:15]))  # user and system time, its own and its ended children's

@@ -32,7 +32,7 @@ def name_of(requirement: str) -> str:
 
 def requirements_in(path: Path) -> list[str]:
     """The lines that are no comments."""
-    lines = (line.strip() for line in path.read_text().splitlines())
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -60,23 +60,25 @@ def make_environment() -> None:
         [PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
-    (Path(paths.stdout.strip()) / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (Path(paths.stdout.strip()) / "shared.pth").write_text(
+        sysconfig.get_path("purelib") + "\n", encoding="utf-8"
+    )
 
 
 def install(requirements: Sequence[str]) -> dict[str, str]:
     """Install one after the other; the last line of the error of each that failed, by package."""
     failed = {}
     console = Console(highlight=False, soft_wrap=True)
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as kept:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as kept:
         kept.write("\n".join(sorted(kept_packages(requirements))) + "\n")
         kept.flush()
         uv = str(Path(sys.executable).with_name("uv"))
         command = [uv, "pip", "install", "--python", str(PYTHON), "--excludes", kept.name]
         for requirement in requirements:
             with console.status(f"installing {requirement}"):
-                done = subprocess.run([*command, requirement], capture_output=True, text=True)
+                done = subprocess.run([*command, requirement], capture_output=True, encoding="utf-8")
             if done.returncode:
                 failed[name_of(requirement)] = _reason(name_of(requirement), done.stderr)
                 console.print(f"{requirement} could not be installed: {failed[name_of(requirement)]}")
@@ -94,7 +96,9 @@ def _reason(package: str, stderr: str) -> str:
 def main() -> None:
     """The command line."""
     make_environment()
-    FAILED.write_text(json.dumps(install(requirements_in(ROOT / PEERS_FILE)), indent=1) + "\n")
+    FAILED.write_text(
+        json.dumps(install(requirements_in(ROOT / PEERS_FILE)), indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

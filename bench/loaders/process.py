@@ -36,7 +36,7 @@ class RivalProcess:
     def __init__(self, python: Path, module: str, task: Task, packages: Sequence[str]) -> None:
         self.problem = ""
         """Why it takes part no longer; empty while it does."""
-        self._noise = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by `stop`)
+        self._noise = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (closed by `stop`)
         self._line, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(

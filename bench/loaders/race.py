@@ -79,7 +79,7 @@ def take_turns(processes: Mapping[str, RivalProcess], repetitions: int) -> list[
 
 def absent(rivals: Sequence[RivalLoader]) -> dict[str, str]:
     """Why some of these cannot take part, by name."""
-    failed = json.loads(FAILED.read_text()) if FAILED.is_file() else None
+    failed = json.loads(FAILED.read_text(encoding="utf-8")) if FAILED.is_file() else None
     reasons = {}
     for rival in rivals:
         if rival.gpu and not torch.cuda.is_available():

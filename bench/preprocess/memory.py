@@ -48,7 +48,7 @@ def run_program(photos: Sequence[Path], count: int, options: Sequence[str]) -> L
         command = [sys.executable, "-m", "preprocess", "--data", str(data), *options]
         start = time.perf_counter()
         with (
-            Path(folder, "log").open("w+") as log,
+            Path(folder, "log").open("w+", encoding="utf-8") as log,
             subprocess.Popen(
                 [*command, "--cache", str(Path(folder, "cache"))], stdout=log, stderr=log
             ) as running,
@@ -72,7 +72,7 @@ def _resident(pid: int) -> float:
     total = 0.0
     for process in (pid, *_children(pid)):
         try:
-            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").splitlines()
         except OSError:
             continue  # it has just ended
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
@@ -81,7 +81,7 @@ def _resident(pid: int) -> float:
 
 def _children(pid: int) -> list[int]:
     try:
-        own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        own = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     except OSError:
         return []
     return [int(child) for child in own] + [deeper for child in own for deeper in _children(int(child))]

@@ -41,7 +41,7 @@ def resident() -> dict[str, float]:
 
     Mapped pages are the kernel's page cache: it takes them back when others need memory.
     """
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     kilobytes = {
         name: int(rest.split()[0]) for name, _, rest in (x.partition(":") for x in lines) if "Rss" in name
     }

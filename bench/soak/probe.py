@@ -74,7 +74,11 @@ def tree(root: int) -> list[int]:
         pid = left.pop()
         try:
             tasks = [*(PROC / str(pid) / "task").iterdir()]
-            left += [int(child) for task in tasks for child in (task / "children").read_text().split()]
+            left += [
+                int(child)
+                for task in tasks
+                for child in (task / "children").read_text(encoding="utf-8").split()
+            ]
         except OSError:
             continue
         found.append(pid)
@@ -84,7 +88,7 @@ def tree(root: int) -> list[int]:
 def _status(pid: int) -> dict[str, float]:
     """The lines of `_FIELDS`: kilobytes, or a number of threads; none of a process that is gone."""
     try:
-        lines = (PROC / str(pid) / "status").read_text().splitlines()
+        lines = (PROC / str(pid) / "status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
     parts = (line.partition(":") for line in lines)
@@ -102,5 +106,5 @@ def _gpu_mb() -> float:
     if not (PROC / "driver/nvidia/gpus").is_dir() or not shutil.which("nvidia-smi"):
         return 0.0
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     return sum(float(line) * 2**20 / 1e6 for line in done.stdout.split() if line.isdigit())

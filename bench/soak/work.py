@@ -73,7 +73,9 @@ def _watched(
     start = said = time.monotonic()
     while (now := time.monotonic()) - start < seconds:
         if not process.is_alive():
-            words = (temporary.parents[1] / f"{process.name}.log").read_text(errors="replace")[-2000:]
+            words = (temporary.parents[1] / f"{process.name}.log").read_text(
+                encoding="utf-8", errors="replace"
+            )[-2000:]
             raise OSError(f"{process.name} ended by itself with exit code {process.exitcode}: {words}")
         done = turns.value
         samples.append(look(process.pid or 0, now - start, done, temporary))

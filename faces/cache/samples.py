@@ -27,7 +27,7 @@ def wrong_sample(rows: pd.DataFrame, tar: Path, idx: Path) -> str:
         tar: the shard, as it was written.
         idx: DALI's index of it, as it was written.
     """
-    lines = idx.read_text().splitlines()[1:]
+    lines = idx.read_text(encoding="utf-8").splitlines()[1:]
     if len(lines) != len(rows):
         return f"{len(rows)} crops where {tar.name} has {len(lines)}"
     with tar.open("rb") as shard:

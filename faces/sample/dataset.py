@@ -170,7 +170,7 @@ def _claim(data: Path, people: int, seed: int) -> Path:
     partial = data / "sample.partial.json"
     for marker in (data / "sample.json", partial):
         if marker.exists():
-            found = json.loads(marker.read_text())
+            found = json.loads(marker.read_text(encoding="utf-8"))
             differing = [f"{k}={found.get(k)}, not {v}" for k, v in wanted.items() if found.get(k) != v]
             if differing:
                 raise ValueError(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 import rich.text
+from rich import get_console
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -61,6 +63,13 @@ class _Escaped:
         return getattr(self.rich_proxied_file, name)
 
 
+def print_in_any_locale() -> None:
+    """Characters that the encoding of the locale lacks are printed as \\uc0ac, not refused."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _open_closed() -> None:
     """Where the process was begun with a closed stream, what is printed goes nowhere, and no file that is
     opened later gets the stream's number."""
@@ -103,3 +112,9 @@ def print_whole(table: Table, console: Console) -> None:
     console.width = max(before, needed)
     console.print(table)
     console.width = before
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what was found out or repaired, and goes on: a yellow line for each note."""
+    for note in notes:
+        get_console().print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)

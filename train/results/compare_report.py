@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from faces.files import write_atomically
+from faces.files import settings_text, write_atomically
 from faces.folds import fold_numbers
 from faces.intervals import DRAWS
 from faces.plots import save_figure
@@ -127,7 +127,7 @@ def replace_block(path: Path, name: str, text: str) -> None:
     begin, end = f"<!-- compare:{name} -->", f"<!-- /compare:{name} -->"
     if not path.is_file():
         raise ValueError(f"{path}: no such document; write one with the lines {begin} and {end}")
-    document = path.read_text()
+    document = settings_text(path)
     before, begun, rest = document.partition(begin)
     _, ended, after = rest.partition(end)
     if not begun or not ended:

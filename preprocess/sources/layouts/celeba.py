@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from faces.files import settings_text
 from faces.foreign.paths import check_paths
 from faces.foreign.table import read_table
 from preprocess.sources.listing import photo_row
@@ -16,6 +17,8 @@ _ATTRIBUTES: Final = "list_attr_celeba"
 _FOLDERS: Final = ("img_align_celeba/img_align_celeba", "img_align_celeba", "img_celeba")
 _WORDS: Final = {"1": "yes", "-1": "no", "0": "no"}
 _SPLITS: Final = {"0": "train", "1": "val", "2": "test"}
+_LIST_BYTES: Final = 256 * 2**20
+"""The list of attributes has 26 million for 202,599 photos."""
 
 
 def _file(data: Path, name: str) -> Path | None:
@@ -72,7 +75,7 @@ def _read_list(path: Path) -> pd.DataFrame:
     """A list with a line of names, after one that counts the rows where it is as published."""
     if path.suffix == ".csv":
         return read_table(path, ("image_id",))
-    lines = path.read_text().splitlines()
+    lines = settings_text(path, _LIST_BYTES).splitlines()
     names = lines[1].split() if len(lines) > 1 else []
     rows = [(number, line.split()) for number, line in enumerate(lines[2:], 3) if line.strip()]
     for number, cells in rows:
@@ -91,7 +94,11 @@ def _told(data: Path, name: str, words: dict[str, str]) -> dict[str, str]:
     path = _file(data, name)
     if path is None:
         return {}
-    rows = [line.replace(",", " ").split() for line in path.read_text().splitlines() if line.strip()]
+    rows = [
+        line.replace(",", " ").split()
+        for line in settings_text(path, _LIST_BYTES).splitlines()
+        if line.strip()
+    ]
     if path.suffix == ".csv":
         rows = rows[1:]
     wrong = next((cells for cells in rows if len(cells) != 2 or (words and cells[1] not in words)), None)
