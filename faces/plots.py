@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from faces.files import write_atomically
 from faces.labels import IntArray, Task
 from faces.projection import split_classes
 from faces.scores import confusion
+from faces.terminal.output import print_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +29,8 @@ _DARK = 0.55
 def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
     """Write a picture whole, in the format of its suffix; its folder is made.
 
-    Names in it stand as they are: one with two $ is no formula.
+    Names in it stand as they are: one with two $ is no formula, and what matplotlib's own font lacks, such as
+    Korean, is taken from a font of this machine that has it.
 
     Raises:
         OSError: not writable, with the path.
@@ -38,10 +42,44 @@ def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
     for text in figure.findobj(Text):
         if isinstance(text, Text) and text not in powers:
             text.set_parse_math(False)
+            if others := _fonts_for("".join(sorted({each for each in text.get_text() if each > "\x7f"}))):
+                text.set_fontfamily([*text.get_fontfamily(), *others])
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:] or "png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a note said so
+        figure.savefig(buffer, dpi=dpi, format=path.suffix[1:] or "png")
     write_atomically(path, buffer.getvalue())
+
+
+@cache
+def _fonts_for(characters: str) -> tuple[str, ...]:
+    """Families of fonts of this machine that have what matplotlib's own font lacks of these characters; where
+    none has it, a note says so, once."""
+    from matplotlib import font_manager
+
+    def lacking(file: str, wanted: set[str]) -> set[str]:
+        there = font_manager.get_font(file).get_charmap()
+        return {each for each in wanted if ord(each) not in there}
+
+    wanted, found = lacking(font_manager.findfont("DejaVu Sans"), {*characters}), []
+    # Matplotlib's last resort has a box for each character.
+    others = [each for each in font_manager.fontManager.ttflist if not each.name.startswith("Last Resort")]
+    for font in others if wanted else []:
+        if (left := lacking(font.fname, wanted)) < wanted:
+            found.append(font.name)
+            wanted = left
+    if wanted:
+        _tell_boxes()
+    return tuple(found)
+
+
+@cache
+def _tell_boxes() -> None:
+    print_notes(
+        ["pictures: no font of this machine has all letters of the names in them, which are boxes there; "
+         "install one (of Korean: fonts-nanum or fonts-noto-cjk)"]
+    )  # fmt: skip
 
 
 def value_names(task: Task) -> list[tuple[str, ...]]:
