@@ -127,7 +127,7 @@ def exported(job: Job, *, folds: int, views: Sequence[str]) -> Turn:
     """ONNX Runtime on one file that holds all folds, their views and the vote, fed by our loader."""
     from infer.export.network import PROBABILITIES, Exported
     from infer.export.onnx import to_onnx, to_program
-    from infer.export.predict import open_session
+    from infer.export.program.sessions import open_session
 
     runs = [Run(f"run/fold{number}", path, read_card(path)) for number, path in enumerate(job.runs[:folds])]
     model = Exported({"run": runs}, views, Leaf("run"), CONTEST.task(CONTEST.headline), CONTEST)

@@ -7,6 +7,7 @@ another program's, or from before there were seals: nothing is known of its cont
 from __future__ import annotations
 
 import hashlib
+import mmap
 from typing import Final
 
 MARK: Final = b"facefold-sha256:"
@@ -24,7 +25,8 @@ def sealed(data: bytes) -> bytes:
     at = data.rfind(UNSEALED.encode())
     if at < 0:
         raise ValueError("no place for a seal in these bytes")
-    return _with_digits(data, at, hashlib.sha256(data).hexdigest().encode())
+    start = at + len(MARK)
+    return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[start + _DIGITS :]
 
 
 def is_sealed(data: bytes) -> bool:
@@ -35,16 +37,17 @@ def is_sealed(data: bytes) -> bool:
     return MARK in data
 
 
-def is_intact(data: bytes) -> bool:
-    """Whether a file's bytes are those that were sealed; also those without any seal count as such."""
+def is_intact(data: bytes | mmap.mmap) -> bool:
+    """Whether a file's bytes are those that were sealed; also those without any seal count as such.
+
+    They are not copied, and may be a large file's that is mapped.
+    """
     at = data.rfind(MARK)
     if at < 0:
         return True
-    found = data[at + len(MARK) : at + len(MARK) + _DIGITS]
-    plain = _with_digits(data, at, b"0" * _DIGITS)
-    return hashlib.sha256(plain).hexdigest().encode() == found
-
-
-def _with_digits(data: bytes, at: int, digits: bytes) -> bytes:
     start = at + len(MARK)
-    return data[:start] + digits + data[start + _DIGITS :]
+    with memoryview(data) as whole:
+        digest = hashlib.sha256(whole[:start])
+        digest.update(b"0" * _DIGITS)
+        digest.update(whole[start + _DIGITS :])
+        return digest.hexdigest().encode() == whole[start : start + _DIGITS]

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.labels import FloatArray
-from infer.export import predict
 from infer.export.network import CHOICE, Exported
 from infer.export.onnx import OnnxModel, quiet
+from infer.export.program.crops import look, resize
 
 TOLERANCE = 1e-4
 """Largest difference of a probability from the runs' own."""
@@ -35,9 +35,9 @@ def pictures(model: Exported, cache: Cache | None) -> dict[str, FloatArray]:
         crops = [np.asarray(cache.image(int(row)))[..., :3] for row in rows]
     else:
         rng = np.random.default_rng(0)
-        crops = [predict.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), 256) for _ in range(CHECKED)]
+        crops = [resize(rng.integers(0, 256, (6, 6, 3), np.uint8), 256) for _ in range(CHECKED)]
     return {
-        each.name: np.stack([predict.look(crop, each.size, each.centre) for crop in crops])
+        each.name: np.stack([look(crop, each.size, each.centre) for crop in crops])
         for each in model.inputs
     }
 

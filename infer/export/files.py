@@ -14,8 +14,8 @@ from rich.console import Console
 from faces.cache.reader import Cache
 from faces.files import exclusive, write_atomically
 from faces.storage.seal import UNSEALED, sealed
-from infer.export import predict
 from infer.export.check import check_export, pictures
+from infer.export.compose import compose
 from infer.export.detector import detector_networks
 from infer.export.metadata import (
     DESCRIPTION,
@@ -27,6 +27,7 @@ from infer.export.metadata import (
 )
 from infer.export.network import Exported
 from infer.export.onnx import quiet, to_onnx, to_program
+from infer.export.program.description import SEAL
 from infer.export.subject import Subject
 from infer.predict.half_done import say_half_done
 
@@ -75,8 +76,8 @@ def _export_held(
     if predictor:
         with console.status("face detector"):
             properties[DETECTOR] = describe_detector(detector_networks())
-        write_atomically(folder / "predict.py", Path(predict.__file__).read_bytes())
-    helper.set_model_props(proto, {**properties, predict.SEAL: UNSEALED})
+        write_atomically(folder / "predict.py", compose().encode())
+    helper.set_model_props(proto, {**properties, SEAL: UNSEALED})
     write_atomically(folder / "model.onnx", sealed(proto.SerializeToString()))
     with console.status("checking"):
         check_export(model, folder, pictures(model, cache), console)

@@ -13,7 +13,7 @@ from faces.cache.crops import crop_differences
 from faces.cache.description import file_sha256
 from faces.labelling.kept import stored_labels
 from infer.export.network import Exported, described_outputs
-from infer.export.predict import FORMAT, RULES
+from infer.export.program.description import FORMAT, RULES
 from infer.predict.runs import CROP_FREE, Run
 
 DESCRIPTION, DETECTOR = "facefold", "facefold_detector"

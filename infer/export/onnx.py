@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from faces.labels import FloatArray
 from infer.export.network import Exported
-from infer.export.predict import check_seal, open_session
+from infer.export.program.sessions import check_seal, open_session
 
 LARGEST = 2_000_000_000
 """Bytes of weights that fit into one ONNX file: protobuf ends at 2 GiB."""

@@ -9,7 +9,6 @@ from tests.fuzz.target import Target
 
 _FILES: Final = {
     "images": "images",
-    "photos": "images",
     "caches": "caches",
     "documents": "stored",
     "tables": "stored",

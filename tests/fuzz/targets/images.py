@@ -1,4 +1,4 @@
-"""Photos: the gate of stage 1, and that of the single-file predictor."""
+"""Photos: the gate of stage 1 and of the exported program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from PIL import Image
 
 from faces.photos.files import BadPhoto
 from faces.photos.gate import PNG
-from infer.export import predict
 from preprocess.sources.photo import read_photo
 from tests.fuzz.mutate import mutate
 from tests.fuzz.target import Case, Target, placed
@@ -95,8 +94,3 @@ def _target(read: Any, refuses: type[Exception]) -> Target:
 def images() -> Target:
     """`preprocess.sources.photo.read_photo`."""
     return _target(lambda path: read_photo(path, max_megapixels=MEGAPIXELS), BadPhoto)
-
-
-def photos() -> Target:
-    """`read_photo` of predict.py."""
-    return _target(predict.read_photo, predict.BadPhoto)

@@ -15,7 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from faces.storage.seal import UNSEALED, sealed
 from infer.export.metadata import DESCRIPTION, DETECTOR
-from infer.export.predict import FORMAT, SEAL, Predictor
+from infer.export.program.description import FORMAT, SEAL
+from infer.export.program.predictor import Predictor
 from tests.fuzz.mutate import mutate
 from tests.fuzz.sealing import resealed
 from tests.fuzz.structure import changed

@@ -14,10 +14,10 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from faces import cells
+from faces.photos.names import FORMULAS, cell_path
 from faces.storage import seal
-from infer.export import predict
 from tests.helpers.pictures import picture
+from tests.infer.export.program import predict
 
 DESCRIPTION: dict[str, Any] = {
     "format": 1,
@@ -78,11 +78,6 @@ def model(tmp_path: Path) -> Path:
 def photo(tmp_path: Path) -> Path:
     Image.fromarray(np.full((20, 20, 3), 204, np.uint8)).save(tmp_path / "a.png")
     return tmp_path / "a.png"
-
-
-def test_constants_are_those_of_the_project() -> None:
-    assert predict.MARK + "0" * predict.DIGITS == seal.UNSEALED
-    assert predict.FORMULAS == cells.FORMULAS
 
 
 def test_a_model_that_is_whole_answers(model: Path, photo: Path, tmp_path: Path) -> None:
@@ -193,8 +188,8 @@ def test_names_of_photos_are_no_formulas_and_name_the_same_files(
     assert predict.main([str(model), ".", "--out", str(tmp_path / "a.csv")]) == 0
     rows = list(csv.DictReader((tmp_path / "a.csv").open(newline="", encoding="utf-8")))
     paths = [row["path"] for row in rows]
-    assert not any(path.startswith(predict.FORMULAS) for path in paths)
-    assert sorted(cells.cell_path(path) for path in paths) == sorted([*names, "\\xff=.png"])
+    assert not any(path.startswith(FORMULAS) for path in paths)
+    assert sorted(cell_path(path) for path in paths) == sorted([*names, "\\xff=.png"])
     assert {path for path in paths if Path(path).is_file()} == {*paths} - {"\\xff=.png"}
 
 

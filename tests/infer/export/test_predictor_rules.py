@@ -1,22 +1,18 @@
 """The arithmetic of the predictor that is exported, beside that of preprocessing."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from infer.export import predict
 from preprocess.crop import cut as cutting
 from preprocess.crop import square as crop
 from preprocess.detect import sideways
 from preprocess.detect.face import TURNS, Turn, weigh_faces
 from preprocess.detect.mtcnn.kernels import best_of_each
-from preprocess.sources import photo
-from tests.helpers.pictures import picture, save
+from tests.helpers.pictures import picture
+from tests.infer.export.program import predict
 
 
 @given(seed=st.integers(0, 2**31), inside=st.booleans(), limit=st.sampled_from([0.3, 0.5, 0.7]))
@@ -77,16 +73,6 @@ def test_without_a_face_and_as_they_are_photos_are_cut_as_in_preprocessing() -> 
 def test_sideways_faces_are_looked_for_by_the_same_rule() -> None:
     for name in ("LOW", "CLEAR", "SURE", "ROLL", "SMALL"):
         assert getattr(predict, name) == getattr(sideways, name)
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
-def test_photos_are_read_upright_and_as_preprocessing_reads_them(tmp_path: Path, suffix: str) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
-    path = save(tmp_path / f"photo{suffix}", picture(60, 90), **({} if suffix == ".bmp" else {"exif": exif}))
-    mine, theirs = predict.read_photo(path), photo.read_photo(path).pixels
-    assert mine.shape == theirs.shape == ((60, 90, 3) if suffix == ".bmp" else (90, 60, 3))
-    assert np.abs(mine.astype(int) - theirs).max() <= 2
 
 
 def test_windows_of_an_area_average() -> None:

@@ -1,0 +1,102 @@
+"""The exported model on photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faces.photos.gate import open_photo
+from infer.export.program.boxes import Box, Pixels
+from infer.export.program.crops import centre_square, cut, face_square, look, upright, whole_square
+from infer.export.program.description import described
+from infer.export.program.detector import Detector
+from infer.export.program.sessions import AGAIN, check_seal, first_line, opened
+
+
+class Predictor:
+    """The exported model with its detector and the settings that its metadata carry.
+
+    Args:
+        path: the model.
+        threads: 0 for as many as there are cores.
+
+    Attributes:
+        columns: names of a row's values.
+        detector: None for a model of photos as they are.
+
+    Raises:
+        ValueError: not such a model.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        self._path = path
+        check_seal(path)
+        self._session = opened(path, str(path), threads)
+        description, networks = described(path, self._session)
+        self._inputs, self._outputs = description["inputs"], description["outputs"]
+        self._crop = crop = description["crop"]
+        searches = crop.get("faces") != "as_is"
+        self.detector = Detector(path, networks, crop, threads) if searches else None
+        self.columns: list[str] = []
+        for output in self._outputs:
+            self.columns += [
+                name for factor in output["factors"] for name in (factor, f"{factor} probability")
+            ]
+
+    def see(self, path: Path, every: bool = False) -> list[tuple[Pixels, Box | None]]:
+        """The crops of a photo that the networks look at, [size, size, 3], and the faces' boxes: of the face
+        that it is about, of `every` face, or of a photo without one its middle and no box.
+
+        Raises:
+            BadPhoto: see `open_photo`.
+        """
+        photo: Pixels = np.asarray(open_photo(path)[0])
+        height, width = photo.shape[:2]
+        size = self._crop["size"]
+        if self.detector is None:
+            return [(cut(photo, *whole_square(height, width), size), (0.0, 0.0, float(width), float(height)))]
+        faces = self.detector(photo, every)
+        if not faces:
+            return [(cut(photo, *centre_square(height, width), size), None)]
+        seen: list[tuple[Pixels, Box | None]] = []
+        for face in faces:
+            shown, box = upright(photo, face)
+            bounds = (shown.shape[0], shown.shape[1]) if self._crop.get("clamp") else None
+            place = face_square(box, self._crop["margin"], bounds)
+            seen.append((cut(shown, *place, size), face.box))
+        return seen
+
+    def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
+        """The model's answers to crops: a row for each, by `columns`.
+
+        Raises:
+            ValueError: the network does not run on them, or gives numbers that are not finite.
+        """
+        feeds = {
+            each["name"]: np.stack([look(crop, each["size"], each["centre"]) for crop in crops])
+            for each in self._inputs
+        }
+        names = [output.name for output in self._session.get_outputs()]
+        try:
+            values = dict(zip(names, self._session.run(None, feeds), strict=True))
+        except Exception as error:  # as of `opened`
+            raise ValueError(
+                f"{self._path}: its network does not run ({first_line(error)}); {AGAIN}"
+            ) from error
+        if not all(np.isfinite(values[each["name"]]).all() for each in self._outputs):
+            raise ValueError(f"{self._path}: its network gives numbers that are not finite; {AGAIN}")
+        return [self._row(values, number) for number in range(len(crops))]
+
+    def _row(self, values: dict[str, NDArray[Any]], number: int) -> list[str]:
+        row: list[str] = []
+        for output in self._outputs:
+            factors = list(output["factors"].values())
+            cube = values[output["name"]][number].reshape([len(names) for names in factors])
+            choice = values[output["choice"]][number] if "choice" in output else cube.argmax()
+            for axis, place in enumerate(np.unravel_index(choice, cube.shape)):
+                row += [factors[axis][place], f"{cube.take(place, axis).sum():.4f}"]
+        return row
