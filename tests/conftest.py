@@ -36,6 +36,14 @@ def _threads_as_before() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def no_pictures() -> Iterator[None]:
+    """Pictures of a best epoch are three quarters of a small training, and few tests ask for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.results.trackers.Tracker._draw", lambda _: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def coloured(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     """24 people, 72 labelled photos."""

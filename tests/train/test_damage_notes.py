@@ -27,6 +27,8 @@ from train.fold import train_fold
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 RECIPE = Recipe(
     tasks=("mask",),
     backbone="test_resnet",

@@ -25,6 +25,8 @@ from train.recipe.recipe import Recipe
 from train.recipe.request import parse_request, read_request
 from train.run_folder import hold_folder
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 SHORT = dataclasses.replace(RECIPE, epochs=1)
 
 HOLD = """

@@ -23,6 +23,8 @@ from train.recipe.data import Age, Mixing
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 A = torch.arange(16.0).reshape(1, 4, 4).repeat(3, 1, 1)
 B = 100 + A
 KEY = {"seed": 1, "epoch": 2, "step": 3}

@@ -27,6 +27,8 @@ from train.network.targets import make_targets
 from train.recipe.data import Age, Rows, Sampling, Teacher
 from train.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 TOLD = [task for task in TASKS if task != "age6"]
 """Tasks that 18 classes tell."""
 TEACHER = Teacher(predictions=("p.parquet",), share=0.25)

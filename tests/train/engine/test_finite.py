@@ -25,6 +25,8 @@ from train.network.model import Network
 from train.recipe.network import Optimiser, Schedule
 from train.recipe.recipe import Age, Recipe
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 QUICK = dataclasses.replace(RECIPE, augment="none", schedule=Schedule(name="constant"))
 """Two epochs of six batches."""
 

@@ -30,6 +30,8 @@ from train.recipe.data import Mixing
 from train.recipe.network import Head, Optimiser, Schedule
 from train.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 # 48 photos train in 6 batches, 24 validate in 3: nine advance the watch in an epoch.
 RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),
