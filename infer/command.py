@@ -9,6 +9,7 @@ import tyro
 
 from faces.cache.reader import Cache
 from faces.command import run_command
+from faces.terminal.output import print_notes
 from infer.answers.submission_checks import check_photos
 from infer.ensemble.file import read_ensemble
 from train.engine.compute import PredictCompute
@@ -44,7 +45,9 @@ def run(settings: InferSettings) -> None:
     ensemble = read_ensemble(settings.ensemble)
     cache = Cache.open(settings.cache)
     if settings.info:
-        check_photos(cache, settings.info)
+        notes: list[str] = []
+        check_photos(cache, settings.info, notes)
+        print_notes(notes)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from infer.work import answer_cache
 

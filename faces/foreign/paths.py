@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,11 +51,27 @@ def check_paths(table: pd.DataFrame, column: str, path: Path, root: str) -> None
         raise ValueError(f"{path}: no rows")
     for row, name in table[column].items():
         check_inside(name, f"{path}, row {row}: {column}", root)
-    first: dict[PurePosixPath, Any] = {}
-    for row, name in table[column].items():
-        before = first.setdefault(PurePosixPath(name), row)
+    check_once(table[column], path, PurePosixPath)
+
+
+def check_once(names: pd.Series, path: Path, meaning: Callable[[str], Any] = str) -> None:
+    """Refuse names of which two mean one thing.
+
+    Args:
+        names: a column of `read_table`, called as there.
+        path: of the table, for the message.
+        meaning: what a name means, to be compared.
+
+    Raises:
+        ValueError: the second, with both rows.
+    """
+    first: dict[Any, Any] = {}
+    for row, name in names.items():
+        before = first.setdefault(meaning(name), row)
         if before != row:
-            raise ValueError(f"{path}: {column} {name!r} occurs twice, in rows {before} and {row}")
+            raise ValueError(
+                f"{path}: {names.name} {name!r} occurs twice, in rows {before} and {row}; keep one"
+            )
 
 
 def check_inside(name: str, where: str, root: str) -> None:

@@ -10,11 +10,12 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
+from faces.foreign.photos import some
 from faces.labelling.kept import differences
 from faces.labels import CONTEST, IntArray, LabelSet, Task
 from faces.projection import split_classes
 from infer.answers.submission import is_submitted
-from infer.answers.submission_checks import read_submission, some
+from infer.answers.submission_checks import changed_notes, read_submission
 from infer.answers.written import BASIS, TABLE, read_written
 
 
@@ -31,24 +32,27 @@ class Side:
     """Identity of the cache whose photos are answered; "" where that is not known."""
 
 
-def read_side(path: Path) -> Side:
+def read_side(path: Path, notes: list[str] | None = None) -> Side:
     """Predictions to compare: of the contest's classes the answers of submission.csv, with the probabilities
     beside it, if there are any.
 
     Args:
         path: a predictions folder, or a submission.csv.
+        notes: gets sentences on files that are not as they were written, and on what was found out of a text.
 
     Raises:
         ValueError: no predictions, or probabilities of other photos.
     """
+    notes = [] if notes is None else notes
     file = path / TABLE
     if not file.is_file() and not (path / BASIS).is_file():
         contest = CONTEST.task(CONTEST.headline)
-        return Side(name=str(path), table=read_submission(path), task=contest, labels=CONTEST)
+        return Side(name=str(path), table=read_submission(path, notes), task=contest, labels=CONTEST)
     written = read_written(path)
+    notes += changed_notes(path)
     table = written.table[["ImageID", "ans", *written.task.columns]]
     if is_submitted(written.task):
-        submission = read_submission(path)
+        submission = read_submission(path, notes)
         if set(table.ImageID) != set(submission.ImageID):
             raise ValueError(
                 f"{file}: of other photos than submission.csv beside it; predict again, or give the CSV alone"

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from faces.command import run_command
 from faces.foreign.paths import requested_photos
-from infer.answers.submission_checks import check_submission, submission_file
+from faces.terminal.output import print_notes
+from infer.answers.submission_checks import SUBMISSION, changed_notes, check_submission, submission_file
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings:
     """Check a submission against the info.csv that asked for it: the same photos, in its order, each answered
-    once with a class from 0 to 17.
+    once with a class from 0 to 17, in plain CSV as graders read it.
     """
 
     submission: Path
@@ -28,9 +29,11 @@ def run(settings: CheckSettings) -> None:
     Raises:
         ValueError: as `check_submission`.
     """
-    check_submission(settings.submission, settings.info)
-    count = len(requested_photos(settings.info))
     file = submission_file(settings.submission)
+    notes = changed_notes(file.parent) if file.name == SUBMISSION else []
+    check_submission(settings.submission, settings.info, notes)
+    print_notes(notes)
+    count = len(requested_photos(settings.info))
     print(f"{file}: answers the {count:,} photos of {settings.info}, in order")
 
 

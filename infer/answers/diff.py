@@ -9,6 +9,7 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.command import run_command
+from faces.terminal.output import print_notes
 from infer.answers.changes import check_same_space, count_right, pair_up, read_side
 from infer.answers.diff_sheet import check_held, draw_changes
 from infer.answers.diff_table import (
@@ -38,7 +39,7 @@ class DiffSettings:
     cache: Path | None = None
     """The cache that was predicted, for the picture."""
     answers: Path | None = None
-    """CSV with the column ImageID (or path) and, for each factor that was answered, a column of its name in
+    """Table with the column ImageID (or path) and, for each factor that was answered, a column of its name in
     words, codes or numbers; or ans, the true class (the contest's 0-17). With person too, intervals are
     printed."""
     picture: Path | None = None
@@ -48,15 +49,17 @@ class DiffSettings:
 def run(settings: DiffSettings) -> None:
     """Compare, print and draw."""
     names = str(settings.first), str(settings.second)
-    one, other = read_side(settings.first), read_side(settings.second)
+    notes: list[str] = []
+    one, other = (read_side(path, notes) for path in (settings.first, settings.second))
     check_same_space(one, other)
     first, second, task = one.table, other.table, one.task
     pairs = pair_up(first, second, task, names)
-    truth = read_truth(settings.answers, pairs, task, one.labels) if settings.answers else None
+    truth = read_truth(settings.answers, pairs, task, one.labels, notes) if settings.answers else None
     cache = Cache.open(settings.cache) if settings.cache else None
     if cache:
         check_held(cache, pairs, (one, other))
     console = Console(markup=False)
+    print_notes(notes)
     if first.ImageID.tolist() != second.ImageID.tolist():
         warning = f"warning: {names[1]} has the photos in another order than {names[0]}; "
         cure = "`python -m infer.answers.check` tells which of them has that of info.csv"

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from faces.cache.reader import Cache
+from faces.foreign.photos import some
 from faces.labels import UNKNOWN, Task
 from faces.plots import class_names, save_figure
 from infer.answers.changes import Side, factor_changes
-from infer.answers.submission_checks import some
 
 MOST_DRAWN = 60
 """Largest number of photos in a picture."""

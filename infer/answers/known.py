@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from faces.factors import NOT_KNOWN, plain_word
+from faces.foreign.persons import person_key
+from faces.foreign.photos import rows_of_photos
+from faces.foreign.table import match_column, read_table
 from faces.intervals import person_counts
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
-from faces.photos.names import cell_path
 from faces.projection import split_classes
 from faces.scores import class_scores
+from faces.storage import tables
 from faces.storage.documents import DamagedError
-from faces.storage.tables import read_table
 from infer.answers.written import AGAIN, check_file, read_basis
 
 NAMES = ("ImageID", "path")
@@ -67,91 +70,94 @@ class Truth:
         return ", ".join(f"{name} of {count:,} photos" for name, count in counts.items() if count)
 
 
-def read_truth(path: Path, table: pd.DataFrame, task: Task, labels: LabelSet) -> Truth:
+def read_truth(
+    path: Path, table: pd.DataFrame, task: Task, labels: LabelSet, notes: list[str] | None = None
+) -> Truth:
     """What a file of answers knows of the predicted photos, in the order of the predictions.
 
     Args:
-        path: a CSV with a column ImageID or path, and `ans`, the class, or a column for each factor of the
+        path: a table with a column ImageID or path, and `ans`, the class, or a column for each factor of the
             task: words, codes or numbers, as the factors read them. `ans` counts the classes of the labels'
             headline task, the contest's 18; where there is none those of the task, and only where the factors
-            have no columns. Empty is not known.
+            have no columns. Empty is not known, as is each of `NOT_KNOWN`, and -1 in `ans`.
         table: the predictions; of it only ImageID is read.
         task: that was predicted.
         labels: whose factors it tells.
+        notes: gets sentences on what was found out about the file.
 
     Raises:
-        ValueError: no such file or column, photos that only one side knows, or what means no answer.
+        ValueError: as `read_table` and `rows_of_photos`, a column missing, or what means no answer.
     """
-    answers = _answers_to(path, table)
+    answers = _answers_to(path, table, [] if notes is None else notes)
     coded = labels.task(labels.headline) if labels.headline else task
     parts = dict(zip(coded.factors, coded.parts, strict=True))
     counted = all(parts.get(part.factor.name) == part for part in task.parts)
     named = {name: labels.factor(name).column for name in task.factors}
-    columns = {name: name if name in answers else column for name, column in named.items()}
-    missing = [name for name, column in columns.items() if column not in answers]
+    columns = {
+        name: match_column(name, answers.columns, path) or match_column(column, answers.columns, path)
+        for name, column in named.items()
+    }
+    missing = [name for name, column in columns.items() if column is None]
+    ans = match_column("ans", answers.columns, path)
     # Without a headline `ans` may be the class of something else, as in the drawn sample's answers.
-    if "ans" in answers and counted and (labels.headline or missing):
-        codes = _codes(answers["ans"], coded, path)
+    if ans and counted and (labels.headline or missing):
+        codes = _codes(answers[ans], coded, path, table)
         return Truth.of({name: codes[name] for name in task.factors}, task)
     if missing:
         either = "'ans', nor " if counted else ""
         raise ValueError(
             f"{path}: no column {either}{', '.join(map(repr, missing))}; it has {', '.join(answers.columns)}"
         )
-    read = {name: _read(answers[column], labels, name, path) for name, column in columns.items()}
+    read = {
+        name: _read(answers[column], labels, name, path, table)
+        for name, column in columns.items()
+        if column is not None
+    }
     return Truth.of({part.factor.name: part.encode(read[part.factor.name]) for part in task.parts}, task)
 
 
-def _answers_to(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a file of answers, all text, in the order of the predictions."""
-    if not path.is_file():
-        raise ValueError(f"{path}: no such answers file")
-    try:
-        answers = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except ValueError as error:
-        raise ValueError(f"{path}: not readable as a UTF-8 CSV table: {error}") from error
-    name = next((name for name in NAMES if name in answers), None)
+def _answers_to(path: Path, table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """The rows of a file of answers, all text, by row number in the order of the predictions."""
+    answers = read_table(path, (), notes)
+    name = next((found for each in NAMES if (found := match_column(each, answers.columns, path))), None)
     if name is None:
         raise ValueError(
             f"{path}: no column {NAMES[0]!r}, nor {NAMES[1]!r}; it has {', '.join(answers.columns)}"
         )
-    answers[name] = [cell_path(cell) for cell in answers[name]]
-    known, predicted = set(answers[name]), set(table.ImageID)
-    if known != predicted or answers[name].duplicated().any():
-        stray = sorted(known ^ predicted)[:3]
-        several = sorted(photo for photo in known if f"{photo}#1" in predicted)
-        cure = f"; the faces of {several[0]} are {several[0]}#1, {several[0]}#2, ..." if several else ""
-        raise ValueError(
-            f"{path}: its {len(answers)} answers are not those of the {len(table)} predicted photos "
-            f"(on one side only: {stray}){cure}"
-        )
-    return answers.set_index(name, drop=False).loc[table.ImageID]
+    photos = [*table.ImageID]
+    first = next((photo for photo in photos if photo.endswith("#1")), "").removesuffix("#1")
+    faces = f" (the faces of {first} are {first}#1, {first}#2, ...)" if first else ""
+    cure = f"give one row to each predicted photo{faces}, with an empty cell for what is not known of it"
+    return rows_of_photos(answers, name, photos, path, notes, cure)
 
 
-def _codes(answers: pd.Series[str], task: Task, path: Path) -> dict[str, IntArray]:
+def _codes(answers: pd.Series[str], task: Task, path: Path, table: pd.DataFrame) -> dict[str, IntArray]:
     """Codes of each factor of the classes in a column `ans`; an empty one, or -1, is not known."""
-    known = [*map(str, range(len(task.classes)))]
     # A column of whole numbers with gaps is often stored as 0.0, 1.0.
-    given = answers.str.strip().str.removesuffix(".0").replace("", "-1")
-    wrong = given[~given.isin([*known, "-1"])]
-    if len(wrong):
+    given = answers.str.strip().str.replace(r"^(-?[0-9]+)\.0*$", r"\1", regex=True)
+    given = given.mask(given.map(lambda text: plain_word(text) in NOT_KNOWN), "-1")
+    known = [*map(str, range(-1, len(task.classes)))]
+    for place in np.flatnonzero(~given.isin(known))[:1]:
         raise ValueError(
-            f"{path}: ans of {wrong.index[0]} is {wrong.iloc[0]!r}, and the classes of {task.name} are 0 to "
-            f"{known[-1]}; write one of them, or leave it empty where it is not known"
+            f"{path}, row {answers.index[place]}, {table.ImageID.iloc[place]}: {answers.name} is "
+            f"{answers.iloc[place]!r}, and the classes of {task.name} are 0 to {known[-1]}; write one of "
+            "them, or leave it empty where it is not known"
         )
     classes = given.to_numpy(np.int64)
     parts = split_classes(np.maximum(classes, 0), task)
     return {name: np.where(classes < 0, UNKNOWN, codes) for name, codes in parts.items()}
 
 
-def _read(values: pd.Series[str], labels: LabelSet, name: str, path: Path) -> FloatArray:
+def _read(values: pd.Series[str], labels: LabelSet, name: str, path: Path, table: pd.DataFrame) -> FloatArray:
     factor = labels.factor(name)
     meaning: dict[str, float] = {}
     for text in values.unique():
         try:
             meaning[text] = factor.read(text)
         except ValueError as error:
-            raise ValueError(f"{path}: {values.index[values == text][0]}: {error}") from error
+            place = int(np.flatnonzero(values == text)[0])
+            where = f"{path}, row {values.index[place]}, {table.ImageID.iloc[place]}"
+            raise ValueError(f"{where}: {error}") from error
     return values.map(meaning).to_numpy(factor.dtype)
 
 
@@ -165,16 +171,19 @@ def read_people(path: Path, table: pd.DataFrame) -> IntArray | None:
     Raises:
         ValueError: a photo without a person.
     """
-    answers = _answers_to(path, table)
-    if "person" not in answers:
+    answers = _answers_to(path, table, [])
+    column = match_column("person", answers.columns, path)
+    if column is None:
         return None
-    nameless = answers.index[answers["person"] == ""]
+    people = answers[column].map(person_key)
+    nameless = np.flatnonzero(people == "")
     if len(nameless):
+        first = f"{table.ImageID.iloc[nameless[0]]}, in row {people.index[nameless[0]]}"
         raise ValueError(
-            f"{path}: {len(nameless)} photos have no person, the first is {nameless[0]}; fill the column "
-            "person, or leave it out"
+            f"{path}: {len(nameless)} photos have no person, the first is {first}; fill the column person, "
+            "or leave it out"
         )
-    return pd.factorize(answers["person"])[0]
+    return pd.factorize(people)[0]
 
 
 def read_networks(path: Path, table: pd.DataFrame, classes: int) -> list[IntArray]:
@@ -195,7 +204,7 @@ def read_networks(path: Path, table: pd.DataFrame, classes: int) -> list[IntArra
         check_file(path.parent, path.name, entries)
     if not path.is_file():
         return []
-    rows = read_table(path, AGAIN).rows
+    rows = tables.read_table(path, AGAIN).rows
     if "ImageID" not in rows:
         raise DamagedError(f"{path}: no column 'ImageID'; {AGAIN}")
     networks = rows.set_index("ImageID")

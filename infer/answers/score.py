@@ -14,13 +14,16 @@ from rich.table import Table
 
 from faces.cache.reader import Cache
 from faces.command import run_command
+from faces.files import check_writable
 from faces.intervals import estimate, gain
 from faces.labels import IntArray, Task
 from faces.plots import draw_confusions, save_figure
+from faces.terminal.output import print_notes
 from infer.answers.known import Known, Truth, read_networks, read_people, read_truth
 from infer.answers.photo_sheet import COLUMNS, draw_photo_grid
 from infer.answers.submission import NETWORKS, PRIOR
-from infer.answers.written import check_predicted, read_written
+from infer.answers.submission_checks import changed_notes, check_predicted
+from infer.answers.written import read_written
 
 _MATRICES, _ROW = 10.2, 2.2
 """Inches of the picture's height for the matrices, at most, and for a row of photos."""
@@ -38,7 +41,7 @@ class ScoreSettings:
     predictions: Path
     """Folder of the predictions: predictions/<ensemble>."""
     answers: Path
-    """CSV with the column ImageID (or path) and, for each factor that was answered, a column of its name in
+    """Table with the column ImageID (or path) and, for each factor that was answered, a column of its name in
     words, codes or numbers; or ans, the true class (the contest's 0-17). With person too, intervals are
     printed."""
     cache: Path
@@ -51,9 +54,12 @@ def run(settings: ScoreSettings) -> None:
     table = written.table
     cache = Cache.open(settings.cache)
     check_predicted(settings.predictions, table, written.entries, cache)
-    truth = read_truth(settings.answers, table, written.task, written.labels)
+    notes = changed_notes(settings.predictions)
+    truth = read_truth(settings.answers, table, written.task, written.labels, notes)
     people = read_people(settings.answers, table)
     alone = read_networks(settings.predictions / NETWORKS, table, len(written.task.classes))
+    check_writable(settings.predictions)
+    print_notes(notes)
     console = Console(markup=False)
     console.print(vote_table(f"{settings.predictions} against {len(table):,} answers", table, truth, alone))
     if truth.unknown:

@@ -17,8 +17,10 @@ from faces.command import run_command
 from faces.labels import FloatArray, Task
 from faces.plots import save_figure
 from faces.projection import split_classes
+from faces.terminal.output import print_notes
+from infer.answers.submission_checks import changed_notes, check_predicted
 from infer.answers.words import headings, part_shares
-from infer.answers.written import TABLE, check_predicted, read_written
+from infer.answers.written import TABLE, read_written
 
 _LINE, _LEAST_LINES = 0.23, 12
 """Inches of a bar in a picture's row, at least, and for how many bars there is room in any."""
@@ -52,6 +54,7 @@ def show(settings: ShowSettings) -> None:
     table, task = written.table.set_index("ImageID"), written.task
     cache = Cache.open(settings.cache)
     check_predicted(settings.predictions, written.table, written.entries, cache)
+    print_notes(changed_notes(settings.predictions))
     rows = pd.Series(np.arange(len(cache)), index=cache.index["image_id"])
     answered = table.index[table.index.isin(rows.index)]
     asked = {name: faces_of(name, answered) for name in settings.photos}

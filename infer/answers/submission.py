@@ -24,7 +24,7 @@ from infer.answers.written import (
     CACHE_NOTE,
     TABLE,
     Basis,
-    check_file,
+    changed_files,
     read_basis,
     read_written,
 )
@@ -156,16 +156,17 @@ def read_kept_answers(
     Args:
         folder: of predictions.
         basis: of the answers wanted.
-        say: called with a line on the first file that is edited, damaged or missing.
+        say: called with a line on each file that is edited, damaged or missing.
     """
     anew = "answering anew"
     try:
         found = read_basis(folder, anew)
         if found is None or not basis.same(found):
             return None
-        for name in found.files:
-            check_file(folder, name, found, anew)
-        return read_written(folder, anew).table if (folder / WORDS).is_file() else None
+        changed = changed_files(folder, found, anew)
+        for line in changed.values():
+            say(line)
+        return None if changed or not (folder / WORDS).is_file() else read_written(folder, anew).table
     except DamagedError as error:
         say(str(error))
         return None

@@ -134,25 +134,15 @@ def check_file(folder: Path, name: str, entries: Entries, cure: str = AGAIN) -> 
         )
 
 
-def check_predicted(folder: Path, table: pd.DataFrame, entries: Entries, cache: Cache) -> None:
-    """Refuse a cache that is not the one whose photos a folder of predictions answers.
-
-    Raises:
-        ValueError: it is of other samples, or, where predictions of before do not say which, lacks a photo.
-    """
-    held = {*cache.columns("image_id").image_id, *cache.rejects.image_id}
-    lacking = next((photo for photo in table.ImageID if photo not in held), None)
-    if entries.cache and entries.cache != cache.identity:
-        there = title_of(entries.cache_folder or "no name noted", entries.cache)
-        raise ValueError(
-            f"{title_of(cache.folder, cache.identity)}: not the cache whose photos {folder} answers "
-            f"({there}); give that one"
-        )
-    if lacking is not None:
-        raise ValueError(
-            f"{cache.folder}: lacks photo {lacking!r}, which {folder} answers; give the cache that was "
-            "predicted"
-        )
+def changed_files(folder: Path, entries: Entries, cure: str = AGAIN) -> dict[str, str]:
+    """What `check_file` says of the files of predictions, by the names of those that it refuses."""
+    said = {}
+    for name in entries.files:
+        try:
+            check_file(folder, name, entries, cure)
+        except DamagedError as error:
+            said[name] = str(error)
+    return said
 
 
 def check_replaced(folder: Path, basis: Basis, cache: Cache) -> str:
@@ -186,7 +176,7 @@ def check_replaced(folder: Path, basis: Basis, cache: Cache) -> str:
     ]
     changes = changes or ["the ensemble or its labels changed"]
     more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-    edited = [name for name in found.files if _is_changed(folder, name, found)]
+    edited = [*changed_files(folder, found)]
     return f"the answers of {len(before)} runs to these photos ({', '.join(changes[:3])}{more})" + (
         f", of which {', '.join(edited)} was edited or damaged since" if edited else ""
     )
@@ -198,14 +188,6 @@ def _noted_cache(folder: Path) -> str:
         return read_table(folder / TABLE, AGAIN, []).notes.get(CACHE_NOTE, "")
     except DamagedError:
         return ""
-
-
-def _is_changed(folder: Path, name: str, entries: Entries) -> bool:
-    try:
-        check_file(folder, name, entries)
-    except DamagedError:
-        return True
-    return False
 
 
 def read_written(folder: Path, cure: str = AGAIN) -> Written:
