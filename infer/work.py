@@ -11,7 +11,7 @@ from rich.console import Console
 
 from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
-from faces.files import exclusive
+from faces.files import check_writable, exclusive
 from faces.labels import FloatArray
 from faces.terminal.progress import photo_progress
 from infer.answers.photo_sheet import draw_photo_sheet
@@ -133,6 +133,7 @@ def _kept_or_new(
         return table
     if replaced:
         console.print(f"{folder}: replacing {replaced}", highlight=False, soft_wrap=True)
+    check_writable(folder)
     panels = _predict_panels(ensemble, members, cache, compute, console)
     task, labels = basis.task, basis.labels
     table = answer_table(cache, count_votes(ensemble.root, panels, task.name, labels), prior, task)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.command import run_command, typed
+from faces.files import check_writable
 from infer.ensemble.file import read_ensemble
 from infer.ensemble.tree import Ensemble, recipes_of
 from train.engine.compute import PredictCompute
@@ -61,6 +62,7 @@ def run(settings: StandingsSettings) -> None:
     from train.results.compare_report import replace_block
 
     console = Console(markup=False)
+    check_writable(settings.out.parent)
     standings = compare_ensembles(
         ensembles, cache, console, runs=settings.runs, photos=settings.photos, compute=settings.compute
     )

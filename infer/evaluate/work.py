@@ -13,7 +13,7 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache.reader import Cache
-from faces.files import exclusive, write_atomically
+from faces.files import check_writable, exclusive, write_atomically
 from faces.intervals import estimate, gain
 from faces.labels import FloatArray
 from faces.storage.documents import DamagedError, read_document, write_document
@@ -56,6 +56,7 @@ def evaluate(
     folder = predictions / ensemble.name / "out_of_fold"
     with exclusive(folder, doing="evaluating into it", cure="give another folder (PREDICTIONS=)"):
         _check_folder(folder, predictions, cache, console)
+        check_writable(folder)
         evaluation = _evaluate_held(ensemble, scored, compute, folder, console)
     print_sections(sections(evaluation, scored.task), console)
     for name, value in evaluation.conditions.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.labels import FloatArray
-from infer.export.network import CHOICE, Exported
+from infer.export.network import Exported, RunOnViews
 from infer.export.onnx import OnnxModel, quiet
 from infer.export.program.crops import look, resize
+from infer.predict.runs import Run
+from train.engine.finite import CHANGE, FiniteOutputs
 
 TOLERANCE = 1e-4
 """Largest difference of a probability from the runs' own."""
@@ -37,8 +40,7 @@ def pictures(model: Exported, cache: Cache | None) -> dict[str, FloatArray]:
         rng = np.random.default_rng(0)
         crops = [resize(rng.integers(0, 256, (6, 6, 3), np.uint8), 256) for _ in range(CHECKED)]
     return {
-        each.name: np.stack([look(crop, each.size, each.centre) for crop in crops])
-        for each in model.inputs
+        each.name: np.stack([look(crop, each.size, each.centre) for crop in crops]) for each in model.inputs
     }
 
 
@@ -55,7 +57,7 @@ def check_export(model: Exported, folder: Path, photos: Mapping[str, FloatArray]
         console: a line for each file is printed to it.
 
     Raises:
-        ValueError: a probability differs by more than `TOLERANCE`, or a choice differs.
+        ValueError: a probability is not finite or differs by more than `TOLERANCE`, or a choice differs.
     """
     expected = _named(model, model(*map(torch.from_numpy, photos.values())))
     with quiet():
@@ -70,8 +72,7 @@ def check_export(model: Exported, folder: Path, photos: Mapping[str, FloatArray]
         for count in (1, len(next(iter(photos.values())))):
             outputs = answer({name: values[:count] for name, values in photos.items()})
             for name, values in outputs.items():
-                off = np.abs(values - expected[name][:count]).max()
-                difference = max(difference, float(off if name != CHOICE else off > 0))
+                difference = max(difference, difference_of(values, expected[name][:count]))
         size = path.stat().st_size / 1e6
         console.print(f"{path}: {size:.1f} MB, largest difference from the runs {difference:.1e}")
         if not difference <= TOLERANCE:
@@ -79,6 +80,40 @@ def check_export(model: Exported, folder: Path, photos: Mapping[str, FloatArray]
                 f"{path}: answers otherwise than the runs it was made of (by {difference:.2g}, where "
                 f"{TOLERANCE:g} is allowed); do not use it"
             )
+
+
+def difference_of(values: NDArray[Any], expected: NDArray[Any]) -> float:
+    """The largest difference of two arrays: infinite where one holds a NaN or an infinity, or is of another
+    shape, so that such answers are never taken for alike."""
+    if values.shape != expected.shape or not (np.isfinite(values).all() and np.isfinite(expected).all()):
+        return math.inf
+    return float(np.abs(values.astype(np.float64) - expected).max())
+
+
+@torch.inference_mode()
+def check_finite(model: Exported, runs: Sequence[Run], photos: Mapping[str, FloatArray]) -> None:
+    """Refuse runs that overflow: what they answer, here or in any file made of them, is no answer.
+
+    Args:
+        model: of the runs.
+        runs: in its order.
+        photos: of `pictures`.
+
+    Raises:
+        ValueError: outputs of a run are not finite; it is named.
+    """
+    inputs = [torch.from_numpy(values) for values in photos.values()]
+    for run, place, member in zip(runs, model.places, model.members, strict=True):
+        assert isinstance(member, RunOnViews)
+        outputs, count = member.outputs(inputs[place]), len(inputs[place])
+        finite = FiniteOutputs(count * len(member.looks))
+        for task, coding in member.codings.items():
+            finite.look(task, outputs[task], coding.probabilities(outputs[task]), slice(None))
+        finite.check(
+            f"{run.path}, in fp32",
+            f"leave this run out of the export, or train its recipe under another name with {CHANGE}",
+            lambda at, count=count: f"{at % count} of the {count} shown",  # type: ignore[misc]
+        )
 
 
 def _named(model: Exported, outputs: tuple[torch.Tensor, ...]) -> dict[str, NDArray[Any]]:

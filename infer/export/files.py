@@ -12,9 +12,10 @@ from onnx import helper
 from rich.console import Console
 
 from faces.cache.reader import Cache
-from faces.files import exclusive, write_atomically
+from faces.files import check_writable, exclusive, write_atomically
+from faces.labels import FloatArray
 from faces.storage.seal import UNSEALED, sealed
-from infer.export.check import check_export, pictures
+from infer.export.check import check_export, check_finite, pictures
 from infer.export.compose import compose
 from infer.export.detector import detector_networks
 from infer.export.metadata import (
@@ -53,8 +54,11 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
     if predictor:
         check_predictor(runs[0])
     model = Exported(subject.members, subject.views, subject.root, subject.task, subject.labels)
+    photos = pictures(model, cache)
+    check_finite(model, runs, photos)
     with exclusive(folder, doing="exporting to it", cure="give another folder (OUT=)"):
-        _export_held(subject, model, folder, predictor=predictor, cache=cache, console=console)
+        check_writable(folder)
+        _export_held(subject, model, folder, predictor=predictor, photos=photos, console=console)
 
 
 def _export_held(
@@ -63,10 +67,13 @@ def _export_held(
     folder: Path,
     *,
     predictor: bool,
-    cache: Cache | None,
+    photos: Mapping[str, FloatArray],
     console: Console,
 ) -> None:
-    """Write and check an export into a folder that is held; arguments as of `export`."""
+    """Write and check an export into a folder that is held.
+
+    Args as of `export`, but for `photos`: of `pictures`, on which the files are checked.
+    """
     properties = {DESCRIPTION: describe(model, subject.runs, subject.views, subject.table)}
     with console.status("torch.export"):
         program = to_program(model)
@@ -80,7 +87,7 @@ def _export_held(
     helper.set_model_props(proto, {**properties, SEAL: UNSEALED})
     write_atomically(folder / "model.onnx", sealed(proto.SerializeToString()))
     with console.status("checking"):
-        check_export(model, folder, pictures(model, cache), console)
+        check_export(model, folder, photos, console)
 
 
 def _write_program(program: torch.export.ExportedProgram, properties: Mapping[str, Any], path: Path) -> None:

@@ -68,12 +68,17 @@ class RunOnViews(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(std)[:, None, None])
         self.register_buffer("black", black_of(mean, std))
 
-    def forward(self, photos: Tensor) -> dict[str, Tensor]:
-        """float64 [n, classes] by task."""
+    def outputs(self, photos: Tensor) -> dict[str, Tensor]:
+        """[views * n, outputs] of each head by task, view after view."""
         images = (photos - self.mean) / self.std
         # All views in one batch: the graph would hold the network once for each.
         seen = torch.cat([look(images, self.black) for look in self.looks])
-        outputs = self.heads(self.backbone(seen))
+        found: dict[str, Tensor] = self.heads(self.backbone(seen))
+        return found
+
+    def forward(self, photos: Tensor) -> dict[str, Tensor]:
+        """float64 [n, classes] by task."""
+        outputs = self.outputs(photos)
         return {
             task: self._mean(coding.probabilities(outputs[task])) for task, coding in self.codings.items()
         }
@@ -96,6 +101,8 @@ class Exported(nn.Module):
     Attributes:
         inputs: in the order of the arguments.
         outputs: names, in the order of the results.
+        members: a `RunOnViews` for each run.
+        places: of each run's input in `inputs`.
 
     Raises:
         ValueError: when called, folds that cannot be joined.
@@ -114,7 +121,7 @@ class Exported(nn.Module):
         self.root, self.task, self.labels = root, task, labels
         self.inputs = sorted({Input.of(run) for run in runs})
         self._recipes = [recipe for recipe, folds in members.items() for _ in folds]
-        self._places = [self.inputs.index(Input.of(run)) for run in runs]
+        self.places = [self.inputs.index(Input.of(run)) for run in runs]
         self.members = nn.ModuleList(RunOnViews(run, views) for run in runs)
         self.outputs = [PROBABILITIES, CHOICE] if root is not None else list(runs[0].card.recipe.tasks)
         self.eval()
@@ -129,7 +136,7 @@ class Exported(nn.Module):
             For each of `outputs`: probabilities float32 [n, classes], the choice int64 [n].
         """
         panels: dict[str, list[dict[str, Tensor]]] = {}
-        for recipe, place, member in zip(self._recipes, self._places, self.members, strict=True):
+        for recipe, place, member in zip(self._recipes, self.places, self.members, strict=True):
             panels.setdefault(recipe, []).append(member(photos[place]))
         if self.root is None or self.task is None:
             [[heads]] = panels.values()

@@ -80,7 +80,8 @@ class OutOfFold:
                 alone is `stored`, and no network runs.
             compute: where networks run, and with how many threads of the loader and photos a batch.
             advance: called with the number of photos that one more run has answered.
-            say: called with a line on kept answers that are damaged, and predicted anew.
+            say: called with a line on kept answers that are damaged, and predicted anew, and once where none
+                can be kept.
 
         Raises:
             ValueError: as `stored` and `predict_runs`.
@@ -96,10 +97,17 @@ class OutOfFold:
             if run.path.with_name(OOF_FILE).is_file():
                 self._read(run, facts)  # which must be of the photos that the fold leaves out now
         answers: dict[str, list[Heads]] = {recipe: [] for recipe in self.runs}
+        said: set[str] = set()
+
+        def say_once(line: str) -> None:
+            if line not in said:
+                said.add(line)
+                say(line)
+
         for place in range(self.fold_count):
             runs = [folds[place] for folds in self.runs.values()]
             rows = self._photos_of(runs[0])["row"].to_numpy()
-            answered = load_or_predict(runs, self.cache, rows, views, compute, advance, say)
+            answered = load_or_predict(runs, self.cache, rows, views, compute, advance, say_once)
             for recipe, heads in zip(self.runs, answered, strict=True):
                 answers[recipe].append(heads)
         return {recipe: [_joined(folds)] for recipe, folds in answers.items()}

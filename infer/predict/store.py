@@ -45,7 +45,7 @@ def load_or_predict(
     counts if the run's weights, the cache, the rows and the views are those it was written for and its
     content is whole; else the run predicts anew, and `say` is called with a line on one that is damaged.
     Files are written after every pass over the rows, so a job that is stopped goes on from there. Runs whose
-    folder may only be read keep none.
+    folder may only be read keep none, on which `say` is called with a line, once.
     Other arguments, result and errors are those of `predict_runs`.
     """
     answers: dict[Path, Heads] = {}
@@ -59,10 +59,14 @@ def load_or_predict(
         else:
             answers[run.path] = stored
     advance(len(rows) * (len(runs) - len(missing)))
+    unkept: set[str] = set()
     for answered in predict_passes(missing, cache, rows, views, compute, advance):
         for place, heads in answered:
             run = missing[place]
-            _write(_file(run, request), basis[run.path], heads)
+            line = _write(_file(run, request), basis[run.path], heads)
+            if line and line not in unkept:
+                unkept.add(line)
+                say(line)
             answers[run.path] = heads
     return [answers[run.path] for run in runs]
 
@@ -84,7 +88,8 @@ def _file(run: Run, request: Mapping[str, Any]) -> Path:
     return run.path.parent / FOLDER / f"{name}.safetensors"
 
 
-def _write(path: Path, basis: Mapping[str, Any], heads: Mapping[str, FloatArray]) -> None:
+def _write(path: Path, basis: Mapping[str, Any], heads: Mapping[str, FloatArray]) -> str:
+    """Keep answers; where they cannot be, as only reading is allowed there, a line that says so."""
     header = document({"basis": basis, "sha256": _digest(heads)}).decode()
     plain = {task: np.ascontiguousarray(values) for task, values in heads.items()}
     try:
@@ -93,6 +98,12 @@ def _write(path: Path, basis: Mapping[str, Any], heads: Mapping[str, FloatArray]
     except OSError as error:  # another's runs answer all the same
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
+        runs = path.parents[3] if len(path.parents) > 3 else path.parent
+        return (
+            f"{runs}: its runs may only be read ({error.strerror}): their answers are not kept beside them, "
+            "and are predicted anew each time"
+        )
+    return ""
 
 
 def _read(

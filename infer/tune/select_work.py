@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from faces.cache.reader import Cache
+from faces.files import check_writable
 from faces.intervals import estimate
 from faces.labels import FloatArray, IntArray
 from faces.projection import covers
@@ -101,6 +102,7 @@ def select_ensemble(
     space, names, notes = library(runs, cache, task)
     scored = scored_in(plan_out_of_fold(names, runs, cache), space)
     say_half_done(scored.plan.every_run, console, cache)
+    check_writable(out.parent)
     panels = predict_out_of_fold(scored.plan, views, compute, console)
     ballots = [Ballot.of(scored.part(scored.vote(Leaf(name), panels)).probabilities) for name in names]
     fold = scored.plan.photos["fold"].to_numpy(np.int64)[scored.known]

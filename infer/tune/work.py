@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from faces.cache.reader import Cache
+from faces.files import check_writable
 from faces.terminal.progress import step_progress
 from infer.ensemble.file import write_ensemble
 from infer.ensemble.tree import Ensemble
@@ -55,6 +56,7 @@ def tune_ensemble(
     check_fitted(out, cache)
     plan, task = scored.plan, scored.task
     say_half_done(plan.every_run, console, cache)
+    check_writable(out.parent)
     panels = predict_out_of_fold(plan, ensemble.views, compute, console)
     given = Answered(panels=panels, truth=plan.truth, labels=scored.labels, space=task.name)
     fold = plan.photos["fold"].to_numpy(np.int64)

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from faces.command import run_command, typed
+from faces.files import check_writable
 from train.results.comparison import compare, score_recipes
 
 
@@ -37,6 +38,7 @@ def run(settings: CompareSettings) -> None:
     from train.results.compare_report import draw_comparison, markdown_tables, print_tables, replace_block
 
     console = Console(markup=False)
+    check_writable(settings.out.parent)
     scores, notes = score_recipes(settings.runs)
     lines = compare(scores, settings.baseline)
     notes += [f"{line.scores.name}: {note}" for line in lines for note in line.notes]
