@@ -3,7 +3,6 @@
 import base64
 import csv
 import json
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from faces.photos.names import FORMULAS, cell_path
 from faces.storage import seal
-from tests.helpers.pictures import picture
+from infer.export.program.description import SEAL
 from tests.infer.export.program import predict
 
 DESCRIPTION: dict[str, Any] = {
@@ -63,7 +61,7 @@ def model_bytes(description: object = DESCRIPTION, detector: object = None, **mo
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     told = {"facefold": json.dumps(description), "facefold_detector": json.dumps(detector or {})}
-    helper.set_model_props(proto, {**told, **more, predict.SEAL: seal.UNSEALED})
+    helper.set_model_props(proto, {**told, **more, SEAL: seal.UNSEALED})
     return seal.sealed(proto.SerializeToString())
 
 
@@ -88,7 +86,7 @@ def test_a_model_that_is_whole_answers(model: Path, photo: Path, tmp_path: Path)
 
 def test_a_model_of_before_has_no_seal_and_answers(model: Path, photo: Path) -> None:
     proto = onnx.load(model)
-    [prop] = [prop for prop in proto.metadata_props if prop.key == predict.SEAL]
+    [prop] = [prop for prop in proto.metadata_props if prop.key == SEAL]
     proto.metadata_props.remove(prop)
     onnx.save(proto, model)
     assert predict.main([str(model), str(photo)]) == 0
@@ -172,25 +170,6 @@ def test_a_detector_that_is_none_is_told(
         assert predict.main([str(model), str(photo)]) == 2
         [line] = capsys.readouterr().err.splitlines()
         assert line.startswith(f"error: {model}: ") and what in line
-
-
-def test_names_of_photos_are_no_formulas_and_name_the_same_files(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    names = ["=1+1.png", "+a.png", "-a.png", "@a.png", "\ta.png", "\ra.png", "사진, \"'\n.png", "a=b.png"]
-    for name in names:
-        Image.fromarray(picture(8, 8)).save(name)
-    broken = os.fsdecode(b"\xff=.png")
-    Image.fromarray(picture(8, 8)).save(broken)
-    assert predict.main([str(model), ".", "--out", str(tmp_path / "a.csv")]) == 0
-    rows = list(csv.DictReader((tmp_path / "a.csv").open(newline="", encoding="utf-8")))
-    paths = [row["path"] for row in rows]
-    assert not any(path.startswith(FORMULAS) for path in paths)
-    assert sorted(cell_path(path) for path in paths) == sorted([*names, "\\xff=.png"])
-    assert {path for path in paths if Path(path).is_file()} == {*paths} - {"\\xff=.png"}
 
 
 def test_a_table_that_cannot_be_written_is_told(
