@@ -1,4 +1,4 @@
 """Runs and ensembles for use without this project: `python -m infer.export`.
 
-ONNX, torch.export, metadata, and the single-file predictor, which imports nothing of ours.
+ONNX, torch.export, metadata, and predict.py, composed of sources of ours into one file.
 """
