@@ -13,6 +13,7 @@ import pandas as pd
 from faces.cache.reader import Cache
 from faces.files import write_atomically
 from faces.folds import SPLIT
+from faces.foreign.table import read_table
 from faces.labels import Number
 from preprocess.look import charts, framing
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
@@ -237,7 +238,7 @@ def _corrections(survey: Survey) -> Table | None:
     path = survey.cache.folder / CORRECTIONS
     if not path.is_file():
         return None
-    corrections = pd.read_csv(path, dtype=str, keep_default_na=False)
+    corrections = read_table(path, ())
     return _table([str(name) for name in corrections.columns], corrections.to_numpy().tolist())
 
 

@@ -9,8 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
+from faces.foreign.paths import check_once
+from faces.foreign.persons import person_key
+from faces.foreign.photos import row_names
+from faces.foreign.table import match_column, read_table
 from faces.labels import UNKNOWN, IntArray
-from faces.photos.names import cell_path
 from pipeline.order import Sampler
 from pipeline.samplers import Shuffled, Weighted, class_weights, person_balanced, undersampled
 from train.recipe.data import Sampling
@@ -20,13 +23,14 @@ NAMES = ("key", "source", "person")
 """Columns of index.parquet by which a table of weights may name photos."""
 
 
-def fold_sampler(recipe: Recipe, cache: Cache, rows: IntArray) -> Sampler:
+def fold_sampler(recipe: Recipe, cache: Cache, rows: IntArray, notes: list[str] | None = None) -> Sampler:
     """The recipe's sampler; classes are counted among these rows alone.
 
     Args:
         recipe: whose `sampler` is meant.
         cache: with labels.
         rows: [n] training rows of a fold.
+        notes: gets sentences on what was found out about a table of weights.
 
     Returns:
         A sampler of places in `rows`.
@@ -40,7 +44,7 @@ def fold_sampler(recipe: Recipe, cache: Cache, rows: IntArray) -> Sampler:
     if wanted.name == "person_balanced":
         return person_balanced(cache.columns("person")["person"].to_numpy()[rows])
     if wanted.name == "custom":
-        return Weighted(custom_weights(wanted, cache, rows))
+        return Weighted(custom_weights(wanted, cache, rows, notes))
     task = wanted.task or recipe.tasks[0]
     classes = cache.labels(task)[rows]
     if (classes == UNKNOWN).all():
@@ -53,13 +57,16 @@ def fold_sampler(recipe: Recipe, cache: Cache, rows: IntArray) -> Sampler:
     return Weighted(class_weights(classes, wanted.name, wanted.beta))
 
 
-def custom_weights(sampling: Sampling, cache: Cache, rows: IntArray) -> NDArray[np.float64]:
+def custom_weights(
+    sampling: Sampling, cache: Cache, rows: IntArray, notes: list[str] | None = None
+) -> NDArray[np.float64]:
     """The user's weights of these rows.
 
     Args:
         sampling: of name custom.
         cache: whose index has the weights, or names the photos that the table has weights of.
         rows: [n] rows of the cache.
+        notes: gets sentences on what was found out about the table.
 
     Returns:
         [n] float64, finite and 0 or more, not all 0.
@@ -70,14 +77,15 @@ def custom_weights(sampling: Sampling, cache: Cache, rows: IntArray) -> NDArray[
     known = cache.index.iloc[rows]
     if sampling.table:
         path = Path(sampling.table)
-        table, name = _read(path, sampling.column)
-        weights = known[name].map(table)
+        table, name = _read(path, sampling.column, [] if notes is None else notes)
+        means = person_key if name == "person" else str
+        weights = known[name].map(lambda who: table.get(means(who), ""))
     else:
         path, name = cache.folder / "index.parquet", "key"
         if sampling.column not in known:
             raise ValueError(
                 f"{path}: no column {sampling.column!r}: name a numeric one in sampler.column, "
-                "or give a CSV of weights as sampler.table"
+                "or give a table of weights as sampler.table"
             )
         weights = known[sampling.column]
     values = pd.to_numeric(weights, errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -86,7 +94,8 @@ def custom_weights(sampling: Sampling, cache: Cache, rows: IntArray) -> NDArray[
         raise ValueError(
             f"{path}: {len(broken)} of the {len(rows)} training photos have no weight in column "
             f"{sampling.column!r}, or none that is finite and 0 or more, first {name} "
-            f"{known[name].iloc[broken[0]]!r} ({values[broken[0]]}): give each a weight, 0 to leave it out"
+            f"{known[name].iloc[broken[0]]!r} ({weights.iloc[broken[0]]!r}): give each a weight, 0 to leave "
+            "it out"
         )
     if not values.any():
         raise ValueError(
@@ -96,20 +105,20 @@ def custom_weights(sampling: Sampling, cache: Cache, rows: IntArray) -> NDArray[
     return values
 
 
-def _read(path: Path, column: str) -> tuple[dict[str, str], str]:
+def _read(path: Path, column: str, notes: list[str]) -> tuple[dict[str, str], str]:
     """Weights as text by what names a photo, and the index's column of such names."""
     if not path.is_file():
         raise ValueError(f"sampler.table={str(path)!r}: no such file; write one with a column {column!r}")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except ValueError as error:
-        raise ValueError(f"{path}: not readable as a UTF-8 CSV table: {error}") from error
-    name = next((name for name in NAMES if name in table), "")
-    if not name or column not in table:
+    table = read_table(path, (), notes)
+    there = {name: found for name in NAMES if (found := match_column(name, table.columns, path))}
+    weights = match_column(column, table.columns, path)
+    if not there or weights is None:
         raise ValueError(
             f"{path}: columns {', '.join(table.columns)}; needed are {column!r} and one of {', '.join(NAMES)}"
         )
-    twice = table[name][table[name].duplicated()]
-    if len(twice):
-        raise ValueError(f"{path}: {name} {twice.iloc[0]!r} has two weights; keep one")
-    return dict(zip(map(cell_path, table[name]), table[column], strict=True)), name
+    name, called = next(iter(there.items()))
+    names = row_names(table, called, path)
+    if name == "person":
+        check_once(names, path, person_key)
+        names = names.map(person_key)
+    return dict(zip(names, table[weights], strict=True)), name
