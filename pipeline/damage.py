@@ -62,8 +62,8 @@ class FileGuard:
             self._check_index()
         except CacheError as error:
             raise CacheError(
-                f"the cache changed while it was in use: {error}. "
-                "Once the cache is back as it was, the same command goes on from what was saved"
+                f"the cache changed while it was in use: {error}; "
+                "once the cache is back as it was, the same command goes on from what was saved"
             ) from error
 
     def _check_index(self) -> None:
