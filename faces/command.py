@@ -122,8 +122,8 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
     print_in_any_locale()
     main = sys.modules["__main__"].__spec__
     prog = f"python -m {main.name.removesuffix('.__main__')}" if main else None
-    settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
     try:
+        settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
         with escaped_output():
             # Of several processes that train together, the first one tells.
             print_notes([NOTE] if NOTE and os.environ.get("RANK", "0") == "0" else [])
@@ -151,7 +151,7 @@ def typed(value: object) -> str:
 
 def nearest(name: str, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:
     """The end of an error message: `did you mean 'x'?`, or the known names when none is near."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name, [each for each in known if each != name], n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are {_listed(list(known))}"
 
 

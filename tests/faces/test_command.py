@@ -273,3 +273,15 @@ run_command(Nothing, act)
     os.close(write)
     assert ended.returncode == 0
     assert (tmp_path / "result").read_text() == "True"
+
+
+@pytest.mark.parametrize("moment", ["while options are read", "in the work"])
+def test_an_interruption_ends_in_a_line_at_any_moment(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> object:
+        raise KeyboardInterrupt
+
+    if moment == "while options are read":
+        monkeypatch.setattr("faces.command.tyro.cli", interrupted)
+    monkeypatch.setattr(sys, "argv", ["x"])
+    with pytest.raises(SystemExit, match="stopped; the same command goes on from here"):
+        run_command(Schedule, interrupted)
