@@ -17,12 +17,12 @@ from faces.cache.reader import Cache
 from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
 from faces.cells import csv_bytes
 from faces.files import exclusive, write_atomically
+from faces.framing.face import GIVEN
 from faces.labels import LabelSet
 from faces.photos.files import BadPhoto
 from faces.terminal.progress import photo_progress
 from faces.terminal.text import printable
 from preprocess.crop.matte import weights_sha256
-from preprocess.detect.face import GIVEN
 from preprocess.detect.reuse import known_faces
 from preprocess.look.changes import NAMES, check_unchanged, names_fingerprint
 from preprocess.look.sheet import SHEET, write_sheet

@@ -15,9 +15,9 @@ from typing import Any
 
 from faces.cache.tar import Sample
 from faces.cache.writer import DETECTED, FALLBACK, REJECTED
+from faces.framing.face import AS_IS, GIVEN, Face, reduce_photo
 from faces.photos.files import BadPhoto
 from preprocess.crop.render import Renderer
-from preprocess.detect.face import AS_IS, GIVEN, Face, reduce_photo
 from preprocess.detect.queue import SearchQueue
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings

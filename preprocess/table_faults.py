@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.writer import REJECTED
+from faces.framing.face import TURNS
 from faces.labels import UNKNOWN, Categories, LabelSet
-from preprocess.detect.face import TURNS
 from preprocess.look.framing import TRUE, told_pixels
 
 ROUNDING = 1e-3

@@ -21,6 +21,7 @@ ROOMS = {
     "faces": (
         "faces.terminal",
         "faces.photos",
+        "faces.framing",
         "faces",
         "faces.storage",
         "faces.labelling",

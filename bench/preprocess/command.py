@@ -17,7 +17,7 @@ from bench.preprocess.detect import MIN_FACES, compare_boxes, time_detectors
 from bench.preprocess.memory import FEW, cores, run_program
 from bench.preprocess.stage import FACENET, Round, measure_stage
 from faces.command import run_command
-from preprocess.detect.face import reduce_photo
+from faces.framing.face import reduce_photo
 from preprocess.sources.photo import Pixels, read_photo
 from preprocess.sources.scan import scan, source_path
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from faces.framing.square import Square
 from faces.labels import IntArray
-from preprocess.crop.square import Square, distances_outside, true_share
+from preprocess.crop.square import distances_outside, true_share
 from preprocess.settings import Border
 
 Floats = NDArray[np.float32]

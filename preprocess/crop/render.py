@@ -11,17 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from faces.cache.schema import Codec
+from faces.framing.face import Face
+from faces.framing.square import Square, centre_square, face_square, whole_square
 from preprocess.crop.cut import cut, soften
 from preprocess.crop.matte import Matting
-from preprocess.crop.square import (
-    Square,
-    aligned_square,
-    centre_square,
-    face_square,
-    true_share,
-    whole_square,
-)
-from preprocess.detect.face import Face
+from preprocess.crop.square import aligned_square, true_share
 from preprocess.settings import Background, PreprocessSettings
 from preprocess.sources.photo import Pixels
 

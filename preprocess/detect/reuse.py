@@ -12,8 +12,8 @@ import pandas as pd
 from faces.cache.description import FINISHED, CacheError, check_table, read_plan
 from faces.cache.tables import INDEX, check_rows, read_index
 from faces.cache.writer import DETECTED, REJECTED
+from faces.framing.face import GIVEN, TURNS, Face, Turn
 from faces.storage.tables import read_table
-from preprocess.detect.face import GIVEN, TURNS, Face, Turn
 
 COLUMNS = [
     *("source_sha256", "position", "face", "status"),

@@ -9,9 +9,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from preprocess.detect.face import TURNS, Face, turn_back, weigh_faces
+from faces.framing.face import TURNS, Face, turn_back, weigh_faces
+from faces.framing.sideways import is_upright
 from preprocess.detect.mtcnn.cascade import Cascade
-from preprocess.detect.sideways import is_upright, turns_to_search
+from preprocess.detect.sideways import turns_to_search
 from preprocess.detect.yunet import YuNet
 from preprocess.settings import PreprocessSettings, Step
 from preprocess.sources.photo import Pixels

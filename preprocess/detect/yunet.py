@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from preprocess.detect.face import Face, weigh_faces
+from faces.framing.face import Face, weigh_faces
 from preprocess.sources.photo import Pixels
 
 THRESHOLD = 0.6

@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.cache.writer import DETECTED
+from faces.framing.face import AS_IS, GIVEN
+from faces.framing.square import Square
 from faces.labels import LabelSet
-from preprocess.crop.square import Square, true_share
-from preprocess.detect.face import AS_IS, GIVEN
+from preprocess.crop.square import true_share
 from preprocess.look.charts import Strips, strips
 from preprocess.look.rates import (
     LEAST,

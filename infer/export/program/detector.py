@@ -9,34 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from infer.export.program.boxes import (
-    Box,
-    Face,
-    Floats,
-    Pixels,
-    averages,
-    best_boxes,
-    is_half,
-    pairs,
-    roll,
-    shrink,
-    sides,
-    square,
-    tenths,
-    turned_back,
-    weigh_faces,
-)
+from faces.framing.face import TURNS, Face, Pixels, Turn, reduce_photo, turn_back, weigh_faces
+from faces.framing.sideways import CLEAR, LOW, ROLL, SIDE, face_picture, is_upright, roll, small_copy
+from infer.export.program.boxes import Singles, averages, best_boxes, sides, square
 from infer.export.program.sessions import opened
 
 FACTOR, CELL = 0.709, 12
 """Step of the pyramid, and side in pixels of the face that the first network looks for."""
 SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.7}
 """Least chance of a face with which each network keeps a box."""
-SIDES = {"rnet": 24, "onet": 48}
+SIDES = {"rnet": 24, "onet": SIDE}
 """Side in pixels of the pictures that the later networks look at."""
-LOW, CLEAR, SURE, ROLL, SMALL = 0.8, 0.95, 0.99, 45, 320
-"""Score from which a face is upright without another look, degrees by which the landmarks of an upright face
-may be turned, and longest side in pixels of the copy in which other turns are looked at."""
 
 
 class Detector:
@@ -56,82 +39,66 @@ class Detector:
         self._min_face, self._longest = crop["min_face"], crop["detect_size"]
         self._turns = "turned" in crop["steps"]
 
-    def __call__(self, photo: Pixels, every: bool = False) -> list[Face]:
+    def __call__(self, photo: Pixels, every: bool = False) -> tuple[Face, ...]:
         """The face that a photo is about, or `every` one, that one first; none where none is found."""
         height, width = photo.shape[:2]
-        searched = shrink(photo, self._longest)
+        searched = reduce_photo(photo, self._longest)
         faces = self._upright(searched, every)
         if self._turns and min(searched.shape[:2]) >= self._min_face:
             faces = self._turned(searched, faces, every)
-        scale = (width / searched.shape[1], height / searched.shape[0])
-        return [
-            face._replace(box=tenths(pairs(face.box) * scale), points=tenths(pairs(face.points) * scale))
-            for face in faces
-        ]
+        return tuple(face.scaled(width / searched.shape[1], height / searched.shape[0]) for face in faces)
 
-    def _upright(self, photo: Pixels, every: bool) -> list[Face]:
+    def _upright(self, photo: Pixels, every: bool) -> tuple[Face, ...]:
         height, width = photo.shape[:2]
-        return weigh_faces(*self.search(photo), height, width, every)
+        return weigh_faces(*self.search(photo), height, width, every=every)
 
-    def _turned(self, photo: Pixels, faces: list[Face], every: bool) -> list[Face]:
+    def _turned(self, photo: Pixels, faces: tuple[Face, ...], every: bool) -> tuple[Face, ...]:
         """The faces of the photo turned by quarters, where they are more certain than those found in it."""
         turn = self._likely_turn(photo, faces)
         if not turn:
             return faces
         height, width = photo.shape[:2]
-        shown = np.ascontiguousarray(np.rot90(photo, turn // 90))
-        found = self._upright(shown, every)
-        back = [turned_back(face, turn, height, width) for face in found]
+        found = self._upright(turn_back(photo, turn), every)
+        back = tuple(face.turned_back(turn, height, width) for face in found)
         if not back or not faces:
             return back or faces
-        if is_half(back[0], height, width) or is_half(faces[0], height, width):
-            return faces if is_half(back[0], height, width) else back
+        if back[0].is_half(height, width) or faces[0].is_half(height, width):
+            return faces if back[0].is_half(height, width) else back
         return back if back[0].score > faces[0].score else faces
 
-    def _likely_turn(self, photo: Pixels, faces: list[Face]) -> int:
+    def _likely_turn(self, photo: Pixels, faces: tuple[Face, ...]) -> Turn:
         """The turn in which a photo looks more like one of a face than as it is, 0 where none does or there
         is no need to look: there is where no face was found, or one that lies on a side or is not sure."""
-        none = not faces or is_half(faces[0], *photo.shape[:2])
+        none = not faces or faces[0].is_half(*photo.shape[:2])
         score = 0.0 if none else faces[0].score
         if none or score < LOW or abs(roll(faces[0])) > ROLL:
             seen = self._look(photo)
-        elif score < SURE:
-            seen = self._judge(photo, faces[0].box, (90, 180, 270) if score < CLEAR else (180,))
+        elif not is_upright(faces[0]):
+            seen = self._judge(photo, faces[0], TURNS[1:] if score < CLEAR else (180,))
         else:
             return 0
         likeliest = max(seen, key=lambda turn: seen[turn])
         return likeliest if seen[likeliest] > score else 0
 
-    def _look(self, photo: Pixels) -> dict[int, float]:
+    def _look(self, photo: Pixels) -> dict[Turn, float]:
         """The best score of a face in a small copy of the photo in each turn.
 
         It is mirrored: a mask upside down may pass for a face, but hardly in the mirror and in the photo.
         """
-        small = shrink(photo, SMALL)
-        height, width = small.shape[:2]
-        copy = np.zeros((max(height, width), max(height, width), 3), np.uint8)
-        copy[:height, :width] = small
-        shown = {turn: np.rot90(copy, turn // 90)[:, ::-1] for turn in (90, 180, 270)}
-        return {
-            turn: float(self.search(np.ascontiguousarray(view))[1].max(initial=0))
-            for turn, view in shown.items()
-        }
+        copy = small_copy(photo)
+        shown = {turn: np.ascontiguousarray(turn_back(copy, turn)[:, ::-1]) for turn in TURNS[1:]}
+        return {turn: float(self.search(view)[1].max(initial=0)) for turn, view in shown.items()}
 
-    def _judge(self, photo: Pixels, box: Box, turns: tuple[int, ...]) -> dict[int, float]:
-        """How much the square about a box looks like a face in each turn, as it is and mirrored, to the last
+    def _judge(self, photo: Pixels, face: Face, turns: tuple[Turn, ...]) -> dict[Turn, float]:
+        """How much the square about a face looks like one in each turn, as it is and mirrored, to the last
         network."""
-        left, top, right, bottom = box
-        reach = 1.2 * max(right - left, bottom - top) / 2
-        x, y = (left + right) / 2, (top + bottom) / 2
-        rows, columns = (slice(max(round(c - reach), 0), max(round(c + reach), 1)) for c in (y, x))
-        side = SIDES["onet"]
-        seen = cv2.resize(photo[rows, columns], (side, side), interpolation=cv2.INTER_AREA)
-        upright = [np.rot90(seen, turn // 90) for turn in turns]
+        seen = face_picture(photo, face)
+        upright = [turn_back(seen, turn) for turn in turns]
         views = np.stack([*upright, *(view[:, ::-1] for view in upright)]).transpose(0, 3, 1, 2)
         *_, chances = self._networks["onet"].run(None, {"x": ((views - 127.5) / 128).astype(np.float32)})
         return dict(zip(turns, chances[:, 1].reshape(2, -1).min(0).tolist(), strict=True))
 
-    def search(self, photo: Pixels) -> tuple[Floats, Floats, Floats]:
+    def search(self, photo: Pixels) -> tuple[Singles, Singles, Singles]:
         """All faces: boxes [n, 4], scores [n] and landmarks [n, 5, 2]."""
         table = np.asarray(cv2.integral(photo, sdepth=cv2.CV_64F), np.float64)
         boxes, scores, shifts = self._propose(table)
@@ -150,7 +117,7 @@ class Detector:
         keep = keep[largest]
         return boxes[keep], scores[keep], points[keep]
 
-    def _propose(self, table: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
+    def _propose(self, table: NDArray[np.float64]) -> tuple[Singles, Singles, Singles]:
         """Boxes that the first network takes for faces at any scale, with its scores and its corrections."""
         height, width = table.shape[0] - 1, table.shape[1] - 1
         scale = CELL / self._min_face
@@ -170,8 +137,8 @@ class Detector:
         return boxes, scores, shifts
 
     def _refine(
-        self, name: str, table: NDArray[np.float64], boxes: Floats
-    ) -> tuple[Floats, Floats, Floats, Floats]:
+        self, name: str, table: NDArray[np.float64], boxes: Singles
+    ) -> tuple[Singles, Singles, Singles, Singles]:
         """Boxes that a later network takes for faces too, with its scores, its corrections and, of the last,
         the places of the landmarks in the box, five x and five y."""
         # Boxes count pixels from 1.

@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faces.framing.face import Pixels
+from faces.framing.square import centre_square, face_square, whole_square
 from faces.photos.gate import open_photo
-from infer.export.program.boxes import Box, Pixels
-from infer.export.program.crops import centre_square, cut, face_square, look, upright, whole_square
+from infer.export.program.crops import cut, look
 from infer.export.program.description import described
 from infer.export.program.detector import Detector
 from infer.export.program.sessions import AGAIN, check_seal, first_line, opened
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 class Predictor:
@@ -58,17 +62,14 @@ class Predictor:
         height, width = photo.shape[:2]
         size = self._crop["size"]
         if self.detector is None:
-            return [(cut(photo, *whole_square(height, width), size), (0.0, 0.0, float(width), float(height)))]
+            square, whole = whole_square(height, width), (0.0, 0.0, float(width), float(height))
+            return [(cut(photo, square, size), whole)]
         faces = self.detector(photo, every)
         if not faces:
-            return [(cut(photo, *centre_square(height, width), size), None)]
-        seen: list[tuple[Pixels, Box | None]] = []
-        for face in faces:
-            shown, box = upright(photo, face)
-            bounds = (shown.shape[0], shown.shape[1]) if self._crop.get("clamp") else None
-            place = face_square(box, self._crop["margin"], bounds)
-            seen.append((cut(shown, *place, size), face.box))
-        return seen
+            return [(cut(photo, centre_square(height, width), size), None)]
+        bounds = (height, width) if self._crop.get("clamp") else None
+        squares = [face_square(face.box, self._crop["margin"], face.turned, bounds) for face in faces]
+        return [(cut(photo, square, size), face.box) for square, face in zip(squares, faces, strict=True)]
 
     def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
         """The model's answers to crops: a row for each, by `columns`.

@@ -29,9 +29,8 @@ import PIL
 from faces.photos.files import BadPhoto, inspect_file
 from faces.photos.names import path_cell
 from faces.terminal.text import one_line
-from infer.export.program.boxes import Box
 from infer.export.program.folders import name_of, photos_of
-from infer.export.program.predictor import Predictor
+from infer.export.program.predictor import Box, Predictor
 
 EDGES = ("left", "top", "right", "bottom")
 """Columns of the face's box."""

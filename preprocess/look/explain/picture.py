@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from faces.framing.face import Face
 from faces.photos.files import BadPhoto
 from faces.plots import save_figure
 from preprocess.crop.render import Rendered, Renderer
-from preprocess.detect.face import Face
 from preprocess.look.explain.words import Search, in_words, search_photo
 from preprocess.settings import PreprocessSettings
 from preprocess.sources.photo import Pixels, read_photo

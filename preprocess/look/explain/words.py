@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from faces.framing.face import AS_IS, Face, centrality, reduce_photo
+from faces.framing.square import face_square
 from preprocess.crop.render import Rendered
-from preprocess.crop.square import face_square
-from preprocess.detect.face import AS_IS, Face, centrality, reduce_photo
 from preprocess.detect.search import Finder
 from preprocess.settings import PreprocessSettings, Step
 from preprocess.sources.photo import Pixels

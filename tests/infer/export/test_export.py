@@ -36,11 +36,11 @@ RECIPES = {
     "ten": dataclasses.replace(
         SMALL,
         tasks=("mask", "gender", "age3", "senior"),
-        backbone="resnet10t",
+        backbone="test_resnet",
         age=Age(coding="years", sigma=3.0),
     ),
     "mobile": dataclasses.replace(
-        SMALL, tasks=("mask_gender", "age6"), backbone="mobilenetv1_025", age=Age(coding="ordinal")
+        SMALL, tasks=("mask_gender", "age6"), backbone="test_resnet", age=Age(coding="ordinal")
     ),
 }
 ENSEMBLE = """

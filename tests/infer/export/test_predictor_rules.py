@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faces.framing.face import TURNS, Turn
+from faces.framing.square import face_square
 from preprocess.crop import cut as cutting
-from preprocess.crop import square as crop
-from preprocess.detect import sideways
-from preprocess.detect.face import TURNS, Turn, weigh_faces
 from preprocess.detect.mtcnn.kernels import best_of_each
 from tests.helpers.pictures import picture
 from tests.infer.export.program import predict
@@ -25,26 +24,6 @@ def test_overlapping_boxes_are_dropped_as_in_preprocessing(seed: int, inside: bo
     assert mine.tolist() == best_of_each(boxes, scores, limit, inside=inside).tolist()
 
 
-@given(seed=st.integers(0, 2**31))
-def test_faces_come_in_the_same_order_as_in_preprocessing(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    count = int(rng.integers(0, 5))
-    corner = rng.uniform(-30, 90, (count, 2))
-    boxes = np.hstack([corner, corner + rng.uniform(1, 40, (count, 2))]).astype(np.float32)
-    scores = rng.uniform(0.7, 1, count).astype(np.float32)
-    points = rng.uniform(0, 90, (count, 5, 2)).astype(np.float32)
-    best = predict.weigh_faces(boxes, scores, points, 100, 80, False)
-    assert [face.box for face in best] == [face.box for face in weigh_faces(boxes, scores, points, 100, 80)]
-    theirs = weigh_faces(boxes, scores, points, 100, 80, every=True)
-    mine = predict.weigh_faces(boxes, scores, points, 100, 80, True)
-    assert [face[:3] for face in mine] == [(face.box, face.landmarks, face.score) for face in theirs]
-    turned = [[face.turned_back(turn, 100, 80) for turn in TURNS[1:]] for face in theirs]
-    for face, others in zip(mine, turned, strict=True):
-        for other in others:
-            again = predict.turned_back(face, other.turned, 100, 80)
-            assert again == (other.box, other.landmarks, other.score, other.turned)
-
-
 @pytest.mark.parametrize("clamp", [False, True])
 @pytest.mark.parametrize("turned", TURNS)
 @pytest.mark.parametrize(
@@ -55,24 +34,9 @@ def test_crops_are_those_of_preprocessing(
 ) -> None:
     pixels = picture(120, 100, seed=3)
     photo = (120, 100) if clamp else None
-    square = crop.face_square(box, 0.25, turned, photo)
-    shown, upright = predict.upright(pixels, predict.Face(box, turned=turned))
-    bounds = (shown.shape[0], shown.shape[1]) if clamp else None
-    mine = predict.cut(shown, *predict.face_square(upright, 0.25, bounds), 64)
-    off = np.abs(mine.astype(int) - cutting.cut(pixels, square, 64, "repeat"))
-    assert off.max() <= 1
-    assert off.mean() < 0.01, "what PIL rounds in between is rounded here, too"
-
-
-def test_without_a_face_and_as_they_are_photos_are_cut_as_in_preprocessing() -> None:
-    for height, width in ((120, 100), (31, 77), (1, 9)):
-        assert predict.centre_square(height, width) == crop.centre_square(height, width)[:3]
-        assert predict.whole_square(height, width) == crop.whole_square(height, width)[:3]
-
-
-def test_sideways_faces_are_looked_for_by_the_same_rule() -> None:
-    for name in ("LOW", "CLEAR", "SURE", "ROLL", "SMALL"):
-        assert getattr(predict, name) == getattr(sideways, name)
+    square = face_square(box, 0.25, turned, photo)
+    mine = predict.cut(pixels, predict.face_square(box, 0.25, turned, photo), 64)
+    np.testing.assert_array_equal(mine, cutting.cut(pixels, square, 64, "repeat"))
 
 
 def test_windows_of_an_area_average() -> None:

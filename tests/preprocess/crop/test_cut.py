@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from faces.framing.face import TURNS, Face, Turn, turn_back
+from faces.framing.square import Square, face_square
 from preprocess.crop.cut import cut, soften
-from preprocess.crop.square import TEMPLATE, Square, aligned_square, face_square, true_share
-from preprocess.detect.face import TURNS, Face, Turn, turn_back
+from preprocess.crop.square import TEMPLATE, aligned_square, true_share
 from preprocess.settings import Border
 from tests.helpers.faces import landmarks
 from tests.helpers.pictures import picture

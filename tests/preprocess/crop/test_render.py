@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from faces.framing.face import AS_IS, Face
+from faces.framing.square import Square, face_square
 from preprocess.crop.cut import cut
 from preprocess.crop.render import Renderer, cut_out, encode, paint_background, sharpen
-from preprocess.crop.square import Square, face_square
-from preprocess.detect.face import AS_IS, Face
 from preprocess.settings import PreprocessSettings
 from tests.helpers.faces import landmarks
 from tests.helpers.matting import brightness_model

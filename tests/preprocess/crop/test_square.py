@@ -5,16 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.crop.square import (
-    Square,
-    aligned_square,
-    centre_square,
-    distances_outside,
-    face_square,
-    true_share,
-    whole_square,
-)
-from preprocess.detect.face import TURNS, Turn
+from faces.framing.face import TURNS, Turn
+from faces.framing.square import Square, centre_square, face_square, whole_square
+from preprocess.crop.square import aligned_square, distances_outside, true_share
 from tests.helpers.faces import landmarks
 
 BOX = (100.0, 80.0, 180.0, 180.0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.detect.face import TURNS, Face, Turn, reduce_photo, turn_back, weigh_faces
+from faces.framing.face import TURNS, Face, Turn, reduce_photo, turn_back, weigh_faces
 
 
 def weigh(

@@ -13,10 +13,10 @@ import pytest
 from faces.cache.description import file_sha256
 from faces.cache.tar import Sample
 from faces.cache.writer import CacheWriter
+from faces.framing.face import Face
 from faces.labels import CONTEST
 from faces.storage.documents import read_document, write_document
 from faces.storage.tables import read_table
-from preprocess.detect.face import Face
 from preprocess.detect.reuse import known_faces
 
 DECISIVE = {"detection_rules": 1, "steps": ["mtcnn"]}

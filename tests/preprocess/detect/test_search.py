@@ -10,7 +10,7 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from preprocess.detect.face import Face
+from faces.framing.face import Face
 from preprocess.detect.search import SHRUNK, VIEWS, Finder, mirror, shrink, stretch_contrast, unmirror
 from preprocess.detect.yunet import YuNet
 from preprocess.settings import PreprocessSettings

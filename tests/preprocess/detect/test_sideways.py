@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from faces.framing.face import TURNS, Face, Turn
+from faces.framing.sideways import roll
+from faces.framing.square import face_square
 from preprocess.crop.cut import cut
-from preprocess.crop.square import face_square
-from preprocess.detect.face import TURNS, Face, Turn
 from preprocess.detect.search import Finder
-from preprocess.detect.sideways import roll
 from preprocess.settings import PreprocessSettings
 from preprocess.sources.photo import Pixels
 from tests.helpers.faces import landmarks

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faces.framing.square import Square
 from preprocess.crop.cut import cut
-from preprocess.crop.square import Square
 from preprocess.look.survey import points_in_crop, survey_crops
 from tests.helpers.shown import LOST, SIZE, fields, write
 

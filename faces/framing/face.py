@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.sources.photo import Pixels
-
 Floats = NDArray[np.floating]
+Pixels = NDArray[np.uint8]
+"""RGB [height, width, 3]."""
 GIVEN, AS_IS = "given", "as_is"
 """`Face.detector` of a face whose place the source gave, and of a photo that is a face crop already; nobody
 searched them."""
