@@ -32,7 +32,7 @@ def weights_of(cache: Cache, table: str, folder: Path, **sampler: object) -> np.
     return fold_sampler(chosen, cache, rows).probabilities  # type: ignore[attr-defined]
 
 
-@settings(deadline=None)
+@settings(max_examples=20)
 @given(
     ages=st.lists(st.sampled_from([25, 45, 65, 30]), max_size=2),
     only=st.sampled_from(["", "senior", "class18"]),
