@@ -98,8 +98,7 @@ class Loader:
         self.rows = _check_rows(rows, len(cache))
         self.sampler = choose_sampler(sampler, shuffle, len(self.rows))
         self.seed, self.rank, self.world = seed, rank, world
-        self._samples = len(self._order(0).positions)
-        self._check_batch(batch_size)
+        self._samples = check_batch(self.sampler, batch_size, seed=seed, rank=rank, world=world)
         self.batch_size = min(batch_size, len(self.rows))
         self.graph = Graph(
             codec=cache.codec,
@@ -126,15 +125,6 @@ class Loader:
         """Batches an epoch."""
         whole, rest = divmod(self._samples, self.batch_size)
         return whole if self.sampler.training else whole + (rest > 0)
-
-    def _check_batch(self, batch_size: int) -> None:
-        if self.sampler.training and batch_size > self._samples:
-            share = f" for each of {self.world} processes" if self.world > 1 else ""
-            raise ValueError(
-                f"batch_size={batch_size}: an epoch of these {len(self.rows)} training rows has only "
-                f"{self._samples} samples{share}; "
-                f"choose a batch_size of at most {self._samples}, or more rows"
-            )
 
     def _order(self, epoch: int) -> Order:
         return epoch_order(self.sampler, epoch=epoch, seed=self.seed, rank=self.rank, world=self.world)
@@ -230,6 +220,22 @@ class Loader:
         rows = len(np.unique(self.rows))
         if len(self.skipped) > max(1, MAX_SKIPPED * rows):
             raise too_much(self.cache, damaged, skipped=len(self.skipped), rows=rows) from error
+
+
+def check_batch(sampler: Sampler, batch_size: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> int:
+    """Samples that an epoch gives a rank.
+
+    Raises:
+        ValueError: a training batch is larger.
+    """
+    samples = len(epoch_order(sampler, epoch=0, seed=seed, rank=rank, world=world).positions)
+    if sampler.training and batch_size > samples:
+        share = f" for each of {world} processes" if world > 1 else ""
+        raise ValueError(
+            f"batch_size={batch_size}: an epoch of these {sampler.rows} training rows has only "
+            f"{samples} samples{share}; choose a batch_size of at most {samples}, or more rows"
+        )
+    return samples
 
 
 def _check_rows(rows: ArrayLike, count: int) -> IntArray:

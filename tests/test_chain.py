@@ -129,10 +129,6 @@ def test_scores_and_draws(chain: Path) -> None:
         (("train", "--recipe", "{0}/tiny.toml", "--cache", "{0}/eval"), "is labelled"),
         (("train", "--recipe", "{0}/tiny.toml", "--cache", "{0}/train", "--fold", "5"), "numbered 0 to 4"),
         (
-            ("train", "--recipe", "{0}/tiny.toml", "--cache", "{0}/train", "--folds", "5"),
-            "fewer than folds=5",
-        ),
-        (
             ("infer", "--ensemble", "{0}/vote.toml", "--cache", "{0}/eval", "--runs", "{0}/x"),
             "no trained fold",
         ),

@@ -14,7 +14,8 @@ from rich.text import Text
 from faces.labels import LabelSet
 from train.assemble import FoldPlan
 from train.engine.watch import BarWatch, Watch
-from train.fold import train_fold
+from train.fold import train_ready
+from train.ready import ready_folds
 from train.results.report import (
     draw_curves,
     draw_out_of_fold,
@@ -32,6 +33,8 @@ _PLAIN_COLUMNS = ("epoch", "images_per_s")
 def train_folds(plans: Sequence[FoldPlan]) -> None:
     """Train folds of a recipe, draw each one's curves, and report. Of several processes the first reports.
 
+    All folds are looked at before the first is trained.
+
     Args:
         plans: at least one, differing in nothing but fold and folder.
 
@@ -41,11 +44,12 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
     check_installed(plans[0].trackers)
     first = plans[0].processes.first
     scores: dict[int, dict[str, float]] = {}
+    ready = ready_folds(plans)
     with BarWatch() if first else nullcontext(Watch()) as watch:
-        for plan in plans:
-            scores[plan.fold] = train_fold(plan, watch)
+        for fold in ready:
+            scores[fold.plan.fold] = train_ready(fold, watch)
             if first:
-                draw_curves(plan.folder)
+                draw_curves(fold.plan.folder)
     if first:
         _report(plans[0].folder.parent, scores, plans[0].cache.label_set)
 

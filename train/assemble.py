@@ -28,6 +28,7 @@ from train.engine.processes import Processes
 from train.engine.schedule import make_schedule, plateau_falls
 from train.engine.step import Step
 from train.network.kinds import codings_of
+from train.network.lone import lone_norm
 from train.network.model import Network, build_model, normalisation
 from train.network.objective import Objective
 from train.network.targets import make_targets
@@ -133,8 +134,16 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         training=training,
         validation=validation,
         score=lambda predictions: score_heads(validated, predictions, labels),
+        least=_least(plan),
         history=history,
     )
+
+
+def _least(plan: FoldPlan) -> int:
+    """`FoldTraining.least`."""
+    recipe = plan.recipe
+    trained = plan.on_damage == "skip" and recipe.optimiser.frozen_epochs < recipe.epochs
+    return 2 if trained and lone_norm(recipe.backbone, recipe.image_size) else 1
 
 
 def _schedule(

@@ -10,8 +10,8 @@ from faces.command import to_table
 from faces.labels import UNKNOWN, FloatArray
 from train.assemble import FoldPlan, assemble
 from train.damage_notes import DamageNotes, without_damaged
-from train.data.rows import FoldRows, absent_classes, fold_rows
-from train.data.teacher import with_taught
+from train.data.rows import FoldRows
+from train.data.taught import absent_classes, not_validated
 from train.engine.card import BEST_FILE, CURE, OOF_FILE, RunCard, RunError
 from train.engine.checkpoint import load_weights, save_best
 from train.engine.loop import FoldTraining
@@ -19,7 +19,7 @@ from train.engine.state import StateFile, check_state
 from train.engine.watch import Watch
 from train.environment import write_environment
 from train.memory import explain_exhaustion
-from train.recipe.recipe import Recipe
+from train.ready import ReadyFold, ready_fold
 from train.recipe.request import REQUEST_FILE, read_request
 from train.results.metrics import write_metrics
 from train.results.oof import oof_table
@@ -47,9 +47,15 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
             not fit data or machine, the loss is not finite, memory does not suffice, or last.pt is damaged.
         OSError: the folder cannot be written.
     """
-    rows = _planned_rows(plan, watch)
-    with hold_folder(plan):
-        return _train_held(adopt_folder(plan, watch), rows, watch)
+    return train_ready(ready_fold(plan), watch)
+
+
+def train_ready(ready: ReadyFold, watch: Watch) -> dict[str, float]:
+    """`train_fold` of a fold that was looked at before."""
+    for note in ready.notes:
+        watch.say(f"fold {ready.plan.fold}: {note}")
+    with hold_folder(ready.plan):
+        return _train_held(adopt_folder(ready.plan, watch), ready.rows, watch)
 
 
 def _train_held(plan: FoldPlan, rows: FoldRows, watch: Watch) -> dict[str, float]:
@@ -75,25 +81,6 @@ def _train_held(plan: FoldPlan, rows: FoldRows, watch: Watch) -> dict[str, float
             _say_rows(plan, rows, watch)
             _train(plan, training, notes, file, watch)
     return training.best
-
-
-def _planned_rows(plan: FoldPlan, watch: Watch) -> FoldRows:
-    """The plan's rows, or those that scheme, recipe and teacher choose."""
-    rows = plan.rows or fold_rows(
-        plan.cache,
-        plan.recipe.tasks,
-        fold=plan.fold,
-        folds=plan.folds,
-        seed=plan.fold_seed,
-        scheme=plan.scheme,
-        rows=plan.recipe.rows,
-        senior_from=plan.recipe.age.senior_from,
-    )
-    _check_scores(plan.recipe, rows)
-    if plan.recipe.teacher.predictions:
-        rows, note = with_taught(plan.recipe, plan.cache, rows)
-        watch.say(f"fold {plan.fold}: {note}")
-    return rows
 
 
 def spread(by: Sequence[str], not_by: Mapping[str, str]) -> str:
@@ -122,27 +109,17 @@ def _say_rows(plan: FoldPlan, rows: FoldRows, watch: Watch) -> None:
         f"{name}: photos of each head, training / validation: {', '.join(counts)}"
         f"{f'; {unknown:,} of {len(plan.cache):,} photos have a label for none' if unknown else ''}"
     )
+    if len(rows.validation) and (
+        unseen := not_validated(plan.cache, plan.recipe.tasks, rows.training, rows.validation)
+    ):
+        watch.say(f"{name}: no photo that validates here is of {unseen}: its scores do not tell of them")
     if absent := absent_classes(plan.cache, plan.recipe.tasks):
         watch.say(f"{name}: no photo of the cache is of {', '.join(absent)}: never taught or scored")
-
-
-def _check_scores(recipe: Recipe, rows: FoldRows) -> None:
-    if not len(rows.validation) and (recipe.schedule.name == "plateau" or recipe.stop_after):
-        raise ValueError(
-            f"schedule.name={recipe.schedule.name!r}, stop_after={recipe.stop_after}: both wait for "
-            "validation scores, and nobody validates; train on everything with another schedule and "
-            "stop_after = 0"
-        )
 
 
 def _resume(plan: FoldPlan, training: FoldTraining, file: StateFile, watch: Watch) -> None:
     state = file.load(watch.say)
     if state is None:
-        if plan.resume:
-            raise ValueError(
-                f"resume: {plan.folder} has no last.pt, so there is nothing to go on from; leave --resume "
-                "(RESUME=1) out to begin"
-            )
         return
     try:
         check_state(state, plan.recipe.epochs, len(training.training))

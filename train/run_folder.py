@@ -24,7 +24,8 @@ from train.recipe.request import REQUEST_FILE, Request, read_request, recipe_dif
 
 RECIPE_FILE: Final = "recipe.toml"
 STATE_FILE: Final = "last.pt"
-_TRAINED = (STATE_FILE, "last.previous.pt", BEST_FILE)
+_STATES = (STATE_FILE, "last.previous.pt")
+_TRAINED = (*_STATES, BEST_FILE)
 """What a folder holds once something was trained; until then it may become another run's."""
 
 
@@ -62,6 +63,42 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     """
     requested = request_of(plan)
     path, resolved = plan.folder / REQUEST_FILE, plan.folder / RECIPE_FILE
+    same, recipe = _held_recipe(plan, requested, watch.say)
+    plan.processes.wait()  # all have looked before the first begins to write
+    if plan.processes.first and recipe is None:
+        recipe = resolve_precision(plan, watch)
+        if recipe.compile:
+            _say_gain(plan, recipe, watch)
+        write_toml(recipe, resolved)
+        if not same:
+            write_atomically(path, requested.document())
+    plan.processes.wait()
+    return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved) if recipe is None else recipe)
+
+
+def check_folder(plan: FoldPlan) -> None:
+    """Refuse what `adopt_folder` would, and nothing to resume where that is insisted on, writing nothing.
+
+    Raises:
+        ValueError: as `adopt_folder`, or there is no saved state.
+    """
+    if plan.resume and not any((plan.folder / name).is_file() for name in _STATES):
+        raise ValueError(
+            f"resume: {plan.folder} has no {STATE_FILE}, so there is nothing to go on from; leave --resume "
+            "(RESUME=1) out to begin"
+        )
+    _held_recipe(plan, request_of(plan), lambda _: None)
+
+
+def _held_recipe(
+    plan: FoldPlan, requested: Request, say: Callable[[str], None]
+) -> tuple[bool, Recipe | None]:
+    """Whether the folder's request is this one, and its recipe with the precision resolved, if it has one.
+
+    Raises:
+        ValueError: as `adopt_folder`.
+    """
+    path, resolved = plan.folder / REQUEST_FILE, plan.folder / RECIPE_FILE
     trained = any((plan.folder / name).is_file() for name in _TRAINED)
     begun = trained or (path.is_file() and resolved.is_file())
     found = _found_request(path, trained) if begun else None
@@ -71,17 +108,9 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
             f"{plan.folder}: holds a run of something else ({'; '.join(differing)}); "
             "rename the recipe, choose another RUNS folder, or delete this run"
         )
-    recipe = _kept_recipe(resolved, found, trained, watch.say) if found and not differing else None
-    plan.processes.wait()  # all have looked before the first begins to write
-    if plan.processes.first and recipe is None:
-        recipe = resolve_precision(plan, watch)
-        if recipe.compile:
-            _say_gain(plan, recipe, watch)
-        write_toml(recipe, resolved)
-        if found is None or differing:
-            write_atomically(path, requested.document())
-    plan.processes.wait()
-    return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved) if recipe is None else recipe)
+    if found is None or differing:
+        return False, None
+    return True, _kept_recipe(resolved, found, trained, say)
 
 
 def request_of(plan: FoldPlan) -> Request:

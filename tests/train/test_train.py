@@ -78,8 +78,6 @@ def test_folds_that_cannot_be(coloured: Cache, unseen: Cache) -> None:
         fold_rows(coloured, ("mask",), fold=3, folds=3, seed=0)
     with pytest.raises(ValueError, match="no photo of this cache is labelled"):
         fold_rows(unseen, ("mask",), fold=0, folds=3, seed=0)
-    with pytest.raises(ValueError, match="age <30 has 8 people, fewer than folds=9"):
-        fold_rows(coloured, ("age3",), fold=0, folds=9, seed=0)
 
 
 @pytest.mark.parametrize("photos", [20, 90])
@@ -177,7 +175,9 @@ def test_a_loss_that_explodes_is_an_error_that_says_what_to_turn(coloured: Cache
     recipe = dataclasses.replace(
         RECIPE, optimiser=Optimiser(name="sgd", lr=1e30), schedule=Schedule(name="constant")
     )
-    with pytest.raises(ValueError, match=r"loss is .*a lower optimiser.lr than 1e\+30 or optimiser.clip = 1.0"):
+    with pytest.raises(
+        ValueError, match=r"loss is .*a lower optimiser.lr than 1e\+30 or optimiser.clip = 1.0"
+    ):
         train_fold(plan(coloured, tmp_path, recipe), Watch())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -25,9 +23,7 @@ def check_fold(fold: int, folds: int, scheme: FoldScheme) -> None:
         raise ValueError(f"fold {fold}: with {folds} folds of scheme {scheme} {known}")
 
 
-def divide_rows(
-    cache: Cache, rows: IntArray, tasks: Sequence[str], scheme: FoldScheme, folds: int, seed: int
-) -> Division:
+def divide_rows(cache: Cache, rows: IntArray, scheme: FoldScheme, folds: int, seed: int) -> Division:
     """The folds in which some rows validate, of which any label is known.
 
     Raises:
@@ -43,7 +39,6 @@ def divide_rows(
         labels=labels,
         folds=folds,
         seed=seed,
-        told={factor for task in tasks for factor in labels.task(task).factors},
         splits=None if splits is None else splits.iloc[rows],
         files=files_of_rows(cache).iloc[rows],
     )

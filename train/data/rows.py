@@ -14,7 +14,7 @@ from faces.labels import UNKNOWN, IntArray
 from faces.projection import covers
 from train.data.beside import BoolArray, beside_rows, extra_folds, files_of_rows, of_trained_splits
 from train.data.dealing import check_fold, divide_rows, file_notes, same_file, sides
-from train.data.soft_labels import trained_task
+from train.data.taught import check_classes, kept_to_teach
 from train.recipe.data import SENIOR, Rows
 from train.recipe.fit import number_meant
 
@@ -42,7 +42,7 @@ class FoldRows:
     not_by: Mapping[str, str] = field(default_factory=dict)
     """Why, of each other factor."""
     notes: tuple[str, ...] = ()
-    """What is to be said of files that stand under several people."""
+    """What is to be said of files that stand under several people, and of who must train."""
 
     @property
     def identity(self) -> str:
@@ -65,7 +65,8 @@ def fold_rows(
 ) -> FoldRows:
     """Divide the people of a cache, all of whom any label is known, whatever the tasks.
 
-    So recipes of different tasks see the same people. Of those who do not validate the photos labelled for
+    So recipes of different tasks see the same people, but for those whom one needs to train on
+    (`kept_to_teach`). Of those who do not validate the photos labelled for
     at least one task train; of the others those of which at least one task is known validate.
     Extra photos (`EXTRA`) are never dealt to folds: the ordinary people are divided as if there were none.
     They never validate, and train in their folds but where their person, or the same file, validates.
@@ -93,19 +94,26 @@ def fold_rows(
     held[_NO_ROWS if without is None else without] = True
     labelled = np.any([cache.known(name) for name in cache.label_set.names], axis=0)
     dealt = _dealt(cache, labelled & (extra == "") & ~held)
-    division = divide_rows(cache, dealt, tasks, scheme, folds, seed)
+    division = divide_rows(cache, dealt, scheme, folds, seed)
     validates, unused, trains = sides(dealt, division, fold)
     files = files_of_rows(cache)
-    copies = same_file(files, trains, np.concatenate([validates, np.flatnonzero(held)]))
-    trains = np.setdiff1d(trains, copies)
-    held[validates] = held[unused] = True
-    allowed = beside_rows(cache, files, (extra == "") & labelled, extra, held, fold)
-    beside = allowed & of_trained_splits(cache, trains, scheme)
-    may_train = np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
+
+    def allowed(validates: IntArray, trains: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Copies among those that train, the others, and these with photos beside them."""
+        copies = same_file(files, trains, np.concatenate([validates, np.flatnonzero(held)]))
+        trains, taken = np.setdiff1d(trains, copies), held.copy()
+        taken[validates] = taken[unused] = True
+        beside = beside_rows(cache, files, (extra == "") & labelled, extra, taken, fold)
+        beside = beside & of_trained_splits(cache, trains, scheme)
+        return copies, trains, np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
+
+    moved, notes = kept_to_teach(cache, tasks, scheme, allowed(validates, trains)[2], validates, files)
+    validates, trains = np.setdiff1d(validates, moved), np.sort(np.concatenate([trains, moved]))
+    copies, trains, may_train = allowed(validates, trains)
     kept = _keep(cache, may_train, tasks, rows, fold)
     ordinary = extra == ""
     ordinary[unused] = False
-    _check_classes(cache, kept, tasks, rows, senior_from, fold, ordinary)
+    check_classes(cache, kept, tasks, rows, senior_from, fold, ordinary, scheme)
     known = np.any([cache.known(task) for task in tasks], axis=0)
     _check_validation(validates[known[validates]], tasks, scheme, fold)
     return FoldRows(
@@ -115,7 +123,7 @@ def fold_rows(
         unlabelled=may_train[~known[may_train]],
         by=division.by,
         not_by=division.not_by,
-        notes=file_notes(cache, division, scheme, copies, validates),
+        notes=(*file_notes(cache, division, scheme, copies, validates), *notes),
     )
 
 
@@ -156,23 +164,8 @@ def _check_validation(rows: IntArray, tasks: Sequence[str], scheme: FoldScheme, 
     if not len(rows) and scheme != "everything":
         raise ValueError(
             f"fold {fold}: no photo of its people is labelled for {', '.join(tasks)}, so nothing would be "
-            "validated: choose fewer folds, another fold_seed, or label more people"
+            "validated: use FOLD_SCHEME=everything, another FOLD_SEED, or label more people"
         )
-
-
-def training_classes(cache: Cache, task: str, senior_from: float = SENIOR) -> IntArray:
-    """Classes that training gives each row: as `Cache.labels`, but an edge at 60 may lie lower.
-
-    Args:
-        cache: with labels.
-        task: whose classes.
-        senior_from: number from which a photo is taken for one of 60; at 60 nothing changes.
-
-    Returns:
-        [len(cache)] int64, -1 where not labelled or not the task's.
-    """
-    wanted = trained_task(cache.label_set.task(task), senior_from)
-    return wanted.encode(cache.columns(*wanted.factors))
 
 
 def _keep(cache: Cache, training: IntArray, tasks: Sequence[str], rows: Rows, fold: int) -> IntArray:
@@ -197,41 +190,6 @@ def _keep(cache: Cache, training: IntArray, tasks: Sequence[str], rows: Rows, fo
             "drop fewer ages or name another task"
         )
     return kept
-
-
-def absent_classes(cache: Cache, tasks: Sequence[str]) -> list[str]:
-    """Classes, as `task: class`, that no photo of a cache has: nothing can teach or score them."""
-    return [
-        f"{task}: {name}"
-        for task in tasks
-        for code, name in enumerate(cache.label_set.task(task).classes)
-        if not (cache.labels(task) == code).any()
-    ]
-
-
-def _check_classes(
-    cache: Cache,
-    kept: IntArray,
-    tasks: Sequence[str],
-    rows: Rows,
-    senior_from: float,
-    fold: int,
-    ordinary: BoolArray,
-) -> None:
-    """Refuse a fold in which a class that the cache's ordinary photos have would never be shown."""
-    persons = cache.columns("person")["person"].to_numpy()
-    mine = ordinary & (cache.labels(rows.only) != UNKNOWN) if rows.only else ordinary
-    for task in tasks:
-        classes = training_classes(cache, task, senior_from)
-        missing = np.setdiff1d(classes[mine & (classes != UNKNOWN)], classes[kept])
-        if len(missing):
-            people = np.unique(persons[mine & (classes == missing[0])])
-            raise ValueError(
-                f"fold {fold}: none of its {len(kept)} training photos is of class "
-                f"{cache.label_set.task(task).classes[missing[0]]!r} of task {task}; {len(people)} people of "
-                "the cache are: choose fewer folds, train another task, add such people, or keep more in "
-                "[rows]"
-            )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -62,6 +62,8 @@ class FoldTraining:
     """None where nobody validates."""
     score: Callable[[Mapping[str, FloatArray]], dict[str, float]]
     """Scores of the validation rows' probabilities [rows, classes] by task; `macro_f1` is among them."""
+    least: int
+    """Photos below which a batch is left out: 2 where one, left by damaged crops, could not be trained on."""
     history: list[dict[str, float]]
     """One row an epoch: epoch, lr, loss, validation scores, images_per_s, seconds."""
 
@@ -198,6 +200,8 @@ class FoldTraining:
         for images, rows in self.training.epoch(self.epoch, start_batch=part.next_batch):
             # The loader's own count: batches of nothing but damaged crops are not given.
             batch = self.training.next_batch - 1
+            if len(rows) < self.least:
+                continue
             loss = self.step(images, rows, epoch=self.epoch, batch=batch)
             part.astray = torch.where((part.astray < 0) & ~loss.isfinite(), batch, part.astray)
             part.loss += loss * len(rows)
@@ -219,15 +223,9 @@ class FoldTraining:
     def _stop_astray(self, batch: int) -> None:
         rows = self.training.batch_rows(self.epoch, batch)
         keys = [*self.cache.columns("key")["key"].iloc[rows]]
-        step = self.epoch * len(self.training) + batch
-        rate = self.recipe.optimiser.lr * self.schedule.lr_lambdas[0](
-            step // self.recipe.optimiser.accumulate
-        )
         raise ValueError(
-            f"{self.folder}: epoch {self.epoch + 1}, batch {batch + 1} of {len(self.training)} (step "
-            f"{step + 1}): the loss is not finite, at learning rate {rate:g}, on the samples with keys "
-            f"{', '.join(keys)}; "
-            f"{way_out(self.folder, self.recipe)}"
+            f"{self.folder}: {self.step.place(self.epoch, batch)}, on the samples with keys "
+            f"{', '.join(keys)}: the loss is not finite; {way_out(self.folder, self.recipe)}"
         )
 
     def validate(self, advance: Callable[[int], object]) -> dict[str, FloatArray]:
@@ -235,7 +233,7 @@ class FoldTraining:
         assert self.validation is not None
         # A frozen backbone keeps the statistics that it came with.
         if self.average.begun and not self.network.frozen:
-            images = (images for images, _ in self.training.epoch(self.epoch))
+            images = (found for found, _ in self.training.epoch(self.epoch) if len(found) >= self.least)
             pairs = zip(range(_STATISTICS_BATCHES), images, strict=False)
             with self.fabric.autocast():
                 self.average.recompute((batch for _, batch in pairs), self.fabric.device)

@@ -103,6 +103,15 @@ class Step:
         """Whether the optimiser steps after this batch: after each `accumulate`, and the epoch's last."""
         return (batch + 1) % self.recipe.optimiser.accumulate == 0 or batch + 1 == self.batches
 
+    def place(self, epoch: int, batch: int) -> str:
+        """In words, which of all steps a batch belongs to, and at which learning rate."""
+        step = epoch * self.batches + batch
+        factor = self.schedule.lr_lambdas[0](step // self.recipe.optimiser.accumulate)
+        return (
+            f"epoch {epoch + 1}, batch {batch + 1} of {self.batches} (step {step + 1}) at learning rate "
+            f"{self.recipe.optimiser.lr * factor:g}"
+        )
+
     def _seed(self, epoch: int, batch: int) -> int:
         key = [self.seed, epoch, batch, self.processes.rank]
         return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,7 +25,7 @@ from train.engine.finite import way_out
 from train.engine.precision import make_fabric
 from train.engine.predict import predict_heads
 from train.engine.watch import BarWatch, Watch
-from train.fold import train_fold
+from train.fold import train_ready
 from train.leak.report import (
     KEPT,
     PROMISED,
@@ -38,6 +37,7 @@ from train.leak.report import (
     verdict,
 )
 from train.network.kinds import codings_of
+from train.ready import ReadyFold, ready_folds
 from train.recipe.recipe import Recipe
 from train.results.head_scores import score_heads
 from train.results.report import group_of
@@ -94,16 +94,17 @@ def demonstrate(demonstration: Demonstration) -> Means:
         ValueError: recipe and people do not allow the folds, nobody on a side is labelled for what is scored,
             or the folder holds runs of something else.
     """
-    cache, tasks = demonstration.cache, demonstration.recipe.tasks
-    apart = rows_apart(cache, tasks, demonstration.apart, demonstration.fold_seed)
+    cache = demonstration.cache
+    apart = rows_apart(cache, demonstration.apart, demonstration.fold_seed)
     folder = demonstration.folder
+    plans = [plan_fold(demonstration, scheme, k, apart) for scheme in SCHEMES for k in demonstration.trained]
+    ready = ready_folds(plans)
     with BarWatch() as watch:
         table = pd.DataFrame(
             [
-                {"scheme": scheme, "fold": fold, "score": score, **values}
-                for scheme in SCHEMES
-                for fold in demonstration.trained
-                for score, values in fold_scores(demonstration, scheme, fold, apart, watch).items()
+                {"scheme": fold.plan.scheme, "fold": fold.plan.fold, "score": score, **values}
+                for fold in ready
+                for score, values in fold_scores(fold, apart, watch).items()
             ]
         )
     write_atomically(folder / "leak.csv", table.to_csv(index=False).encode())
@@ -121,11 +122,11 @@ def demonstrate(demonstration: Demonstration) -> Means:
     return means
 
 
-def rows_apart(cache: Cache, tasks: Sequence[str], parts: int, seed: int) -> IntArray:
+def rows_apart(cache: Cache, parts: int, seed: int) -> IntArray:
     """Rows of one in `parts` people of whom any label is known, spread evenly as people are over folds."""
     labels = cache.label_set
     labelled = np.flatnonzero(np.any([cache.known(name) for name in labels.names], axis=0))
-    division = divide_rows(cache, labelled, tasks, "holdout", parts, seed)
+    division = divide_rows(cache, labelled, "holdout", parts, seed)
     return np.asarray(labelled[division.fold == 0])
 
 
@@ -157,15 +158,12 @@ def plan_fold(demonstration: Demonstration, scheme: FoldScheme, fold: int, apart
     )
 
 
-def fold_scores(
-    demonstration: Demonstration, scheme: FoldScheme, fold: int, apart: IntArray, watch: Watch
-) -> dict[str, dict[str, float]]:
+def fold_scores(ready: ReadyFold, apart: IntArray, watch: Watch) -> dict[str, dict[str, float]]:
     """Train one fold of one scheme without the people apart: `COUNTS` and main scores, promised and kept."""
-    plan = plan_fold(demonstration, scheme, fold, apart)
-    rows, tasks = plan.rows, plan.recipe.tasks
-    assert rows is not None
+    plan, rows = ready.plan, ready.rows
+    scheme, tasks = plan.scheme, plan.recipe.tasks
     watch.say(f"folds by {scheme}, {len(rows.training)} training photos:")
-    scores = {PROMISED: train_fold(plan, watch), KEPT: score_best(plan, apart)}
+    scores = {PROMISED: train_ready(ready, watch), KEPT: score_best(plan, apart)}
     persons = plan.cache.columns("person")["person"].to_numpy()
     trained = {*persons[rows.training]}
     scored = {PROMISED: {*persons[rows.validation]}, KEPT: {*persons[apart]}}

@@ -28,9 +28,7 @@ def number_output(tasks: Sequence[str]) -> str:
 def regression_rows(numbers: FloatArray, training: IntArray) -> NDArray[np.float32]:
     """float32 [n, 2]: the number in standard deviations of the training photos' from their mean, and weight
     1; both 0 where it is unknown."""
-    known = numbers[training][~np.isnan(numbers[training])]
-    if not len(known):
-        raise ValueError("age.regression: no training photo has a known number; set it to 0")
+    known = _known(numbers, training)
     scaled = (numbers - known.mean()) / max(float(known.std()), 1e-6)
     weight = ~np.isnan(numbers)
     return np.stack([np.where(weight, scaled, 0), weight], 1).astype(np.float32)
@@ -61,3 +59,21 @@ def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, 
         numbers = photos[number.name].to_numpy(np.float64)
         targets[number_output(recipe.tasks)] = regression_rows(numbers, training)
     return targets
+
+
+def check_numbers(recipe: Recipe, cache: Cache, training: IntArray) -> None:
+    """Refuse to regress a number that is known of no training photo.
+
+    Raises:
+        ValueError: as `regression_rows`.
+    """
+    number = number_meant(recipe.tasks, cache.label_set) if recipe.age.regression else None
+    if number is not None:
+        _known(cache.columns(number.name)[number.name].to_numpy(np.float64), training)
+
+
+def _known(numbers: FloatArray, training: IntArray) -> FloatArray:
+    known = numbers[training][~np.isnan(numbers[training])]
+    if not len(known):
+        raise ValueError("age.regression: no training photo has a known number; set it to 0")
+    return known

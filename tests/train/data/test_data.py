@@ -13,7 +13,8 @@ from faces.cache.reader import Cache
 from faces.folds import FoldScheme, fold_numbers
 from faces.labels import TASKS
 from tests.helpers.extras import joined, write_extra
-from train.data.rows import FoldRows, absent_classes, fold_rows, training_classes
+from train.data.rows import FoldRows, fold_rows
+from train.data.taught import absent_classes, training_classes
 from train.recipe.data import Rows
 
 SCHEMES: tuple[FoldScheme, ...] = tuple(name for name in get_args(FoldScheme) if "split" not in name)

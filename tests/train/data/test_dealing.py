@@ -70,7 +70,7 @@ def test_training_says_who_was_dealt_together(linked: Cache) -> None:
 def test_the_people_kept_apart_for_the_demonstration_share_no_photo_with_others(linked: Cache) -> None:
     files = linked.index["source_sha256"]
     for seed in range(6):
-        apart = rows_apart(linked, ("mask",), 3, seed)
+        apart = rows_apart(linked, 3, seed)
         assert not {*files[apart]} & {*files.drop(apart)}
 
 

@@ -79,7 +79,7 @@ def test_caches_that_spell_the_same_people_in_two_ways_have_the_folds_of_plain_o
         assert rows_of(same, fold).identity == rows_of(other, fold).identity
         trained, validated = sides(other, fold, "person")
         assert validated and not trained & validated
-    apart = rows_apart(other, ("mask",), 4, 0)
+    apart = rows_apart(other, 4, 0)
     people = other.index["person"]
     assert len(apart) and not {*people[apart]} & {*people.drop(apart)}
     assert [*find_faults(other.folder)] == [], "shards still have the names as they were"
@@ -112,7 +112,7 @@ def test_files_of_two_people_in_two_caches_are_on_one_side_and_said(
         assert validated and not trained & validated
         assert rows_of(all_, fold).notes == ("16 people share photos with others and were dealt together",)
     files = all_.index["source_sha256"]
-    apart = rows_apart(all_, ("mask",), 4, 0)
+    apart = rows_apart(all_, 4, 0)
     assert len(apart) and not {*files[apart]} & {*files.drop(apart)}
     assert lines[1:] == [
         "24 files stand under two persons or more, such as 0.jpg (José) and 0.jpg (q0): their people are "
