@@ -20,6 +20,8 @@ GIVEN_DATA := $(if $(filter command environment override,$(firstword $(origin DA
 # Folders of runs: several to compare, and one of its own to show a leak.
 COMPARED := $(RUNS)
 LEAK_RUNS := $(or $(RUNS),runs)/leak-demo
+# What is measured or looked at where nobody names a cache or photos: the people of the demo, drawn once.
+DRAWN := demo/caches/train/cache.json
 # Variables that hold several values, in quotes where one has spaces: CACHES="'caches/my photos' caches/b".
 SEVERAL := ARGS BACKBONES CACHES COMPARED ENSEMBLES EXTRA FOLD LOG TARGET UPGRADE
 
@@ -45,7 +47,17 @@ flag_LEAK_RUNS := runs
 option = --$(or $(flag_$(1)),$(shell echo $(1) | tr A-Z_ a-z-))
 flag = $(option)$(if $(filter RESUME,$(1)),,$(if $(filter $(SEVERAL),$(1)), $(call several,$(1)),=$(call quoted,$(1))))
 given = $(strip $(foreach name,$(1),$(if $($(name)),$(name))))
-need = $(if $($(1)),,$(error $(1) is missing; `make help` shows what each target takes))
+need = $(if $($(1)),,$(error $(1) is missing; give one, as in `make $@ $(1)=$(example)`, and see `make help`))
+# What could be given of a variable: the first there is, or what is written so.
+written_FOLD := 0
+example_ENSEMBLE := ensembles/*.toml
+example_RECIPE := recipes/*.toml
+example_SWEEP := sweeps/*.toml
+example_CACHE := caches/*/cache.json demo/caches/*/cache.json
+example_PREDICTIONS := predictions/*/answers.csv demo/predictions/*/answers.csv
+example_ANSWERS := data/*/*/.answers.csv demo/data/*/.answers.csv
+first = $(shell ls -d $(example_$(1)) 2>/dev/null | sed -e 's,/cache.json$$,,' -e 's,/answers.csv$$,,' -e "s,.* .*,'&'," -e q)
+example = $(or $(if $(example_$(1)),$(call first,$(1))),$(written_$(1)),...)
 # $(call run,module,variables it needs,variables it takes): the command with their flags, and ARGS after them.
 run = $(foreach name,$(2),$(call need,$(name)))$(MODULE) $(call with,$(1),$(2) $(3))
 with = $(1) $(foreach each,$(call given,$(2)),$(call flag,$(each)))$(if $(ARGS), $(call several,ARGS))
@@ -90,6 +102,12 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 	$$step show PREDICTIONS="$$demo/predictions/small" CACHE="$$demo/caches/eval" DATA="$$demo/data/eval" OUT="$$demo/answers.png" && \
 	printf 'demo done in %d s; look at %s and %s\n' "$$(($$(date +%s) - start))" "$$demo/answers.png" "$$demo/predictions/small/score.png"
 
+leak-demo look-augment bench bench-peers bench-train bench-busy: $(if $(CACHE),,$(DRAWN))
+$(DRAWN): | $(READY)
+	@echo "drawing the people of the demo into demo/, once, for what is run without a cache or photos of yours"
+	$(MODULE) faces.sample --data=demo/data --people=240 --seed=0
+	$(MODULE) preprocess --data=demo/data/train --cache=demo/caches/train
+
 sample: $(READY) ## draw a sample data set: [PEOPLE=60 SEED=0 DATA=data/sample]
 	$(call run,faces.sample,DATA,PEOPLE SEED)
 
@@ -122,8 +140,8 @@ train-all: $(READY) ## every fold, scored out of fold: RECIPE=... CACHE=... [FOL
 recipes: $(READY) ## list all recipes and how each differs from its base
 	$(call run,train.recipe.catalogue)
 
-look-augment: $(READY) ## contact sheet of augmented crops: CACHE=caches/name RECIPE=recipes/x.toml, or POLICY=strong
-	$(call run,$(if $(RECIPE),train.look_recipe,pipeline.look_augment),CACHE,$(if $(RECIPE),RECIPE,POLICY))
+look-augment: $(READY) ## contact sheet of augmented crops: RECIPE=recipes/x.toml, or POLICY=strong [CACHE=caches/name]
+	$(call run,$(if $(RECIPE),train.look_recipe,pipeline.look_augment),,CACHE $(if $(RECIPE),RECIPE,POLICY))
 
 compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
 	$(call run,train.results.compare,,COMPARED BASELINE MARKDOWN BLOCK)
@@ -174,7 +192,7 @@ bench-peers: $(READY) ## our loader beside other libraries': [CACHE=caches/name]
 	$(MODULE) bench.loaders.install
 	$(call run,bench.loaders,,CACHE) --rivals all --policies light strong --out bench/results/peers.json
 
-bench-preprocess: $(READY) ## stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
+bench-preprocess: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
 	$(call run,bench.preprocess,,GIVEN_DATA YUNET)
 
 bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]

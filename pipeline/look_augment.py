@@ -14,8 +14,8 @@ from pipeline.contact_sheet import augment_sheet
 class LookAugmentSettings:
     """Draw a contact sheet: crops as evaluation sees them, and beside them as training does."""
 
-    cache: Path
-    """A finished cache."""
+    cache: Path = Path("demo/caches/train")
+    """A finished cache; `make look-augment` draws the default one."""
     policy: str = "strong"
     """Augmentation."""
     image_size: int = 160

@@ -138,6 +138,33 @@ def test_what_no_target_takes_is_refused(given: dict[str, str], message: str) ->
     assert not (ROOT / "pwned").exists()
 
 
+@pytest.mark.parametrize(
+    "target", ["bench", "bench-train", "bench-busy", "bench-preprocess", "leak-demo", "look-augment"]
+)
+def test_people_are_drawn_where_nothing_of_ones_own_is_named(target: str) -> None:
+    def lines(*given: str) -> list[str]:
+        told = subprocess.run(
+            ["make", "-n", "--no-print-directory", target, "MODULE=MODULE", "READY=Makefile",
+             "DRAWN=nowhere/cache.json", *given],
+            cwd=ROOT, env=SURROUNDINGS, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        return [line.split()[1] for line in told.splitlines() if line.startswith("MODULE ")]
+
+    own = lines("DATA=x" if target == "bench-preprocess" else "CACHE=x")
+    assert len(own) == 1
+    assert lines() == ["faces.sample", "preprocess", *own]
+
+
+def test_a_missing_variable_is_named_with_one_that_is_there() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        arguments("infer", {})
+    first = min((ROOT / "ensembles").glob("*.toml")).name
+    assert (
+        f"ENSEMBLE is missing; give one, as in `make infer ENSEMBLE=ensembles/{first}`"
+        in refused.value.stderr
+    )
+
+
 def test_the_demo_and_cleaning_up_after_it_take_any_folder() -> None:
     """Its steps are further makes; a shell reads what is given twice."""
     folder = 'it\'s "my" $(shell touch pwned) `touch pwned`; 사진'

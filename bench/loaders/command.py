@@ -96,7 +96,7 @@ def bench(settings: BenchLoadersSettings) -> Results:
     try:
         cache = Cache.open(settings.cache)
     except CacheError as error:
-        raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
+        raise ValueError(f"{error}; or let `make bench` draw people, as it does without CACHE=") from error
     console = Console(highlight=False)
     chosen = settings.chosen()
     missing = absent(chosen)

@@ -135,7 +135,9 @@ def bench(settings: BenchBusySettings) -> list[Row]:
         recipe = fit_to_cache(recipe, cache, settings.recipe)
         fold_rows(cache, recipe.tasks, fold=0, folds=5, seed=0, rows=recipe.rows)
     except CacheError as error:
-        raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
+        raise ValueError(
+            f"{error}; or let `make bench-busy` draw people, as it does without CACHE="
+        ) from error
     with ExitStack() as stack:
         rivals = []
         for name, waiting in _WAITING.items():

@@ -70,7 +70,9 @@ def bench(settings: BenchTrainSettings) -> list[TrainRow]:
     try:
         cache = Cache.open(settings.cache)
     except CacheError as error:
-        raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
+        raise ValueError(
+            f"{error}; or let `make bench-train` draw people, as it does without CACHE="
+        ) from error
     recipe = fit_to_cache(recipe, cache, settings.recipe)
     device = settings.compute.chosen_device()
     if settings.torch_threads:

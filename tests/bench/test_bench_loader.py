@@ -268,7 +268,7 @@ def test_our_loader_on_a_gpu_is_a_rival(cache: Cache, tmp_path: Path) -> None:
 
 
 def test_bench_without_a_cache_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="make demo"):
+    with pytest.raises(ValueError, match="make bench"):
         command.bench(command.BenchLoadersSettings(cache=tmp_path / "none"))
 
 

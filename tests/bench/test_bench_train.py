@@ -118,7 +118,7 @@ def test_bench_writes_the_stated_form(coloured: Cache, tmp_path: Path) -> None:
 def test_bench_without_a_cache_says_what_to_run(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(TINY)
-    with pytest.raises(ValueError, match="make demo"):
+    with pytest.raises(ValueError, match="make bench-train"):
         bench(BenchTrainSettings(recipe=recipe, cache=tmp_path / "none"))
 
 
