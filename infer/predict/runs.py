@@ -64,16 +64,19 @@ def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:
 def _folds_of(recipe: str, runs: Path) -> list[Run]:
     paths = [*(runs / recipe).glob(f"fold*/{BEST_FILE}")]
     begun = {path.parent for path in (runs / recipe).glob(f"fold*/{REQUEST_FILE}")}
-    if paths and (lost := sorted(begun - {path.parent for path in paths})):
+    if lost := sorted(begun - {path.parent for path in paths}):
         raise ValueError(
             f"{lost[0]}: was begun and has no {BEST_FILE}, so its fold would not vote; train it to its end, "
             "or move the folder elsewhere"
         )
     found = [read_run(f"{recipe}/{path.parent.name}", path) for path in paths]
     if not found:
-        there = sorted(path.name for path in runs.glob("*") if path.is_dir()) or ["none"]
+        place = runs / recipe
+        trained = sorted({path.parent.parent.name for path in runs.glob(f"*/fold*/{BEST_FILE}")})
+        near = nearest(recipe, trained) if trained else f"nor is there any in {runs}"
+        empty = ", which is there" if place.is_dir() else ""
         raise ValueError(
-            f"member {recipe!r}: no trained fold in {runs / recipe} ({nearest(recipe, there)}); "
+            f"member {recipe!r}: no trained fold in {place}{empty} ({near}); "
             f"train it with `make train-all RECIPE={typed(f'recipes/{recipe}.toml')} CACHE=... "
             f"RUNS={typed(runs)}`"
         )

@@ -75,3 +75,26 @@ def test_a_fold_that_was_only_begun_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "small" / "fold1" / "request.json").touch()
     with pytest.raises(ValueError, match=r"small/fold1: was begun and has no best.*; train it to"):
         find_runs(["small"], tmp_path)
+
+
+def test_a_folder_without_a_trained_fold_is_told_from_none(tmp_path: Path) -> None:
+    """And is not what may have been meant."""
+    trained = tmp_path / "name" / "fold0" / "best.safetensors"
+    trained.parent.mkdir(parents=True)
+    trained.touch()
+    with pytest.raises(
+        ValueError, match=r"no trained fold in \S+/nam \(did you mean 'name'\?\); train it with"
+    ):
+        find_runs(["nam"], tmp_path)
+    (tmp_path / "nam").mkdir()
+    (tmp_path / "nams").mkdir()
+    with pytest.raises(
+        ValueError, match=r"in \S+/nam, which is there \(did you mean 'name'\?\); train it with"
+    ):
+        find_runs(["nam"], tmp_path)
+    with pytest.raises(ValueError, match=r"in \S+/none/nam \(nor is there any in \S+/none\); train it with"):
+        find_runs(["nam"], tmp_path / "none")
+    (tmp_path / "nam" / "fold1").mkdir()
+    (tmp_path / "nam" / "fold1" / "request.json").touch()
+    with pytest.raises(ValueError, match=r"nam/fold1: was begun and has no best.safetensors"):
+        find_runs(["nam"], tmp_path)
