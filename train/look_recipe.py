@@ -22,8 +22,8 @@ class LookRecipeSettings:
 
     recipe: Path
     """The recipe; its `augment`, `image_size`, `centre`, `mixing` and `seed` are used."""
-    cache: Path
-    """A finished cache."""
+    cache: Path = Path("demo/caches/train")
+    """A finished cache; `make look-augment` draws the default one."""
     out: Path = Path("look.png")
     """The picture to write."""
 

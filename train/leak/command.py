@@ -29,7 +29,7 @@ class LeakSettings:
     recipe: Path = Path("recipes/small.toml")
     """Recipe file (TOML). Its `auto` precision is taken as fp32, for both."""
     cache: Path = Path("demo/caches/train")
-    """Finished cache with labels and several photos a person; `make demo` draws the default one."""
+    """Finished cache with labels and several photos a person; `make leak-demo` draws the default one."""
     epochs: int = 7
     """Epochs to train instead of the recipe's; 0 keeps the recipe's. Seven of the default recipe take about
     two minutes for both schemes on two CPU cores; its 14 twice as long, and the lie grows."""
@@ -66,7 +66,9 @@ def run(settings: LeakSettings) -> None:
     try:
         cache = Cache.open(settings.cache)
     except CacheError as error:
-        raise ValueError(f"{error}; or run `make demo`, whose crops are used by default") from error
+        raise ValueError(
+            f"{error}; or let `make leak-demo` draw people, as it does without CACHE="
+        ) from error
     recipe = fit_to_cache(recipe, cache, settings.recipe)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from train.leak.work import Demonstration, demonstrate
