@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faces.foreign.persons import one_spelling, person_key, several_spellings
-from tests.helpers.spelt import NAMES, spellings
+from tests.faces.foreign.spelt import NAMES, spellings
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from preprocess.sources.listing import Listing
 from preprocess.sources.persons import joined_notes, name_persons
 from preprocess.sources.scan import scan
 from preprocess.sources.spellings import alike_notes
+from tests.faces.foreign.spelt import NAMES, spellings
 from tests.helpers.layouts import touch
-from tests.helpers.spelt import NAMES, spellings
 
 SEVERAL = (
     "{} written in several ways (letters in pieces, blanks around, 7.0 for 7), the first {}: "

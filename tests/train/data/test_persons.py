@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from faces.cache.reader import Cache
 from preprocess.faults import find_faults
 from preprocess.join import JoinSettings, join
+from tests.faces.foreign.spelt import NAMES, spellings
 from tests.helpers.coloured import write_told
 from tests.helpers.extras import joined
-from tests.helpers.spelt import NAMES, spellings
 from train.data.rows import FoldRows, fold_rows
 from train.leak.work import rows_apart
 
