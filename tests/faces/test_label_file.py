@@ -111,7 +111,7 @@ def test_a_folder_and_bytes_that_are_no_text_are_told_from_a_missing_file(tmp_pa
         read_labels(tmp_path)
     path = tmp_path / "labels.toml"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match=r"labels\.toml: not TOML.*save it as such$"):
+    with pytest.raises(ValueError, match=r"labels\.toml: line 1 is not in UTF-8; save it as UTF-8$"):
         read_labels(path)
 
 
