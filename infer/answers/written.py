@@ -157,13 +157,17 @@ def check_replaced(folder: Path, basis: Basis, cache: Cache) -> str:
         ValueError: the folder holds the answers of another cache, or maybe does, which are not to be lost.
     """
     cure = f"give another folder, such as PREDICTIONS={folder.parent / cache.folder.resolve().name}"
-    ours = _noted_cache(folder) == cache.identity
+    noted = _noted_cache(folder)
+    ours = noted == cache.identity
     try:
         found = read_basis(folder, "answering anew" if ours else f"{cure}, or move {folder} elsewhere")
     except DamagedError as error:
         if ours:
             return f"damaged answers to these photos ({error})"
         raise
+    if found is None and noted:  # an `infer` that was killed leaves such, and so does who deletes `BASIS`
+        check_not_of_another(folder, "the answers", title_of("no name noted", noted), cache, cure)
+        return f"unfinished answers to these photos ({folder / BASIS}: no such file)"
     if found is None or basis.same(found):
         return ""
     there = title_of(found.cache_folder or "no name noted", found.cache)

@@ -67,7 +67,8 @@ def half_done(folder: Path, card: RunCard) -> str:
         "" of a finished one, and of weights that were copied alone, of which nobody can tell.
     """
     recipe = card.recipe
-    if not (folder / REQUEST_FILE).is_file() or card.epoch + 1 == recipe.epochs:
+    told = any((folder / name).is_file() for name in (METRICS_FILE, REQUEST_FILE))
+    if not told or card.epoch + 1 == recipe.epochs:
         return ""
     try:
         history = rows_of(read_metrics(folder))
