@@ -9,6 +9,7 @@ import codecs
 import csv
 import io
 import re
+import string
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ import pandas as pd
 
 SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab"}
 """What may stand between cells, by the character; `sep=` in a first line may name another."""
+_NOTHING: Final = f"{string.whitespace}{''.join(SEPARATORS)}"
+"""What a row without a cell is made of."""
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -30,6 +33,8 @@ _OTHER_KINDS: Final = (
     (b"PAR1", "a Parquet table; call it .parquet"),
     (b"\x1f\x8b", "packed by gzip; unpack it"),
 )
+_RARE: Final = re.compile("[\0-\x7fƀ-ɏ]*")
+"""Text of nothing but ASCII and letters beyond those of European languages: its bytes may be Korean, too."""
 _SAVE: Final = "save it as CSV in UTF-8 (Excel: 'CSV UTF-8')"
 MOST_BYTES: Final = 256 * 2**20
 """A table of text is not read beyond this; one of a million photos has 100 MB."""
@@ -56,7 +61,7 @@ def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
             known, a column named twice, or a row with another number of cells than the header, named.
     """
     told, text, above = _told_separator(_decode(path, notes))
-    if not text.strip():
+    if not text.strip(_NOTHING):
         raise ValueError(f"{path}: not readable as a table: it is empty")
     separator = told or _find_separator(text, path)
     numbered = [
@@ -106,6 +111,12 @@ def _decode(path: Path, notes: list[str]) -> str:
                 f"{path}: not readable as a UTF-8 CSV table: row {row} is in another encoding; {_SAVE}"
             ) from error
         notes.append(f"{path.name} is not in UTF-8 and was read as Korean (cp949); if it is not, {_SAVE}")
+    if encoding == "utf-8" and _RARE.fullmatch(text) and (other := _korean(data)) not in ("", text):
+        rare, syllable = (next(letter for letter in each if not letter.isascii()) for each in (text, other))
+        raise ValueError(
+            f"{path}: what is {rare} in UTF-8 is {syllable} in Korean (cp949), and no other letter tells what "
+            f"it is; {_SAVE}"
+        )
     if "\0" in text:
         raise ValueError(f"{path}: not readable as a UTF-8 CSV table: it holds NUL characters; {_SAVE}")
     return text
@@ -130,13 +141,13 @@ def _korean(data: bytes) -> str:
 
 def _told_separator(text: str) -> tuple[str, str, int]:
     """What a first line `sep=` tells, "" where there is none; the text below it, and how many lines it is."""
-    found = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
+    found = re.match(r'"?sep=(.)"?(?:\r\n|\r|\n)', text, re.IGNORECASE)
     return (found[1], text[found.end() :], 1) if found else ("", text, 0)
 
 
 def _find_separator(text: str, path: Path) -> str:
     """The one that divides the header; of several the one by which all rows are as long as the header."""
-    header = text.lstrip().splitlines()[0]
+    header = next(line for line in re.split("[\r\n]", text) if line.strip(_NOTHING))
     try:
         there = [each for each in SEPARATORS if len(next(csv.reader([header], delimiter=each))) > 1]
     except csv.Error as error:
