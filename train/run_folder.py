@@ -15,7 +15,7 @@ from faces.files import exclusive, write_atomically
 from faces.labelling.kept import stored_labels
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
-from train.engine.card import BEST_FILE
+from train.engine.card import BEST_FILE, read_card
 from train.engine.precision import measure_compiled, measure_precisions
 from train.engine.watch import Watch
 from train.network.model import build_model
@@ -66,7 +66,7 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
     same, recipe = _held_recipe(plan, requested, watch.say)
     plan.processes.wait()  # all have looked before the first begins to write
     if plan.processes.first and recipe is None:
-        recipe = resolve_precision(plan, watch)
+        recipe = _trained_recipe(plan) or resolve_precision(plan, watch)
         if recipe.compile:
             _say_gain(plan, recipe, watch)
         write_toml(recipe, resolved)
@@ -152,15 +152,15 @@ def _kept_recipe(path: Path, request: Request, trained: bool, say: Callable[[str
     """The recipe as it was resolved when the run began; None where it is to be resolved again.
 
     Raises:
-        ValueError: it is another than the request's, or it is gone and with it the precision that was
-            measured.
+        ValueError: it is another than the request's, or it is gone, and no weights tell the precision that
+            was measured.
     """
     asked = path.with_name(REQUEST_FILE)
     cure = f"write it as {asked} has it, but for precision, or move the folder elsewhere and train anew"
     try:
         kept = read_toml(Recipe, path)
     except ValueError as error:
-        if trained and request.recipe.precision == "auto":
+        if trained and request.recipe.precision == "auto" and not path.with_name(BEST_FILE).is_file():
             raise ValueError(f"{error}; {cure}") from error
         if trained:
             say(f"{error}; written again as {asked} has it")
@@ -169,6 +169,15 @@ def _kept_recipe(path: Path, request: Request, trained: bool, say: Callable[[str
         raise ValueError(f"{path}: edited, not the recipe of {asked} ({'; '.join(differing)}); {cure}")
     # What nothing follows from, as its `about`, is the request's, too.
     return dataclasses.replace(request.recipe, precision=kept.precision)
+
+
+def _trained_recipe(plan: FoldPlan) -> Recipe | None:
+    """The plan's recipe in the precision that the folder's run was trained in, by its weights; None without
+    such."""
+    best = plan.folder / BEST_FILE
+    if not best.is_file():
+        return None
+    return dataclasses.replace(plan.recipe, precision=read_card(best).recipe.precision)
 
 
 def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:

@@ -188,6 +188,10 @@ def test_a_measured_precision_cannot_be_edited(coloured: Cache, tmp_path: Path) 
     with pytest.raises(RunError, match=r"last.pt: state of another training than .* ask for"):
         train_fold(wanted, Watch())
     path.unlink()
+    train_fold(wanted, Watch())
+    assert path.read_text() == found, "the weights tell what was measured"
+    for name in ("recipe.toml", "best.safetensors", "oof.parquet"):
+        (wanted.folder / name).unlink()
     with pytest.raises(ValueError, match=r"recipe.toml: no such file.*write it as .*request.json has it"):
         train_fold(wanted, Watch())
 
