@@ -126,7 +126,7 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
         settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
         with escaped_output():
             # Of several processes that train together, the first one tells.
-            print_notes([NOTE] if NOTE and os.environ.get("RANK", "0") == "0" else [])
+            print_notes(_surroundings() if os.environ.get("RANK", "0") == "0" else [])
             action(settings)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")
@@ -136,6 +136,13 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
             raise
         print(f"error: {told}", file=sys.stderr)
         sys.exit(2)
+
+
+def _surroundings() -> list[str]:
+    """What of this machine or its user is to be known: each a line."""
+    names = sys.getfilesystemencoding()
+    other = f"names of files are read in {names}, as the locale says, and those in UTF-8 are not understood; "
+    return [*([NOTE] if NOTE else []), *([] if names == "utf-8" else [f"{other}set PYTHONUTF8=1"])]
 
 
 def typed(value: object) -> str:
