@@ -57,7 +57,7 @@ def write_runs(
     changes: Mapping[str, object] = {},
 ) -> Path:
     """Folds of a recipe below `folder / name`; `changes` are fields of the card."""
-    recipe = Recipe(tasks=tuple(tasks), backbone="test_resnet", image_size=32, precision="fp32")  # type: ignore[arg-type]
+    recipe = Recipe(tasks=tuple(tasks), backbone="test_resnet", image_size=32, precision="fp32", epochs=1)  # type: ignore[arg-type]
     labels = cache.label_set
     torch.manual_seed(seed)
     network = build_model(recipe, labels, initialise=False)

@@ -184,6 +184,10 @@ def test_the_list_draws_each_tree_and_counts_trained_folds(
     settings = EnsemblesSettings(ensembles=tmp_path / "ensembles", runs=tmp_path / "runs")
     list_ensembles(settings)
     text = capsys.readouterr().out
+    (tmp_path / "ensembles/alone.toml").write_text('vote = ["a"]')  # of what was never finished
+    list_ensembles(settings)
+    assert "not ready: " in capsys.readouterr().out
+    (tmp_path / "ensembles/alone.toml").unlink()
     for line in ("x: two", "1 of 2 members not trained", "2 x a  2 folds", "1 x b  not trained", *OWN_LINES):
         assert line in text
     (tmp_path / "ensembles/bad.toml").write_text("vote = []")

@@ -12,7 +12,7 @@ from faces.cache.reader import Cache
 from infer.export.subject import subject_of_run
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.predict.runs import find_runs
-from tests.helpers.fold_runs import change_weights, save_unsealed, write_runs
+from tests.helpers.fold_runs import card_table, change_weights, save_unsealed, write_card, write_runs
 from train.engine.card import read_card
 from train.engine.checkpoint import load_best, save_best
 from train.recipe.request import read_request
@@ -51,6 +51,13 @@ def weigh(runs: Path, source: str, target: str) -> None:
     change_weights(runs / target / BEST, lambda _: other.state_dict(), resealed=True)
 
 
+def turn(runs: Path, run: str) -> None:
+    """Turn the classes of a head round in a card, whose seal is made right again."""
+    table = card_table(runs / run / BEST)
+    table["classes"]["mask"].reverse()
+    write_card(runs / run / BEST, table)
+
+
 NAMED = r"fold0/best\S+: holds the weights of fold 1, in the folder of fold 0"
 ASKED = r"best\S+: weights of another training than \S+request.json .* fold: 1 there, 0 here"
 ANSWERED = r"fold0/oof\S+: holds other answers than those of \S+fold0/best"
@@ -62,6 +69,10 @@ MIXES: list[tuple[Callable[[Path], None], str]] = [
     (lambda runs: copy(runs, "one/fold1", "one/fold0", REQUEST), ASKED),
     (lambda runs: copy(runs, "two/fold0", "one/fold0", BEST), ANSWERED),
     (lambda runs: weigh(runs, "two/fold0", "one/fold0"), ANSWERED),
+    (
+        lambda runs: turn(runs, "one/fold0"),
+        r"fold0/best\S+: head mask has the classes normal, .* in that order",
+    ),
     (lambda runs: save_unsealed(runs / "one/fold0" / BEST), ANSWERED),
 ]
 
