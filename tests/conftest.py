@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from faces.cache.reader import Cache
 from tests.helpers.coloured import write_coloured
+from tests.helpers.undrawn import undrawn
 
 # A first call may import for seconds, and the machine may be busy: no test asserts how long anything takes.
 settings.register_profile("any duration", deadline=None)
@@ -36,11 +37,10 @@ def _threads_as_before() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def no_pictures() -> Iterator[None]:
-    """Pictures of a best epoch are three quarters of a small training, and few tests ask for them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("train.results.trackers.Tracker._draw", lambda _: None)
+    """The test's own runs are `undrawn`; those of fixtures of a larger scope are not."""
+    with undrawn():
         yield
 
 

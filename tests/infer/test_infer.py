@@ -16,6 +16,7 @@ from infer import command as infer_command
 from infer.answers import score
 from infer.answers.known import read_truth
 from infer.command import InferSettings
+from tests.helpers.undrawn import undrawn
 from train.assemble import FoldPlan
 from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
@@ -27,7 +28,7 @@ RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),
     backbone="test_resnet",
     image_size=32,
-    epochs=6,
+    epochs=2,
     batch_size=16,
     precision="fp32",
 )
@@ -54,7 +55,8 @@ def runs(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
             device="cpu",
             threads=1,
         )
-        train_fold(plan, Watch())
+        with undrawn():
+            train_fold(plan, Watch())
     return folder
 
 
@@ -101,6 +103,7 @@ def test_every_photo_is_answered_in_the_order_of_its_source(
     assert (folder / "gallery.png").is_file()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Path, tmp_path: Path) -> None:
     infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["heads"]'))
     table = pd.read_parquet(tmp_path / "predictions" / "vote" / "probabilities.parquet")
@@ -120,6 +123,7 @@ def test_probabilities_are_the_mean_over_runs_and_views(unseen: Cache, runs: Pat
         np.testing.assert_allclose(table[[*CLASS_NAMES]].iloc[position], expected, atol=0.02)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_batch_size_changes_no_answer(unseen: Cache, runs: Path, tmp_path: Path) -> None:
     tables = []
     for size in (1, 8, 64):
@@ -133,6 +137,7 @@ def test_batch_size_changes_no_answer(unseen: Cache, runs: Path, tmp_path: Path)
         np.testing.assert_allclose(table[[*CLASS_NAMES]], tables[0][[*CLASS_NAMES]], atol=1e-5)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_answers_are_kept_until_what_they_follow_from_changes(
     unseen: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +152,7 @@ def test_answers_are_kept_until_what_they_follow_from_changes(
     assert submission.stat().st_mtime_ns > first
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_answers_of_another_cache_are_never_replaced(
     unseen: Cache,
     runs: Path,
@@ -215,6 +221,7 @@ def test_photos_cropped_unlike_those_of_training_are_refused(
         infer_command.run(settings(tmp_path, wide, runs, 'vote = ["heads"]'))
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_scoring_needs_the_very_photos(
     coloured: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,6 +246,7 @@ def test_scoring_needs_the_very_photos(
         score.run(score.ScoreSettings(predictions=folder, answers=answers, cache=coloured.folder))
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_edited_answer_is_said_and_another_cache_is_refused(
     unseen: Cache,
     coloured: Cache,

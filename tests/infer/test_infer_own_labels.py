@@ -50,6 +50,7 @@ def settings(folder: Path, cache: Cache, runs: Path, text: str, name: str = "vot
     )
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("text", "space", "headings"),
     [
@@ -94,6 +95,7 @@ def test_every_photo_is_answered_in_words(
     assert (folder / "submission.csv").exists() == ("submission.csv" in printed) == (space == "class18")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_info_csv_asks_for_the_contests_classes_alone(unseen: Cache, runs: Path, tmp_path: Path) -> None:
     info = tmp_path / "info.csv"
     info.write_text("ImageID,ans\n" + "".join(f"{position}.jpg,0\n" for position in range(14)))
@@ -159,6 +161,7 @@ def test_answers_of_any_factors_are_scored_shown_and_compared(
     assert (other / "diff-vote.png").is_file()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_predictions_of_different_things_are_not_compared(unseen: Cache, runs: Path, tmp_path: Path) -> None:
     infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["mask"]'))
     infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["glasses"]', "other"))

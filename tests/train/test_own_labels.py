@@ -77,6 +77,7 @@ def test_of_many_factors_five_are_told_why_people_are_not_spread_over_them() -> 
     assert spread(("a", "b"), {}) == "spread evenly over a, b"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_photos_without_a_label_for_any_head_are_counted(
     own: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +87,7 @@ def test_photos_without_a_label_for_any_head_are_counted(
     assert len(read_oof(tmp_path / "runs" / "mine" / "fold0")) == 16
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     "coding", ['"ordinal"', '"years"\nsigma = 3.0', '"regression"\nregression = 0.1\nuncertain = [25]']
 )
@@ -107,6 +109,7 @@ def test_a_number_of_any_name_is_trained_in_every_coding(own: Cache, tmp_path: P
         assert state["heads.layers.age.weight"].shape[0] == 1
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_number_itself_is_learned_from_pixels(own: Cache, tmp_path: Path) -> None:
     text = TINY.replace('"*"', '"years"').replace("epochs = 2", "epochs = 12")
     run(settings(own, tmp_path, f'{text}[age]\ncoding = "regression"\n[optimiser]\nlr = 4e-3\n', fold=(0,)))
@@ -131,6 +134,7 @@ def test_a_recipe_that_does_not_fit_is_refused_with_its_file(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_after_all_folds_the_ensemble_of_the_recipes_name_is_next(
     own: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ from train.recipe.network import Head, Optimiser, Schedule
 from train.recipe.recipe import Recipe
 from train.results.report import read_out_of_fold, score_out_of_fold
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 RECIPE = Recipe(
     tasks=("mask", "gender", "age3"),
     backbone="test_resnet",

@@ -21,6 +21,7 @@ import torch
 
 from faces.cache.reader import Cache
 from faces.command import write_toml
+from tests.helpers.undrawn import undrawn
 from train.assemble import FoldPlan
 from train.engine.card import RunError
 from train.engine.state import StateFile, load_state, read_state, save_state
@@ -100,7 +101,8 @@ def assert_same_run(one: Path, other: Path) -> None:
 def whole(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was never cut, and saved only at the end of its epochs."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    train_fold(plan(coloured, folder, minutes=60.0), Watch())
+    with undrawn():
+        train_fold(plan(coloured, folder, minutes=60.0), Watch())
     return folder
 
 

@@ -1,0 +1,15 @@
+"""Runs without their pictures, which take most of the time of small ones."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """No pictures of best epochs and no galleries of answers are drawn within."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.results.trackers.Tracker._draw", lambda _: None)
+        patch.setattr("infer.work.draw_photo_sheet", lambda *_: None)
+        yield
