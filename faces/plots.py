@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,16 @@ def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
     Raises:
         OSError: not writable, with the path.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    with legible(figure):
+        figure.savefig(buffer, dpi=dpi, format=path.suffix[1:] or "png")
+    write_atomically(path, buffer.getvalue())
+
+
+@contextmanager
+def legible(figure: Figure) -> Iterator[None]:
+    """Whenever a figure is laid out or drawn: its names as `save_figure` shows them."""
     from matplotlib.text import Text
 
     axes = [axis for each in figure.axes for axis in (each.xaxis, each.yaxis) if axis.get_scale() == "log"]
@@ -42,14 +53,13 @@ def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
     for text in figure.findobj(Text):
         if isinstance(text, Text) and text not in powers:
             text.set_parse_math(False)
-            if others := _fonts_for("".join(sorted({each for each in text.get_text() if each > "\x7f"}))):
-                text.set_fontfamily([*text.get_fontfamily(), *others])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
+            families = text.get_fontfamily()
+            others = _fonts_for("".join(sorted({each for each in text.get_text() if each > "\x7f"})))
+            if left := [each for each in others if each not in families]:
+                text.set_fontfamily([*families, *left])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a note said so
-        figure.savefig(buffer, dpi=dpi, format=path.suffix[1:] or "png")
-    write_atomically(path, buffer.getvalue())
+        yield
 
 
 @cache

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
-from faces.plots import class_names, draw_confusion, draw_confusions, save_figure
+from faces.plots import class_names, draw_confusion, draw_confusions, legible, save_figure
 from faces.scores import confusion
 from train.engine.card import BEST_FILE, OOF_FILE, read_card
 from train.results.head_scores import CLASS_PREFIX, judged_heads, score_heads
@@ -98,7 +98,8 @@ def confusion_figure(table: pd.DataFrame, title: str, labels: LabelSet) -> Figur
         figure = _matrices(tasks, known)
     figure.suptitle(title)
     # Square matrices shrink in the first layout, and only the next one sees by how much.
-    figure.draw_without_rendering()
+    with legible(figure):
+        figure.draw_without_rendering()
     return figure
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
+from faces.plots import legible
 from train.results.head_scores import CLASS_PREFIX
 from train.results.report import confusion_figure, group_of
 from train.results.tracker_backends import Backend, MLflow, TensorBoard, WandB
@@ -151,5 +152,6 @@ def _render(figure: Figure) -> NDArray[np.uint8]:
     """The figure as RGB uint8 [height, width, 3]."""
     figure.set_dpi(80)
     canvas: Any = FigureCanvasAgg(figure)  # matplotlib types none of its methods
-    canvas.draw()
+    with legible(figure):
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
