@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from faces.cache.reader import Cache
 from tests.helpers.coloured import write_coloured
-from tests.helpers.undrawn import undrawn
+from tests.helpers.runs.undrawn import undrawn
 
 # A first call may import for seconds, and the machine may be busy: no test asserts how long anything takes.
 settings.register_profile("any duration", deadline=None)

@@ -16,7 +16,7 @@ from infer import command as infer_command
 from infer.answers import score
 from infer.answers.known import read_truth
 from infer.command import InferSettings
-from tests.helpers.undrawn import undrawn
+from tests.helpers.runs.undrawn import undrawn
 from train.assemble import FoldPlan
 from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute

@@ -13,7 +13,7 @@ from infer import command as infer_command
 from infer.answers import diff, score, show
 from infer.command import InferSettings
 from tests.helpers.own_labels import OWN
-from tests.helpers.untrained_runs import write_run
+from tests.helpers.runs.untrained_runs import write_run
 from train.engine.compute import PredictCompute
 from train.recipe.recipe import Recipe
 

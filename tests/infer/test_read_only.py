@@ -23,7 +23,7 @@ from infer.tune.command import TuneSettings
 from infer.tune.command import run as run_tune
 from infer.tune.select import SelectSettings
 from infer.tune.select import run as run_select
-from tests.helpers.fold_runs import write_runs
+from tests.helpers.runs.fold_runs import write_runs
 from train.engine.compute import PredictCompute
 
 COMPUTE = PredictCompute(device="cpu", threads=1)

@@ -19,7 +19,7 @@ from tests.fuzz.mutate import mutate
 from tests.fuzz.sealing import resealed
 from tests.fuzz.structure import changed
 from tests.fuzz.target import Case, Target, placed
-from tests.helpers.untrained_runs import write_run
+from tests.helpers.runs.untrained_runs import write_run
 from train.engine.card import HEADER, read_card
 from train.engine.checkpoint import load_best
 from train.engine.state import read_state

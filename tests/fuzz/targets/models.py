@@ -21,7 +21,7 @@ from tests.fuzz.mutate import mutate
 from tests.fuzz.sealing import resealed
 from tests.fuzz.structure import changed
 from tests.fuzz.target import Case, Target, placed
-from tests.helpers.untrained_runs import CROP
+from tests.helpers.runs.untrained_runs import CROP
 
 SIZE: Final = 8
 CLASSES: Final = ("worn", "incorrect", "normal")

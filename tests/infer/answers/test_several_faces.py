@@ -13,8 +13,8 @@ from infer.answers import diff, score
 from infer.answers.show import ShowSettings, faces_of, show
 from preprocess.run import preprocess
 from tests.helpers.pictures import group, picture, save
+from tests.helpers.runs.untrained_runs import write_run
 from tests.helpers.stage1 import small
-from tests.helpers.untrained_runs import write_run
 from train.engine.compute import PredictCompute
 from train.recipe.recipe import Recipe
 

@@ -13,7 +13,7 @@ from faces.projection import project
 from faces.scores import class_scores, macro_f1
 from infer.evaluate import command as evaluate
 from infer.evaluate.scores import class_counts, count_groups, numbered, score, share_counts
-from tests.helpers.fold_runs import out_of_fold_panels, write_runs
+from tests.helpers.runs.fold_runs import out_of_fold_panels, write_runs
 from train.engine.compute import PredictCompute
 
 ORIGINAL = ("original",)

@@ -16,8 +16,8 @@ from infer.evaluate.scores import Scores, count_groups, last_bands, score
 from infer.evaluate.standings import StandingsSettings
 from infer.evaluate.standings import run as run_standings
 from infer.evaluate.table import Evaluation, Section, render_page, sections
-from tests.helpers.fold_runs import write_runs
 from tests.helpers.own_labels import OWN, write_own
+from tests.helpers.runs.fold_runs import write_runs
 from train.engine.compute import PredictCompute
 
 CPU = PredictCompute(device="cpu")

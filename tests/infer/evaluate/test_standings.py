@@ -10,7 +10,7 @@ from faces.scores import class_scores
 from infer.ensemble.tree import Leaf, Vote
 from infer.ensemble.vote import count_votes
 from infer.evaluate.standings import StandingsSettings, run
-from tests.helpers.fold_runs import FOLDS, out_of_fold_panels, write_runs
+from tests.helpers.runs.fold_runs import FOLDS, out_of_fold_panels, write_runs
 from train.engine.compute import PredictCompute
 from train.results.trained_folds import count_parameters
 

@@ -8,8 +8,8 @@ import torch
 
 from infer.export.check import TOLERANCE, difference_of
 from infer.export.command import ExportSettings, run
-from tests.helpers.fold_runs import change_weights
-from tests.helpers.untrained_runs import write_run
+from tests.helpers.runs.fold_runs import change_weights
+from tests.helpers.runs.untrained_runs import write_run
 from train.recipe.recipe import Recipe
 
 RECIPE = Recipe(tasks=("mask",), backbone="test_resnet", image_size=32, precision="fp32", epochs=1)

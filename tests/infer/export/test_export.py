@@ -24,7 +24,7 @@ from infer.predict.runs import Run, find_runs
 from pipeline.formats import MultiFormatLoader
 from preprocess.settings import PreprocessSettings
 from tests.helpers.own_labels import OWN
-from tests.helpers.untrained_runs import CROP, write_run
+from tests.helpers.runs.untrained_runs import CROP, write_run
 from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
 from train.recipe.data import Age

@@ -22,8 +22,8 @@ from preprocess.settings import PreprocessSettings
 from tests.helpers import pictures
 from tests.helpers.own_labels import OWN
 from tests.helpers.pictures import picture, save
+from tests.helpers.runs.untrained_runs import write_run
 from tests.helpers.stage1 import small
-from tests.helpers.untrained_runs import write_run
 from tests.infer.export.program import predict
 from train.engine.compute import PredictCompute
 from train.recipe.recipe import Recipe

@@ -15,7 +15,7 @@ from infer.export.subject import subject_of_run
 from infer.predict.half_done import say_half_done
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.predict.runs import find_runs
-from tests.helpers.fold_runs import write_runs
+from tests.helpers.runs.fold_runs import write_runs
 from tests.train.test_train import RECIPE, plan
 from train.engine.card import read_card
 from train.engine.watch import Watch

@@ -15,8 +15,8 @@ import pytest
 from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, TASKS
 from infer.predict.out_of_fold import plan_out_of_fold
-from tests.helpers.fold_runs import FOLDS, change_card, out_of_fold_panels, save_unsealed, write_runs
 from tests.helpers.own_labels import OWN, write_own
+from tests.helpers.runs.fold_runs import FOLDS, change_card, out_of_fold_panels, save_unsealed, write_runs
 from train.assemble import FoldPlan
 from train.data.rows import fold_rows
 from train.engine.checkpoint import load_best, save_best

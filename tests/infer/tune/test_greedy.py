@@ -6,7 +6,7 @@ from faces.scores import macro_f1
 from infer.ensemble.calibration import log_loss
 from infer.ensemble.vote import Ballot
 from infer.tune.greedy import select_members
-from tests.helpers.fold_runs import guesses
+from tests.helpers.runs.fold_runs import guesses
 
 
 def classes(count: int, seed: int) -> np.ndarray:

@@ -19,8 +19,8 @@ from infer.tune.fit import fit, flips_of
 from infer.tune.nested import tune
 from infer.tune.select_work import library
 from infer.tune.table import values_of
-from tests.helpers.fold_runs import guesses, write_runs
 from tests.helpers.own_labels import OWN, write_own
+from tests.helpers.runs.fold_runs import guesses, write_runs
 from train.engine.compute import PredictCompute
 
 CPU = PredictCompute(device="cpu")

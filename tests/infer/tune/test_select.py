@@ -13,7 +13,7 @@ from infer.tune import select
 from infer.tune.greedy import weighted_vote
 from infer.tune.nested import select_nested
 from infer.tune.select_work import library
-from tests.helpers.fold_runs import change_card, guesses, out_of_fold_panels, write_runs
+from tests.helpers.runs.fold_runs import change_card, guesses, out_of_fold_panels, write_runs
 from train.engine.compute import PredictCompute
 
 

@@ -16,7 +16,7 @@ from infer.tune.answered import Answered
 from infer.tune.fit import check_fittable, fit, flips_of
 from infer.tune.nested import tune
 from infer.tune.table import values_of
-from tests.helpers.fold_runs import guesses, out_of_fold_panels, write_runs
+from tests.helpers.runs.fold_runs import guesses, out_of_fold_panels, write_runs
 from train.engine.compute import PredictCompute
 
 FACTORS = ("mask", "gender", "age3")

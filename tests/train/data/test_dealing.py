@@ -13,7 +13,7 @@ from faces.folds import FoldScheme, fold_numbers
 from infer.predict.out_of_fold import plan_out_of_fold
 from preprocess.next_step import next_lines
 from tests.helpers.coloured import write_told
-from tests.helpers.fold_runs import FOLDS, change_card, write_runs
+from tests.helpers.runs.fold_runs import FOLDS, change_card, write_runs
 from train.data.rows import FoldRows, fold_rows
 from train.leak.work import rows_apart
 

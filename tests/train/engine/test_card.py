@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from faces.storage.documents import document
-from tests.helpers.fold_runs import Table, card_table, change_weights, save_unsealed, write_card
-from tests.helpers.untrained_runs import write_run
+from tests.helpers.runs.fold_runs import Table, card_table, change_weights, save_unsealed, write_card
+from tests.helpers.runs.untrained_runs import write_run
 from train.engine.card import RUN_VERSION, RunCard, RunError, parse_card, read_card
 from train.engine.checkpoint import load_best
 from train.recipe.recipe import Recipe

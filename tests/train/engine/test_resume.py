@@ -21,7 +21,7 @@ import torch
 
 from faces.cache.reader import Cache
 from faces.command import write_toml
-from tests.helpers.undrawn import undrawn
+from tests.helpers.runs.undrawn import undrawn
 from train.assemble import FoldPlan
 from train.engine.card import RunError
 from train.engine.state import StateFile, load_state, read_state, save_state

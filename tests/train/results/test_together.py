@@ -12,7 +12,7 @@ from faces.cache.reader import Cache
 from infer.export.subject import subject_of_run
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.predict.runs import find_runs
-from tests.helpers.fold_runs import card_table, change_weights, save_unsealed, write_card, write_runs
+from tests.helpers.runs.fold_runs import card_table, change_weights, save_unsealed, write_card, write_runs
 from train.engine.card import read_card
 from train.engine.checkpoint import load_best, save_best
 from train.recipe.request import read_request
