@@ -114,8 +114,8 @@ def _decode(path: Path, notes: list[str]) -> str:
     if encoding == "utf-8" and _RARE.fullmatch(text) and (other := _korean(data)) not in ("", text):
         rare, syllable = (next(letter for letter in each if not letter.isascii()) for each in (text, other))
         raise ValueError(
-            f"{path}: what is {rare} in UTF-8 is {syllable} in Korean (cp949), and no other letter tells what "
-            f"it is; {_SAVE}"
+            f"{path}: what is {rare} in UTF-8 is {syllable} in Korean (cp949), and no other letter tells "
+            f"what it is; {_SAVE}"
         )
     if "\0" in text:
         raise ValueError(f"{path}: not readable as a UTF-8 CSV table: it holds NUL characters; {_SAVE}")

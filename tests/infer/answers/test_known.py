@@ -60,9 +60,7 @@ def test_people_follow_the_order_of_the_predictions(tmp_path: Path) -> None:
     people = read_people(path, table)
     assert people is not None and people.tolist() == [0, 1, 1]
     path.write_text("ImageID,ans,person\na.jpg,1,7\nb.jpg,1,\nc.jpg,1,7\n")
-    with pytest.raises(
-        ValueError, match=r"csv: 1 photos have no person, the first is b.jpg, in row 3; fill"
-    ):
+    with pytest.raises(ValueError, match=r"csv: 1 photos have no person, the first is b.jpg, in row 3; fill"):
         read_people(path, table)
     path.write_text("ImageID,ans\na.jpg,1\nb.jpg,1\nc.jpg,1\n")
     assert read_people(path, table) is None
@@ -108,9 +106,7 @@ def test_ans_counts_the_contests_classes_whatever_of_them_was_answered(tmp_path:
     with pytest.raises(ValueError, match=r"no column 'age'; it has ImageID, ans"):
         read_truth(path, TABLE, TASKS["age6"], CONTEST)
     path.write_text("ImageID,ans\na.jpg,0\nb.jpg,18\nc.jpg,2\nd.jpg,3\n")
-    with pytest.raises(
-        ValueError, match=r"row 3, b\.jpg: ans is '18', and the classes of class18 are 0"
-    ):
+    with pytest.raises(ValueError, match=r"row 3, b\.jpg: ans is '18', and the classes of class18 are 0"):
         read_truth(path, TABLE, TASKS["class18"], CONTEST)
 
 
@@ -130,9 +126,7 @@ def test_ans_of_something_else_is_not_read_where_the_factors_have_columns(tmp_pa
 
 def test_words_that_mean_nothing_are_named_with_their_photo(own: Path) -> None:
     own.write_text(own.read_text().replace("YES", "yse"))
-    with pytest.raises(
-        ValueError, match=r"csv, row 3, a\.jpg: glasses 'yse' is none .*did you mean 'yes'"
-    ):
+    with pytest.raises(ValueError, match=r"csv, row 3, a\.jpg: glasses 'yse' is none .*did you mean 'yes'"):
         read_truth(own, TABLE, OWN.task("glasses*years"), OWN)
     with pytest.raises(
         ValueError, match=r"no column 'ans', nor 'helmet'; it has path, glasses, years, person"

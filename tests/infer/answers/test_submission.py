@@ -17,7 +17,13 @@ from infer.answers.submission import (
     read_kept_answers,
     write_answers,
 )
-from infer.answers.submission_checks import SUBMISSION, check_photos, check_submission, read_submission
+from infer.answers.submission_checks import (
+    SUBMISSION,
+    changed_notes,
+    check_photos,
+    check_submission,
+    read_submission,
+)
 from infer.answers.words import words_table
 from infer.answers.written import BASIS, TABLE, Basis, read_written
 from infer.ensemble.vote import Verdict
@@ -258,3 +264,45 @@ def test_an_edited_submission_is_meant_where_it_lies_elsewhere(unseen: Cache, tm
         read_submission(path)
     path.rename(tmp_path / "mine.csv")
     assert read_submission(tmp_path / "mine.csv").ans.iloc[0] == 17
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\xef\xbb\xbfImageID,ans\na,0\n", r"begins with a byte order mark"),
+        ("ImageID,ans\na,0\n".encode("utf-16"), r"not plain CSV in UTF-8"),
+        (b"ImageID;ans\na;0\n", r"row 1: 'ImageID;ans' is not that of a submission"),
+        (b"imageid,ans\na,0\n", r"row 1: 'imageid,ans'"),
+        (b"ImageID,ans,more\na,0,1\n", r"row 1: 'ImageID,ans,more'"),
+        (b"ImageID,ans\na,0\n,\n", r"row 3: ','"),
+        (b"sep=,\nImageID,ans\na,0\n", r"row 1: 'sep=,'"),
+    ],
+)
+def test_what_a_grader_may_not_read_is_no_submission_and_can_be_compared(
+    tmp_path: Path, data: bytes, message: str
+) -> None:
+    (tmp_path / "s.csv").write_bytes(data)
+    info = write_info(tmp_path, ["a"])
+    with pytest.raises(ValueError, match=f"s.csv.*{message}.*; save it as CSV with commas in UTF-8"):
+        check_submission(tmp_path / "s.csv", info)
+    assert read_submission(tmp_path / "s.csv").to_numpy().tolist() == [["a", 0]]
+
+
+def test_files_that_are_not_as_written_are_said(unseen: Cache, tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    write(unseen, answers_of(unseen), folder)
+    assert changed_notes(folder) == []
+    (folder / SUBMISSION).write_bytes((folder / SUBMISSION).read_bytes().replace(b"0.jpg,0", b"0.jpg,1"))
+    (folder / NETWORKS).unlink()
+    edited, lost = sorted(changed_notes(folder), reverse=True)
+    assert edited.startswith(f"{folder / SUBMISSION}: not as `make infer` wrote it, edited or damaged")
+    assert lost.startswith(f"{folder / NETWORKS}: no such file, which basis.json beside it names")
+    said: list[str] = []
+    assert read_kept_answers(folder, basis_of(1), said.append) is None
+    assert sorted(line.split(":")[0] for line in said) == sorted(
+        map(str, (folder / SUBMISSION, folder / NETWORKS))
+    )
+    (folder / BASIS).unlink()
+    [unknown] = changed_notes(folder)
+    assert unknown.startswith(f"{folder / BASIS}: no such file, so whether those beside it are what was")
+    assert changed_notes(tmp_path) == []

@@ -132,6 +132,18 @@ def test_tables_of_weights_that_cannot_be_used(
         weights_of(coloured, "\n".join(change(lines)), tmp_path)
 
 
+def test_tables_of_weights_are_read_as_spreadsheets_save_them(coloured: Cache, tmp_path: Path) -> None:
+    people = sorted(set(coloured.index.person))
+    lines = ["Person;Weight", *(f" {person};{number % 3},5" for number, person in enumerate(people))]
+    (tmp_path / "weights.csv").write_bytes("\r\n".join(lines).encode("utf-16"))
+    notes: list[str] = []
+    chosen = recipe(name="custom", table=str(tmp_path / "weights.csv"))
+    sampler = fold_sampler(chosen, coloured, np.arange(len(coloured)), notes)
+    expected = coloured.index.person.map({person: n % 3 + 0.5 for n, person in enumerate(people)}).to_numpy()
+    np.testing.assert_allclose(sampler.probabilities, expected / expected.sum())  # type: ignore[attr-defined]
+    assert notes == ["weights.csv, column Weight: '0,5' is read as 0.5, and so on"]
+
+
 def test_a_table_of_weights_that_is_not_there(coloured: Cache) -> None:
     with pytest.raises(ValueError, match=r"sampler.table='none.csv': no such file"):
         fold_sampler(recipe(name="custom", table="none.csv"), coloured, np.arange(9))
