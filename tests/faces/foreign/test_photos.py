@@ -21,7 +21,8 @@ def test_rows_come_in_the_order_of_the_photos_and_names_near_one_are_taken_and_s
     notes: list[str] = []
     assert rows(tmp_path / "t.csv", "c.png", "b.JPG", "images/a.jpg", "c.jpg", notes=notes) == [*"2130"]
     assert notes == [
-        "t.csv: 1 name differs from its photo in folders before them and case only, 'b.JPG' for p/b.jpg: taken",
+        "t.csv: 1 name differs from its photo in folders before them and case only, 'b.JPG' for p/b.jpg: "
+        "taken",
         "t.csv: 1 name differs from its photo in folders before them only, 'images/a.jpg' for a.jpg: taken",
     ]
 
@@ -30,8 +31,8 @@ def test_rows_come_in_the_order_of_the_photos_and_names_near_one_are_taken_and_s
     ("names", "said"),
     [
         (
-            ["a.jpg", "b.jpg", "c.jpg", "c"],
-            "row 5: ImageID 'c' may mean c.jpg or c.png, which differ from it in",
+            ["a.jpg", "b.jpg", "c"],
+            "row 4: ImageID 'c' may mean c.jpg or c.png, which differ from it in suffix",
         ),
         (["a.jpg", "A.jpg", "b.jpg", "c.jpg"], ": ImageID 'a.jpg' occurs twice, in rows 2 and 3; keep one"),
         (["a.jpg", "a.jpg", "b.jpg", "c.jpg"], ": ImageID 'a.jpg' occurs twice, in rows 2 and 3; keep one"),
