@@ -45,7 +45,6 @@ def ready_fold(plan: FoldPlan) -> ReadyFold:
             the backbone cannot be trained on, or a folder that holds something else or nothing to resume.
     """
     recipe, processes = plan.recipe, plan.processes
-    check_folder(plan)
     if recipe.optimiser.frozen_epochs < recipe.epochs:
         check_lone(recipe.backbone, recipe.image_size, recipe.batch_size, processes.world)
     rows, notes = _planned_rows(plan)
@@ -53,6 +52,7 @@ def ready_fold(plan: FoldPlan) -> ReadyFold:
     sampler = fold_sampler(recipe, plan.cache, rows.training, told)
     check_batch(sampler, processes.share(recipe.batch_size), seed=plan.seed, world=processes.world)
     check_numbers(recipe, plan.cache, rows.training)
+    check_folder(plan)
     return ReadyFold(plan=plan, rows=rows, notes=tuple(told))
 
 
