@@ -1,11 +1,16 @@
-"""The whole chain as a user runs it, from photo files to a scored submission, on 8 people."""
+"""The whole chain as a user runs it, from photo files to a scored submission, on 8 people.
+
+The first command and the last that writes are processes of their own; importing torch in each would take longer
+than all that they do.
+"""
 
 import importlib
+import io
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pandas as pd
@@ -35,24 +40,26 @@ def command(*arguments: object, check: bool = True) -> subprocess.CompletedProce
     return done
 
 
-Here = Callable[..., tuple[object, str, str]]
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+def here(name: str, *arguments: object) -> tuple[object, str, str]:
     """The same in this process, which has imported torch already: exit code, output and errors."""
-
-    def run(name: str, *arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        is_room = (ROOT / name.replace(".", "/") / "__main__.py").is_file()
-        main = importlib.import_module(f"{name}.command" if is_room else name).main
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
+    is_room = (ROOT / name.replace(".", "/") / "__main__.py").is_file()
+    main = importlib.import_module(f"{name}.command" if is_room else name).main
+    out, errors, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        patch.setattr(sys, "argv", [name, *map(str, arguments)])
+        patch.setenv("COLUMNS", "200")
+        try:
             main()
-        return ended.value.code, *capsys.readouterr()
+        except SystemExit as ended:
+            code = ended.code
+    return code, out.getvalue(), errors.getvalue()
 
-    return run
+
+def done_here(name: str, *arguments: object) -> str:
+    """What a command prints that does what it is asked for."""
+    code, printed, errors = here(name, *arguments)
+    assert code in (0, None), printed + errors
+    return printed
 
 
 def first_photo(place: Path) -> Path:
@@ -64,15 +71,15 @@ def first_photo(place: Path) -> Path:
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the chain has run from drawn photos to a scored submission."""
     place = tmp_path_factory.mktemp("chain")
-    command("faces.sample", "--people", 14, "--data", place / "data")  # 8 to train on, 6 to predict
+    done_here("faces.sample", "--people", 14, "--data", place / "data")  # 8 to train on, 6 to predict
     broken = first_photo(place)
     broken.write_bytes(broken.read_bytes()[:1000])
-    for part in ("train", "eval"):
-        command("preprocess", "--data", place / "data" / part, "--cache", place / part)
+    command("preprocess", "--data", place / "data" / "train", "--cache", place / "train")
+    done_here("preprocess", "--data", place / "data" / "eval", "--cache", place / "eval")
     (place / "tiny.toml").write_text(RECIPE)
     (place / "vote.toml").write_text('vote = ["tiny"]')
     shared = ("--cache", place / "train", "--folds", 2, "--runs", place / "runs")
-    command("train", "--recipe", place / "tiny.toml", *shared)
+    done_here("train", "--recipe", place / "tiny.toml", *shared)
     outcome = command(
         "infer", "--ensemble", place / "vote.toml", "--cache", place / "eval", "--runs", place / "runs",
         "--predictions", place / "predictions",
@@ -107,9 +114,9 @@ def test_every_labelled_photo_was_predicted_by_the_fold_without_its_person(chain
 def test_scores_and_draws(chain: Path) -> None:
     predictions = chain / "predictions" / "vote"
     answers = chain / "data" / "eval" / ".answers.csv"
-    printed = command(
+    printed = done_here(
         "infer.answers.score", "--predictions", predictions, "--answers", answers, "--cache", chain / "eval"
-    ).stdout
+    )
     truth = pd.read_csv(answers).set_index("ImageID").ans
     guess = pd.read_csv(predictions / "submission.csv").set_index("ImageID").ans
     assert f"{(truth.loc[guess.index] == guess).mean():.4f}" in printed
@@ -135,7 +142,7 @@ def test_scores_and_draws(chain: Path) -> None:
     ],
 )
 def test_mistakes_end_in_one_line_and_write_nothing(
-    chain: Path, arguments: tuple[str, ...], message: str, here: Here
+    chain: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     before = sorted(chain.rglob("*"))
     code, _, errors = here(*(argument.format(chain) for argument in arguments))
@@ -157,7 +164,7 @@ MORE = {"infer.answers.check", "train.look_recipe", "pipeline.look_augment"}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS | MORE))
-def test_help_teaches_every_setting(name: str, here: Here) -> None:
+def test_help_teaches_every_setting(name: str) -> None:
     code, printed, _ = here(name, "--help")
     assert code == 0
     assert "--" in printed

@@ -81,9 +81,7 @@ class Recipe:
         if self.pretrained and self.weights:
             raise ValueError(f"pretrained=true and weights={self.weights!r}: choose one of them")
         if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(
-                f"epochs={self.epochs}, batch_size={self.batch_size}: need at least 1 of each"
-            )
+            raise ValueError(f"epochs={self.epochs}, batch_size={self.batch_size}: need at least 1 of each")
         if not LEAST_CENTRE <= self.centre <= 1:
             raise ValueError(f"centre={self.centre}: must be in {LEAST_CENTRE} to 1; 1 keeps the whole crop")
         if self.stop_after < 0:
