@@ -47,11 +47,27 @@ def check_paths(table: pd.DataFrame, column: str, path: Path, root: str) -> None
     Raises:
         ValueError: such a name, with its row.
     """
-    if table.empty:
-        raise ValueError(f"{path}: no rows")
+    check_named(table[column], path)
     for row, name in table[column].items():
         check_inside(name, f"{path}, row {row}: {column}", root)
     check_once(table[column], path, PurePosixPath)
+
+
+def check_named(names: pd.Series, path: Path) -> None:
+    """Refuse a table of nothing, and a row that does not say of what it is.
+
+    Args:
+        names: a column of `read_table`, called as there.
+        path: of the table, for the message.
+
+    Raises:
+        ValueError: no rows, or such a row.
+    """
+    if names.empty:
+        raise ValueError(f"{path}: no rows below its header")
+    for row, name in names.items():
+        if not name.strip():
+            raise ValueError(f"{path}, row {row}: no {names.name}; fill it in, or remove the row")
 
 
 def check_once(names: pd.Series, path: Path, meaning: Callable[[str], Any] = str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from faces.foreign.names import Names, say_found
-from faces.foreign.paths import check_once
+from faces.foreign.paths import check_named, check_once
 from faces.photos.names import cell_path
 
 
@@ -28,12 +28,8 @@ def row_names(table: pd.DataFrame, column: str, path: Path) -> pd.Series[str]:
     Raises:
         ValueError: no rows, a row without a name, or two with one.
     """
-    if table.empty:
-        raise ValueError(f"{path}: no rows below its header")
     names = table[column].map(cell_path)
-    for row, name in names.items():
-        if not name.strip():
-            raise ValueError(f"{path}, row {row}: no {column}; fill it in, or remove the row")
+    check_named(names, path)
     check_once(names, path)
     return names
 

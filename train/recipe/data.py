@@ -60,7 +60,7 @@ class Sampling:
     beta: float = 0.999
     """How much effective_number balances, in [0, 1): 0 not at all, near 1 as class_balanced does."""
     table: str = ""
-    """CSV that custom takes the weight of each training photo from, named by its column `key`, `source` or
+    """Table that custom takes the weight of each training photo from, named by its column `key`, `source` or
     `person` (the cache's index.parquet has these); when left out, the weights stand in that index."""
     column: str = "weight"
     """The numeric column with custom's weights, of any scale; 0 leaves a photo out."""

@@ -155,7 +155,7 @@ def test_source_names_are_one_to_one() -> None:
         (HEADER + "1,male,Asian,none,p\n", "age 'none' is not known; give it"),
         (HEADER + "1,male,Asian,-3,p\n", "age '-3'"),
         (HEADER + "1,male,Asian,33,../../etc\n", "'../../etc' names nothing inside `images`"),
-        (HEADER + "1,male,Asian,33,\n", "path '' names nothing inside `images`"),
+        (HEADER + "1,male,Asian,33,\n", "train.csv, row 2: no path; fill it in, or remove the row"),
         (
             HEADER + "1,male,Asian,33,nobody\n",
             "none of 7 photos can be read; the first, images/nobody/mask1.jpg: missing",

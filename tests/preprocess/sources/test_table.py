@@ -141,7 +141,7 @@ def test_names_with_backslashes_and_spaces_are_found(tmp_path: Path) -> None:
         ("path,age\na.jpg,-1\n", "age '-1' is no number"),
         ("path,age\na.jpg,inf\n", "age 'inf' is no number"),
         ("path\n../a.jpg\n", "row 2: path '../a.jpg' names nothing inside the table's folder"),
-        ("path,mask\n,wear\n", "row 2: path '' names nothing"),
+        ("path,mask\n,wear\n", "row 2: no path; fill it in, or remove the row"),
         (
             "path\na.jpg\nb,c,d\n",
             "photos.csv, row 3: 3 cells where the header has 1; correct the row .a name or value with a",
