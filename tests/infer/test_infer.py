@@ -273,8 +273,15 @@ def test_an_edited_answer_is_said_and_another_cache_is_refused(
     (folder / "probabilities.parquet").unlink()
     with pytest.raises(ValueError, match=rf"basis.json: empty; give another folder.*, or move {folder} else"):
         infer_command.run(wanted)
-    (folder / "basis.json").write_bytes(whole["basis.json"])
+    # Nor are unfinished answers of other photos replaced.
+    (folder / "probabilities.parquet").write_bytes(whole["probabilities.parquet"])
+    (folder / "basis.json").unlink()
+    with pytest.raises(ValueError, match=rf"^{folder}: holds the answers of another cache \(no name noted"):
+        infer_command.run(dataclasses.replace(wanted, cache=coloured.folder))
+    capsys.readouterr()
     infer_command.run(wanted)
+    assert f"replacing unfinished answers to these photos ({folder}/basis.json: no" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
     answers = tmp_path / "answers.csv"
     pd.read_csv(folder / "submission.csv").to_csv(answers, index=False)
     with pytest.raises(ValueError, match=rf"not the cache whose photos {folder} answers"):
