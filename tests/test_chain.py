@@ -1,7 +1,6 @@
 """The whole chain as a user runs it, from photo files to a scored submission, on 8 people.
 
-The first command and the last that writes are processes of their own; in each, importing torch takes longer than
-all that they do.
+The first command and the last that writes are processes of their own, in which importing torch takes longest.
 """
 
 import importlib

@@ -91,8 +91,15 @@ def test_automatic_policies_have_their_operations_and_nothing_else() -> None:
     assert len(AUTO_OPERATIONS) == 14
 
 
-@pytest.mark.parametrize(("codec", "channels"), KINDS)
-@pytest.mark.parametrize("policy", EVERY.values(), ids=EVERY)
+# A policy of DALI's own module defines hundreds of operators, whatever was decoded: it is defined from two kinds.
+@pytest.mark.parametrize(
+    ("policy", "codec", "channels"),
+    [
+        pytest.param(policy, codec, channels, id=f"{name}-{codec}-{channels}")
+        for name, policy in EVERY.items()
+        for codec, channels in (KINDS if policy.auto == "none" else [KINDS[0], KINDS[-1]])
+    ],
+)
 def test_gpu_graph_is_defined_for_every_policy(policy: Policy, codec: str, channels: int) -> None:
     """Definition checks names, devices and arguments of every operator; building needs a GPU."""
     graph = graph_of(policy, codec=codec, channels=channels, device="gpu", centre=0.8)
