@@ -91,7 +91,7 @@ def test_automatic_policies_have_their_operations_and_nothing_else() -> None:
     assert len(AUTO_OPERATIONS) == 14
 
 
-# A policy of DALI's own module defines hundreds of operators, whatever was decoded: it is defined from two kinds.
+# A policy of DALI's own module defines hundreds of operators, whatever was decoded: two kinds of it will do.
 @pytest.mark.parametrize(
     ("policy", "codec", "channels"),
     [
