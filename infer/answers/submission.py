@@ -18,13 +18,12 @@ from faces.labels import TASKS, FloatArray, LabelSet, Task
 from faces.projection import covers, project
 from faces.storage.documents import DamagedError, write_document
 from faces.storage.tables import table_bytes
-from infer.answers.submission_checks import SUBMISSION, SUBMISSION_COLUMNS, check_answers
+from infer.answers.submission_checks import SUBMISSION, SUBMISSION_COLUMNS, changed_notes, check_answers
 from infer.answers.written import (
     BASIS,
     CACHE_NOTE,
     TABLE,
     Basis,
-    changed_files,
     read_basis,
     read_written,
 )
@@ -161,12 +160,13 @@ def read_kept_answers(
     anew = "answering anew"
     try:
         found = read_basis(folder, anew)
-        if found is None or not basis.same(found):
+        if found is not None and not basis.same(found):
             return None
-        changed = changed_files(folder, found, anew)
-        for line in changed.values():
+        changed = changed_notes(folder, anew)
+        for line in changed:
             say(line)
-        return None if changed or not (folder / WORDS).is_file() else read_written(folder, anew).table
+        whole = found is not None and not changed and (folder / WORDS).is_file()
+        return read_written(folder, anew).table if whole else None
     except DamagedError as error:
         say(str(error))
         return None

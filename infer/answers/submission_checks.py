@@ -64,17 +64,18 @@ def read_submission(path: Path, notes: list[str] | None = None) -> pd.DataFrame:
     return table[SUBMISSION_COLUMNS].astype({"ans": np.int64})
 
 
-def changed_notes(folder: Path) -> list[str]:
+def changed_notes(folder: Path, cure: str = AGAIN) -> list[str]:
     """Sentences on the files of a folder of predictions that are not as `make infer` wrote them."""
-    entries = read_basis(folder)
+    entries = read_basis(folder, cure)
     if entries is not None:
-        cure = f"{TABLE} is what was predicted; {AGAIN}"
-        return [*changed_files(folder, entries, cure).values()]
+        beside = f"{TABLE} beside it is what was predicted; {cure}"
+        changed = changed_files(folder, entries, cure)
+        return [said.replace(cure, beside) if name == SUBMISSION else said for name, said in changed.items()]
     if not (folder / TABLE).is_file():
         return []
     return [
         f"{folder / BASIS}: no such file, so whether those beside it are what was predicted is not known; "
-        f"{AGAIN}"
+        f"{cure}"
     ]
 
 

@@ -237,7 +237,7 @@ def test_every_damage_of_a_file_is_told_and_answered_anew(
         path.write_bytes(found[damage])
     said: list[str] = []
     assert read_kept_answers(folder, basis_of(1), said.append) is None
-    if name == BASIS and damage in ("deleted", "swapped"):  # unfinished, or the answers of another basis
+    if name == BASIS and damage == "swapped":  # the answers of another basis
         assert not said
     else:
         [line] = said
@@ -296,6 +296,9 @@ def test_files_that_are_not_as_written_are_said(unseen: Cache, tmp_path: Path) -
     (folder / NETWORKS).unlink()
     edited, lost = sorted(changed_notes(folder), reverse=True)
     assert edited.startswith(f"{folder / SUBMISSION}: not as `make infer` wrote it, edited or damaged")
+    assert edited.endswith(
+        "; probabilities.parquet beside it is what was predicted; `make infer` answers anew"
+    )
     assert lost.startswith(f"{folder / NETWORKS}: no such file, which basis.json beside it names")
     said: list[str] = []
     assert read_kept_answers(folder, basis_of(1), said.append) is None
@@ -305,4 +308,7 @@ def test_files_that_are_not_as_written_are_said(unseen: Cache, tmp_path: Path) -
     (folder / BASIS).unlink()
     [unknown] = changed_notes(folder)
     assert unknown.startswith(f"{folder / BASIS}: no such file, so whether those beside it are what was")
+    said.clear()
+    assert read_kept_answers(folder, basis_of(1), said.append) is None
+    assert said == [unknown.replace("`make infer` answers anew", "answering anew")]
     assert changed_notes(tmp_path) == []
