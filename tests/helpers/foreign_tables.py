@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ class Sheet:
     """Row of what is broken, 0 for the whole file."""
 
 
+@cache
 def cells(least: int = 0) -> st.SearchStrategy[str]:
     """Texts of cells, not blank where they have a least length, that are no numbers with a decimal comma."""
     texts = st.text(LETTERS, min_size=least, max_size=6)
