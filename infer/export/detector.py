@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import nn
 
@@ -11,6 +13,7 @@ SIDES = {"pnet": 12, "rnet": 24, "onet": 48}
 """Side in pixels of the pictures that each network looks at; the first slides over larger ones."""
 
 
+@cache  # they are the package's own, whatever is exported
 def detector_networks() -> dict[str, bytes]:
     """`pnet`, `rnet` and `onet` as ONNX files.
 

@@ -180,6 +180,7 @@ def test_photos_are_linked_again_from_the_first(job: Job) -> None:
     ] * 4 + ["000000.jpg"]
 
 
+@pytest.mark.slow
 def test_an_exported_file_answers_all_photos(job: Job) -> None:
     assert exported(job, folds=2, views=FLIPPED)() == 37
 
@@ -190,6 +191,7 @@ def test_files_are_the_crops(job: Job) -> None:
         assert np.array_equal(np.asarray(Image.open(path)), cache.image(row))
 
 
+@pytest.mark.slow
 def test_a_way_runs_in_a_process_of_its_own_with_its_cores(job: Job) -> None:
     process = WayProcess(_count_cores, job)
     try:

@@ -207,6 +207,7 @@ def test_stored_copies_hold_the_same_pixels_in_either_codec(cache: Cache, tmp_pa
     assert Image.open(io.BytesIO(back.encoded(np.array([0]))[0].tobytes())).size == (SIDE, SIDE)
 
 
+@pytest.mark.slow
 def test_a_rival_in_its_own_process_runs_epochs_and_one_that_fails_says_why(
     cache: Cache, tmp_path: Path
 ) -> None:

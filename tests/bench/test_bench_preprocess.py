@@ -48,6 +48,7 @@ def test_a_round_of_the_stage_gives_its_speed_and_split(tmp_path: Path, workers:
     assert own.cpu == pytest.approx(sum(own.split.values()))
 
 
+@pytest.mark.slow
 def test_facenet_crops_every_photo(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / "photos" / f"{number}.jpg", astronaut()[:220, 100:300])

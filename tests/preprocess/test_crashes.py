@@ -59,7 +59,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> N
 
 
 def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
-    data, cache = small_photos(tmp_path / "data", 900), tmp_path / "cache"
+    data, cache = small_photos(tmp_path / "data", 450), tmp_path / "cache"
     arguments = ("--data", data, "--size", 16, "--shard-size", 3, "--workers", 2, "--cache", cache)
     running = subprocess.Popen(
         program(*arguments),
@@ -74,7 +74,7 @@ def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 1
     assert errors.strip() == "stopped; the same command goes on from here"
-    assert len(preprocess(small(data, cache, shard_size=3))) == 900
+    assert len(preprocess(small(data, cache, shard_size=3))) == 450
 
 
 def test_a_full_disk_says_where_and_that_nothing_is_lost(

@@ -102,6 +102,7 @@ def run_alone(exported: Path, *arguments: object) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("name", "factors"),
     [("exported", ["mask", "gender", "age"]), ("of_own_labels", ["helmet", "years"])],
