@@ -17,6 +17,7 @@ from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
 from tests.helpers.coloured import SETTINGS, SIZE, coloured_sample
+from tests.helpers.runs.undrawn import undrawn
 from train.assemble import FoldPlan
 from train.command import TrainSettings, run
 from train.data.rows import fold_rows
@@ -128,10 +129,20 @@ def test_skipping_trains_and_validates_on_the_others_and_lists_both(
     assert answered.tolist() == [row for row in rows.validation if row != sides[1]]
 
 
+@pytest.fixture(scope="module")
+def whole_skipped(damaged: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the damaged crops that was never cut."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    with undrawn():
+        train_fold(plan(damaged, folder), Watch())
+    return folder
+
+
 @pytest.mark.parametrize("batches", [2, 5, 7, 11])
-def test_skipping_resumes_to_the_same_bits(damaged: Cache, tmp_path: Path, batches: int) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train_fold(plan(damaged, whole), Watch())
+def test_skipping_resumes_to_the_same_bits(
+    damaged: Cache, whole_skipped: Path, tmp_path: Path, batches: int
+) -> None:
+    whole, cut = whole_skipped, tmp_path
     with pytest.raises(KeyboardInterrupt):
         train_fold(plan(damaged, cut), Lines(batches))
     train_fold(plan(damaged, cut), Watch())
@@ -143,13 +154,20 @@ def test_skipping_resumes_to_the_same_bits(damaged: Cache, tmp_path: Path, batch
         assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
 
 
-def test_an_undamaged_cache_trains_to_the_same_bits_with_skip(tmp_path: Path) -> None:
-    cache = write_jpegs(tmp_path / "cache")
-    for choice in ("stop", "skip"):
-        train_fold(plan(cache, tmp_path / choice, on_damage=choice), Watch())
-    stop, skip = (tmp_path / choice / "best.safetensors" for choice in ("stop", "skip"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on undamaged crops that was never cut, and would have left damaged ones out."""
+    folder = tmp_path_factory.mktemp("undamaged")
+    with undrawn():
+        train_fold(plan(write_jpegs(folder / "cache"), folder / "whole"), Watch())
+    return folder / "whole"
+
+
+def test_an_undamaged_cache_trains_to_the_same_bits_with_skip(whole: Path, tmp_path: Path) -> None:
+    train_fold(plan(write_jpegs(tmp_path / "cache"), tmp_path / "stop", on_damage="stop"), Watch())
+    stop, skip = (folder / "best.safetensors" for folder in (tmp_path / "stop", whole))
     assert stop.read_bytes() == skip.read_bytes()
-    assert not (tmp_path / "skip" / "skipped.csv").exists()
+    assert not (whole / "skipped.csv").exists()
 
 
 def test_the_command_skips_crops_of_a_shard_that_was_overwritten_in_part(
@@ -179,12 +197,9 @@ def test_the_command_skips_crops_of_a_shard_that_was_overwritten_in_part(
 
 @pytest.mark.parametrize("name", ["cache.json", "shards/00000.tar"])
 def test_a_cache_deleted_while_training_is_named_and_training_goes_on_once_it_is_back(
-    tmp_path: Path, name: str
+    whole: Path, tmp_path: Path, name: str
 ) -> None:
-    cache = write_jpegs(tmp_path / "cache")
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train_fold(plan(cache, whole), Watch())
-    away = tmp_path / "away"
+    cache, cut, away = write_jpegs(tmp_path / "cache"), tmp_path / "cut", tmp_path / "away"
 
     class Deleter(Lines):
         def scored(self, *_: object) -> None:

@@ -13,6 +13,7 @@ from infer.answers import diff, score
 from infer.answers.show import ShowSettings, faces_of, show
 from preprocess.run import preprocess
 from tests.helpers.pictures import group, picture, save
+from tests.helpers.runs.undrawn import undrawn
 from tests.helpers.runs.untrained_runs import write_run
 from tests.helpers.stage1 import small
 from train.engine.compute import PredictCompute
@@ -34,15 +35,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = preprocess(small(folder / "data", folder / "cache", **search))
     write_run(folder / "runs" / "some", RECIPE, crop=cache.description["settings"])
     (folder / "vote.toml").write_text('vote = ["some"]\n')
-    infer.run(
-        infer.InferSettings(
-            ensemble=folder / "vote.toml",
-            cache=cache.folder,
-            runs=folder / "runs",
-            predictions=folder,
-            compute=PredictCompute(device="cpu", threads=1, batch_size=4),
+    with undrawn():
+        infer.run(
+            infer.InferSettings(
+                ensemble=folder / "vote.toml",
+                cache=cache.folder,
+                runs=folder / "runs",
+                predictions=folder,
+                compute=PredictCompute(device="cpu", threads=1, batch_size=4),
+            )
         )
-    )
     return folder
 
 

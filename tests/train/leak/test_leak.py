@@ -13,6 +13,7 @@ from faces.command import write_toml
 from faces.labelling.kept import stored_labels
 from faces.labels import CONTEST
 from tests.helpers.own_labels import OWN, write_own
+from tests.helpers.runs.undrawn import undrawn
 from train.engine.compute import Compute
 from train.leak.command import LeakSettings, run
 from train.leak.report import KEPT, PROMISED, Means, scores_table, verdict
@@ -56,7 +57,8 @@ def shown(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> tuple[De
         device="cpu",
         threads=1,
     )
-    return demonstration, demonstrate(demonstration)
+    with undrawn():
+        return demonstration, demonstrate(demonstration)
 
 
 def test_people_kept_apart_are_a_share_of_all_that_are_labelled(coloured: Cache, unseen: Cache) -> None:
@@ -147,6 +149,7 @@ def test_mistakes_are_told_before_anything_is_trained(coloured: Cache, tmp_path:
     assert np.all([path.suffix == ".toml" for path in tmp_path.iterdir()])
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_own_labels_are_shown_head_by_head_and_in_part(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,25 +47,29 @@ def test_an_unknown_backbone_names_the_nearest() -> None:
 
 FAMILIES = (
     "resnet18",
-    "resnet50",
-    "resnet101",
     "densenet161",
     "efficientnet_b0",
+    "regnety_032",
+    "swin_tiny_patch4_window7_224",
+    "vit_tiny_patch16_224",
+    "dm_nfnet_f0",
+)
+LARGER = (
+    "resnet50",
+    "resnet101",
     "efficientnet_b1",
     "efficientnet_b2",
     "efficientnet_b3",
     "efficientnet_b4",
     "wide_resnet50_2",
     "resnext50_32x4d",
-    "regnety_032",
-    "swin_tiny_patch4_window7_224",
-    "vit_tiny_patch16_224",
     "beit_base_patch16_224",
-    "dm_nfnet_f0",
 )
 
 
-@pytest.mark.parametrize("backbone", FAMILIES)
+@pytest.mark.parametrize(
+    "backbone", [*FAMILIES, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER)]
+)
 def test_every_family_passes_forward_and_backward(backbone: str) -> None:
     recipe = Recipe(tasks=("class18",), backbone=backbone, image_size=64, head=Head(hidden=8, dropout=0.7))
     network = build_model(recipe, CONTEST)
