@@ -21,11 +21,34 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs an NVIDIA GPU that torch can use")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that train come first, as they take longest: no worker is left alone with one at the end."""
-    items.sort(
-        key=lambda item: not item.path.match("tests/train/*/*.py") and item.path.name != "test_chain.py"
+LONGEST = (
+    "infer/export/test_export.py",
+    "test_chain.py",
+    "pipeline/test_parity.py",
+    "infer/export/test_predictor.py",
+    "train/engine/test_resume.py",
+    "pipeline/test_graph.py",
+    "preprocess/test_crashes.py",
+    "train/test_own_labels.py",
+    "train/test_train.py",
+    "test_makefile.py",
+    "infer/test_infer.py",
+    "infer/test_infer_own_labels.py",
+    "train/results/test_trackers.py",
+)
+"""Files of a quarter of a minute and more: they come first, so that no worker is left alone with one at the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = (
+        False  # by the number of tests, as xdist would, long files of few come last
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    places = {tests / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True)

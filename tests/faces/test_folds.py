@@ -163,6 +163,8 @@ def test_people_that_cannot_be_divided_are_refused() -> None:
     people = People(np.array([[9, 9], [9, 9], [1, 1]]), 0)
     with pytest.raises(ValueError, match="folds=1"):
         people.folds("person", 1, 0)
+    with pytest.raises(ValueError, match="fold_seed=-1: must be 0 or more"):
+        people.folds("person", 2, -1)
     for scheme in OF_PEOPLE:
         with pytest.raises(ValueError, match=r"age >=60 has 2 people, fewer than folds=3: .* at most 2 "):
             people.folds(scheme, 3, 0)

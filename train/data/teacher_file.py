@@ -199,6 +199,6 @@ def _check_same_photos(known: pd.DataFrame, named: pd.DataFrame, path: Path, cac
         row = other[0]
         raise ValueError(
             f"{path}: key {named['key'].iloc[row]!r} is ImageID {named['ImageID'].iloc[row]!r} there and "
-            f"{known['image_id'].iloc[row]!r} in {cache.folder} ({len(other)} such photos): predict the "
+            f"{known['image_id'].iloc[row]!r} in {cache.folder} ({len(other)} such photos); predict the "
             "photos of this very cache, or leave the column key out"
         )

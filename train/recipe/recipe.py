@@ -86,6 +86,8 @@ class Recipe:
             raise ValueError(f"centre={self.centre}: must be in {LEAST_CENTRE} to 1; 1 keeps the whole crop")
         if self.stop_after < 0:
             raise ValueError(f"stop_after={self.stop_after}: must be 0 (never) or more")
+        if self.seed < 0:
+            raise ValueError(f"seed={self.seed}: must be 0 or more")
         _check_tables(self)
 
     @property

@@ -123,3 +123,8 @@ def test_all_factors_stand_alone() -> None:
     with pytest.raises(ValueError, match=r"'\*' is all factors; name nothing beside it"):
         Recipe(tasks=("*", "hat"))
     check_fit(Recipe(tasks=("*",), loss=Loss(task_weights=(1.0, 2.0))), HATS)
+
+
+def test_a_seed_that_no_generator_takes_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^seed=-1: must be 0 or more$"):
+        Recipe(seed=-1)
