@@ -97,8 +97,9 @@ def divide_photos(
         files: [n] hashes of the photos' files, "" where not known; None for no file twice.
 
     Raises:
-        ValueError: fewer than 2 folds, a negative seed, a person of two values of a factor that is one per person, too few
-            people of a value, groups of them or photos of scheme image, or what `splits` do not allow.
+        ValueError: fewer than 2 folds, a negative seed, a person of two values of a factor that is one per
+            person, too few people of a value, groups of them or photos of scheme image, or what `splits` do
+            not allow.
     """
     fold_numbers(scheme, folds)
     if seed < 0:

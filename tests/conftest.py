@@ -36,7 +36,7 @@ LONGEST = (
     "infer/test_infer_own_labels.py",
     "train/results/test_trackers.py",
 )
-"""Files of a quarter of a minute and more: they come first, so that no worker is left alone with one at the end."""
+"""Files of a quarter of a minute and more: they come first, so that no worker is left with one at the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
