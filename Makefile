@@ -215,7 +215,7 @@ soak: $(READY) ## hours of training and preprocessing, what grows meanwhile: [HO
 
 ## Check
 test: $(READY) ## all tests but the slow ones, in as many processes as there are cores, at most four
-	OMP_NUM_THREADS=1 $(MODULE) pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(MODULE) pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY) ## what is slow by nature, such as every recipe trained for one short epoch
 	OMP_NUM_THREADS=1 $(MODULE) pytest -m slow -n logical --maxprocesses 4

@@ -36,13 +36,12 @@ LONGEST = (
     "infer/test_infer_own_labels.py",
     "train/results/test_trackers.py",
 )
-"""Files of a quarter of a minute and more: they come first, so that no worker is left with one at the end."""
+"""Files of a quarter of a minute and more: at the end one of them would keep one worker alone."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.loadscopereorder = (
-        False  # by the number of tests, as xdist would, long files of few come last
-    )
+    """The order is that of `pytest_collection_modifyitems`; by itself xdist takes files of few tests last."""
+    config.option.loadscopereorder = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
