@@ -130,7 +130,9 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
             action(settings)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")
-    except Exception as error:
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic in Rust, as where safetensors gets no memory, is no Exception
         told = complaint(error)
         if not told or os.environ.get("FACEFOLD_TRACE"):
             raise

@@ -14,7 +14,7 @@ from faces.terminal.text import one_line
 _MEMORY = "end other programs, or allow this one more (ulimit -v), and the same command goes on from here"
 _NO_MEMORY = re.compile(
     "(can't|cannot) (allocate|start new thread)|out of mem|bad_alloc|insufficient mem|temporarily unavail"
-    "|failed to map",
+    "|failed to map|PyObject pointer is null",
     re.IGNORECASE,
 )
 _ROOM = "make room, and the same command goes on from here"
@@ -30,7 +30,7 @@ _CURES = {
 """What to do about errors of the system, by number; further ones are in `what_failed`."""
 
 
-def complaint(error: Exception) -> str:
+def complaint(error: BaseException) -> str:
     """The line that a command prints of an error, whatever keys and names of a file are in it; "" of one that
     is a mistake of the program."""
     if isinstance(error, ValueError):

@@ -62,12 +62,18 @@ def read_index(folder: Path, columns: Sequence[str] | None = None) -> pd.DataFra
     """
     path = folder / INDEX
     try:
-        table = pd.read_parquet(path, columns=None if columns is None else [*columns])
+        # Where no memory is left for a thread, Arrow waits for it for ever.
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            rows = file.read(None if columns is None else [*columns], use_threads=False)
+        table = rows.to_pandas(use_threads=False)
+        table = table if columns is None else table[[*columns]]
     except FileNotFoundError as error:
         raise CacheError(
-            f"{folder}: changed while it was in use: no such cache any more ({error.args[0]}); "
+            f"{folder}: changed while it was in use: no such cache any more ({path}); "
             "once it is back as it was, the same command goes on from what was saved"
         ) from error
+    except MemoryError:  # which Arrow's own is, too: no fault of the file
+        raise
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise CacheError(f"{path}: not readable ({first_line(error)}); {again(folder)}") from error
     # Arrow keeps what it worked with, which is more than the columns.

@@ -84,13 +84,15 @@ def read_table(path: Path, cure: str, columns: Sequence[str] | None = None) -> S
     if not is_intact(data):
         raise DamagedError(f"{path}: edited or damaged, its content does not fit the sha256 in it; {cure}")
     try:
-        file = parquet.ParquetFile(io.BytesIO(data))
+        # Where no memory is left for a thread, Arrow waits for it for ever.
+        file = parquet.ParquetFile(io.BytesIO(data), pre_buffer=False)
         _check_size(file.metadata, path, cure)
         if any(key.startswith(_OURS) for key in file.metadata.metadata or {}) and not is_sealed(data):
             raise DamagedError(f"{path}: edited or damaged, the sha256 in it is none any more; {cure}")
         lacking = [name for name in columns or () if name not in file.schema_arrow.names]
-        rows = file.read(columns=None if columns is None or lacking else [*columns]).to_pandas()
-    except DamagedError:
+        wanted = None if columns is None or lacking else [*columns]
+        rows = file.read(wanted, use_threads=False).to_pandas(use_threads=False)
+    except (DamagedError, MemoryError):  # Arrow's own of memory is both, and no fault of the file
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise DamagedError(f"{path}: not readable as Parquet ({_first_line(error)}); {cure}") from error

@@ -215,9 +215,16 @@ def test_an_error_is_one_line_whatever_is_in_the_file(tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_ends_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")):
+    class PanicError(BaseException):
+        """As Rust's, of which safetensors is."""
 
-        def refuse(error: Exception = error) -> None:
+    for error in (
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes"),
+        PanicError("PyObject pointer is null"),
+    ):
+
+        def refuse(error: BaseException = error) -> None:
             raise error
 
         line = error_line(refuse, capsys)
