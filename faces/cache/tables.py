@@ -65,7 +65,7 @@ def read_index(folder: Path, columns: Sequence[str] | None = None) -> pd.DataFra
         # Where no memory is left for a thread, Arrow waits for it for ever.
         with parquet.ParquetFile(path, pre_buffer=False) as file:
             rows = file.read(None if columns is None else [*columns], use_threads=False)
-        table = rows.to_pandas(use_threads=False)
+        table: pd.DataFrame = rows.to_pandas(use_threads=False)
         table = table if columns is None else table[[*columns]]
     except FileNotFoundError as error:
         raise CacheError(
