@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
 from faces.command import load_toml, typed
@@ -71,20 +72,25 @@ def _division(cache: Cache, codes: Mapping[str, IntArray], told: Collection[str]
     variables, errors = _first_that_works(index, counts, known, cache.label_set, told)
     if variables is not None:
         return variables, [*notes, *errors]
-    apart = [
-        name
-        for name in told
-        if len(told) > 1 and _first_that_works(index, counts, known, cache.label_set, [name])[0] is not None
-    ]
-    fewer = _first_that_works(index, counts, known, cache.label_set, apart)[0] if apart else None
-    notes += [*errors, "so all photos train, and no score tells how well"]
-    if fewer is not None:
-        others = " and ".join(name for name in told if name not in apart)
-        notes.append(
-            f"without {others} folds can be made and scored: a recipe of your own with tasks = "
-            f"{json.dumps(apart)}{fewer and f', and{fewer}'}"
-        )
-    return " FOLD_SCHEME=everything", notes
+    # Who is alone in a value trains in every fold: each needs others to validate.
+    apart = _apart(index, {name: known[name] for name in told})
+    for dealt, scheme, folds in _schemes(()):
+        with suppress(ValueError):
+            division = _divide(index, scheme, folds, cache.label_set, ())
+            if {*division.fold[apart]} == {*range(folds)}:
+                alone = "who is alone in a value trains in every fold, and no score tells of that value"
+                return dealt, [*notes, *errors, alone]
+    return " FOLD_SCHEME=everything", [*notes, *errors, "so all photos train, and no score tells how well"]
+
+
+def _apart(index: pd.DataFrame, codes: Mapping[str, IntArray]) -> NDArray[np.bool_]:
+    """[n] which photos are of people who are alone in none of the values that they have."""
+    people = index["person"].to_numpy()
+    alone: set[str] = set()
+    for each in codes.values():
+        of_value = pd.Series(people[each >= 0]).groupby(each[each >= 0])
+        alone |= {owners.iloc[0] for _, owners in of_value if owners.nunique() == 1}
+    return ~np.isin(people, [*alone])
 
 
 def _first_that_works(
@@ -99,18 +105,7 @@ def _first_that_works(
     errors = []
     for variables, scheme, folds in _schemes(parts):
         try:
-            division = divide_photos(
-                scheme,
-                keys=index["key"],
-                persons=index["person"],
-                photos=index[[*labels.names]],
-                labels=labels,
-                folds=folds,
-                seed=0,
-                told=told,
-                splits=index.get(SPLIT),
-                files=index["source_sha256"],
-            )
+            division = _divide(index, scheme, folds, labels, told)
             _check_taught(division, {name: codes[name] for name in told}, labels)
         except ValueError as error:
             if scheme != "person" or folds == 2:
@@ -118,6 +113,23 @@ def _first_that_works(
         else:
             return variables, errors
     return None, errors
+
+
+def _divide(
+    index: pd.DataFrame, scheme: FoldScheme, folds: int, labels: LabelSet, told: Collection[str]
+) -> Division:
+    return divide_photos(
+        scheme,
+        keys=index["key"],
+        persons=index["person"],
+        photos=index[[*labels.names]],
+        labels=labels,
+        folds=folds,
+        seed=0,
+        told=told,
+        splits=index.get(SPLIT),
+        files=index["source_sha256"],
+    )
 
 
 def _check_taught(division: Division, codes: Mapping[str, IntArray], labels: LabelSet) -> None:

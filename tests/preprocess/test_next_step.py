@@ -148,11 +148,12 @@ def test_few_people_of_a_value_are_dealt_to_fewer_folds(make_cache: Callable[...
     divides(cache, last)
 
 
-def test_where_one_person_has_all_photos_of_a_value_none_is_left_out(tmp_path: Path) -> None:
+def test_who_has_all_photos_of_a_value_trains_in_every_fold(tmp_path: Path) -> None:
     rows = [row(n, person=n // 2, glasses=int(n == 0)) for n in range(12)]
     before, step = proposed(tmp_path, rows, GLASSES)
     assert before[-2].startswith("all photos of glasses no validate together, and none is left to train on")
-    assert step.endswith(" FOLD_SCHEME=everything")
+    assert before[-1].startswith("who is alone in a value trains in every fold")
+    assert "FOLD_SCHEME" not in step
 
 
 def test_a_rare_age_does_not_take_the_folds_of_masks(tmp_path: Path) -> None:
@@ -160,14 +161,15 @@ def test_a_rare_age_does_not_take_the_folds_of_masks(tmp_path: Path) -> None:
         fields_ | {"gender": n // 3 % 2, "age": 70.0 if n < 3 else 25.0} for n, fields_ in enumerate(masks(8))
     ]
     before, step = proposed(tmp_path, rows, CONTEST)
-    assert step.endswith(" FOLD_SCHEME=everything") and "age >=60 has 1 people" in before[-3]
-    assert before[-1] == (
-        "without age folds can be made and scored: a recipe of your own with tasks = "
-        '["mask", "gender"], and FOLDS=4'
-    )
-    recipe = tmp_path / "mine.toml"
-    recipe.write_text(f'base = "{ROOT}/recipes/factors.toml"\ntasks = ["mask", "gender"]\n')
-    divides(Cache.open(tmp_path / "cache"), f"RECIPE={recipe} FOLDS=4")
+    assert "age >=60 has 1 people" in before[-2]
+    assert "recipes/small.toml" in step and "FOLD_SCHEME" not in step
+
+
+def test_one_person_alone_leaves_nobody_out(tmp_path: Path) -> None:
+    rows = [row(n, person=0, glasses=n % 2) for n in range(12)]
+    before, step = proposed(tmp_path, rows, GLASSES)
+    assert before[-1] == "so all photos train, and no score tells how well"
+    assert step.endswith(" FOLD_SCHEME=everything")
 
 
 def test_labels_of_one_person_that_disagree_are_said(tmp_path: Path) -> None:
