@@ -64,7 +64,8 @@ def write_table(path: Path, table: pd.DataFrame, notes: Mapping[str, str] | None
 
 
 def read_table(path: Path, cure: str, columns: Sequence[str] | None = None) -> SealedTable:
-    """A table with its notes. One without a seal is another program's, or from before there were any.
+    """A table with its notes. One without a seal is another program's, or from before there were any; of such
+    columns that hold lists or tables are left out.
 
     Args:
         path: the file.
@@ -86,11 +87,15 @@ def read_table(path: Path, cure: str, columns: Sequence[str] | None = None) -> S
     try:
         # Where no memory is left for a thread, Arrow waits for it for ever.
         file = parquet.ParquetFile(io.BytesIO(data), pre_buffer=False)
-        _check_size(file.metadata, path, cure)
-        if any(key.startswith(_OURS) for key in file.metadata.metadata or {}) and not is_sealed(data):
+        schema, footer, whole = file.schema_arrow, file.metadata, is_sealed(data)
+        # A row of lists may hold more than a footer tells: such are taken from sealed tables alone. What it
+        # tells of single columns is not asked for, as Arrow aborts where that contradicts itself.
+        names = [field.name for field in schema if whole or not pa.types.is_nested(field.type)]
+        _check_size(footer, path, cure)
+        if any(key.startswith(_OURS) for key in footer.metadata or {}) and not whole:
             raise DamagedError(f"{path}: edited or damaged, the sha256 in it is none any more; {cure}")
-        lacking = [name for name in columns or () if name not in file.schema_arrow.names]
-        wanted = None if columns is None or lacking else [*columns]
+        lacking = [name for name in columns or () if name not in names]
+        wanted = names if columns is None or lacking else [*columns]
         rows = file.read(wanted, use_threads=False).to_pandas(use_threads=False)
     except (DamagedError, MemoryError):  # Arrow's own of memory is both, and no fault of the file
         raise
@@ -105,10 +110,9 @@ def _check_size(footer: parquet.FileMetaData, path: Path, cure: str) -> None:
     """Refuse, before anything is unpacked, what does not fit into memory by the footer's own figures: a file
     of some kilobytes may unpack to more than any memory holds."""
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    columns = [group.column(place) for group in groups for place in range(group.num_columns)]
     rows = max(footer.num_rows, sum(group.num_rows for group in groups))
-    cells = max(rows * footer.num_columns, sum(column.num_values for column in columns))
-    unpacked = sum(column.total_uncompressed_size for column in columns)
+    cells = rows * footer.num_columns
+    unpacked = sum(group.total_byte_size for group in groups)
     if max(rows, cells) > MOST_CELLS or unpacked > MOST_UNPACKED:
         raise DamagedError(
             f"{path}: {rows:,} rows of {footer.num_columns:,} columns, {unpacked:,} bytes unpacked, are "

@@ -115,6 +115,17 @@ def test_a_table_beyond_memory_is_refused_by_its_footer(
         read_table(path, "name another")
 
 
+def test_columns_of_lists_are_read_of_sealed_tables_alone(tmp_path: Path) -> None:
+    ours, other = tmp_path / "ours.parquet", tmp_path / "other.parquet"
+    rows = pd.DataFrame({"a": [1, 2], "box": [[0.5, 1.0], [2.0]]})
+    write_table(ours, rows)
+    rows.to_parquet(other, index=False)
+    assert [*read_table(ours, "x").rows] == ["a", "box"]
+    assert [*read_table(other, "x").rows] == ["a"]
+    with pytest.raises(DamagedError, match=r"other.parquet: no column 'box'; write it again"):
+        read_table(other, "write it again", ["box"])
+
+
 def test_a_mark_that_is_damaged_is_no_file_of_before(tmp_path: Path) -> None:
     table, text = tmp_path / "table.parquet", tmp_path / "table.json"
     write_table(table, pd.DataFrame({"a": [1]}))
