@@ -8,6 +8,7 @@ import inspect
 import os
 import shlex
 import sys
+import threading
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -120,6 +121,7 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
     `FACEFOLD_TRACE=1` shows the trace too. `more` is shown by `--help`, below the description of `kind`.
     """
     print_in_any_locale()
+    threading.excepthook = _fail_in_thread
     main = sys.modules["__main__"].__spec__
     prog = f"python -m {main.name.removesuffix('.__main__')}" if main else None
     try:
@@ -138,6 +140,15 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
             raise
         print(f"error: {told}", file=sys.stderr)
         sys.exit(2)
+
+
+def _fail_in_thread(failed: threading.ExceptHookArgs) -> None:
+    """Print what stopped a thread, such as a tracker's that writes; the work goes on, or stops by itself."""
+    told = complaint(failed.exc_value) if failed.exc_value else ""
+    if told:
+        print(f"note: {told}", file=sys.stderr)
+    else:
+        threading.__excepthook__(failed)
 
 
 def _surroundings() -> list[str]:

@@ -145,7 +145,10 @@ class CacheWriter:
 
     def _describe(self, left_out: pd.DataFrame | None) -> dict[str, Any]:
         if self.pending():
-            raise CacheError(f"{self.folder}: shards {self.pending()[:5]} are still to be written")
+            raise CacheError(
+                f"{self.folder}: shards {self.pending()[:5]} are still to be written; "
+                "the same command goes on"
+            )
         whole = [self.parts.checked(shard) for shard in range(self.parts.count)]
         rows = pd.concat([part.rows for part in whole], ignore_index=True)
         tables = self._tables(rows, left_out)

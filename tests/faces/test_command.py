@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,6 +232,26 @@ def test_memory_that_runs_out_ends_in_a_line(capsys: pytest.CaptureFixture[str])
         assert (
             line.startswith("error: out of memory (") and "(ulimit -v), and the same command goes on" in line
         )
+
+
+def test_what_stops_a_thread_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "runs/x/events")
+
+    def work(_: Schedule) -> None:
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        print("done")
+
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "argv", ["x"])
+    run_command(Schedule, work)
+    told = capsys.readouterr()
+    assert told.out == "done\n"
+    assert re.fullmatch(r"note: runs/x/events: No such file or directory; .*\n", told.err)
 
 
 def test_a_mistake_of_the_program_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:

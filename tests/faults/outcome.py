@@ -12,6 +12,8 @@ from tests.faults.reference import Reference, has_lines
 from tests.faults.zygote.client import HUNG, Ended
 
 _QUIET = ("warning: ", "note: ")
+_OF_LIBRARIES = "\x1b[0;31m[ERROR] \x1b[0m[nvimgcodec]"
+"""What a library prints by itself, where it gets no memory."""
 _NAMED = re.compile(r"ulimit -|[\w.-]+/[\w.-]|\w+=|\w\.(json|toml|csv|parquet|onnx|tar|safetensors|pt)\b")
 TEXTS = (".csv", ".json", ".html", ".toml")
 
@@ -140,7 +142,7 @@ def refusal(ended: Ended, known: frozenset[str] = frozenset(), given: str = "") 
     if ended.code != REFUSED:
         return f"exit code {ended.code}"
     lines = [line for line in ended.stderr.splitlines() if line.strip()]
-    lines = [line for line in lines if line not in known and not line.startswith(_QUIET)]
+    lines = [line for line in lines if line not in known and not line.startswith((*_QUIET, _OF_LIBRARIES))]
     if len(lines) != 1 or not lines[0].startswith("error: "):
         return f"{len(lines)} lines on stderr, not one that begins with error:"
     if not _NAMED.search(lines[0]):

@@ -29,7 +29,7 @@ TALKING += ("diff again", "tune again", "compare again", "look again", "recipes"
 HUNGRY = ("lend", "plain new", "train new", "infer new", "evaluate new", "score again", "verify train")
 HEADROOM = (0, 8, 32, 96, 256)
 """MiB of memory that a process gets beside what it has when it begins."""
-ABORTED = (-signal.SIGABRT, 127)
+ABORTED = (-signal.SIGABRT, -signal.SIGSEGV, 127)
 """How C++ and the C library end a process that gets no memory."""
 DECADE = 3650 * 86400.0
 
