@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from train.engine import environment
+from train import environment
 from train.environment import describe_environment, git_state, write_environment
 
 
