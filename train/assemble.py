@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -27,11 +28,14 @@ from train.engine.precision import compile_network, make_fabric
 from train.engine.processes import Processes
 from train.engine.schedule import make_schedule, plateau_falls
 from train.engine.step import Step
+from train.engine.validation import ValidationLoss
 from train.network.kinds import codings_of
 from train.network.lone import lone_norm
 from train.network.model import Network, build_model, normalisation
 from train.network.objective import Objective
-from train.network.targets import make_targets
+from train.network.targets import make_targets, number_variance
+from train.recipe.data import Teacher
+from train.recipe.ending import VALIDATION_LOSS
 from train.recipe.recipe import Recipe
 from train.results.head_scores import score_heads
 from train.results.trackers import TrackerName
@@ -51,6 +55,8 @@ class FoldPlan:
     fold_seed: int
     scheme: FoldScheme = "person"
     """How people are divided into folds."""
+    also_out: tuple[int, ...] = ()
+    """Other folds, whose people do not train either, but validate."""
     rows: FoldRows | None = None
     """Which rows train and validate, instead of the scheme's."""
     folder: Path
@@ -70,9 +76,14 @@ class FoldPlan:
     """What logs the run beside TensorBoard."""
 
     @property
+    def left_out(self) -> str:
+        """Numbers of the folds whose people do not train, as they are said: 0, or 0-1 of two."""
+        return "-".join(map(str, (self.fold, *self.also_out)))
+
+    @property
     def seed(self) -> int:
         """Seed of all that is random in this fold."""
-        return int(np.random.SeedSequence([self.recipe.seed, self.fold]).generate_state(1)[0])
+        return int(np.random.SeedSequence([self.recipe.seed, self.fold, *self.also_out]).generate_state(1)[0])
 
 
 def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
@@ -84,7 +95,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     recipe, labels = plan.recipe, plan.cache.label_set
     torch.manual_seed(plan.seed)
     network = build_model(recipe, labels).to(memory_format=torch.channels_last)
-    scaling = normalisation(network)
+    scaling = normalisation(network, recipe)
     training, validation = _loaders(plan, rows, network)
     optimiser = make_optimiser(network, recipe.optimiser)
     history: list[dict[str, float]] = []
@@ -96,6 +107,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         partly=recipe.optimiser.frozen_epochs > 0,
     )
     targets = make_targets(recipe, plan.cache, rows.training)
+    variance = number_variance(recipe, plan.cache, rows.training)
     codings = codings_of(recipe, labels)
     for task, coding in codings.items():
         coding.prepare(network.heads.layer(task), targets[task][rows.training])
@@ -110,7 +122,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         model=model,
         optimiser=wrapped,
         schedule=schedule,
-        objective=_objective(recipe, labels, targets, rows).to(fabric.device),
+        objective=_objective(recipe, labels, targets, rows, variance).to(fabric.device),
         targets={name: torch.from_numpy(values).to(fabric.device) for name, values in targets.items()},
         rare=rare_photos(plan.cache, rows.training, recipe.tasks),
         average=average,
@@ -134,6 +146,12 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         training=training,
         validation=validation,
         score=lambda predictions: score_heads(validated, predictions, labels),
+        validation_loss=ValidationLoss(
+            objective=step.objective,
+            targets=_labels_alone(plan, rows, step.targets),
+            epoch=recipe.epochs - 1,
+            processes=plan.processes,
+        ),
         least=_least(plan),
         history=history,
     )
@@ -155,23 +173,41 @@ def _schedule(
         recipe.schedule,
         steps_per_epoch=-(-batches // recipe.optimiser.accumulate),
         epochs=recipe.epochs,
-        falls=lambda: plateau_falls(recipe.schedule, [row["macro_f1"] for row in history]),
+        falls=lambda: _falls(recipe, history),
     )
 
 
+def _falls(recipe: Recipe, history: Sequence[Mapping[str, float]]) -> int:
+    if recipe.best_by == "loss":
+        return plateau_falls(recipe.schedule, [row[VALIDATION_LOSS] for row in history], "min")
+    return plateau_falls(recipe.schedule, [row["macro_f1"] for row in history])
+
+
 def _objective(
-    recipe: Recipe, labels: LabelSet, targets: Mapping[str, NDArray[np.float32]], rows: FoldRows
+    recipe: Recipe,
+    labels: LabelSet,
+    targets: Mapping[str, NDArray[np.float32]],
+    rows: FoldRows,
+    variance: float = 1.0,
 ) -> Objective:
     """The losses, with classes counted among the training rows."""
     mass = {name: torch.from_numpy(values[rows.training]).sum(0) for name, values in targets.items()}
     # The tails of spread numbers reach classes that the whole cache lacks: those are not there.
     counts = {name: torch.where(each < LEAST_MASS, 0, each.clamp(min=1)) for name, each in mass.items()}
-    return Objective(recipe, labels, counts)
+    return Objective(recipe, labels, counts, variance)
+
+
+def _labels_alone(plan: FoldPlan, rows: FoldRows, targets: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The targets without what a teacher says, whose answers are no truth to be judged by."""
+    if not plan.recipe.teacher.predictions:
+        return targets
+    alone = make_targets(dataclasses.replace(plan.recipe, teacher=Teacher()), plan.cache, rows.training)
+    return {name: torch.from_numpy(values).to(targets[name].device) for name, values in alone.items()}
 
 
 def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, Loader | None]:
     """The training and the validation loader; none of the latter where nobody validates."""
-    recipe, processes, scaling = plan.recipe, plan.processes, normalisation(network)
+    recipe, processes, scaling = plan.recipe, plan.processes, normalisation(network, plan.recipe)
     shared: dict[str, Any] = {
         "batch_size": processes.share(recipe.batch_size),
         "image_size": recipe.image_size,

@@ -141,7 +141,7 @@ def random_run(recipe: Recipe, seed: int, path: Path) -> RunCard:
         network = build_model(recipe, CONTEST)
     card = RunCard(
         recipe=recipe,
-        normalisation=normalisation(network),
+        normalisation=normalisation(network, recipe),
         classes={task: CONTEST.task(task).classes for task in recipe.tasks},
         fold=seed,
         folds=seed + 1,

@@ -73,7 +73,9 @@ class Heads(nn.Module):
             layers[regression] = nn.Linear(width, 1)
         self.keys = {name: module_key(name) for name in layers}
         self.layers = nn.ModuleDict({self.keys[name]: layer for name, layer in layers.items()})
-        if settings.init != "default":
+        if settings.init == "xavier_last":
+            self.layers.apply(_xavier)
+        elif settings.init != "default":
             self.apply(_INITIALISERS[settings.init])
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:

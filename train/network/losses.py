@@ -60,7 +60,7 @@ def ldam_each(scores: Tensor, target: Tensor, margins: Tensor) -> Tensor:
     if the first class is true and log(1 + e^4) if the second is; a target [.7, .3] loses .7 and .3 of these.
 
     Args:
-        scores: float [n, k], cosines times the scale.
+        scores: float [n, k], cosines or logits, times the scale.
         target: float [n, k], rows of any sum.
         margins: float [k], 0 or more, times the scale; all 0 is cross-entropy.
 
@@ -145,7 +145,7 @@ def ldam_margins(counts: Tensor, margin: float) -> Tensor:
         margin: of the rarest class that there is.
 
     Returns:
-        float32 [k] on the cosine scale; 0 for a class without photos.
+        float32 [k] on the scale of `margin`; 0 for a class without photos.
     """
     margins = torch.where(counts > 0, counts.double() ** -0.25, 0.0)
     return (margin * margins / margins.max().clamp(min=torch.finfo(margins.dtype).tiny)).float()
@@ -171,6 +171,8 @@ def class_weights(settings: Loss, counts: Tensor) -> Tensor:
             return torch.ones_like(photos, dtype=torch.float32)
         case "inverse":
             weights = 1 / photos
+        case "complement":  # not 0 where one class has all photos
+            weights = (1 - photos / photos.sum().clamp(min=1)).clamp(min=1e-6)
         case "effective_number":  # log(0) = -inf is right: beta = 0 makes every weight 1
             weights = (1 - settings.beta) / -torch.expm1(photos * photos.new_tensor(settings.beta).log())
         case "custom":
@@ -225,7 +227,8 @@ class HeadLoss(nn.Module):
         """The loss of a batch; the host never waits for the device.
 
         Args:
-            scores: [n, k] logits of any precision; with the term ldam, cosines times `settings.scale`.
+            scores: [n, k] logits of any precision; with the term ldam on cosines, these times
+                `settings.scale`.
             target: float32 [n, k], rows of 0 or more summing to the photo's weight in [0, 1].
             epoch: from 0; class weights count from `settings.defer_epochs` on.
             total: makes of the mass of this batch the one to divide by, before it is held at 1 or more.
@@ -255,7 +258,8 @@ class HeadLoss(nn.Module):
         elif term == "focal":
             each = focal_each(scores, target, settings.gamma)
         elif term == "ldam":
-            each = ldam_each(scores, target, self.margins)
+            factor = settings.scale if settings.ldam_on == "logits" else 1.0
+            each = ldam_each(factor * scores, target, self.margins)
         else:
             assert term == "symmetric", term
             each = symmetric_each(scores, target, settings.forward, settings.reverse)

@@ -76,7 +76,10 @@ def build_model(recipe: Recipe, labels: LabelSet, *, initialise: bool = True) ->
     return Network(made.network, heads, notes)
 
 
-def normalisation(network: Network) -> Normalisation:
-    """Mean and standard deviation the backbone's weights were, or would be, trained with."""
+def normalisation(network: Network, recipe: Recipe) -> Normalisation:
+    """Mean and standard deviation the backbone's weights were, or would be, trained with; 0 and 1 where the
+    recipe normalises nothing."""
+    if not recipe.normalise:
+        return Normalisation((0.0,) * 3, (1.0,) * 3)
     config = timm.data.resolve_model_data_config(network.backbone)
     return Normalisation(tuple(config["mean"]), tuple(config["std"]))

@@ -22,16 +22,20 @@ class Objective(nn.Module):
         recipe: its tasks, `loss` and `age`.
         labels: that the tasks are of.
         counts: [outcomes] of the fold's training photos by task, 0 where a class has none.
+        variance: of the regressed number among the training photos, in its unit squared: the output tells
+            standard deviations, so that it learns at the other outputs' rate, and its loss is in the unit.
     """
 
-    def __init__(self, recipe: Recipe, labels: LabelSet, counts: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, recipe: Recipe, labels: LabelSet, counts: Mapping[str, Tensor], variance: float = 1.0
+    ) -> None:
         super().__init__()
         codings = codings_of(recipe, labels)
         self.heads = nn.ModuleDict(
             {module_key(task): coding.loss(counts[task]) for task, coding in codings.items()}
         )
         self.weights = dict(zip(recipe.tasks, recipe.loss.task_weights or [1.0] * len(codings), strict=True))
-        self.regression, self.number = recipe.age.regression, number_output(recipe.tasks)
+        self.regression, self.number = recipe.age.regression * variance, number_output(recipe.tasks)
 
     def forward(
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], *, epoch: int, total: Total

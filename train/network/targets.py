@@ -29,7 +29,7 @@ def regression_rows(numbers: FloatArray, training: IntArray) -> NDArray[np.float
     """float32 [n, 2]: the number in standard deviations of the training photos' from their mean, and weight
     1; both 0 where it is unknown."""
     known = _known(numbers, training)
-    scaled = (numbers - known.mean()) / max(float(known.std()), 1e-6)
+    scaled = (numbers - known.mean()) / _spread(known)
     weight = ~np.isnan(numbers)
     return np.stack([np.where(weight, scaled, 0), weight], 1).astype(np.float32)
 
@@ -61,6 +61,14 @@ def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, 
     return targets
 
 
+def number_variance(recipe: Recipe, cache: Cache, training: IntArray) -> float:
+    """By what a squared error of `regression_rows` becomes one in the number's unit; 1 without regression."""
+    number = number_meant(recipe.tasks, cache.label_set) if recipe.age.regression else None
+    if number is None:
+        return 1.0
+    return _spread(_known(cache.columns(number.name)[number.name].to_numpy(np.float64), training)) ** 2
+
+
 def check_numbers(recipe: Recipe, cache: Cache, training: IntArray) -> None:
     """Refuse to regress a number that is known of no training photo.
 
@@ -70,6 +78,11 @@ def check_numbers(recipe: Recipe, cache: Cache, training: IntArray) -> None:
     number = number_meant(recipe.tasks, cache.label_set) if recipe.age.regression else None
     if number is not None:
         _known(cache.columns(number.name)[number.name].to_numpy(np.float64), training)
+
+
+def _spread(known: FloatArray) -> float:
+    """Standard deviation, above 0."""
+    return max(float(known.std()), 1e-6)
 
 
 def _known(numbers: FloatArray, training: IntArray) -> FloatArray:

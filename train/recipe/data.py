@@ -123,8 +123,8 @@ class Age:
     uncertain_weight: float = 0.5
     """How much those count, in [0, 1); at 0 they teach the other factors only."""
     regression: float = 0.0
-    """Weight of an auxiliary loss: the squared error of the number, guessed by an output of its own, in
-    standard deviations of the training numbers; 0 is none. See `rows.drop_ages` for which of several."""
+    """Weight of an auxiliary loss: the squared error of the number, guessed by an output of its own, in the
+    number's unit, such as years; 0 is none. See `rows.drop_ages` for which of several."""
 
     def __post_init__(self) -> None:
         if self.coding not in CODINGS:

@@ -21,8 +21,8 @@ class Head:
     """Share of the features dropped before the classifier."""
     samples: int = 1
     """Multi-sample dropout: so many dropout masks a photo, whose losses are averaged."""
-    init: Literal["default", "xavier", "kaiming"] = "default"
-    """Initial weights of these layers; default is torch's."""
+    init: Literal["default", "xavier", "xavier_last", "kaiming"] = "default"
+    """Initial weights of these layers; default is torch's. xavier_last leaves the extra layer at that."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
@@ -49,9 +49,10 @@ class Loss:
     """Weights of the recipe's tasks, one each, above 0; all 1 when left out."""
     smoothing: float = 0.0
     """Share of each label that is spread evenly over all classes of its head that there are, in [0, 1)."""
-    class_weights: Literal["none", "inverse", "effective_number", "custom"] = "none"
+    class_weights: Literal["none", "inverse", "complement", "effective_number", "custom"] = "none"
     """Weights of the classes in every term but f1, which weighs classes alike by itself. inverse: by 1 /
-    photos of the class; effective_number: by its effective number, see `beta`; custom: by `custom`."""
+    photos of the class; complement: by 1 - photos of the class / all photos; effective_number: by its
+    effective number, see `beta`; custom: by `custom`."""
     beta: float = 0.999
     """How much effective_number weighs, in [0, 1): 0 not at all, near 1 as inverse does."""
     custom: tuple[float, ...] = ()
@@ -61,9 +62,12 @@ class Loss:
     gamma: float = 2.0
     """Focusing exponent of focal: how much less a photo counts that is already right; 0 is cross-entropy."""
     margin: float = 0.5
-    """Margin of the rarest class that there is in ldam, on the cosine scale."""
+    """Margin of the rarest class that there is in ldam, on the scale of what it is set between."""
+    ldam_on: Literal["cosines", "logits"] = "cosines"
+    """What ldam sets margins between: cosines of features and classes, as Cao et al. do, or the plain logits
+    of a linear layer."""
     scale: float = 30.0
-    """Factor by which ldam makes logits of cosines."""
+    """Factor by which ldam multiplies those, less their margins, before the softmax."""
     forward: float = 0.1
     """Weight of the cross-entropy in symmetric."""
     reverse: float = 1.0

@@ -306,6 +306,10 @@ def test_the_objective_is_the_weighted_sum_of_heads_and_regression() -> None:
         + 0.5 * mse_loss(outputs["age"][:, 0], ages)
     )
     torch.testing.assert_close(objective(outputs, targets, epoch=0, total=same), expected)
+    # In years, of which a standard deviation has twelve, the same error is 144 times as large.
+    years = Objective(recipe, CONTEST, {task: torch.ones(outputs[task].shape[1]) for task in classes}, 144.0)
+    more = 143 * 0.5 * mse_loss(outputs["age"][:, 0], ages)
+    torch.testing.assert_close(years(outputs, targets, epoch=0, total=same), expected + more)
 
 
 def test_unknown_and_mixed_ages_are_regressed_by_their_share() -> None:

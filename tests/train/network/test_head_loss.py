@@ -59,6 +59,15 @@ def test_ldam_is_the_cross_entropy_of_lowered_scores() -> None:
     lowered = scores - 2 * ldam_margins(COUNTS, 0.5) * hard(CLASSES)
     found = head(Loss(terms=("ldam",), scale=2.0))(scores, hard(CLASSES), epoch=0)
     torch.testing.assert_close(found, cross_entropy(lowered, CLASSES))
+    # On plain logits the scale is the loss's, and the margins are theirs.
+    plain = head(Loss(terms=("ldam",), scale=2.0, ldam_on="logits"))(scores, hard(CLASSES), epoch=0)
+    margins = ldam_margins(COUNTS, 0.5) * hard(CLASSES)
+    torch.testing.assert_close(plain, cross_entropy(2 * (scores - margins), CLASSES))
+
+
+def test_complements_weigh_as_the_share_of_the_others() -> None:
+    found = class_weights(Loss(class_weights="complement"), torch.tensor([10.0, 30.0, 60.0]))
+    torch.testing.assert_close(found / found[0], torch.tensor([0.9, 0.7, 0.4]) / 0.9)
 
 
 def test_the_gradient_of_cross_entropy_is_softmax_less_target() -> None:
@@ -192,6 +201,7 @@ def test_nothing_of_it_is_saved() -> None:
 
 RULES = [
     Loss(class_weights="inverse"),
+    Loss(class_weights="complement"),
     Loss(class_weights="effective_number", beta=0.9),
     Loss(class_weights="effective_number", beta=0.0),
     Loss(class_weights="custom", custom=(3.0, 1.0, 0.5)),

@@ -10,7 +10,7 @@ from faces.factors import Categories, Number
 from faces.labels import CONTEST, TASKS, LabelSet
 from train.network.backbone import Thinning, make_backbone
 from train.network.heads import GeneralisedMean, module_key
-from train.network.model import build_model
+from train.network.model import build_model, normalisation
 from train.network.objective import Objective
 from train.recipe.data import Age
 from train.recipe.network import Head, Loss
@@ -124,6 +124,24 @@ def test_initial_weights_have_the_variance_of_their_formula(init: str, gain: flo
     assert not any(p.any() for name, p in heads.named_parameters() if name.endswith("bias"))
 
 
+def test_xavier_of_the_last_layer_leaves_the_extra_one_as_torch_makes_it() -> None:
+    heads = build_model(
+        dataclasses.replace(RECIPE, head=Head(hidden=2048, init="xavier_last")), CONTEST
+    ).heads
+    extra, last = heads.hidden[0], heads.layers["mask"]
+    assert extra.bias.any() and not last.bias.any()
+    assert float(extra.weight.detach().var()) == pytest.approx(1 / (3 * extra.in_features), rel=0.03)
+    expected = 2 / (last.in_features + last.out_features)
+    assert float(last.weight.detach().var()) == pytest.approx(expected, rel=0.1)
+
+
+def test_a_recipe_may_leave_its_input_at_0_to_1() -> None:
+    network = build_model(RECIPE, CONTEST)
+    assert normalisation(network, RECIPE).std != (1.0, 1.0, 1.0)
+    plain = normalisation(network, dataclasses.replace(RECIPE, normalise=False))
+    assert (plain.mean, plain.std) == ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
 def test_each_dropout_sample_is_a_mask_of_its_own() -> None:
     torch.manual_seed(0)
     network = build_model(dataclasses.replace(RECIPE, head=Head(dropout=0.5, samples=4)), CONTEST)
@@ -151,6 +169,8 @@ def test_ldam_compares_directions() -> None:
     assert float(scores.abs().max()) <= 30
     torch.testing.assert_close(layer(7 * features), scores)
     assert float(layer(layer.weight[1:2]).detach()[0, 1]) == pytest.approx(30)
+    plain = dataclasses.replace(RECIPE, loss=Loss(terms=("ldam",), ldam_on="logits"))
+    assert type(build_model(plain, CONTEST).heads.layers["mask"]) is torch.nn.Linear
 
 
 def test_an_age_regression_has_an_output_of_its_own() -> None:

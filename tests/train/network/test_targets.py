@@ -5,7 +5,7 @@ import pytest
 
 from faces.cache.reader import Cache
 from tests.helpers.own_labels import OWN, write_own
-from train.network.targets import NUMBER_OUTPUT, make_targets, number_output
+from train.network.targets import NUMBER_OUTPUT, make_targets, number_output, number_variance
 from train.recipe.data import Age
 from train.recipe.recipe import Recipe
 
@@ -23,6 +23,10 @@ def test_regressed_ages_are_scaled_by_the_training_photos_alone(coloured: Cache)
     values = targets[NUMBER_OUTPUT][training, 0]
     assert (values.mean(), values.std()) == pytest.approx((0, 1), abs=1e-5)
     assert (targets[NUMBER_OUTPUT][:, 1] == 1).all()
+    years = coloured.index.age.to_numpy(float)[training]
+    variance = number_variance(Recipe(tasks=("mask",), age=Age(regression=0.1)), coloured, training)
+    np.testing.assert_allclose(values**2 * variance, (years - years.mean()) ** 2, rtol=1e-4, atol=1e-3)
+    assert number_variance(Recipe(tasks=("mask",)), coloured, training) == 1
 
 
 def test_ages_that_nobody_knows_cannot_be_regressed(unseen: Cache) -> None:

@@ -47,9 +47,9 @@ class Classes(Coding):
 
     def layer(self, width: int) -> nn.Module:
         """Linear, or cosines where LDAM sets margins between them."""
-        classes = len(self.task.classes)
-        if "ldam" in self.recipe.loss.terms:
-            return CosineLinear(width, classes, self.recipe.loss.scale)
+        classes, loss = len(self.task.classes), self.recipe.loss
+        if "ldam" in loss.terms and loss.ldam_on == "cosines":
+            return CosineLinear(width, classes, loss.scale)
         return nn.Linear(width, classes)
 
     def loss(self, counts: Tensor) -> nn.Module:
