@@ -52,6 +52,8 @@ ROOMS = {
     "train": (
         "train.recipe",
         "train.data",
+        "train.network.weights_file",
+        "train.weights",
         "train.network.losses",
         "train.network.coding",
         "train.network.codings",
