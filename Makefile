@@ -137,6 +137,9 @@ train: $(READY) ## one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOL
 train-all: $(READY) ## every fold, scored out of fold: RECIPE=... CACHE=... [FOLDS=5 FOLD_SCHEME=person WEIGHTS=file]
 	$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train,RECIPE CACHE $(TRAINED_BY))
 
+train-nested: $(READY) ## networks without each two folds, by which `make tune` fits votes: RECIPE=... CACHE=... [FOLDS=5 WEIGHTS=file]
+	$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train --nested,RECIPE CACHE $(TRAINED_BY))
+
 recipes: $(READY) ## list all recipes and how each differs from its base
 	$(call run,train.recipe.catalogue)
 

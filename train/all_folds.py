@@ -13,6 +13,7 @@ from rich.text import Text
 
 from faces.labels import LabelSet
 from train.assemble import FoldPlan
+from train.engine.card import NESTED
 from train.engine.watch import BarWatch, Watch
 from train.fold import train_ready
 from train.ready import ready_folds
@@ -36,30 +37,33 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
     All folds are looked at before the first is trained.
 
     Args:
-        plans: at least one, differing in nothing but fold and folder.
+        plans: at least one, differing in nothing but the folds left out, one or two of them, and folder.
 
     Raises:
         ValueError: as `train_fold`, or the package of a tracker is missing.
     """
     check_installed(plans[0].trackers)
     first = plans[0].processes.first
-    scores: dict[int, dict[str, float]] = {}
+    scores: dict[str, dict[str, float]] = {}
     ready = ready_folds(plans)
     with BarWatch() if first else nullcontext(Watch()) as watch:
         for fold in ready:
-            scores[fold.plan.fold] = train_ready(fold, watch)
+            scores[fold.plan.left_out] = train_ready(fold, watch)
             if first:
                 draw_curves(fold.plan.folder)
     if first:
         _report(plans[0].folder.parent, scores, plans[0].cache.label_set)
 
 
-def _report(folder: Path, scores: Mapping[int, Mapping[str, float]], labels: LabelSet) -> None:
-    """Print the best epoch of the folds trained, and the out-of-fold scores over all folds in the folder."""
+def _report(folder: Path, scores: Mapping[str, Mapping[str, float]], labels: LabelSet) -> None:
+    """Print the best epoch of the folds trained, and the out-of-fold scores over all folds in the folder; of
+    folds left out in twos, whose photos have several answers, no more."""
     console = Console(markup=False)
     console.print(_best_epochs(folder, scores))
     if not any("macro_f1" in row for row in scores.values()):
         console.print("nobody validated: the last epoch's weights are kept", highlight=False)
+        return
+    if folder.name == NESTED:
         return
     pooled = read_out_of_fold(folder)
     values = {n: v for n, v in score_out_of_fold(pooled, labels).items() if group_of(n) == "score"}
@@ -71,7 +75,7 @@ def _report(folder: Path, scores: Mapping[int, Mapping[str, float]], labels: Lab
         console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
-def _best_epochs(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> Table:
+def _best_epochs(folder: Path, scores: Mapping[str, Mapping[str, float]]) -> Table:
     """A row a fold: its best epoch's main scores and speed."""
     table = Table(
         title=f"{folder}: best epochs by validation macro F1", title_justify="left", box=SIMPLE_HEAD
@@ -85,5 +89,5 @@ def _best_epochs(folder: Path, scores: Mapping[int, Mapping[str, float]]) -> Tab
         # Where no photo of a fold is labelled for the headline, it is judged by other scores than the others.
         shown = {**dict.fromkeys(names, float("nan")), **row, "epoch": row["epoch"] + 1}
         texts = [f"{shown[n]:,.0f}" if n in _PLAIN_COLUMNS else f"{shown[n]:.3f}" for n in names]
-        table.add_row(str(fold), *texts)
+        table.add_row(fold, *texts)
     return table

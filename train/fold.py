@@ -1,4 +1,4 @@
-"""One run on disk: begin or resume it, train it to the end, keep its best epoch."""
+"""One run on disk: begin or resume it, train it to the end, keep one of its epochs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
         watch: gets every step, epoch and line.
 
     Returns:
-        The best epoch's row of metrics.csv.
+        The row of metrics.csv of the epoch that is kept.
 
     Raises:
         ValueError: the folder holds a run of something else or another process trains there, the recipe does
@@ -53,7 +53,7 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
 def train_ready(ready: ReadyFold, watch: Watch) -> dict[str, float]:
     """`train_fold` of a fold that was looked at before."""
     for note in ready.notes:
-        watch.say(f"fold {ready.plan.fold}: {note}")
+        watch.say(f"fold {ready.plan.left_out}: {note}")
     with hold_folder(ready.plan):
         return _train_held(adopt_folder(ready.plan, watch), ready.rows, watch)
 
@@ -71,16 +71,18 @@ def _train_held(plan: FoldPlan, rows: FoldRows, watch: Watch) -> dict[str, float
         _resume(plan, training, file, watch)
         # No process may replace the file that another has yet to read.
         plan.processes.wait()
-        watch.begin(f"fold {plan.fold}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
+        watch.begin(
+            f"fold {plan.left_out}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done
+        )
         if training.history and plan.processes.first:
             write_metrics(training.history, plan.folder)  # which may have been lost or spoilt meanwhile
         if not training.finished:
             if not training.photos_done:  # afterwards last.pt stands in the place of the weights begun with
                 for note in training.network.notes:
-                    watch.say(f"fold {plan.fold}: {note}")
+                    watch.say(f"fold {plan.left_out}: {note}")
             _say_rows(plan, rows, watch)
             _train(plan, training, notes, file, watch)
-    return training.best
+    return training.kept
 
 
 def spread(by: Sequence[str], not_by: Mapping[str, str]) -> str:
@@ -94,7 +96,7 @@ def spread(by: Sequence[str], not_by: Mapping[str, str]) -> str:
 
 def _say_rows(plan: FoldPlan, rows: FoldRows, watch: Watch) -> None:
     """Lines on how people were divided, how many photos each head has, and classes that none has."""
-    name = f"fold {plan.fold}"
+    name = f"fold {plan.left_out}"
     if rows.by or rows.not_by:
         who = "photos" if plan.scheme == "image" else "people"
         watch.say(f"{name}: {who} {spread(rows.by, rows.not_by)}")
@@ -133,29 +135,29 @@ def _resume(plan: FoldPlan, training: FoldTraining, file: StateFile, watch: Watc
         _check_kept(plan, training)
     if not training.finished:
         watch.say(
-            f"fold {plan.fold}: resuming in epoch {training.epoch + 1} of {plan.recipe.epochs}, "
+            f"fold {plan.left_out}: resuming in epoch {training.epoch + 1} of {plan.recipe.epochs}, "
             f"after {training.part.next_batch} of its {len(training.training)} batches"
         )
 
 
 def _check_kept(plan: FoldPlan, training: FoldTraining) -> None:
-    """Refuse to go on beside weights that are not those of the best epoch so far."""
+    """Refuse to go on beside weights that are not those of the epoch that is kept so far."""
     path = plan.folder / BEST_FILE
     _, card = load_weights(path)
     check_request(path, card, read_request(path.with_name(REQUEST_FILE)))
     if card.epoch >= training.epoch:  # kept right before a kill: that epoch is trained and written again
         return
-    if card.epoch != training.best["epoch"]:
+    if card.epoch != training.kept["epoch"]:
         raise RunError(
-            f"{path}: weights of epoch {card.epoch + 1}, and by {STATE_FILE} beside it the best is epoch "
-            f"{int(training.best['epoch']) + 1}; {CURE}"
+            f"{path}: weights of epoch {card.epoch + 1}, and by {STATE_FILE} beside it those of epoch "
+            f"{int(training.kept['epoch']) + 1} are kept; {CURE}"
         )
     check_answers(path, card)
     check_there(path, card, OOF_FILE)
 
 
 def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: StateFile, watch: Watch) -> None:
-    epochs, name = plan.recipe.epochs, f"fold {plan.fold}"
+    epochs, name = plan.recipe.epochs, f"fold {plan.left_out}"
     if not plan.processes.first:
         while not training.finished:
             training.run_epoch(watch, file)
@@ -171,7 +173,8 @@ def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: Sta
             watch.scored(name, epochs, row, row is training.best)
     if training.epoch < epochs:
         watch.say(
-            f"{name}: stopped after epoch {training.epoch}, {plan.recipe.stop_after} epochs after its best"
+            f"{name}: stopped after epoch {training.epoch}, {plan.recipe.stop_after} epochs after the best by "
+            f"{plan.recipe.best_by}; kept is epoch {int(training.kept['epoch']) + 1}"
         )
 
 
@@ -180,7 +183,7 @@ def _keep_epoch(
 ) -> None:
     row, labels = training.history[-1], plan.cache.label_set
     tracker.epoch(row)
-    if training.best is row:
+    if training.kept is row:
         card = RunCard(
             recipe=plan.recipe,
             normalisation=training.normalisation,
@@ -189,6 +192,7 @@ def _keep_epoch(
             folds=plan.folds,
             fold_seed=plan.fold_seed,
             scheme=plan.scheme,
+            also_out=plan.also_out,
             epoch=int(row["epoch"]),
             score=row.get("macro_f1", float("nan")),
             crop=plan.cache.description["settings"],

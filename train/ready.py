@@ -13,7 +13,7 @@ from train.data.teacher import with_taught
 from train.network.lone import check_lone
 from train.network.targets import check_numbers
 from train.recipe.recipe import Recipe
-from train.run_folder import check_folder
+from train.run_folder import as_begun, check_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class ReadyFold:
     plan: FoldPlan
     rows: FoldRows
     notes: tuple[str, ...] = ()
-    """Lines on what a teacher teaches."""
+    """Lines on what a teacher teaches, and on what the folder was begun with."""
 
 
 def ready_folds(plans: Sequence[FoldPlan]) -> list[ReadyFold]:
@@ -44,6 +44,7 @@ def ready_fold(plan: FoldPlan) -> ReadyFold:
         ValueError: folds, sampler, batch size, teacher or numbers that these rows do not allow, batches that
             the backbone cannot be trained on, or a folder that holds something else or nothing to resume.
     """
+    plan, begun = as_begun(plan)
     recipe, processes = plan.recipe, plan.processes
     if recipe.optimiser.frozen_epochs < recipe.epochs:
         check_lone(recipe.backbone, recipe.image_size, recipe.batch_size, processes.world)
@@ -53,7 +54,7 @@ def ready_fold(plan: FoldPlan) -> ReadyFold:
     check_batch(sampler, processes.share(recipe.batch_size), seed=plan.seed, world=processes.world)
     check_numbers(recipe, plan.cache, rows.training)
     check_folder(plan)
-    return ReadyFold(plan=plan, rows=rows, notes=tuple(told))
+    return ReadyFold(plan=plan, rows=rows, notes=(*begun, *told))
 
 
 def _planned_rows(plan: FoldPlan) -> tuple[FoldRows, tuple[str, ...]]:
@@ -66,6 +67,7 @@ def _planned_rows(plan: FoldPlan) -> tuple[FoldRows, tuple[str, ...]]:
         scheme=plan.scheme,
         rows=plan.recipe.rows,
         senior_from=plan.recipe.age.senior_from,
+        also_out=plan.also_out,
     )
     _check_scores(plan.recipe, rows)
     if not plan.recipe.teacher.predictions:

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from faces.cache.description import file_sha256
-from faces.command import read_toml, write_toml
+from faces.command import from_table, load_toml, write_toml
 from faces.files import exclusive, write_atomically
 from faces.labelling.kept import stored_labels
+from faces.storage.documents import parse_document
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
 from train.engine.card import BEST_FILE, read_card
 from train.engine.precision import measure_compiled, measure_precisions
 from train.engine.watch import Watch
 from train.network.model import build_model
+from train.recipe.before import MEANT, as_meant, is_before
 from train.recipe.recipe import Precision, Recipe
 from train.recipe.request import REQUEST_FILE, Request, read_request, recipe_differences
 
@@ -73,7 +75,28 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
         if not same:
             write_atomically(path, requested.document())
     plan.processes.wait()
-    return dataclasses.replace(plan, recipe=read_toml(Recipe, resolved) if recipe is None else recipe)
+    return dataclasses.replace(plan, recipe=_read_resolved(resolved) if recipe is None else recipe)
+
+
+def as_begun(plan: FoldPlan) -> tuple[FoldPlan, tuple[str, ...]]:
+    """A plan with what its recipe meant when the first of the recipe's folds were begun in these folders, so
+    that all of them stay one recipe's; and a line where that differs from what it means now."""
+    before = dataclasses.replace(plan.recipe, **MEANT)
+    requests = sorted(plan.folder.parent.glob(f"fold*/{REQUEST_FILE}"))
+    if before == plan.recipe or not any(map(_begun_before, requests)):
+        return plan, ()
+    told = ", ".join(f"{name} = {value!r}" for name, value in MEANT.items())
+    return dataclasses.replace(plan, recipe=before), (
+        f"goes on with {told}, which {plan.folder.parent} was begun with; rename the recipe, or choose another "
+        "RUNS folder, to train it as it reads now",
+    )
+
+
+def _begun_before(request: Path) -> bool:
+    try:
+        return is_before(parse_document(request.read_bytes(), request, "").get("recipe"))
+    except (OSError, ValueError):
+        return False  # a damaged one is refused where its fold is trained
 
 
 def check_folder(plan: FoldPlan) -> None:
@@ -124,6 +147,7 @@ def request_of(plan: FoldPlan) -> Request:
         folds=plan.folds,
         fold_seed=plan.fold_seed,
         scheme=plan.scheme,
+        also_out=plan.also_out,
         rows=plan.rows.identity if plan.rows else "",
         labels=stored_labels(plan.cache.label_set) or {},
         predictions=" ".join(teacher),
@@ -158,7 +182,7 @@ def _kept_recipe(path: Path, request: Request, trained: bool, say: Callable[[str
     asked = path.with_name(REQUEST_FILE)
     cure = f"write it as {asked} has it, but for precision, or move the folder elsewhere and train anew"
     try:
-        kept = read_toml(Recipe, path)
+        kept = _read_resolved(path)
     except ValueError as error:
         if trained and request.recipe.precision == "auto" and not path.with_name(BEST_FILE).is_file():
             raise ValueError(f"{error}; {cure}") from error
@@ -169,6 +193,15 @@ def _kept_recipe(path: Path, request: Request, trained: bool, say: Callable[[str
         raise ValueError(f"{path}: edited, not the recipe of {asked} ({'; '.join(differing)}); {cure}")
     # What nothing follows from, as its `about`, is the request's, too.
     return dataclasses.replace(request.recipe, precision=kept.precision)
+
+
+def _read_resolved(path: Path) -> Recipe:
+    """recipe.toml of a run.
+
+    Raises:
+        ValueError: as `read_toml`.
+    """
+    return from_table(Recipe, as_meant(load_toml(path)), path)
 
 
 def _trained_recipe(plan: FoldPlan) -> Recipe | None:
@@ -192,7 +225,7 @@ def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
     rates = measure_precisions(network, size, recipe.image_size, plan.device, without=without)
     fastest = max(rates, key=lambda precision: rates[precision])
     measured = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in rates.items())
-    watch.say(f"fold {plan.fold}: precision auto measured {measured} training images/s: {fastest}")
+    watch.say(f"fold {plan.left_out}: precision auto measured {measured} training images/s: {fastest}")
     return dataclasses.replace(recipe, precision=fastest)
 
 
@@ -201,6 +234,6 @@ def _say_gain(plan: FoldPlan, recipe: Recipe, watch: Watch) -> None:
     size = plan.processes.share(recipe.batch_size)
     gain, seconds = measure_compiled(network, size, recipe.image_size, plan.device, recipe.precision)
     watch.say(
-        f"fold {plan.fold}: torch.compile trains {gain:.2f} times as fast here, after {seconds:.0f} s of "
+        f"fold {plan.left_out}: torch.compile trains {gain:.2f} times as fast here, after {seconds:.0f} s of "
         "compiling that each run pays again"
     )

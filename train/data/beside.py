@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -39,7 +41,7 @@ def beside_rows(
     dealt: BoolArray,
     extra: NDArray[np.object_],
     held: BoolArray,
-    fold: int,
+    left_out: Sequence[int],
 ) -> BoolArray:
     """[len(cache)] whether a photo that was not dealt may train in a fold.
 
@@ -49,12 +51,13 @@ def beside_rows(
         dealt: [len(cache)] photos that were.
         extra: of `extra_folds`.
         held: [len(cache)] rows that must not train, nor any photo of their people or of the same file.
-        fold: the fold.
+        left_out: the folds whose people validate. What was made for one fold alone trains only where no other
+            is left out with it: of the others' people it may know.
     """
     people = cache.columns("person")["person"]
     known = people[held & (people != "")]
     copies = files.isin({*files[held]} - {""})
-    mine = np.isin(extra, ["", "all", f"fold{fold}"]) & ~dealt
+    mine = np.isin(extra, ["", "all", f"fold{'-'.join(map(str, left_out))}"]) & ~dealt
     return np.asarray(mine & ~held & ~people.isin(known) & ~copies)
 
 

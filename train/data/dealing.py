@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -44,9 +46,12 @@ def divide_rows(cache: Cache, rows: IntArray, scheme: FoldScheme, folds: int, se
     )
 
 
-def sides(dealt: IntArray, division: Division, fold: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Those of the dealt rows whose people validate in a fold, that take no part, and that train."""
-    validates = division.fold == fold
+def sides(
+    dealt: IntArray, division: Division, left_out: Sequence[int]
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Those of the dealt rows whose people are of the folds left out and validate, that take no part, and
+    that train."""
+    validates = np.isin(division.fold, left_out)
     unused = np.zeros(len(dealt), bool) if division.unused is None else division.unused
     return dealt[validates], dealt[unused], dealt[~validates & ~unused]
 

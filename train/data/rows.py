@@ -61,6 +61,7 @@ def fold_rows(
     scheme: FoldScheme = "person",
     rows: Rows = Rows(),
     senior_from: float = SENIOR,
+    also_out: Sequence[int] = (),
     without: IntArray | None = None,
 ) -> FoldRows:
     """Divide the people of a cache, all of whom any label is known, whatever the tasks.
@@ -81,6 +82,7 @@ def fold_rows(
         scheme: how they are divided.
         rows: which of the training rows to keep; validation rows are never left out.
         senior_from: number from which training counts a photo as 60 or more.
+        also_out: other folds whose people validate here too, and do not train. The division stays as it is.
         without: [m] rows that take no part either, kept apart for a test on neither side.
 
     Raises:
@@ -88,14 +90,16 @@ def fold_rows(
             row left on a side, a class of the cache without a training photo, or extra photos of no known
             fold.
     """
-    check_fold(fold, folds, scheme)
+    left_out = (fold, *also_out)
+    for number in left_out:
+        check_fold(number, folds, scheme)
     extra = extra_folds(cache, folds)
     held = np.zeros(len(cache), bool)
     held[_NO_ROWS if without is None else without] = True
     labelled = np.any([cache.known(name) for name in cache.label_set.names], axis=0)
     dealt = _dealt(cache, labelled & (extra == "") & ~held)
     division = divide_rows(cache, dealt, scheme, folds, seed)
-    validates, unused, trains = sides(dealt, division, fold)
+    validates, unused, trains = sides(dealt, division, left_out)
     files = files_of_rows(cache)
 
     def allowed(validates: IntArray, trains: IntArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -103,7 +107,7 @@ def fold_rows(
         copies = same_file(files, trains, np.concatenate([validates, np.flatnonzero(held)]))
         trains, taken = np.setdiff1d(trains, copies), held.copy()
         taken[validates] = taken[unused] = True
-        beside = beside_rows(cache, files, (extra == "") & labelled, extra, taken, fold)
+        beside = beside_rows(cache, files, (extra == "") & labelled, extra, taken, left_out)
         beside = beside & of_trained_splits(cache, trains, scheme)
         return copies, trains, np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
 

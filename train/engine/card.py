@@ -18,14 +18,18 @@ from faces.labels import LabelSet
 from faces.storage.documents import document, parse_document
 from faces.storage.seal import is_sealed
 from train.network.normalisation import Normalisation
+from train.recipe.before import with_meant
 from train.recipe.fit import check_fit
 from train.recipe.recipe import Recipe
+from train.recipe.request import check_also_out
 
 RUN_VERSION = 2
 BEST_FILE: Final = "best.safetensors"
 """Name of the weights, with their card, in the folder of a run."""
 OOF_FILE: Final = "oof.parquet"
 """Name of the answers of these weights to the photos that the fold left out, beside them."""
+NESTED: Final = "nested"
+"""Name of the folder in a recipe's folder with the runs that leave out two folds each."""
 HEADER: Final = "facefold_run"
 """The card's key in the header of the weights."""
 TENSORS_NOTE: Final = "tensors"
@@ -55,6 +59,8 @@ class RunCard:
     fold_seed: int
     scheme: FoldScheme
     """The folds' scheme; runs of the same number, seed and scheme of folds saw the same people."""
+    also_out: tuple[int, ...] = ()
+    """Folds whose people did not train either, but validated, beside those of `fold`: of nested trainings."""
     epoch: int
     """The epoch, from 0, whose weights these are."""
     score: float
@@ -72,6 +78,11 @@ class RunCard:
     """Hex sha256 of the weights (`train.network.weights_file.digest_of`); "" in runs of before."""
     oof: str = ""
     """Hex sha256 of the oof.parquet of these weights; "" where nobody validated, and in runs of before."""
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """The folds whose people did not train."""
+        return self.fold, *self.also_out
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,6 +102,7 @@ class _Stored:
     crop: Mapping[str, Any]
     prior: Mapping[str, tuple[float, ...]]
     labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    also_out: tuple[int, ...] = ()
     cache: str = ""
     tensors: str = ""
     oof: str = ""
@@ -100,6 +112,7 @@ class _Stored:
             raise ValueError(
                 f"fold={self.fold}: with folds={self.folds} they are numbered from 0 to below it"
             )
+        check_also_out(self.fold, self.folds, self.also_out)
         if not 0 <= self.epoch < self.recipe.epochs:
             raise ValueError(f"epoch={self.epoch}: with epochs={self.recipe.epochs} there is none such")
         if self.fold_seed < 0:
@@ -126,7 +139,7 @@ def card_text(card: RunCard) -> str:
         "macro_f1": card.score,
         "crop": dict(card.crop),
         "prior": dict(card.prior),
-        **{name: value for name in ("cache", "tensors", "oof") if (value := getattr(card, name))},
+        **{name: value for name in ("also_out", "cache", "tensors", "oof") if (value := getattr(card, name))},
     }
     if stored := stored_labels(card.labels):
         header["labels"] = stored
@@ -172,7 +185,7 @@ def _card_of(table: dict[str, Any], path: Path, *, whole: bool) -> RunCard:
     """A card from its table; `whole` where it was written with all that cards have now."""
     # Runs of before knew no other task.
     prior = {"class18": table["prior"]} if isinstance(table.get("prior"), list) else table.get("prior")
-    stored = from_table(_Stored, {**table, **({} if prior is None else {"prior": prior})}, path)
+    stored = from_table(_Stored, {**with_meant(table), **({} if prior is None else {"prior": prior})}, path)
     if whole:
         lacking = [f"recipe.{name}" for name in _ANSWERED_BY if name not in table["recipe"]]
         lacking += [] if stored.tensors else ["tensors"]

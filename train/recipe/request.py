@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from faces.labelling.kept import labels_stored
 from faces.labels import LabelSet
 from faces.storage.documents import DamagedError, document, parse_document
 from faces.storage.seal import is_sealed
+from train.recipe.before import with_meant
 from train.recipe.recipe import Recipe
 
 REQUEST_FILE: Final = "request.json"
@@ -34,6 +35,8 @@ class Request:
     fold_seed: int
     scheme: FoldScheme = "person"
     """How people are divided into folds."""
+    also_out: tuple[int, ...] = ()
+    """Folds whose people did not train either, but validated, beside those of `fold`."""
     rows: str = ""
     """Hash of the rows of either side, where they are not the scheme's."""
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -48,6 +51,7 @@ class Request:
             raise ValueError(
                 f"fold={self.fold}: with folds={self.folds} they are numbered from 0 to below it"
             )
+        check_also_out(self.fold, self.folds, self.also_out)
 
     def label_set(self, source: Path) -> LabelSet:
         """The factors of the cache.
@@ -63,7 +67,19 @@ class Request:
 
     def document(self) -> bytes:
         """The bytes of request.json."""
-        return document({key: value for key, value in to_table(self).items() if value not in ("", {})})
+        return document({key: value for key, value in to_table(self).items() if value not in ("", {}, [])})
+
+
+def check_also_out(fold: int, folds: int, also_out: Sequence[int]) -> None:
+    """Refuse other folds that are left out, but are none, or are named before.
+
+    Raises:
+        ValueError: with what they may be.
+    """
+    if [*also_out] != sorted({*also_out}) or any(not fold < other < folds for other in also_out):
+        raise ValueError(
+            f"also_out={[*also_out]}: must be folds above fold={fold} and below folds={folds}, rising"
+        )
 
 
 def recipe_differences(asked: Recipe, trained: Recipe) -> list[str]:
@@ -84,7 +100,7 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]
 
 
 def read_request(path: Path) -> Request:
-    """The request of a run. What a recipe of then did not know is as it is when left out.
+    """The request of a run. What a recipe of then did not know is as it was meant (train/recipe/before.py).
 
     Args:
         path: request.json.
@@ -103,7 +119,7 @@ def parse_request(data: bytes, path: Path) -> Request:
     try:
         if is_sealed(data) and "scheme" not in table:  # which only runs of long ago lack
             raise ValueError(f"{path}: scheme is missing")
-        request = from_table(Request, table, path)
+        request = from_table(Request, with_meant(table), path)
         request.label_set(path)
     except ValueError as error:
         raise DamagedError(f"{error}; {CURE}") from error

@@ -41,11 +41,10 @@ def check_folder(best: Path, card: RunCard) -> None:
         ValueError: they are of another fold than the folder's name or request.json says, of another recipe,
             division, cache or labels; oof.parquet is not theirs; or one of the files is damaged.
     """
-    named = re.fullmatch(r"fold(\d+)", best.parent.resolve().name)
-    if named and int(named[1]) != card.fold:
-        raise RunError(
-            f"{best}: holds the weights of fold {card.fold}, in the folder of fold {int(named[1])}; {CURE}"
-        )
+    named = re.fullmatch(r"fold(\d+(?:-\d+)*)", best.parent.resolve().name)
+    if named and tuple(map(int, named[1].split("-"))) != card.left_out:
+        mine, there = ("-".join(map(str, folds)) for folds in (card.left_out, map(int, named[1].split("-"))))
+        raise RunError(f"{best}: holds the weights of fold {mine}, in the folder of fold {there}; {CURE}")
     request = best.with_name(REQUEST_FILE)
     if request.is_file():
         check_request(best, card, read_request(request))
@@ -60,7 +59,7 @@ def check_request(best: Path, card: RunCard, request: Request) -> None:
     """
     path = best.with_name(REQUEST_FILE)
     differing = recipe_differences(request.recipe, card.recipe)
-    for name in ("fold", "folds", "fold_seed", "scheme", "cache"):
+    for name in ("fold", "folds", "fold_seed", "scheme", "also_out", "cache"):
         asked, mine = getattr(request, name), getattr(card, name)
         if asked != mine and mine != "":  # runs of before did not keep their cache
             differing.append(f"{name}: {asked!r} there, {mine!r} now")
