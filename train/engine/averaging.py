@@ -12,13 +12,27 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from train.recipe.network import Averaging
 
 
+def decay_after(updates: int, decay: float) -> float:
+    """Decay of an exponential moving average's next update: min(decay, (1 + updates) / (10 + updates)).
+
+    As in TensorFlow's tf.train.ExponentialMovingAverage. A decay of 0.999 from the start would leave 62 % of
+    the weights begun with after 480 steps; so it is 10! (n + 1)! / (n + 10)! after n, below 1e-6 from 20 on.
+
+    Args:
+        updates: before this one, the copy that it begins with among them; at least 1.
+        decay: in (0, 1), which it reaches after about 9 / (1 - decay) updates.
+    """
+    return min(decay, (1 + updates) / (10 + updates))
+
+
 class WeightAverage:
     """The mean of a network's weights, in their own precision and on their own device.
 
     ema (Polyak and Juditsky 1992, with forgetting) begins as the weights after the first step of
-    `start_epoch`, and at every step w after that becomes decay * mean + (1 - decay) * w. swa (Izmailov et al.
-    2018) is the arithmetic mean of the weights at the ends of the epochs from `start_epoch` on. Buffers are
-    those of the network at the last update; `recompute` replaces the statistics of batch normalisation.
+    `start_epoch`, and at every step w after that becomes d * mean + (1 - d) * w, with d of `decay_after`.
+    swa (Izmailov et al. 2018) is the arithmetic mean of the weights at the ends of the epochs from
+    `start_epoch` on. Buffers are those of the network at the last update; `recompute` replaces the statistics
+    of batch normalisation.
 
     Args:
         settings: with name none nothing is averaged or copied, and `begun` stays False.
@@ -29,7 +43,7 @@ class WeightAverage:
         self._settings = settings
         self._averaged: AveragedModel | None = None
         if settings.name != "none":
-            rule = get_ema_multi_avg_fn(settings.decay) if settings.name == "ema" else None  # type: ignore[no-untyped-call]
+            rule = self._forget if settings.name == "ema" else None
             self._averaged = AveragedModel(network, multi_avg_fn=rule)
             self._averaged.requires_grad_(False)
 
@@ -67,6 +81,12 @@ class WeightAverage:
         if self._settings.name == name and epoch >= self._settings.start_epoch:
             assert self._averaged is not None
             self._averaged.update_parameters(network)
+
+    def _forget(self, mean: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
+        """The rule of ema, called by torch; its own count of updates lies on the network's device."""
+        assert self._averaged is not None
+        decay = decay_after(int(self._averaged.n_averaged), self._settings.decay)
+        get_ema_multi_avg_fn(decay)(mean, weights, None)  # type: ignore[no-untyped-call]
 
     def recompute(self, batches: Iterable[Tensor], device: torch.device) -> None:
         """Compute the running statistics of batch normalisation anew for the mean's weights.

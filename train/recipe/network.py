@@ -192,7 +192,8 @@ class Averaging:
     """ema: a mean that forgets by `decay` a step; swa: the plain mean of the weights at the ends of epochs.
     The statistics of batch normalisation are computed anew for the mean, on training batches."""
     decay: float = 0.99
-    """Decay of ema a step, in (0, 1): it remembers about 1 / (1 - decay) steps."""
+    """Decay of ema a step, in (0, 1): it remembers about 1 / (1 - decay) steps; fewer, a ninth of those done,
+    until there were 9 times as many."""
     start_epoch: int = 0
     """The epoch, from 0, with which averaging begins; before it, the last step's weights count."""
 

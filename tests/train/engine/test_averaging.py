@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -10,7 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from train.engine.averaging import WeightAverage
+from train.engine.averaging import WeightAverage, decay_after
 from train.recipe.network import Averaging
 
 CPU = torch.device("cpu")
@@ -25,16 +26,35 @@ def convolved() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.BatchNorm2d(4), nn.Dropout(0.5))
 
 
-def test_ema_forgets_by_its_decay_a_step() -> None:
+def test_ema_forgets_by_its_decay_a_step_once_it_has_warmed_up() -> None:
     network = nn.Linear(2, 3)
-    average = WeightAverage(Averaging(name="ema", decay=0.9), network)
+    average = WeightAverage(Averaging(name="ema", decay=0.2), network)
     for value in (1.0, 2.0, 4.0):
         set_weights(network, value)
         average.after_step(network, 0)
         average.after_epoch(network, 0)
-    expected = 0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 4
+    first, second = 2 / 11, 0.2  # (1 + 1) / (10 + 1) is below it, (1 + 2) / (10 + 2) above
+    expected = second * (first * 1 + (1 - first) * 2) + (1 - second) * 4
     for name, weights in average.module.state_dict().items():
         torch.testing.assert_close(weights, torch.full_like(network.state_dict()[name], expected))
+
+
+@pytest.mark.parametrize("steps", [5, 480])
+def test_a_long_ema_forgets_the_weights_begun_with(steps: int) -> None:
+    """After n updates they weigh prod (1 + k) / (10 + k) = 10! (n + 1)! / (n + 10)!, and not .999^n."""
+    network = nn.Linear(1, 1).double()
+    average = WeightAverage(Averaging(name="ema", decay=0.999), network)
+    set_weights(network, 1.0)
+    average.after_step(network, 0)
+    set_weights(network, 0.0)
+    for _ in range(steps):
+        average.after_step(network, 0)
+    begun_with = average.module.weight.item()
+    assert begun_with == pytest.approx(
+        math.factorial(10) * math.factorial(steps + 1) / math.factorial(steps + 10)
+    )
+    assert begun_with < 0.01
+    assert [decay_after(updates, 0.999) for updates in (8988, 8990, 10**6)] == [8989 / 8998, 0.999, 0.999]
 
 
 def test_swa_is_the_arithmetic_mean_of_the_epochs_from_its_start_on() -> None:
