@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from train.recipe.network import Averaging
 
@@ -82,7 +82,7 @@ class WeightAverage:
             assert self._averaged is not None
             self._averaged.update_parameters(network)
 
-    def _forget(self, mean: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
+    def _forget(self, mean: PARAM_LIST, weights: PARAM_LIST, _: Tensor | int) -> None:
         """The rule of ema, called by torch; its own count of updates lies on the network's device."""
         assert self._averaged is not None
         decay = decay_after(int(self._averaged.n_averaged), self._settings.decay)
