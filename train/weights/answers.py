@@ -44,7 +44,8 @@ def _cat(known: Known, state: State) -> tuple[bool, str]:
     network.load_state_dict(state, strict=False)
     shares = network(_picture(data.chelsea(), known))[0].softmax(0)
     best = int(shares.argmax())
-    words = f"calls a cat class {best} of ImageNet{' (Egyptian cat)' if best == _CAT else ''} at {shares[best]:.2f}"
+    kind = "an Egyptian cat" if best == _CAT else f"class {best} of ImageNet"
+    words = f"calls a photo of a cat {kind} at {shares[best]:.2f}"
     return best == _CAT and float(shares[best]) > _LEAST, words
 
 

@@ -35,9 +35,9 @@ _HEADS: Final = {"feats": "feats", "gender": "gender_pred", "age": "age_pred"}
 def faceres_tensors(files: Mapping[str, bytes], backbone: str) -> State:
     """Tensors of the backbone and of the network's own heads.
 
-    Batch norms stay folded: mean 0, variance 1 less epsilon. The input is RGB with mean and standard deviation
-    .5; the mean of colours that the network took off BGR is moved into the first norm. At the border, where
-    the network saw zeros behind that subtraction, it now sees grey.
+    Batch norms stay folded: mean 0, variance 1 less epsilon. The input is RGB with mean and standard
+    deviation .5; the mean colour that the network took off BGR is moved into the first norm. At the border,
+    where the network saw that colour, it now sees grey.
 
     Args:
         files: manifest (.json) and tensors (.bin).
