@@ -173,8 +173,8 @@ def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: Sta
             watch.scored(name, epochs, row, row is training.best)
     if training.epoch < epochs:
         watch.say(
-            f"{name}: stopped after epoch {training.epoch}, {plan.recipe.stop_after} epochs after the best by "
-            f"{plan.recipe.best_by}; kept is epoch {int(training.kept['epoch']) + 1}"
+            f"{name}: stopped after epoch {training.epoch}, {plan.recipe.stop_after} epochs after the best "
+            f"by {plan.recipe.best_by}; kept is epoch {int(training.kept['epoch']) + 1}"
         )
 
 

@@ -87,8 +87,8 @@ def as_begun(plan: FoldPlan) -> tuple[FoldPlan, tuple[str, ...]]:
         return plan, ()
     told = ", ".join(f"{name} = {value!r}" for name, value in MEANT.items())
     return dataclasses.replace(plan, recipe=before), (
-        f"goes on with {told}, which {plan.folder.parent} was begun with; rename the recipe, or choose another "
-        "RUNS folder, to train it as it reads now",
+        f"goes on with {told}, which {plan.folder.parent} was begun with; to train it as it reads now, "
+        "rename the recipe or choose another RUNS folder",
     )
 
 

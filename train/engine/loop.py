@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -26,11 +26,12 @@ from train.engine.processes import Processes
 from train.engine.schedule import renew_rates
 from train.engine.state import StateFile
 from train.engine.step import EpochPart, Step
+from train.engine.validation import ValidationLoss
 from train.engine.watch import Watch
 from train.network.coding import Coding
 from train.network.model import Network
 from train.network.normalisation import Normalisation
-from train.recipe.ending import best_row, is_finished
+from train.recipe.ending import VALIDATION_LOSS, best_row, is_finished, kept_row
 from train.recipe.recipe import Recipe
 
 _LOSS_EVERY = 10
@@ -60,12 +61,13 @@ class FoldTraining:
     training: Loader
     validation: Loader | None
     """None where nobody validates."""
+    validation_loss: ValidationLoss
     score: Callable[[Mapping[str, FloatArray]], dict[str, float]]
     """Scores of the validation rows' probabilities [rows, classes] by task; `macro_f1` is among them."""
     least: int
     """Photos below which a batch is left out: 2 where one, left by damaged crops, could not be trained on."""
     history: list[dict[str, float]]
-    """One row an epoch: epoch, lr, loss, validation scores, images_per_s, seconds."""
+    """One row an epoch: epoch, lr, loss, validation loss and scores, images_per_s, seconds."""
 
     def __post_init__(self) -> None:
         self.part = self._new_part()
@@ -95,7 +97,12 @@ class FoldTraining:
     @property
     def best(self) -> dict[str, float]:
         """The history's row of the best epoch so far."""
-        return best_row(self.history)
+        return best_row(self.recipe, self.history)
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """The history's row of the epoch whose weights are kept so far."""
+        return kept_row(self.recipe, self.history)
 
     @property
     def finished(self) -> bool:
@@ -183,9 +190,11 @@ class FoldTraining:
         loss = self._mean_loss()
         self.state()  # refuses what is not finite, before an epoch of it is kept
         trained = time.perf_counter()
-        predictions = self.validate(watch.advance) if self.validation else {}
-        scores = self.score(predictions) if predictions else {}
-        row = {"epoch": float(self.epoch), "lr": self.part.rate, "loss": loss, **scores}
+        row = {"epoch": float(self.epoch), "lr": self.part.rate, "loss": loss}
+        predictions: dict[str, FloatArray] = {}
+        if self.validation:
+            predictions, row[VALIDATION_LOSS] = self.validate(watch.advance)
+            row |= self.score(predictions)
         row["images_per_s"] = self.part.photos * self.processes.world / (trained - self.part.begun)
         row["seconds"] = time.perf_counter() - self.part.begun
         self.history.append(row)
@@ -228,8 +237,9 @@ class FoldTraining:
             f"{', '.join(keys)}: the loss is not finite; {way_out(self.folder, self.recipe)}"
         )
 
-    def validate(self, advance: Callable[[int], object]) -> dict[str, FloatArray]:
-        """Probabilities [rows, classes] by task of the fold's validation rows, each exactly once."""
+    def validate(self, advance: Callable[[int], object]) -> tuple[dict[str, FloatArray], float]:
+        """Probabilities [rows, classes] by task of the fold's validation rows, each exactly once, and their
+        loss."""
         assert self.validation is not None
         # A frozen backbone keeps the statistics that it came with.
         if self.average.begun and not self.network.frozen:
@@ -239,6 +249,7 @@ class FoldTraining:
                 self.average.recompute((batch for _, batch in pairs), self.fabric.device)
         self.processes.same_buffers(self.kept_network)
         network = self.kept_network.eval()
+        answers: list[tuple[Mapping[str, Tensor], Tensor]] = []
         with self.fabric.autocast():
             parts = predict_heads(
                 network,
@@ -248,5 +259,7 @@ class FoldTraining:
                 cure=f"the epoch is not kept; {way_out(self.folder, self.recipe)}",
                 processes=self.processes,
                 advance=advance,
+                hear=lambda outputs, rows: answers.append((outputs, rows)),
             )
-        return {task: self.processes.interleave(part) for task, part in parts.items()}
+        found = {task: self.processes.interleave(part) for task, part in parts.items()}
+        return found, self.validation_loss(answers)

@@ -24,6 +24,7 @@ def predict_heads(
     cure: str,
     processes: Processes = Processes(),
     advance: Callable[[int], object] = lambda _: None,
+    hear: Callable[[Mapping[str, Tensor], Tensor], object] = lambda _, __: None,
 ) -> dict[str, FloatArray]:
     """Class probabilities of each head, in the order of the loader's rows.
 
@@ -35,6 +36,7 @@ def predict_heads(
         cure: what to do about it.
         processes: those that share the rows.
         advance: called with the number of images after each batch.
+        hear: called with each batch's outputs [n, outputs] by name and rows of the cache [n].
 
     Returns:
         float32 [rows, classes] by task.
@@ -44,8 +46,9 @@ def predict_heads(
     """
     seen: dict[str, list[Tensor]] = {task: [] for task in codings}
     finite, place = FiniteOutputs(len(loader.rows)), 0
-    for images, _ in loader.epoch(0):
+    for images, rows in loader.epoch(0):
         outputs = network(images.to(memory_format=torch.channels_last))
+        hear(outputs, rows)
         part = slice(place, place + len(images))
         place = part.stop
         for task, coding in codings.items():

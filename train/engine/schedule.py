@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch.optim import SGD, Optimizer
@@ -47,15 +48,20 @@ def rate_factor(settings: Schedule, step: int, steps_per_epoch: int, epochs: int
     return rise
 
 
-def plateau_falls(settings: Schedule, scores: Sequence[float]) -> int:
-    """How often the rate of a plateau schedule has fallen after these epochs' validation macro F1.
+def plateau_falls(settings: Schedule, scores: Sequence[float], better: Literal["max", "min"] = "max") -> int:
+    """How often the rate of a plateau schedule has fallen after these epochs' validation scores.
 
     It falls after more than `patience` epochs in a row that are not better than the best by 0.01 %: with
     patience 1, scores 0.5, 0.4, 0.5 make it fall once. torch's ReduceLROnPlateau is run anew each time, so
     that the answer is a function of the scores alone and a resumed training needs no other state.
+
+    Args:
+        settings: the schedule.
+        scores: macro F1, or the loss, of the epochs so far.
+        better: whether the higher or the lower of two is the better.
     """
     dummy = SGD([torch.zeros(1)], lr=1.0)
-    plateau = ReduceLROnPlateau(dummy, mode="max", factor=0.5, patience=settings.patience)
+    plateau = ReduceLROnPlateau(dummy, mode=better, factor=0.5, patience=settings.patience)
     falls = 0
     for score in scores:
         plateau.step(score)

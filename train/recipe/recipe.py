@@ -11,6 +11,8 @@ from train.recipe.data import Age, Mixing, Rows, Sampling, Teacher
 from train.recipe.network import Averaging, Head, Loss, Optimiser, Schedule
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Keep = Literal["last", "best"]
+BestBy = Literal["macro_f1", "loss"]
 ALL: Final = "*"
 """Stands for a head of each factor that the photos are labelled with."""
 
@@ -36,14 +38,23 @@ class Recipe:
     centre: float = 1.0
     """Share of the crop's side that the centre crop keeps, in training and evaluation, in [0.25, 1]: 0.875 at
     224 is torchvision's Resize(256) and CenterCrop(224)."""
+    normalise: bool = True
+    """Whether the input is shifted and scaled as that of the backbone's weights was; if not, it is 0 to 1."""
     augment: str | Policy = "light"
     """Augmentation of the training photos: a named policy, or one of the recipe's own."""
     epochs: int = 20
     """Passes over the training photos."""
     batch_size: int = 32
     """Photos a step, of all processes together."""
+    keep: Keep = "last"
+    """Which epoch's weights the run keeps: last, those of the last epoch trained; best, those of the epoch
+    that is best by `best_by`, which flatters its scores."""
+    best_by: BestBy = "macro_f1"
+    """What makes an epoch better than another: a higher macro_f1, or a lower loss, of the photos that
+    validate. For keep = "best", `stop_after` and the schedule plateau."""
     stop_after: int = 0
-    """Epochs without a better validation macro F1 after which training ends early; 0 is never."""
+    """Epochs without a better one by `best_by` after which training ends early; 0 is never. The last epoch
+    is then the one that it ended with."""
     seed: int = 0
     """Seed of initial weights, order and augmentation."""
     precision: Precision = "auto"

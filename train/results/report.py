@@ -15,6 +15,7 @@ from faces.labels import UNKNOWN, FloatArray, IntArray, LabelSet, Task
 from faces.plots import class_names, draw_confusion, draw_confusions, legible, save_figure
 from faces.scores import confusion
 from train.engine.card import BEST_FILE, OOF_FILE, read_card
+from train.recipe.ending import VALIDATION_LOSS
 from train.results.head_scores import CLASS_PREFIX, judged_heads, score_heads
 from train.results.metrics import read_metrics
 from train.results.oof import heads_of
@@ -23,7 +24,7 @@ from train.results.together import check_there, read_checked_oof
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_OF_TRAINING = ("lr", "loss", "images_per_s", "seconds")
+_OF_TRAINING = ("lr", "loss", VALIDATION_LOSS, "images_per_s", "seconds")
 _MATRICES, _NARROW = 4, 6
 """How many confusion matrices stand in a row where none has more classes than the second number."""
 

@@ -20,7 +20,8 @@ from tests.train.test_train import RECIPE, plan
 from train.engine.card import read_card
 from train.engine.watch import Watch
 from train.fold import train_fold
-from train.recipe.ending import best_row, is_finished
+from train.recipe.ending import VALIDATION_LOSS, best_row, is_finished, kept_row
+from train.recipe.recipe import BestBy
 from train.results.metrics import half_done
 from train.results.recipe_scores import remarks, score_recipe
 from train.results.trained_folds import read_folds
@@ -113,14 +114,18 @@ def test_a_run_of_one_epoch_is_finished(coloured: Cache, tmp_path: Path) -> None
         ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 5, True),
     ],
 )
+@pytest.mark.parametrize("by", ["macro_f1", "loss"])
 def test_training_ends_after_its_epochs_or_when_it_waited_long_enough(
-    scores: list[float], best: int, ends: bool
+    scores: list[float], best: int, ends: bool, by: BestBy
 ) -> None:
-    history = [{"epoch": float(epoch), "macro_f1": score} for epoch, score in enumerate(scores)]
-    waiting = dataclasses.replace(RECIPE, epochs=6, stop_after=2)
-    assert best_row(history)["epoch"] == best
+    name, sign = ("macro_f1", 1) if by == "macro_f1" else (VALIDATION_LOSS, -1)
+    history = [{"epoch": float(epoch), name: sign * score} for epoch, score in enumerate(scores)]
+    waiting = dataclasses.replace(RECIPE, epochs=6, stop_after=2, best_by=by)
+    assert best_row(waiting, history)["epoch"] == best
+    assert kept_row(waiting, history) is history[-1]
+    assert kept_row(dataclasses.replace(waiting, keep="best"), history) is history[best]
     assert is_finished(waiting, history) is ends
     assert is_finished(dataclasses.replace(waiting, stop_after=0), history) is (len(scores) == 6)
     unscored = [{"epoch": row["epoch"]} for row in history]
-    assert best_row(unscored)["epoch"] == len(scores) - 1
+    assert best_row(waiting, unscored)["epoch"] == len(scores) - 1
     assert not is_finished(waiting, [])
