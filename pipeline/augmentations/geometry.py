@@ -46,6 +46,8 @@ class GeometrySettings:
     """Greatest turn to either side, degrees; in [0, 180]."""
     flip: float = up_to(1.0)
     """Probability of swapping left and right."""
+    vertical_flip: float = up_to(1.0)
+    """Probability of swapping top and bottom, which faces do not bear: to show so."""
 
     @property
     def scales(self) -> bool:
@@ -55,7 +57,7 @@ class GeometrySettings:
     @property
     def moves_pixels(self) -> bool:
         """Whether crop, rotation or flip is on, so that the image is warped rather than resized."""
-        return self.scales or self.rotation > 0 or self.flip > 0
+        return self.scales or self.rotation > 0 or self.flip > 0 or self.vertical_flip > 0
 
 
 def working_size(settings: GeometrySettings, source_size: int, image_size: int, centre: float = 1.0) -> int:
@@ -82,7 +84,8 @@ def warp_matrices(draws: Draws, source_size: int, image_size: int, centre: float
 
     Both count pixel centres as (0, 0), (1, 0), ... as OpenCV does. An output pixel (u, v) is centred, scaled
     to the crop, mirrored, turned by the angle and put at the crop's centre:
-    source = centre + R(angle) diag(flip * width, height) ((u, v) + 0.5 - image_size / 2) / image_size - 0.5.
+    source = centre + R(angle) diag(flip * width, upright * height) ((u, v) + 0.5 - image_size / 2) /
+    image_size - 0.5.
     For the whole crop at equal sizes that is the identity. With `centre` below 1 the crop is one of the
     `centre_window`; what a turned or tilted one shows beyond that is real.
 
@@ -98,8 +101,9 @@ def warp_matrices(draws: Draws, source_size: int, image_size: int, centre: float
     start, share = centre_window(image_size, centre)
     angle = np.deg2rad(draws["angle"].astype(np.float64))
     cos, sin = np.cos(angle), np.sin(angle)
-    scale_x = draws["flip"] * draws["crop_width"].astype(np.float64) * share * source_size / image_size
-    scale_y = draws["crop_height"].astype(np.float64) * share * source_size / image_size
+    scale = share * source_size / image_size
+    scale_x = draws["flip"] * draws["crop_width"].astype(np.float64) * scale
+    scale_y = draws["upright"] * draws["crop_height"].astype(np.float64) * scale
     matrix = np.zeros((len(angle), 3, 3))
     matrix[:, 0, 0], matrix[:, 0, 1] = cos * scale_x, -sin * scale_y
     matrix[:, 1, 0], matrix[:, 1, 1] = sin * scale_x, cos * scale_y
@@ -120,6 +124,7 @@ class Geometry(PixelAugmentation[GeometrySettings]):
         "crop": {"crop_area": (0.5, 1.0), "crop_aspect": (0.8, 1.25)},
         "rotation": {"rotation": 30.0},
         "flip": {"flip": 0.5},
+        "vertical_flip": {"vertical_flip": 0.5},
     }
     in_one_pass = True
 
@@ -129,10 +134,11 @@ class Geometry(PixelAugmentation[GeometrySettings]):
     def draw(self, settings: GeometrySettings, numbers: Numbers) -> Parameters:
         """Float32 [n] each: `crop_width` and `crop_height`, fractions of the stored crop's, in (0, 1];
         `crop_x` and `crop_y`, its centre, fractions of the same, so that unturned it lies inside the stored
-        one; `angle`, degrees by which the picture turns counter-clockwise about that centre; `flip`, -1 where
-        left and right are swapped, else 1."""
+        one; `angle`, degrees by which the picture turns counter-clockwise about that centre; `flip` and
+        `upright`, -1 where left and right, or top and bottom, are swapped, else 1."""
         size, ratio, x, y, turn, mirror = numbers.uniform(**SHARED_STREAM).T[:6]
         width, height = rectangle(between(*settings.crop_area, size), settings.crop_aspect, ratio)
+        over = numbers.of("vertical_flip", 1)[:, 0]
         return {
             "crop_width": width,
             "crop_height": height,
@@ -140,6 +146,7 @@ class Geometry(PixelAugmentation[GeometrySettings]):
             "crop_y": np.asarray(0.5 + (1 - height) * (y - 0.5), np.float32),
             "angle": between(-settings.rotation, settings.rotation, turn),
             "flip": np.where(mirror < settings.flip, -1, 1).astype(np.float32),
+            "upright": np.where(over < settings.vertical_flip, -1, 1).astype(np.float32),
         }
 
     def parameters(self, settings: GeometrySettings, draws: Draws, frame: Frame) -> Parameters:

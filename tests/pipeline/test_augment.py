@@ -37,7 +37,7 @@ def to_source(draws: Draws, source: int, image: int, point: tuple[float, float])
 def test_policy_none_changes_nothing() -> None:
     none = POLICIES["none"]
     drawn = draw(none, 5, epoch=0, seed=0)
-    for name in ("crop_width", "crop_height", "flip", "brightness", "contrast", "saturation"):
+    for name in ("crop_width", "crop_height", "flip", "upright", "brightness", "contrast", "saturation"):
         assert (drawn[name] == 1).all(), name
     for name in ("angle", "hue", "erase_width", "erase_height", "blur_sigma"):
         assert (drawn[name] == 0).all(), name
@@ -160,6 +160,7 @@ def test_corner_pixels_land_where_geometry_says() -> None:
     np.testing.assert_allclose(to_source(still(), 64, 32, (0, 0)), (0.5, 0.5), atol=1e-5)
     # Mirrored: the leftmost output pixel comes from the rightmost source pixel, in the same row.
     np.testing.assert_allclose(to_source(still(flip=-1), 64, 64, (0, 7)), (63, 7), atol=1e-5)
+    np.testing.assert_allclose(to_source(still(upright=-1), 64, 64, (0, 7)), (0, 56), atol=1e-5)
     # A quarter turn counter-clockwise: the top left shows what was at the top right.
     np.testing.assert_allclose(to_source(still(angle=90), 64, 64, (0, 0)), (63, 0), atol=1e-4)
     # The top left quarter, enlarged to the full size: output pixel 63 lies in source pixel 31.

@@ -146,12 +146,12 @@ def test_one_pass_equals_an_operator_for_each_step(policy: Policy, image_size: i
 
 
 @pytest.mark.parametrize("centre", [1.0, 0.8])
-def test_flip_alone_is_the_mirrored_evaluation_image(centre: float) -> None:
-    policy = Policy(flip=1.0)
+def test_flips_alone_are_the_mirrored_evaluation_image(centre: float) -> None:
+    policy = Policy(flip=1.0, vertical_flip=1.0)
     draws = draw(policy, COUNT, epoch=0, seed=0)
     flipped = run(graph_of(policy, 160, centre=centre), photos(), draws)
     plain = run(graph_of(POLICIES["none"], 160, centre=centre), photos(), draws)
-    assert np.abs(flipped - plain[:, :, ::-1]).max() < 0.01
+    assert np.abs(flipped - plain[:, ::-1, ::-1]).max() < 0.01
 
 
 def test_samples_that_are_not_blurred_are_untouched() -> None:
