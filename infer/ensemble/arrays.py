@@ -32,6 +32,9 @@ class Arrays(Protocol[Array]):
     def weighted_sum(self, weights: Sequence[float], arrays: Array) -> Array:
         """[m] weights times [m, n, k], summed over m: float64 [n, k]."""
 
+    def times(self, values: Array, factors: Sequence[float]) -> Array:
+        """[n, k] times [k]."""
+
     def log(self, values: Array, least: float) -> Array:
         """Natural logarithm, of `least` where a value is below it."""
 
@@ -77,6 +80,9 @@ class _NumpyArrays:
 
     def weighted_sum(self, weights: Sequence[float], arrays: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(np.tensordot(np.asarray(weights, np.float64), arrays, 1))
+
+    def times(self, values: NDArray[Any], factors: Sequence[float]) -> NDArray[Any]:
+        return np.asarray(values * np.asarray(factors, np.float64))
 
     def log(self, values: NDArray[Any], least: float) -> NDArray[Any]:
         return np.asarray(np.log(np.maximum(values, least)))

@@ -37,6 +37,10 @@ class Tensors:
         """float64 [n, k], summed over the first axis."""
         return (torch.tensor(weights, dtype=torch.float64)[:, None, None] * arrays).sum(0)
 
+    def times(self, values: Tensor, factors: Sequence[float]) -> Tensor:
+        """[n, k] times [k]."""
+        return values * torch.tensor(factors, dtype=torch.float64)
+
     def log(self, values: Tensor, least: float) -> Tensor:
         """Natural logarithm, of `least` where a value is below it."""
         return values.clamp(min=least).log()

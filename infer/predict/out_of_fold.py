@@ -92,10 +92,12 @@ class OutOfFold:
             return stored
         from infer.predict.store import load_or_predict
 
-        facts = self._facts()
+        facts = self.facts()
         for run in self.every_run:
             if run.path.with_name(OOF_FILE).is_file():
-                self._read(run, facts)  # which must be of the photos that the fold leaves out now
+                read_stored(
+                    run, self.validated[run.name], facts
+                )  # which must be of the photos that the fold leaves out now
         answers: dict[str, list[Heads]] = {recipe: [] for recipe in self.runs}
         said: set[str] = set()
 
@@ -118,32 +120,44 @@ class OutOfFold:
         Raises:
             ValueError: a table is missing, is of other photos, or holds what are no probabilities.
         """
-        facts = self._facts()
+        facts = self.facts()
         return {
-            recipe: [_joined([self._read(run, facts) for run in runs])] for recipe, runs in self.runs.items()
+            recipe: [_joined([self._stored(run, facts) for run in runs])]
+            for recipe, runs in self.runs.items()
         }
 
-    def _facts(self) -> pd.DataFrame:
+    def facts(self) -> pd.DataFrame:
         """What stored answers must agree with: image, person and labels of every row of the cache."""
         return self.cache.columns("image_id", "person", *self.cache.label_set.names)
 
     def _photos_of(self, run: Run) -> pd.DataFrame:
         return self.photos[self.photos["fold"] == run.card.fold]
 
-    def _read(self, run: Run, facts: pd.DataFrame) -> Heads:
+    def _stored(self, run: Run, facts: pd.DataFrame) -> Heads:
         """A run's stored answers to the photos of its fold."""
-        path = run.path.with_name(OOF_FILE)
         rows = self.validated[run.name]
-        table = read_oof(path.parent)
-        check_stored(run, table, facts.iloc[rows], path)
         asked = np.isin(rows, self._photos_of(run)["row"])
-        heads = {}
-        for task in run.card.classes:
-            try:
-                heads[task] = probabilities_of(table, run.card.labels.task(task))[asked]
-            except ValueError as error:
-                raise ValueError(f"{path}: {error}; train the fold again") from error
-        return heads
+        return {task: values[asked] for task, values in read_stored(run, rows, facts).items()}
+
+
+def read_stored(run: Run, rows: IntArray, facts: pd.DataFrame) -> Heads:
+    """What training stored of a run's answers to the photos that it left out.
+
+    Args:
+        run: trained.
+        rows: [n] of the cache, which it validates, in their order.
+        facts: image_id, person and labels of every row of the cache, with which the table must agree.
+
+    Raises:
+        ValueError: the table is missing, is of other photos, or holds what are no probabilities.
+    """
+    path = run.path.with_name(OOF_FILE)
+    table = read_oof(path.parent)
+    check_stored(run, table, facts.iloc[rows], path)
+    try:
+        return {task: probabilities_of(table, run.card.labels.task(task)) for task in run.card.classes}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; train the fold again") from error
 
 
 def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfFold:
@@ -207,17 +221,24 @@ def _validated(runs: Sequence[Run], cache: Cache) -> dict[str, IntArray]:
     for run in runs:
         card = run.card
         if (card.recipe.tasks, card.fold) not in found:
-            found[card.recipe.tasks, card.fold] = fold_rows(
-                cache,
-                card.recipe.tasks,
-                fold=card.fold,
-                folds=card.folds,
-                seed=card.fold_seed,
-                scheme=card.scheme,
-                rows=card.recipe.rows,
-                senior_from=card.recipe.age.senior_from,
-            ).validation
+            found[card.recipe.tasks, card.fold] = rows_left_out(run, cache)
     return {run.name: found[run.card.recipe.tasks, run.card.fold] for run in runs}
+
+
+def rows_left_out(run: Run, cache: Cache) -> IntArray:
+    """[n] rows of the cache on which a run was trained that its fold, or folds, validate, in their order."""
+    card = run.card
+    return fold_rows(
+        cache,
+        card.recipe.tasks,
+        fold=card.fold,
+        folds=card.folds,
+        seed=card.fold_seed,
+        scheme=card.scheme,
+        rows=card.recipe.rows,
+        senior_from=card.recipe.age.senior_from,
+        also_out=card.also_out,
+    ).validation
 
 
 def _common(runs: Sequence[Run], validated: Mapping[str, IntArray], cache: Cache) -> pd.DataFrame:

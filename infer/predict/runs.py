@@ -12,7 +12,7 @@ from faces.command import nearest, typed
 from faces.factors import Factor
 from faces.labelling.kept import describe
 from faces.labels import LabelSet
-from train.engine.card import BEST_FILE, RunCard, read_card
+from train.engine.card import BEST_FILE, NESTED, RunCard, read_card
 from train.recipe.request import REQUEST_FILE
 from train.results.metrics import half_done
 from train.results.together import check_alike, check_folder
@@ -62,8 +62,9 @@ def find_runs(recipes: Sequence[str], runs: Path) -> dict[str, list[Run]]:
 
 
 def _folds_of(recipe: str, runs: Path) -> list[Run]:
-    paths = [*(runs / recipe).glob(f"fold*/{BEST_FILE}")]
-    begun = {path.parent for path in (runs / recipe).glob(f"fold*/{REQUEST_FILE}")}
+    place = runs / recipe
+    paths = [*place.glob(f"fold*/{BEST_FILE}")]
+    begun = {path.parent for path in place.glob(f"fold*/{REQUEST_FILE}")}
     if lost := sorted(begun - {path.parent for path in paths}):
         raise ValueError(
             f"{lost[0]}: was begun and has no {BEST_FILE}, so its fold would not vote; train it to its end, "
@@ -71,7 +72,6 @@ def _folds_of(recipe: str, runs: Path) -> list[Run]:
         )
     found = [read_run(f"{recipe}/{path.parent.name}", path) for path in paths]
     if not found:
-        place = runs / recipe
         trained = sorted({path.parent.parent.name for path in runs.glob(f"*/fold*/{BEST_FILE}")})
         near = nearest(recipe, trained) if trained else f"nor is there any in {runs}"
         empty = ", which is there" if place.is_dir() else ""
@@ -81,6 +81,11 @@ def _folds_of(recipe: str, runs: Path) -> list[Run]:
             f"RUNS={typed(runs)}`"
         )
     found.sort(key=lambda run: run.card.fold)
+    if nested := [run for run in found if run.card.also_out]:
+        raise ValueError(
+            f"{nested[0].path.parent}: a nested training, without the people of several folds, has no vote "
+            f"beside whole folds; move its folder into {place / NESTED}"
+        )
     check_alike({run.path: run.card for run in found})
     return found
 
