@@ -1,6 +1,6 @@
 """Who comes when: the order of an epoch as a pure function, so that resuming needs no saved state.
 
-Which rows make an epoch, and how often each, is a `Sampler`'s to say (pipeline/samplers.py); dividing an
+Which rows make an epoch, and how often each, is a `Sampler`'s to say (samplers.py, balanced.py); dividing an
 epoch among processes is done here, the same for all of them.
 
 Memory: an order takes 16 bytes a place while an epoch runs, 1.6 GB at 100 million; `python -m bench.scale`

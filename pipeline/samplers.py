@@ -1,4 +1,4 @@
-"""Samplers: in order, shuffled, weighted with replacement, and balanced by undersampling or by person.
+"""Samplers: in order, shuffled, and weighted with replacement; pipeline/balanced.py has those that balance.
 
 All are pure functions of (seed, epoch). `epoch_order` divides what they give among processes.
 """
@@ -16,8 +16,6 @@ from pipeline.order import ORDER_STREAM, Sampler, generator
 
 WeightRule = Literal["class_balanced", "effective_number", "inverse_sqrt"]
 WEIGHT_RULES: Final[tuple[WeightRule, ...]] = get_args(WeightRule)
-_CYCLE: Final = 1
-"""Added to the key of a `Balanced` sampler's cycles, which are the same in all epochs."""
 
 
 def check_weights(weights: ArrayLike) -> NDArray[np.float64]:
@@ -154,72 +152,3 @@ def choose_sampler(sampler: Sampler | None, shuffle: bool, rows: int) -> Sampler
     if sampler.rows != rows:
         raise ValueError(f"the sampler is for {sampler.rows} rows, the loader has {rows}: make it for these")
     return sampler
-
-
-class Balanced:
-    """Every group gives the same number of samples to every epoch, exactly.
-
-    The rows of a group stand in a circle in a random order that depends on the seed alone; epoch e takes the
-    `each` places from e * each on. So a group of m >= each rows repeats none within an epoch, and after
-    ceil(m / each) epochs all of them have come; in a smaller group all come every epoch, and over epochs
-    equally often to within one. With G groups the epoch is `each` rounds of G samples, one of each group in
-    a random order that is drawn anew for each round and epoch, so that batches are balanced too.
-
-    Args:
-        groups: [rows] group of each row, codes from 0; rows of a negative code never come.
-        each: samples of a group in an epoch, at least 1.
-
-    Raises:
-        ValueError: no row with a group, or `each` below 1.
-    """
-
-    training = True
-
-    def __init__(self, groups: ArrayLike, each: int) -> None:
-        self.groups = np.asarray(groups, np.int64)
-        self.rows, self.each = len(self.groups), each
-        if not (self.groups >= 0).any():
-            raise ValueError(f"none of {self.rows} rows has a group: there is nothing to balance")
-        if each < 1:
-            raise ValueError(f"each={each}: every group must give at least 1 sample an epoch")
-
-    def samples(self, *, epoch: int, seed: int) -> IntArray:
-        """[each * number of groups] samples."""
-        circle = generator(seed, 0, ORDER_STREAM, _CYCLE).random(self.rows)
-        arranged = np.lexsort((circle, self.groups))
-        arranged = arranged[np.count_nonzero(self.groups < 0) :]
-        sizes = np.bincount(self.groups[arranged])
-        sizes = sizes[sizes > 0]
-        starts = np.cumsum(sizes) - sizes
-        steps = (epoch * self.each + np.arange(self.each))[:, None]
-        rounds = arranged[starts + steps % sizes]
-        return generator(seed, epoch, ORDER_STREAM).permuted(rounds, axis=1).reshape(-1)
-
-
-def undersampled(classes: ArrayLike) -> Balanced:
-    """As many rows of every class as the rarest of those that occur has, other ones each epoch.
-
-    Args:
-        classes: [rows] codes from 0; rows without a class (`UNKNOWN`) never come.
-
-    Raises:
-        ValueError: no row has a class.
-    """
-    code = np.asarray(classes, np.int64)
-    counts = np.bincount(code[code != UNKNOWN])
-    return Balanced(code, int(counts[counts > 0].min(initial=len(code) + 1)))
-
-
-def person_balanced(persons: ArrayLike) -> Balanced:
-    """Every person equally often, so that people with many photos do not count more.
-
-    A person gives the mean number of photos, rounded: an epoch is about as long as one of all rows.
-
-    Args:
-        persons: [rows] key of the person on each row's photo.
-
-    Raises:
-        ValueError: no rows.
-    """
-    people, code = np.unique(np.asarray(persons), return_inverse=True)
-    return Balanced(code, max(1, round(len(code) / max(1, len(people)))))

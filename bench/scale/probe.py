@@ -18,11 +18,12 @@ import torch
 from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
 from pipeline.augment import policy_named
+from pipeline.balanced import person_balanced, undersampled
 from pipeline.draws import draw
 from pipeline.graph import Graph
 from pipeline.loader import PLACES_DRAWN, Batch, Loader
 from pipeline.order import Sampler, epoch_order
-from pipeline.samplers import Shuffled, Weighted, class_weights, person_balanced, undersampled
+from pipeline.samplers import Shuffled, Weighted, class_weights
 
 T = TypeVar("T")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

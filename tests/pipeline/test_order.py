@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.balanced import person_balanced, undersampled
 from pipeline.order import Sampler, epoch_order
-from pipeline.samplers import InOrder, Shuffled, Weighted, person_balanced, undersampled
+from pipeline.samplers import InOrder, Shuffled, Weighted
 
 counts = st.integers(1, 200)
 seeds = st.integers(0, 2**32)

@@ -7,16 +7,14 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from faces.labels import UNKNOWN
+from pipeline.balanced import Balanced, person_balanced, undersampled
 from pipeline.samplers import (
     WEIGHT_RULES,
-    Balanced,
     InOrder,
     Shuffled,
     Weighted,
     WeightRule,
     class_weights,
-    person_balanced,
-    undersampled,
 )
 
 seeds = st.integers(0, 2**32)
@@ -88,30 +86,6 @@ def test_weights_set_frequencies_and_their_scale_does_not_matter(seed: int, scal
     assert share[0] == 0 and abs(share[1] - 0.25) < 0.048 and abs(share[2] - 0.75) < 0.048
 
 
-@settings(deadline=None)
-@given(counts=sizes, unknown=st.integers(0, 9), seed=seeds, epoch=st.integers(0, 99))
-def test_undersampling_takes_as_many_of_each_class_as_the_rarest_has_and_none_twice(
-    counts: list[int], unknown: int, seed: int, epoch: int
-) -> None:
-    classes = classes_of(counts, unknown)
-    rarest = min(n for n in counts if n)
-    samples = undersampled(classes).samples(epoch=epoch, seed=seed)
-    assert len(set(samples.tolist())) == len(samples)
-    assert np.bincount(classes[samples], minlength=len(counts)).tolist() == [rarest * (n > 0) for n in counts]
-
-
-@settings(deadline=None)
-@given(counts=sizes, seed=seeds, first=st.integers(0, 20))
-def test_undersampling_comes_to_every_row_in_as_few_epochs_as_can_be(
-    counts: list[int], seed: int, first: int
-) -> None:
-    classes = classes_of(counts)
-    needed = -(-max(counts) // min(n for n in counts if n))
-    sampler = undersampled(classes)
-    epochs = [sampler.samples(epoch=first + e, seed=seed) for e in range(needed)]
-    assert set(np.concatenate(epochs).tolist()) == set(range(len(classes)))
-
-
 @pytest.mark.parametrize("rule", WEIGHT_RULES)
 def test_a_class_without_rows_changes_nothing(rule: WeightRule) -> None:
     classes = np.repeat([0, 2, UNKNOWN], [86, 17, 4])
@@ -120,51 +94,6 @@ def test_a_class_without_rows_changes_nothing(rule: WeightRule) -> None:
     drawn = [undersampled(each).samples(epoch=0, seed=0) for each in (classes, closed)]
     np.testing.assert_array_equal(*drawn)
     assert len(drawn[0]) == 34
-
-
-def test_undersampling_takes_other_rows_each_epoch_but_all_of_the_rarest_class() -> None:
-    classes = np.repeat([0, 1], [100, 10])
-    first, second = (set(undersampled(classes).samples(epoch=e, seed=0).tolist()) for e in (0, 1))
-    assert first & second == set(range(100, 110))
-
-
-@settings(deadline=None)
-@given(counts=sizes, seed=seeds, epoch=st.integers(0, 99))
-def test_every_person_comes_equally_often_and_so_do_the_photos_of_a_person(
-    counts: list[int], seed: int, epoch: int
-) -> None:
-    persons = np.array([f"p{code}" for code in classes_of(counts)])
-    people = len(set(persons))
-    samples = person_balanced(persons).samples(epoch=epoch, seed=seed)
-    each = max(1, round(len(persons) / people))
-    assert len(samples) == each * people
-    names, came = np.unique(persons[samples], return_counts=True)
-    assert len(names) == people and (came == each).all()
-    for name in names:
-        of_photo = np.bincount(samples, minlength=len(persons))[persons == name]
-        assert of_photo.max() - of_photo.min() <= 1
-
-
-@settings(deadline=None)
-@given(counts=sizes, seed=seeds, each=st.integers(1, 9), epochs=st.integers(1, 9))
-def test_over_epochs_the_rows_of_a_group_come_equally_often(
-    counts: list[int], seed: int, each: int, epochs: int
-) -> None:
-    groups = classes_of(counts)
-    sampler = Balanced(groups, each)
-    samples = np.concatenate([sampler.samples(epoch=e, seed=seed) for e in range(epochs)])
-    came = np.bincount(samples, minlength=len(groups))
-    for group in set(groups.tolist()):
-        of_row = came[groups == group]
-        assert of_row.sum() == each * epochs and of_row.max() - of_row.min() <= 1
-
-
-@settings(deadline=None)
-@given(counts=sizes, seed=seeds, each=st.integers(1, 9))
-def test_each_round_of_a_balanced_epoch_has_every_group_once(counts: list[int], seed: int, each: int) -> None:
-    groups = classes_of(counts)
-    rounds = groups[Balanced(groups, each).samples(epoch=3, seed=seed)].reshape(each, -1)
-    assert all(sorted(one) == sorted(set(groups.tolist())) for one in rounds)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from faces.foreign.persons import person_key
 from faces.foreign.photos import row_names
 from faces.foreign.table import match_column, read_table
 from faces.labels import UNKNOWN, IntArray
+from pipeline.balanced import person_balanced, undersampled
 from pipeline.order import Sampler
-from pipeline.samplers import Shuffled, Weighted, class_weights, person_balanced, undersampled
+from pipeline.samplers import Shuffled, Weighted, class_weights
 from train.recipe.data import Sampling
 from train.recipe.recipe import Recipe
 
