@@ -102,7 +102,12 @@ def add_node(tree: Tree, node: Node, note: Callable[[str], str], label: str = ""
             tree.add(f"{escape(label)}{escape(node.recipe)}  {note(node.recipe)}")
         case Vote():
             temperature = f", temperature {node.temperature:g}" if node.temperature != 1 else ""
-            branch = tree.add(f"{escape(label)}[cyan]vote[/cyan], {_RULES[node.rule]}{temperature}")
+            said = "".join(
+                f", {escape(factor)} {escape(value)} counts {times:g} times"
+                for factor, values in node.adjust
+                for value, times in values
+            )
+            branch = tree.add(f"{escape(label)}[cyan]vote[/cyan], {_RULES[node.rule]}{temperature}{said}")
             for number, member in enumerate(node.members):
                 add_node(branch, member, note, f"{node.weights[number]:g} x " if node.weights else "")
         case Compose():
@@ -112,9 +117,10 @@ def add_node(tree: Tree, node: Node, note: Callable[[str], str], label: str = ""
         case Override():
             only = " and ".join(f"{factor} is {' or '.join(values)}" for factor, values in node.where)
             guard = f", where {only}" if only else ""
+            other = f", else {node.otherwise}" if node.otherwise else ""
             branch = tree.add(
                 f"{escape(label)}[cyan]override[/cyan]: becomes {escape(node.category)} where "
-                f"{escape(node.task)} gives that more than {node.above:g}{escape(guard)}"
+                f"{escape(node.task)} gives that more than {node.above:g}{escape(other)}{escape(guard)}"
             )
             add_node(branch, node.base, note, "base: ")
             add_node(branch, node.by, note, "by: ")

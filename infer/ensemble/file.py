@@ -32,6 +32,7 @@ class _VoteTable:
     rule: Rule = Vote.rule
     weights: tuple[float, ...] = Vote.weights
     temperature: float = Vote.temperature
+    adjust: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class _OverrideFields:
     task: str
     category: str
     above: float
+    otherwise: str = Override.otherwise
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -86,10 +88,10 @@ def read_ensemble(path: Path) -> Ensemble:
     """Read an ensemble file.
 
     A node is a recipe's name, or a table with one of the keys `vote` (list of nodes, beside it rule, weights,
-    temperature), `compose` (table from task to node), `override` (table with base, by, task, category, above,
-    where), or `ensemble` (the tree of another file beside this one, by its name). The file is itself such a
-    table, with `about`, `views` and `task`. Which tasks, factors and categories there are is not looked at:
-    the labels of its runs say that.
+    temperature, adjust), `compose` (table from task to node), `override` (table with base, by, task,
+    category, above, where), or `ensemble` (the tree of another file beside this one, by its name). The file
+    is itself such a table, with `about`, `views` and `task`. Which tasks, factors and categories there are is
+    not looked at: the labels of its runs say that.
 
     Raises:
         ValueError: not TOML, an unknown key, or a value that does not fit; file and place are named.
@@ -156,7 +158,13 @@ def _vote(table: _VoteTable, source: str, path: Path, seen: _Way) -> Vote:
     )
     return _checked(
         source,
-        lambda: Vote(members=members, rule=table.rule, weights=table.weights, temperature=table.temperature),
+        lambda: Vote(
+            members=members,
+            rule=table.rule,
+            weights=table.weights,
+            temperature=table.temperature,
+            adjust=tuple((factor, tuple(values.items())) for factor, values in table.adjust.items()),
+        ),
     )
 
 
@@ -171,6 +179,7 @@ def _override(fields: _OverrideFields, source: str, path: Path, seen: _Way) -> O
             task=fields.task,
             category=fields.category,
             above=fields.above,
+            otherwise=fields.otherwise,
             where=tuple(fields.where.items()),
         ),
     )
@@ -196,12 +205,16 @@ def node_table(node: Node) -> Any:
                 table["weights"] = list(node.weights)
             if node.temperature != 1:
                 table["temperature"] = node.temperature
+            if node.adjust:
+                table["adjust"] = {factor: dict(values) for factor, values in node.adjust}
             return table
         case Compose():
             return {"compose": {task: node_table(part) for task, part in node.parts}}
         case Override():
             inner = {"base": node_table(node.base), "by": node_table(node.by), "task": node.task}
             inner |= {"category": node.category, "above": node.above}
+            if node.otherwise:
+                inner["otherwise"] = node.otherwise
             if node.where:
                 inner["where"] = {factor: list(values) for factor, values in node.where}
             return {"override": inner}

@@ -1,8 +1,9 @@
 """How members' probabilities become one answer: the rules of voting, in numpy and in torch alike.
 
 Every node of an ensemble's tree yields ballots: one for each fold of a recipe, one of a vote. A ballot is
-probabilities and a choice, which differ where a choice was not made by the largest probability: below a hard
-vote or an override. Soft votes above such a node read its probabilities, all others its choice.
+probabilities and a choice, which differ where a choice was not made by the largest probability: of a hard
+vote, one that adjusts its choice, or an override. Soft votes above such a node read its probabilities, all
+others its choice.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, get_args
 
-from faces.labels import LabelSet, Task
+from faces.labels import LabelSet, Part, Task
+from infer.ensemble.adjust import adjusted, class_factors
 from infer.ensemble.arrays import Array, arrays_of
 from infer.ensemble.space import task_of_base, task_of_parts
 from infer.ensemble.tree import Compose, Leaf, Node, Override, Rule, Vote
@@ -124,6 +126,9 @@ def _polled(vote: Vote, panels: Panels[Array], space: str, labels: LabelSet) -> 
         arrays = arrays_of(result.probabilities)
         cooled = arrays.softmax(arrays.log(result.probabilities, LEAST) / vote.temperature)
         result = Ballot(probabilities=cooled, choices=result.choices)
+    if vote.adjust:
+        weighed = adjusted(result.probabilities, class_factors(vote, labels.task(space)))
+        result = Ballot(probabilities=result.probabilities, choices=_largest(weighed))
     return Poll(ballots=ballots, weights=weights, result=result)
 
 
@@ -168,25 +173,28 @@ def _composed(
     heads = {task.name: ballot.probabilities for task, ballot in zip(tasks, ballots, strict=True)}
     chosen: dict[str, Array] = {}
     for task, ballot in zip(tasks, ballots, strict=True):
-        chosen |= _split(ballot.choices, task)
+        codes = _split(ballot.choices, task)
+        chosen |= {part.factor.name: _own_value(codes[part.factor.name], part) for part in task.parts}
     return Ballot(probabilities=_projected(heads, own.name, labels), choices=_join(chosen, own))
 
 
 def _overridden(
     node: Override, base: Ballot[Array], by: Ballot[Array], own: Task, labels: LabelSet
 ) -> Ballot[Array]:
-    """The base, which votes on `own`, with the factor set where the other is sure enough; the mass of the
-    value that it had goes to the new one."""
+    """The base, which votes on `own`, with the factor set where the other is sure enough, or by the other
+    both ways; the mass of the value that it had goes to the new one."""
     arrays = arrays_of(base.probabilities)
     task = labels.task(node.task)
     [factor] = task.factors
     chosen = _split(base.choices, own)
+    codes, before = labels.factor(factor).classes, chosen[factor]
     sure = by.probabilities[:, task.classes.index(node.category)] > node.above
+    other = codes.index(node.otherwise) if node.otherwise else before
+    after = arrays.where(sure, codes.index(node.category), other)
     for guard, values in node.where:
         known = labels.factor(guard).classes
-        sure = sure & _is_any(chosen[guard], (known.index(value) for value in values))
-    before = chosen[factor]
-    after = arrays.where(sure, labels.factor(factor).classes.index(node.category), before)
+        asked = _is_any(chosen[guard], (known.index(value) for value in values))
+        after = arrays.where(asked, after, before)
     axis = 1 + own.factors.index(factor)
     size = own.sizes[axis - 1]
     along = [-1, *(size if place == axis else 1 for place in range(1, 1 + len(own.sizes)))]
@@ -221,6 +229,15 @@ def _split(classes: Array, task: Task) -> dict[str, Array]:
     for factor, size in zip(reversed(task.factors), reversed(task.sizes), strict=True):
         codes[factor], classes = classes % size, classes // size
     return codes
+
+
+def _own_value(codes: Array, part: Part) -> Array:
+    """Codes of the values that a part tells as codes of the factor's own, of which each may be several."""
+    if part.whole:
+        return codes
+    # A band's own value is how many of the factor's edges do not lie above it.
+    starts = [place for place, edge in enumerate(part.edges, 1) if edge in part.factor.edges]
+    return sum((codes >= place) * 1 for place in starts)
 
 
 def _join(codes: Mapping[str, Array], task: Task) -> Array:

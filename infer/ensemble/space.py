@@ -9,7 +9,7 @@ from typing import Final
 from faces.command import nearest
 from faces.labels import LabelSet, Task
 from faces.projection import covers, folds_whole, from_whole
-from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, children, recipes_of
+from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, Vote, children, recipes_of
 
 MOST_CLASSES: Final = 512
 """Largest number of classes that a vote is on."""
@@ -124,7 +124,7 @@ def _check_parts(tasks: Sequence[Task]) -> None:
     factors = [factor for task in tasks for factor in task.factors]
     for task in tasks:
         for part in task.parts:
-            if not part.whole:
+            if not folds_whole(part):
                 raise ValueError(
                     f"compose: {task.name!r} does not tell {part.factor.name} by its own values, "
                     f"{', '.join(part.factor.classes)}; compose of tasks that do, such as "
@@ -156,6 +156,12 @@ def _check_override(node: Override, labels: LabelSet) -> None:
         raise ValueError(
             f"override.category={node.category!r} is no value of task {node.task}: "
             f"{nearest(node.category, settable)}"
+        )
+    others = [value for value in part.factor.classes if value != node.category]
+    if node.otherwise and node.otherwise not in others:
+        raise ValueError(
+            f"override.otherwise={node.otherwise!r} is no other value of {part.factor.name} than "
+            f"{node.category}: {nearest(node.otherwise, others)}"
         )
     for name, values in node.where:
         if name not in labels.names:
@@ -194,8 +200,22 @@ def _check_heads(node: Node, heads: Heads, space: str, labels: LabelSet) -> None
             _check_heads(node.base, heads, own.name, labels)
             _check_heads(node.by, heads, node.task, labels)
         case _:
+            _check_adjust(node, labels.task(space))
             for member in node.members:
                 _check_heads(member, heads, space, labels)
+
+
+def _check_adjust(node: Vote, task: Task) -> None:
+    values = {part.factor.name: part.classes for part in task.parts}
+    for factor, times in node.adjust:
+        if factor not in values:
+            raise ValueError(
+                f"adjust.{factor}: the vote is on {task.name}, which does not tell it: "
+                f"{nearest(factor, values)}"
+            )
+        for value, _ in times:
+            if value not in values[factor]:
+                raise ValueError(f"adjust.{factor}: {value!r}: {nearest(value, values[factor])}")
 
 
 def _check_covers(kind: str, own: Task, space: str, labels: LabelSet) -> None:

@@ -47,6 +47,12 @@ class Vote:
     five folds of one recipe do not outvote another recipe's single one."""
     temperature: float = 1.0
     """Probabilities are raised to 1 / temperature and normalised (Guo et al. 2017): above 1 less sure."""
+    adjust: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
+    """By factor of the task voted on, of some of its values: how many times as probable as it is a class of
+    that value counts in the choice; of several factors the numbers are multiplied. 1 / share among the
+    training photos is the logit adjustment of Menon et al. (2021) with tau = 1, by which rare classes are
+    chosen as often as they should be for a mean over classes. Probabilities stay as they are. Of rules soft
+    and log, whose choice follows from probabilities."""
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -64,6 +70,14 @@ class Vote:
             raise ValueError(
                 f"weights={list(self.weights)}: must be above 0 and finite; leave out who has no say"
             )
+        if self.adjust and self.rule not in ("soft", "log"):
+            raise ValueError(
+                f"adjust: weighs probabilities, by which rule={self.rule!r} does not choose; use soft or log"
+            )
+        for factor, values in self.adjust:
+            for value, times in values:
+                if not 0 < times < math.inf:
+                    raise ValueError(f"adjust.{factor}.{value}={times}: must be above 0 and finite")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature={self.temperature}: must be above 0 and finite; 1 changes nothing")
 
@@ -80,7 +94,8 @@ class Compose:
     independent, also those that one part tells together."""
 
     parts: tuple[tuple[str, Node], ...]
-    """Tasks that tell whole factors, together each factor once, and the voice of each."""
+    """Tasks that tell each factor's own values or finer ones, together each factor once, and the voice of
+    each. Votes below `age6` are counted in six bands, and what they choose is told in three."""
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -101,6 +116,9 @@ class Override:
     `above`."""
     above: float
     """In [0, 1)."""
+    otherwise: str = ""
+    """The value of the factor that is set where the probability is not above it, so that `by` decides both
+    ways; left out, the base's choice stays."""
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Only where the base's choice has one of these values of a factor that it tells: age 30-59 or >=60."""
 

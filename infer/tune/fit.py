@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from faces.labels import IntArray
@@ -96,9 +97,11 @@ def flips_of(node: Override, given: Answered, task: str) -> Flips:
         task: the task that its base votes on.
     """
     place = given.labels.task(node.task).classes.index(node.category)
+    # What decides both ways changes answers also where it never sets the category.
+    never = dataclasses.replace(node, above=math.nextafter(1, 0)) if node.otherwise else node.base
     return Flips(
         probability=given.ballot(node.by, node.task).probabilities[:, place],
-        before=given.ballot(node.base, task).choices,
+        before=given.ballot(never, task).choices,
         after=given.ballot(dataclasses.replace(node, above=0.0), task).choices,
     )
 

@@ -14,12 +14,12 @@ from faces.projection import split_classes
 
 @dataclass(frozen=True, kw_only=True)
 class Flips:
-    """What an override does to n photos: nothing where a probability is not above the threshold."""
+    """What an override does to n photos: it sets its category where a probability is above the threshold."""
 
     probability: FloatArray
     """[n] probability that the voter gives to the category."""
     before: IntArray
-    """[n] answers without the override."""
+    """[n] answers where it does not."""
     after: IntArray
     """[n] answers where it sets the category."""
 

@@ -61,6 +61,7 @@ def test_a_written_ensemble_reads_back_equal(tmp_path: Path) -> None:
         task="senior",
         category=">=60",
         above=0.08,
+        otherwise="30-59",
         where=(("age", ("30-59", ">=60")), ("mask", ("normal",))),
     )
     ensemble = Ensemble(name="x", about="all kinds", views=("original",), root=tree)

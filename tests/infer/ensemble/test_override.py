@@ -37,6 +37,27 @@ def test_hand_computed_override() -> None:
     np.testing.assert_array_equal(count_votes(everywhere, panels).classes, [5, 4, 4, 5])
 
 
+def test_an_override_may_decide_both_ways_among_those_it_is_asked_about() -> None:
+    """Team B's rule: of 30 or older it is the binary model that tells 30-59 from 60+."""
+    base = np.zeros((4, 18))
+    base[:, 3:6] = [[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]]
+    senior = np.array([[0.99, 0.01], [0.91, 0.09], [0.92, 0.08], [0.9, 0.1]])
+    tree = Override(
+        base=Leaf("base"),
+        by=Leaf("senior"),
+        task="senior",
+        category=">=60",
+        above=0.08,
+        otherwise="30-59",
+        where=(("age", ("30-59", ">=60")),),
+    )
+    panels = {"base": [{"class18": base}], "senior": [{"senior": senior}]}
+    verdict = count_votes(tree, panels)
+    np.testing.assert_array_equal(verdict.classes, [3, 5, 4, 5])
+    np.testing.assert_allclose(verdict.probabilities[2, 3:6], [0.1, 0.9, 0.0])
+    np.testing.assert_allclose(verdict.probabilities[[0, 3]], base[[0, 3]])
+
+
 def test_an_override_keeps_its_choices_whatever_the_largest_probability() -> None:
     base = np.zeros((1, 18))
     base[:, 3:6] = [[0.5, 0.3, 0.2]]

@@ -103,7 +103,10 @@ def test_members_without_a_task_in_common_are_refused(
     ("parts", "message"),
     [
         (("mask", "mask_gender", "age3"), "compose of mask, mask_gender, age3: mask is said 2 times"),
-        (("mask", "age6"), "'age6' does not tell age by its own values, <30, 30-59, >=60; .* such as 'age'"),
+        (
+            ("mask", "age[45]"),
+            r"'age\[45\]' does not tell age by its own values, <30, 30-59, >=60; .* such as 'age'",
+        ),
         (("mask", "senior"), "'senior' does not tell age by its own values"),
         (("mask", "gendre"), r"'gendre' is no task of these labels: did you mean 'gender'\?"),
     ],
@@ -120,6 +123,10 @@ def test_compositions_that_cannot_be(parts: tuple[str, ...], message: str) -> No
         ({"task": "age6"}, r"override.task='age6': did you mean 'age'\?; it is to tell one factor"),
         ({"task": "class18"}, "override.task='class18': known are age3, senior, mask, gender, age"),
         ({"task": "age[60]", "category": "<60"}, "override.category='<60' is no value of task age"),
+        (
+            {"otherwise": ">=60"},
+            r"override.otherwise='>=60' is no other value of age than >=60: known are <30",
+        ),
         ({"category": "60"}, r"override.category='60' is no value of task senior: did you mean '>=60'\?"),
         ({"where": (("age", ("30",)),)}, "override.where.age: '30': did you mean '<30'"),
         ({"where": (("height", ("30",)),)}, "override.where: 'height': known are mask, gender, age"),

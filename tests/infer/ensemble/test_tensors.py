@@ -1,6 +1,7 @@
 """Votes in tensors, as exported models take them, against those of numpy."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,8 +53,11 @@ def trees() -> list[Node]:
     mask = Override(base=Leaf("one"), by=Leaf("wide"), task="mask", category="incorrect", above=0.4)
     parts = Compose(parts=(("mask", Leaf("one")), ("gender", Vote(members=(Leaf("wide"),))), ("age3", old)))
     pairs = Compose(parts=(("mask_gender", Leaf("wide")), ("age3", Leaf("one"))))
+    six = Vote(members=(Leaf("wide"),), rule="hard")
+    bands = Vote(members=(Compose(parts=(("mask_gender", Leaf("wide")), ("age6", six))),), rule="hard")
+    ways = replace(old, base=bands, by=Leaf("old"), otherwise="30-59")
     alone = Override(base=Leaf("wide"), by=Leaf("old"), task="senior", category="30-59", above=0.5)
-    found: list[Node] = [Leaf("one"), Leaf("wide"), old, mask, parts, pairs, alone]
+    found: list[Node] = [Leaf("one"), Leaf("wide"), old, mask, parts, pairs, alone, bands, ways]
     for rule in ("soft", "log", "hard"):
         inner = Vote(members=(Leaf("three"), parts), rule=rule, temperature=0.5)  # type: ignore[arg-type]
         found.append(Vote(members=(Leaf("one"), Leaf("wide"), old), rule=rule, weights=(1, 2, 3)))  # type: ignore[arg-type]

@@ -161,6 +161,22 @@ def test_a_hard_part_of_a_composition_keeps_its_choice() -> None:
     assert count_votes(Vote(members=(tree,)), panels).classes[0] == 1 * 6 + 1 * 3 + 2
 
 
+def test_finer_bands_of_a_composition_are_voted_on_before_they_are_joined() -> None:
+    """Team B's six bands of age: <20, 20-29, 30-46, 47-54, 55-59, 60+."""
+    bands = [[[0, 0, 0.3, 0.3, 0, 0.4]], [[0, 0, 0.3, 0.3, 0, 0.4]], [[0, 0, 0, 0, 1, 0]]]
+    folds = [{"age6": np.array(each)} for each in bands]
+    others = {"mask_gender": np.eye(6)[[3]]}
+    six = Vote(members=(Leaf("age"),), rule="hard")
+    panels = {"age": folds, "others": [others]}
+    whole = Compose(parts=(("mask_gender", Leaf("others")), ("age6", six)))
+    joined = Compose(parts=(("mask_gender", Leaf("others")), ("age3", six)))
+    # Of six bands two of three folds choose 60+; of three all choose 30-59.
+    hard = [count_votes(Vote(members=(tree,), rule="hard"), panels) for tree in (whole, joined)]
+    assert [verdict.classes[0] for verdict in hard] == [11, 10]
+    for verdict in hard:
+        np.testing.assert_allclose(verdict.probabilities[0, 9:12], [0, 2.2 / 3, 0.8 / 3])
+
+
 def test_temperature_is_the_power_of_probabilities_and_changes_no_choice() -> None:
     members = random_members(1, 5)
     tree = Vote(members=(Leaf("x"),), temperature=2.0)
