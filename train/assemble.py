@@ -29,6 +29,7 @@ from train.engine.processes import Processes
 from train.engine.schedule import make_schedule, plateau_falls
 from train.engine.step import Step
 from train.engine.validation import ValidationLoss
+from train.first_statistics import unfold
 from train.network.kinds import codings_of
 from train.network.lone import lone_norm
 from train.network.model import Network, build_model, normalisation
@@ -95,6 +96,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     recipe, labels = plan.recipe, plan.cache.label_set
     torch.manual_seed(plan.seed)
     network = build_model(recipe, labels).to(memory_format=torch.channels_last)
+    unfold(network, recipe, plan.cache, rows.training, plan.threads)
     scaling = normalisation(network, recipe)
     training, validation = _loaders(plan, rows, network)
     optimiser = make_optimiser(network, recipe.optimiser)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
+
 from pipeline.loader import check_batch
 from train.assemble import FoldPlan
 from train.data.rows import FoldRows, fold_rows
@@ -14,6 +16,8 @@ from train.network.lone import check_lone
 from train.network.targets import check_numbers
 from train.recipe.recipe import Recipe
 from train.run_folder import as_begun, check_folder
+from train.weights.kept import check_backbone, is_made
+from train.weights.known import KNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +36,47 @@ def ready_folds(plans: Sequence[FoldPlan]) -> list[ReadyFold]:
     Raises:
         ValueError: as `ready_fold`, of any of them.
     """
-    return [ready_fold(plan) for plan in plans]
+    ready = [_ready(plan) for plan in plans]
+    for plan in plans[:1]:  # they differ in nothing but the fold
+        _bring_weights(plan)
+    return ready
 
 
 def ready_fold(plan: FoldPlan) -> ReadyFold:
     """The plan's rows, or those that scheme, recipe and teacher choose, once nothing speaks against training.
 
-    Nothing is written, and no network is built.
+    Weights that the recipe calls by a known name are fetched if they are not there. Nothing else is written,
+    and no network is built.
 
     Raises:
         ValueError: folds, sampler, batch size, teacher or numbers that these rows do not allow, batches that
-            the backbone cannot be trained on, or a folder that holds something else or nothing to resume.
+            the backbone cannot be trained on, weights that are not for it or cannot be fetched, or a folder
+            that holds something else or nothing to resume.
     """
+    ready = _ready(plan)
+    _bring_weights(plan)
+    return ready
+
+
+def _bring_weights(plan: FoldPlan) -> None:
+    known, error = KNOWN.get(plan.recipe.weights), None
+    if known is None:
+        return
+    if plan.processes.first:
+        try:
+            if not is_made(known):
+                from train.weights.bring import bring  # its libraries take seconds to import
+
+                bring(known, Console(markup=False))
+        except (ValueError, OSError) as found:
+            error = found
+    plan.processes.raise_first(error)
+
+
+def _ready(plan: FoldPlan) -> ReadyFold:
     plan, begun = as_begun(plan)
     recipe, processes = plan.recipe, plan.processes
+    check_backbone(recipe.weights, recipe.backbone)
     if recipe.optimiser.frozen_epochs < recipe.epochs:
         check_lone(recipe.backbone, recipe.image_size, recipe.batch_size, processes.world)
     rows, notes = _planned_rows(plan)

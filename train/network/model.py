@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import timm
 import torch
@@ -17,6 +16,7 @@ from train.network.normalisation import Normalisation
 from train.network.targets import number_output
 from train.network.weights import load_weights
 from train.recipe.recipe import Recipe
+from train.weights.kept import kept_weights
 
 
 class Network(nn.Module):
@@ -68,7 +68,7 @@ def build_model(recipe: Recipe, labels: LabelSet, *, initialise: bool = True) ->
     if initialise and (note := unseen_note(recipe.backbone, made.network, recipe.image_size)):
         notes.append(note)
     if initialise and recipe.weights:
-        notes.append(load_weights(Path(recipe.weights), made, recipe.backbone))
+        notes.append(load_weights(kept_weights(recipe.weights), made, recipe.backbone))
     if recipe.head.pool == "gem":
         pool_generalised(made.network, recipe.backbone)
     regression = number_output(recipe.tasks) if recipe.age.regression else ""

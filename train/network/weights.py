@@ -15,6 +15,8 @@ from torch import Tensor
 
 from train.network.backbone import Backbone
 from train.network.weights_file import State, WeightsError, read_weights, tensors_in
+from train.weights.card import WeightsCard, read_weights_card
+from train.weights.kept import refuse_other
 
 
 def load_weights(path: Path, backbone: Backbone, name: str) -> str:
@@ -23,7 +25,7 @@ def load_weights(path: Path, backbone: Backbone, name: str) -> str:
     They may stand in tables (`state_dict`, `model`; of `state_dict_ema` or `model_ema` beside them those are
     taken), under prefixes (`module.`, `backbone.`) and beside anything else, as in a run's best.safetensors.
     timm's own function for the backbone sets right the names of other sources and, where it can, tensors that
-    depend on the input's size.
+    depend on the input's size. What the card of known weights says of their input is the backbone's then.
 
     Args:
         path: safetensors, or what torch.save wrote; no code in it is run.
@@ -38,6 +40,8 @@ def load_weights(path: Path, backbone: Backbone, name: str) -> str:
             that differ, or values that are not finite.
     """
     state, own = read_weights(path), backbone.network.state_dict()
+    if card := read_weights_card(path):
+        _follow(card, path, backbone, name)
     prefix = _prefix(state, own, path)
     inner = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
     beside = [key for key in state if not key.startswith(prefix)]
@@ -58,6 +62,13 @@ def load_weights(path: Path, backbone: Backbone, name: str) -> str:
     line += f"; {len(beside)} beside the backbone left: {_few(beside)}" if beside else ""
     line += f"; {len(rest)} left, as the backbone has no such: {_few(rest)}" if rest else ""
     return line + (f"; {len(missing)} missing, which begin at random: {_few(missing)}" if missing else "")
+
+
+def _follow(card: WeightsCard, path: Path, backbone: Backbone, name: str) -> None:
+    """Refuse a backbone that the weights of a card are not for, and have timm tell what input they expect."""
+    refuse_other(str(path), card.backbone, name)
+    config = dict(backbone.network.pretrained_cfg)  # type: ignore[arg-type]
+    backbone.network.pretrained_cfg = config | {"mean": card.mean, "std": card.std}  # type: ignore[assignment]
 
 
 def _prefix(state: State, own: State, path: Path) -> str:

