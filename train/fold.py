@@ -12,7 +12,7 @@ from train.assemble import FoldPlan, assemble
 from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import FoldRows
 from train.data.taught import absent_classes, not_validated
-from train.engine.card import BEST_FILE, CURE, OOF_FILE, RunCard, RunError
+from train.engine.card import BEST_FILE, CURE, OOF_FILE, RunCard, RunError, read_card
 from train.engine.checkpoint import load_weights, save_best
 from train.engine.loop import FoldTraining
 from train.engine.state import StateFile, check_state
@@ -152,8 +152,9 @@ def _check_kept(plan: FoldPlan, training: FoldTraining) -> None:
             f"{path}: weights of epoch {card.epoch + 1}, and by {STATE_FILE} beside it those of epoch "
             f"{int(training.kept['epoch']) + 1} are kept; {CURE}"
         )
-    check_answers(path, card)
     check_there(path, card, OOF_FILE)
+    if training.finished:  # before, a kill may have left answers of the epoch that is trained next
+        check_answers(path, card)
 
 
 def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: StateFile, watch: Watch) -> None:
@@ -171,6 +172,7 @@ def _train(plan: FoldPlan, training: FoldTraining, notes: DamageNotes, file: Sta
             file.save(training.state())
             row = training.history[-1]
             watch.scored(name, epochs, row, row is training.best)
+    check_answers(plan.folder / BEST_FILE, read_card(plan.folder / BEST_FILE))
     if training.epoch < epochs:
         watch.say(
             f"{name}: stopped after epoch {training.epoch}, {plan.recipe.stop_after} epochs after the best "

@@ -21,6 +21,7 @@ import torch
 
 from faces.cache.reader import Cache
 from faces.command import write_toml
+from faces.files import write_atomically
 from tests.helpers.runs.undrawn import undrawn
 from train.assemble import FoldPlan
 from train.engine.card import RunError
@@ -141,6 +142,27 @@ def test_cut_after_any_batch(
     place = f"epoch {saved[0] + 1} of 2, after {saved[1]} of its 6 batches"
     assert watch.lines[0] == f"fold 1: resuming in {place}"
     assert not [line for line in watch.lines[1:] if "resuming" in line]
+    assert_same_run(whole, tmp_path)
+
+
+def test_killed_between_the_answers_and_the_weights_of_an_epoch(
+    coloured: Cache, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the answers are of an epoch that last.pt does not know yet, which is trained and kept once more."""
+    written: list[str] = []
+
+    def write(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        if written.count("best.safetensors") == 2:
+            raise KeyboardInterrupt
+        write_atomically(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("train.engine.checkpoint.write_atomically", write)
+        with pytest.raises(KeyboardInterrupt):
+            train_fold(plan(coloured, tmp_path), Watch())
+    assert written == ["oof.parquet", "best.safetensors"] * 2
+    train_fold(plan(coloured, tmp_path), Watch())
     assert_same_run(whole, tmp_path)
 
 
