@@ -46,9 +46,16 @@ def test_the_systems_of_the_teams_are_there_in_both_sizes() -> None:
     nine = read_ensemble(ROOT / "ensembles" / "team_b_nine.toml")
     backbones = {read_recipe(ROOT / "recipes" / f"{name}.toml").backbone for name in recipes_of(nine.root)}
     assert len(backbones) == 9
+    composed = read_ensemble(ROOT / "ensembles" / "team_b_composed.toml").root
+    assert isinstance(composed, Vote) and (composed.rule, composed.weights) == ("hard", ())
+    whole, *others = composed.members
+    assert isinstance(whole, Compose) and len(others) == 7
+    assert all(isinstance(part, Vote) and part.rule == "hard" for _, part in whole.parts)
+    eighteen = [read_recipe(ROOT / "recipes" / f"{leaf.recipe}.toml") for leaf in others]  # type: ignore[union-attr]
+    assert {recipe.tasks for recipe in eighteen} == {("class18",)}
     senior = read_ensemble(ROOT / "ensembles" / "team_b_senior.toml").root
     assert isinstance(senior, Override)
-    assert senior.above == 0.08
+    assert (senior.above, senior.category, senior.otherwise) == (0.08, ">=60", "30-59")
     assert senior.base == read_ensemble(ROOT / "ensembles" / "team_b_composed.toml").root
 
 
