@@ -13,10 +13,10 @@ from train.recipe.recipe import Recipe
 from train.weights.card import read_weights_card
 from train.weights.kept import kept_weights
 
-MOST_PHOTOS = 256
+MOST_PHOTOS = 128
 """Photos that statistics are computed on."""
 _BATCH = 16
-"""Few, as every layer's activations are looked at in float64."""
+"""Few, so that little memory is needed whatever the backbone."""
 
 
 def unfold(network: Network, recipe: Recipe, cache: Cache, training: IntArray, threads: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -25,27 +26,41 @@ def unfold_norms(network: nn.Module, batches: Iterable[Tensor]) -> int:
     Returns:
         Photos seen.
     """
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
-    sums = {norm: torch.zeros(2, norm.num_features, dtype=torch.float64) for norm in norms}
-    counts, photos = dict.fromkeys(norms, 0), 0
-
-    def look(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        assert isinstance(norm, _BatchNorm)
-        values = inputs[0].double()
-        sums[norm] += torch.stack([values.sum((0, 2, 3)), values.square().sum((0, 2, 3))]).cpu()
-        counts[norm] += values.numel() // values.shape[1]
-
-    hooks = [norm.register_forward_pre_hook(look) for norm in norms]
+    seen = {module: _Seen(module) for module in network.modules() if isinstance(module, _BatchNorm)}
+    hooks = [norm.register_forward_pre_hook(each.look) for norm, each in seen.items()]
+    photos = 0
     network.eval()
     for batch in batches:
         network(batch)
         photos += len(batch)
     for hook in hooks:
         hook.remove()
-    for norm in norms:
-        mean, square = sums[norm] / counts[norm]
-        _set_statistics(norm, mean, (square - mean.square()).clamp(min=0))
+    for norm, each in seen.items():
+        _set_statistics(norm, each.mean, each.squares / each.count)
     return photos
+
+
+class _Seen:
+    """Mean and squared deviations, float64 [channels], of the inputs of a norm, batch by batch merged."""
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        self.mean, self.squares = torch.zeros(2, norm.num_features, dtype=torch.float64)
+        self.count = 0
+
+    def look(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0].float()
+        count = values.numel() // values.shape[1]
+        mean, variance = values.new_zeros(values.shape[1]), values.new_ones(values.shape[1])
+        # torch's fastest way to both: as they are after a batch with which nothing of before is kept.
+        functional.batch_norm(values, mean, variance, training=True, momentum=1.0)
+        self._merge(mean.double().cpu(), variance.double().cpu() * (count - 1), count)
+
+    def _merge(self, mean: Tensor, squares: Tensor, count: int) -> None:
+        """Chan, Golub and LeVeque 1979."""
+        total, apart = self.count + count, mean - self.mean
+        self.mean = self.mean + apart * (count / total)
+        self.squares = self.squares + squares + apart.square() * (self.count * count / total)
+        self.count = total
 
 
 def _set_statistics(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
