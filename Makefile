@@ -202,6 +202,9 @@ bench-peers: $(READY) ## our loader beside other libraries': [CACHE=caches/name]
 	$(MODULE) bench.loaders.install
 	$(call run,bench.loaders,,CACHE) --rivals all --policies light strong --out bench/results/peers.json
 
+bench-whole: $(READY) ## the whole job as teams write it and by the product: [RECIPE=... FOLDS=2 EPOCHS=n DATA=labelled-folder]
+	$(call run,bench.whole,,RECIPE FOLDS EPOCHS GIVEN_DATA REPETITIONS)
+
 bench-preprocess: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
 	$(call run,bench.preprocess,,GIVEN_DATA YUNET)
 

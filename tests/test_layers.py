@@ -83,6 +83,7 @@ ROOMS = {
         "bench.preprocess",
         "bench.train",
         "bench.infer",
+        "bench.whole",
     ),
 }
 """Rooms of each stage in their order: each may import those before it. Files named here stand alone."""

@@ -1,0 +1,47 @@
+"""Which recipes the script as teams write it can follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from faces.labels import CONTEST
+from faces.projection import covers
+from pipeline.augment import Policy
+from train.recipe.recipe import Recipe
+
+_NOT_WRITTEN: Final = ("centre", "stop_after", "compile", "averaging", "sampler", "rows", "mixing", "teacher")
+_OF_OPTIMISER: Final = ("clip", "accumulate", "sam")
+_DRAWN: Final = ("crop_area", "crop_aspect", "rotation", "flip", "background", "brightness", "contrast")
+_DRAWN_TOO: Final = ("saturation", "hue", "erase", "erase_area", "erase_aspect")
+"""What of a policy `torchvision_transforms` draws."""
+
+
+def check_plain(recipe: Recipe, source: Path) -> None:
+    """Refuse a recipe that would train something else in the teams' script than in the product.
+
+    Raises:
+        ValueError: naming the settings.
+    """
+    plain = Recipe()
+    other = [name for name in _NOT_WRITTEN if getattr(recipe, name) != getattr(plain, name)]
+    other += [
+        f"optimiser.{name}"
+        for name in _OF_OPTIMISER
+        if getattr(recipe.optimiser, name) != getattr(plain.optimiser, name)
+    ]
+    other += ["head.samples"] * (recipe.head.samples > 1) + ["age.regression"] * bool(recipe.age.regression)
+    other += ["schedule.name"] * (recipe.schedule.name == "plateau")
+    drawn = {name: getattr(recipe.policy, name) for name in (*_DRAWN, *_DRAWN_TOO)}
+    other += ["augment"] * (replace(Policy(), **drawn) != recipe.policy)
+    if other:
+        raise ValueError(
+            f"{source}: {', '.join(other)}: the script as teams write it has nothing like it; name a recipe "
+            "without, such as recipes/small.toml"
+        )
+    if not covers(recipe.tasks, "class18", CONTEST):
+        raise ValueError(
+            f"{source}: tasks={[*recipe.tasks]} do not tell mask, gender and age, which the submission does; "
+            "name another recipe, such as recipes/small.toml"
+        )
