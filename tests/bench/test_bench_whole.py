@@ -14,13 +14,14 @@ import torch
 import tyro
 from PIL import Image
 
-from bench.whole import race, teams
+from bench.whole import dataset, race, teams
 from bench.whole.command import BenchWholeSettings, bench
+from bench.whole.dataset import cut_face
 from bench.whole.people import People, choose, lay_out, write_table
 from bench.whole.plain import check_plain
 from bench.whole.race import OURS, TEAMS, Job, Turn, ours, run_turns, split_stages, turn_of
 from bench.whole.report import ratios, write_results
-from bench.whole.teams import TeamsSettings, cut_face
+from bench.whole.teams import TeamsSettings
 from faces.cells import csv_bytes
 from faces.command import write_toml
 from faces.labels import CONTEST
@@ -81,7 +82,7 @@ class NoFaces:
 
 
 def run_teams_here(job: Job, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teams, "MTCNN", NoFaces)
+    monkeypatch.setattr(dataset, "MTCNN", NoFaces)
     out.mkdir()
     paths = {"recipe": job.recipe, "photos": job.table, "unseen": job.people.unseen, "out": out}
     teams.run(TeamsSettings(**paths, workers=0))
