@@ -10,11 +10,13 @@ from faces.labels import CONTEST
 from faces.projection import covers
 from pipeline.augment import Policy
 from train.recipe.recipe import Recipe
+from train.weights.known import KNOWN
 
-_NOT_WRITTEN: Final = ("centre", "stop_after", "compile", "averaging", "sampler", "rows", "mixing", "teacher")
+_FIELDS: Final = tuple(["age", "averaging", "centre", "compile", "keep", "mixing", "rows", "sampler", "stop_after", "teacher"])
 _OF_OPTIMISER: Final = ("clip", "accumulate", "sam")
-_DRAWN: Final = ("crop_area", "crop_aspect", "rotation", "flip", "background", "brightness", "contrast")
-_DRAWN_TOO: Final = ("saturation", "hue", "erase", "erase_area", "erase_aspect")
+_DRAWN: Final = tuple(
+    ["crop_area", "crop_aspect", "rotation", "flip", "background", "brightness", "contrast", "saturation", "hue", "erase", "erase_area", "erase_aspect"]
+)
 """What of a policy `torchvision_transforms` draws."""
 
 
@@ -25,16 +27,21 @@ def check_plain(recipe: Recipe, source: Path) -> None:
         ValueError: naming the settings.
     """
     plain = Recipe()
-    other = [name for name in _NOT_WRITTEN if getattr(recipe, name) != getattr(plain, name)]
+    other = [name for name in _FIELDS if getattr(recipe, name) != getattr(plain, name)]
     other += [
         f"optimiser.{name}"
         for name in _OF_OPTIMISER
         if getattr(recipe.optimiser, name) != getattr(plain.optimiser, name)
     ]
-    other += ["head.samples"] * (recipe.head.samples > 1) + ["age.regression"] * bool(recipe.age.regression)
-    other += ["schedule.name"] * (recipe.schedule.name == "plateau")
-    drawn = {name: getattr(recipe.policy, name) for name in (*_DRAWN, *_DRAWN_TOO)}
-    other += ["augment"] * (replace(Policy(), **drawn) != recipe.policy)
+    drawn = {name: getattr(recipe.policy, name) for name in _DRAWN}
+    special = {
+        "head.samples": recipe.head.samples > 1,
+        "optimiser.name": recipe.optimiser.name == "lbfgs",
+        "schedule.name": recipe.schedule.name == "plateau",
+        "weights": recipe.weights in KNOWN and KNOWN[recipe.weights].folded,
+        "augment": replace(Policy(), **drawn) != recipe.policy,
+    }
+    other += [name for name, differs in special.items() if differs]
     if other:
         raise ValueError(
             f"{source}: {', '.join(other)}: the script as teams write it has nothing like it; name a recipe "
