@@ -12,10 +12,21 @@ from pipeline.augment import Policy
 from train.recipe.recipe import Recipe
 from train.weights.known import KNOWN
 
-_FIELDS: Final = tuple(["age", "averaging", "centre", "compile", "keep", "mixing", "rows", "sampler", "stop_after", "teacher"])
+_FIELDS: Final = ("age", "averaging", "centre", "compile", "keep", "mixing", "rows", "sampler", "stop_after")
 _OF_OPTIMISER: Final = ("clip", "accumulate", "sam")
-_DRAWN: Final = tuple(
-    ["crop_area", "crop_aspect", "rotation", "flip", "background", "brightness", "contrast", "saturation", "hue", "erase", "erase_area", "erase_aspect"]
+_DRAWN: Final = (
+    "crop_area",
+    "crop_aspect",
+    "rotation",
+    "flip",
+    "background",
+    "brightness",
+    "contrast",
+    "saturation",
+    "hue",
+    "erase",
+    "erase_area",
+    "erase_aspect",
 )
 """What of a policy `torchvision_transforms` draws."""
 
@@ -35,6 +46,7 @@ def check_plain(recipe: Recipe, source: Path) -> None:
     ]
     drawn = {name: getattr(recipe.policy, name) for name in _DRAWN}
     special = {
+        "teacher": recipe.teacher != plain.teacher,
         "head.samples": recipe.head.samples > 1,
         "optimiser.name": recipe.optimiser.name == "lbfgs",
         "schedule.name": recipe.schedule.name == "plateau",
