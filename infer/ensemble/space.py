@@ -157,11 +157,11 @@ def _check_override(node: Override, labels: LabelSet) -> None:
             f"override.category={node.category!r} is no value of task {node.task}: "
             f"{nearest(node.category, settable)}"
         )
-    others = [value for value in part.factor.classes if value != node.category]
-    if node.otherwise and node.otherwise not in others:
+    different = [value for value in part.factor.classes if value != node.category]
+    if node.otherwise and node.otherwise not in different:
         raise ValueError(
             f"override.otherwise={node.otherwise!r} is no other value of {part.factor.name} than "
-            f"{node.category}: {nearest(node.otherwise, others)}"
+            f"{node.category}: {nearest(node.otherwise, different)}"
         )
     for name, values in node.where:
         if name not in labels.names:

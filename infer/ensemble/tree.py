@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from faces.command import nearest
-from infer.predict.views import looks_of
+from infer.predict.views import ViewsRule, looks_of
 
 Rule = Literal["soft", "log", "hard", "rank"]
+ADJUSTED: Final[tuple[Rule, ...]] = ("soft", "log")
+"""Rules whose choice follows from probabilities, so that it can be adjusted."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Vote:
             raise ValueError(
                 f"weights={list(self.weights)}: must be above 0 and finite; leave out who has no say"
             )
-        if self.adjust and self.rule not in ("soft", "log"):
+        if self.adjust and self.rule not in ADJUSTED:
             raise ValueError(
                 f"adjust: weighs probabilities, by which rule={self.rule!r} does not choose; use soft or log"
             )
@@ -139,13 +141,20 @@ class Ensemble:
     about: str = ""
     """One line on what the ensemble is and when to use it."""
     views: tuple[str, ...] = ("original", "flip")
-    """Test-time augmentation: the views of a photo over which each run's probabilities are averaged."""
+    """Test-time augmentation: the views of a photo over which each run's answers are averaged."""
+    views_rule: ViewsRule = "soft"
+    """How they are: the mean of probabilities, or by log their geometric mean, the softmax of mean logits."""
     task: str = ""
     """The task that it answers; left out, what follows from its members' heads (`infer.ensemble.space`)."""
     root: Node
 
     def __post_init__(self) -> None:
         looks_of(self.views)
+
+    @property
+    def shown_views(self) -> str:
+        """`original + flip`, and how they are averaged where that is not by the mean."""
+        return " + ".join(self.views) + (" by geometric mean" if self.views_rule == "log" else "")
 
 
 def children(node: Node) -> tuple[Node, ...]:

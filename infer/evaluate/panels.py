@@ -21,7 +21,9 @@ from infer.ensemble.tree import Ensemble, Node, recipes_of
 from infer.ensemble.vote import Verdict, count_votes
 from infer.evaluate.scores import class_counts, numbered
 from infer.predict.heads import Panels
+from infer.predict.nested import NestedVotes
 from infer.predict.out_of_fold import OutOfFold, plan_out_of_fold
+from infer.predict.views import ViewsRule
 from train.engine.compute import PredictCompute
 
 
@@ -141,15 +143,20 @@ def plan_of_ensemble(ensemble: Ensemble, runs: Path, cache: Cache) -> Scored:
 
 
 def predict_out_of_fold(
-    plan: OutOfFold, views: Sequence[str], compute: PredictCompute, console: Console
+    plan: OutOfFold | NestedVotes,
+    views: Sequence[str],
+    compute: PredictCompute,
+    console: Console,
+    rule: ViewsRule = "soft",
 ) -> Panels:
     """Each recipe's answers to all photos of a plan, with a progress bar.
 
     Args:
-        plan: photos and runs.
-        views: views over which probabilities are averaged.
+        plan: photos and runs; of nested trainings several networks of each recipe answer a photo.
+        views: views over which answers are averaged.
         compute: where to predict what training has not stored.
         console: where the bar is shown.
+        rule: by which they are averaged.
     """
     with photo_progress(console=console) as progress:
         bar = progress.add_task("out of fold", total=plan.photo_count)
@@ -158,4 +165,5 @@ def predict_out_of_fold(
             compute,
             lambda done: progress.advance(bar, done),
             lambda line: console.print(line, style="yellow", highlight=False, soft_wrap=True),
+            rule,
         )

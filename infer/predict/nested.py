@@ -23,6 +23,7 @@ from infer.predict.checks import check_division, check_labels, check_trained_on
 from infer.predict.heads import Heads, Panels
 from infer.predict.out_of_fold import ORIGINAL, OutOfFold, read_stored, rows_left_out
 from infer.predict.runs import Run, check_crops, read_run
+from infer.predict.views import ViewsRule
 from train.engine.card import BEST_FILE, NESTED
 from train.results.together import check_alike
 
@@ -65,6 +66,7 @@ class NestedVotes:
         compute: PredictCompute,
         advance: Callable[[int], object] = lambda _: None,
         say: Callable[[str], object] = lambda _: None,
+        rule: ViewsRule = "soft",
     ) -> Panels:
         """Panels of `voters` voters a recipe over all photos, in the order of the plan's `photos`.
 
@@ -78,7 +80,7 @@ class NestedVotes:
         }
         for pair in itertools.combinations(folds, 2):
             asked = np.isin(fold, pair)
-            answers = self._of_pair(pair, asked, views, compute, advance, say)
+            answers = self._of_pair(pair, asked, views, compute, advance, say, rule)
             for voters, heads in zip(panels.values(), answers, strict=True):
                 for mine, other in (pair, pair[::-1]):
                     place = folds.index(other) - (other > mine)
@@ -93,6 +95,7 @@ class NestedVotes:
         compute: PredictCompute,
         advance: Callable[[int], object],
         say: Callable[[str], object],
+        rule: ViewsRule,
     ) -> list[Heads]:
         """The answers of each recipe's network without two folds to those of the photos that are asked."""
         runs = [pairs[pair] for pairs in self.runs.values()]
@@ -100,7 +103,7 @@ class NestedVotes:
         if tuple(views) != ORIGINAL:
             from infer.predict.store import load_or_predict
 
-            return load_or_predict(runs, cache, rows, views, compute, advance, say)
+            return load_or_predict(runs, cache, rows, views, compute, advance, say, rule)
         facts, answers = self.plan.facts(), []
         for run in runs:
             stored = read_stored(run, self.rows[run.name], facts)

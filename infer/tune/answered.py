@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from faces.labels import UNKNOWN, IntArray, LabelSet
+from infer.ensemble.rules import poll
 from infer.ensemble.space import task_of_base
-from infer.ensemble.tree import Compose, Leaf, Node, Override, Vote
+from infer.ensemble.tree import Compose, Leaf, Node, Override, Rule, Vote
 from infer.ensemble.vote import Ballot, Verdict, count_votes
 from infer.predict.heads import Panels
 
@@ -19,7 +21,7 @@ class Answered:
     """n photos with their answers."""
 
     panels: Panels
-    """Out of fold, one voter a recipe."""
+    """Of networks that never saw a photo's person: one voter a recipe, or several of nested trainings."""
     truth: Callable[[str], IntArray]
     """[n] classes of the photos in a task, `UNKNOWN` where not labelled."""
     labels: LabelSet
@@ -34,11 +36,16 @@ class Answered:
         """The answers of a tree, or a part of it, in a task."""
         return count_votes(node, self.panels, task, self.labels)
 
-    def ballot(self, node: Node, task: str) -> Ballot:
-        """The probabilities of a node in a task, and its own choices."""
+    def ballot(self, node: Node, task: str, rule: Rule = "soft") -> Ballot:
+        """A node's probabilities in a task, as a vote of a rule counts them, and its own choices."""
         # A hard vote of one voter keeps its choices; a soft one would take the most probable classes.
-        verdict = self.vote(Vote(members=(node,), rule="hard"), task)
+        verdict = self.vote(Vote(members=(node,), rule="log" if rule == "log" else "hard"), task)
         return Ballot(probabilities=verdict.probabilities, choices=verdict.classes)
+
+    def is_one_voice(self, node: Node, task: str) -> bool:
+        """Whether a node has one voice in a task, and not one for each fold."""
+        panels: Any = self.panels
+        return isinstance(node, Vote) or len(poll(node, panels, task, self.labels).ballots) == 1
 
     def base_task(self, node: Override, task: str) -> str:
         """The task that the base of an override votes on, which itself is asked for `task`."""

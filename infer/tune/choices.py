@@ -2,8 +2,8 @@
 
 from typing import Final, Literal
 
-Fitted = Literal["weights", "threshold", "temperature"]
+Fitted = Literal["weights", "threshold", "temperature", "adjust"]
 """Values of an ensemble that can be fitted."""
-FITTED: Final[tuple[Fitted, ...]] = ("weights", "threshold", "temperature")
+FITTED: Final[tuple[Fitted, ...]] = ("weights", "threshold", "temperature", "adjust")
 Criterion = Literal["macro_f1", "log_loss"]
 """What greedy selection improves; the other one decides between equals."""

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from faces.labels import IntArray
 from infer.ensemble.calibration import fit_temperature
-from infer.ensemble.tree import Compose, Node, Override, Vote
+from infer.ensemble.expected import fit_adjust
+from infer.ensemble.tree import ADJUSTED, Compose, Node, Override, Vote
 from infer.tune.answered import Answered
 from infer.tune.choices import Criterion, Fitted
 from infer.tune.greedy import select_members
-from infer.tune.threshold import Flips, ThresholdScores, score_thresholds
+from infer.tune.threshold import Flips, ThresholdScores, score_each, score_thresholds
 
 _GREEDY_SIZE = 40
 """Votes of the greedy selection whose counts become weights: shares are multiples of 1/40 or coarser."""
@@ -26,8 +27,11 @@ def fit(node: Node, given: Answered, rows: IntArray, fitted: Sequence[Fitted], t
     votes on a task of which none of the photos is labelled.
 
     - weights: greedy selection with replacement (`select_members`) by log-loss; of a hard vote, whose
-      probabilities decide nothing, by macro F1. Members that are never chosen are left out.
+      probabilities decide nothing, by macro F1, there each member's voters with one choice together.
+      Members that are never chosen are left out.
     - temperature: least log-loss, after the weights.
+    - adjust: how many times each value of a factor counts in the choice, for the largest macro F1 that is to
+      be expected (`fit_adjust`), after the temperature; of soft and log votes.
     - threshold: largest macro F1 over the classes that the override's base votes on.
 
     Args:
@@ -56,6 +60,8 @@ def fit(node: Node, given: Answered, rows: IntArray, fitted: Sequence[Fitted], t
             plain = given.vote(dataclasses.replace(node, temperature=1.0), task)
             temperature = fit_temperature(plain.probabilities[labelled], given.truth(task)[labelled])
             node = dataclasses.replace(node, temperature=temperature)
+        if "adjust" in fitted and node.rule in ADJUSTED:
+            node = _with_adjust(node, given, labelled, task)
     return node
 
 
@@ -70,13 +76,14 @@ def check_fittable(root: Node, fitted: Sequence[Fitted]) -> None:
     can = {
         "weights": any(len(vote.members) > 1 for vote in votes),
         "temperature": bool(votes),
+        "adjust": any(vote.rule in ADJUSTED for vote in votes),
         "threshold": any(isinstance(node, Override) for node in nodes),
     }
     if not any(can[name] for name in fitted):
         raise ValueError(
             f"fit={list(fitted)}: this ensemble has none of them; weights need a vote of two members or more "
             "at its root, at a part of its composition or as the base of its override, temperature such a "
-            "vote of one or more, threshold an override"
+            "vote of one or more, adjust one by soft or log, threshold an override"
         )
 
 
@@ -109,9 +116,20 @@ def flips_of(node: Override, given: Answered, task: str) -> Flips:
 def thresholds_of(node: Override, given: Answered, rows: IntArray, task: str) -> ThresholdScores:
     """Scores of an override at each threshold on some photos that are labelled for its base's task."""
     [factor] = given.labels.task(node.task).factors
-    flips, truth = flips_of(node, given, task).part(rows), given.truth(task)[rows]
+    truth, own = given.truth(task)[rows], given.labels.task(task)
     code = given.labels.factor(factor).classes.index(node.category)
-    return score_thresholds(flips, truth, given.labels.task(task), factor, code)
+    if given.is_one_voice(node.base, task):
+        return score_thresholds(flips_of(node, given, task).part(rows), truth, own, factor, code)
+    place = given.labels.task(node.task).classes.index(node.category)
+    voters = given.vote(Vote(members=(node.by,)), node.task).probabilities[rows, place]
+    return score_each(
+        lambda above: answers_at(node, given, task, above)[rows], voters, truth, own, factor, code
+    )
+
+
+def answers_at(node: Override, given: Answered, task: str, above: float) -> IntArray:
+    """[n] answers of an override with another threshold."""
+    return given.ballot(dataclasses.replace(node, above=above), task).choices
 
 
 def _with_threshold(node: Override, given: Answered, rows: IntArray, task: str) -> Override:
@@ -119,8 +137,20 @@ def _with_threshold(node: Override, given: Answered, rows: IntArray, task: str) 
     return dataclasses.replace(node, above=float(scores.above[scores.best]))
 
 
+def _with_adjust(node: Vote, given: Answered, rows: IntArray, task: str) -> Vote:
+    plain = given.vote(node, task)
+    own = given.labels.task(task)
+    times = fit_adjust(plain.probabilities[rows], given.truth(task)[rows], own)
+    adjust = []
+    for part in own.parts:
+        rounded = [float(f"{value:.3g}") for value in times[part.factor.name]]
+        values = tuple((name, each) for name, each in zip(part.classes, rounded, strict=True) if each != 1)
+        adjust += [(part.factor.name, values)] if values else []
+    return dataclasses.replace(node, adjust=tuple(adjust))
+
+
 def _with_weights(node: Vote, given: Answered, rows: IntArray, task: str) -> Vote:
-    ballots = [given.ballot(member, task) for member in node.members]
+    ballots = [given.ballot(member, task, node.rule) for member in node.members]
     by: Criterion = "macro_f1" if node.rule == "hard" else "log_loss"
     found = select_members(ballots, given.truth(task), rows, by=by, size=_GREEDY_SIZE, rule=node.rule)
     kept = [(m, float(c)) for m, c in zip(node.members, found.chosen, strict=True) if c]

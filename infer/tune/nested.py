@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faces.intervals import pooled_f1
 from faces.labels import IntArray
-from infer.ensemble.tree import Node
+from infer.ensemble.tree import Node, Vote, children
 from infer.ensemble.vote import Ballot, Verdict
+from infer.evaluate.panels import Scored
 from infer.tune.answered import Answered
 from infer.tune.choices import FITTED, Criterion, Fitted
 from infer.tune.fit import fit
@@ -61,6 +63,43 @@ def tune(
     whole = fit(root, given, everyone, fitted)
     advance()
     return Tuned(folds=trees, whole=whole, nested=nested, apparent=given.vote(whole, given.space))
+
+
+def tune_judged(
+    root: Node,
+    scored: Scored,
+    given: Answered,
+    fitted: Sequence[Fitted],
+    advance: Callable[[], object] = lambda: None,
+) -> tuple[Tuned, str]:
+    """Fit by nested folds, with adjusted choices where these have the larger macro F1 by nested folds.
+
+    Args:
+        root: the tree whose values are fitted.
+        scored: photos and the task of the answers.
+        given: the answers to the same photos.
+        fitted: which values are fitted; `adjust` alone is fitted whatever it gives.
+        advance: called after each fit, of which there are up to twice the folds and one.
+
+    Returns:
+        What is kept, and a line on both where there were two.
+    """
+    fold = scored.plan.photos["fold"].to_numpy(np.int64)
+    tuned = tune(root, given, fold, fitted, advance)
+    others = [name for name in fitted if name != "adjust"]
+    if not others or len(others) == len(fitted) or not any(map(_adjusts, tuned.folds.values())):
+        return tuned, ""
+    plain = tune(root, given, fold, others, advance)
+    with_it, without = (
+        pooled_f1([scored.counts(scored.part(each.nested).classes)]) for each in (tuned, plain)
+    )
+    told = f"adjust: macro F1 by nested folds {with_it:.3f} with it, {without:.3f} without"
+    return (tuned, told) if with_it > without else (plain, f"{told}: choices are not adjusted")
+
+
+def _adjusts(node: Node) -> bool:
+    mine = isinstance(node, Vote) and bool(node.adjust)
+    return mine or any(map(_adjusts, children(node)))
 
 
 @dataclass(frozen=True, kw_only=True)

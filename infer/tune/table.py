@@ -98,14 +98,16 @@ def print_values(root: Node, tuned: Tuned, given: Answered, console: Console) ->
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     before, whole = values_of(root, given), values_of(tuned.whole, given)
     folds = [values_of(tree, given) for tree in tuned.folds.values()]
-    for name, value in before.items():
-        spread = " ".join(f"{fold.get(name, 0.0):.3f}" for fold in folds)
-        table.add_row(name, f"{value:.3f}", f"{whole.get(name, 0.0):.3f}", spread)
+    for name in dict.fromkeys((*before, *whole)):
+        value, unfitted = before.get(name, 1.0), 1.0 if name.endswith(" times") else 0.0
+        spread = " ".join(f"{fold.get(name, unfitted):.3f}" for fold in folds)
+        table.add_row(name, f"{value:.3f}", f"{whole.get(name, unfitted):.3f}", spread)
     print_whole(table, console)
 
 
 def values_of(root: Node, given: Answered) -> dict[str, float]:
-    """Fitted values by name: weights as shares, temperatures, thresholds; members left out have none."""
+    """Fitted values by name: weights as shares, temperatures, how often values count, thresholds; members
+    left out have none, and values that count once."""
     values: dict[str, float] = {}
     for task, node in given.fitted_nodes(root):
         where = "" if task == given.space else f"{task}: "
@@ -115,6 +117,11 @@ def values_of(root: Node, given: Answered) -> dict[str, float]:
             named = zip(names_of(node), node.shares, strict=True)
             values |= {f"{where}weight {name}": share for name, share in named}
             values[f"{where}temperature"] = node.temperature
+            values |= {
+                f"{where}{factor} {value} counts ... times": times
+                for factor, adjusted in node.adjust
+                for value, times in adjusted
+            }
     return values
 
 

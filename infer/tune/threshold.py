@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,9 @@ from numpy.typing import NDArray
 from faces.intervals import mean_f1, person_counts
 from faces.labels import FloatArray, IntArray, Task
 from faces.projection import split_classes
+
+TRIED: Final = 101
+"""Thresholds that are tried where they are tried one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +89,40 @@ def score_thresholds(flips: Flips, truth: IntArray, task: Task, factor: str, cod
         macro_f1=mean_f1(counts)[usable],
         recall=_share(hits[ends], np.full(len(ends), there))[usable],
         precision=_share(hits[ends], called[ends])[usable],
+    )
+
+
+def score_each(
+    answers: Callable[[float], IntArray],
+    probability: FloatArray,
+    truth: IntArray,
+    task: Task,
+    factor: str,
+    code: int,
+) -> ThresholdScores:
+    """`score_thresholds` of an override that several voices make each for itself, before they are counted.
+
+    Its answers are asked for at one threshold after the other.
+
+    Args:
+        answers: [n] at a threshold.
+        probability: [n] mean probability that the voters give to the category; `TRIED` quantiles are tried.
+        truth: [n] classes of the task.
+        task: that the override's base votes on.
+        factor: the one that it changes.
+        code: code of the factor's value that the override sets.
+    """
+    above = np.unique(np.quantile(probability.astype(np.float64), np.linspace(0, 1, TRIED)))
+    above = above[above < 1]
+    said = np.stack([answers(float(each)) for each in above])
+    nobody, is_of = np.zeros(len(truth), np.int64), split_classes(truth, task)[factor] == code
+    called = np.stack([split_classes(each, task)[factor] == code for each in said])
+    hits = (called & is_of).sum(1)
+    return ThresholdScores(
+        above=above,
+        macro_f1=np.array([mean_f1(person_counts(nobody, truth, g, 1, len(task.classes))[0]) for g in said]),
+        recall=_share(hits, np.full(len(above), is_of.sum())),
+        precision=_share(hits, called.sum(1)),
     )
 
 

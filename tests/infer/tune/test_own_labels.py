@@ -15,6 +15,7 @@ from infer.ensemble.tree import Compose, Leaf, Override, Vote, recipes_of
 from infer.tune import command as tune_command
 from infer.tune import select
 from infer.tune.answered import Answered
+from infer.tune.choices import FITTED
 from infer.tune.fit import fit, flips_of
 from infer.tune.nested import tune
 from infer.tune.select_work import library
@@ -79,7 +80,7 @@ def test_parts_of_a_composition_learn_from_all_that_is_labelled_for_them() -> No
     tuned = tune(root, given, np.arange(300) % 4)
     values = values_of(tuned.whole, given)
     assert {"glasses: weight good", "helmet: weight good", "helmet: temperature"} <= {*values}
-    alone = fit(Vote(members=(NOISE, GOOD)), made(300, "helmet"), np.arange(300), ("weights", "temperature"))
+    alone = fit(Vote(members=(NOISE, GOOD)), made(300, "helmet"), np.arange(300), FITTED)
     assert isinstance(tuned.whole, Compose) and dict(tuned.whole.parts)["helmet"] == alone
 
 

@@ -13,6 +13,7 @@ from infer.ensemble.vote import Verdict, count_votes
 from infer.predict.heads import Panels
 from infer.tune import command as tune_command
 from infer.tune.answered import Answered
+from infer.tune.choices import FITTED
 from infer.tune.fit import check_fittable, fit, flips_of
 from infer.tune.nested import tune
 from infer.tune.table import values_of
@@ -115,11 +116,11 @@ def test_only_what_is_named_is_fitted() -> None:
     truths, _ = labelled(240, 3)
     given, rows = answered(made_panels(truths), truths), np.arange(240)
     before = values_of(OLD, given)
-    for fitted in ("weights", "temperature", "threshold"):
-        after = values_of(fit(OLD, given, rows, (fitted,)), given)  # type: ignore[arg-type]
-        changed = {name for name in before if after.get(name, 0.0) != before[name]}
+    for fitted in FITTED:
+        after = values_of(fit(OLD, given, rows, (fitted,)), given)
+        changed = {name for name in {*before, *after} if after.get(name, 0.0) != before.get(name)}
         kinds = {"weight": "weights", "temperature": "temperature", ">=60": "threshold"}
-        assert changed and {kinds[name.split()[0]] for name in changed} == {fitted}
+        assert changed and {kinds.get(name.split()[0], "adjust") for name in changed} == {fitted}
 
 
 def test_a_vote_finds_the_temperature_by_which_its_member_was_sharpened() -> None:
@@ -212,10 +213,13 @@ def test_the_command_writes_an_ensemble_with_its_honest_score(
     panels, photos = out_of_fold_panels(["good", "fair", "senior"], runs, coloured, ("original",))
     truths = {n: t.encode(photos) for n, t in TASKS.items()}
     given = answered(panels, truths)
-    found = tune(read_ensemble(path).root, given, photos["fold"].to_numpy())
+    kept = [name for name in FITTED if name != "adjust"]  # by which nothing is gained here
+    found = tune(read_ensemble(path).root, given, photos["fold"].to_numpy(), kept)
     assert values_of(written.root, given) == pytest.approx(values_of(found.whole, given))
     honest = macro_f1(truths["class18"], found.nested.classes, 18)
     assert f"macro F1 {honest:.3f}" in written.about
     assert written.views == ("original",) and written.task == ""
     out = capsys.readouterr().out
+    assert "choices are not adjusted" in out
+    assert "one network a photo" in out and "0 of the 3 nested trainings of good are there" in out
     assert "tuned, nested folds" in out and "tuned, apparent" in out and "recall 60+" in out
