@@ -90,7 +90,7 @@ def answer_cache(
     _warn_of_guesses(table, cache, console)
     voters = (
         f"{len(every)} run{'s' * (len(every) > 1)} of {len(members)} recipe{'s' * (len(members) > 1)}, "
-        f"views {' + '.join(ensemble.views)}"
+        f"views {ensemble.shown_views}"
     )
     lines = [f"{len(table):,} answers ({voters}): {folder / WORDS}"]
     lines += [f"submission: {folder / SUBMISSION}"] * is_submitted(task)
@@ -170,6 +170,7 @@ def _predict_panels(
             compute,
             lambda done: progress.advance(bar, done),
             lambda line: _warn(line, console),
+            ensemble.views_rule,
         )
     by_run = dict(zip((run.name for run in every), heads, strict=True))
     return {recipe: [by_run[run.name] for run in folds] for recipe, folds in members.items()}

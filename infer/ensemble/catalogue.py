@@ -63,9 +63,7 @@ def _drawing(file: Path, runs: Path) -> Tree:
     counts = {name: len([*(runs / name).glob(f"fold*/{BEST_FILE}")]) for name in recipes_of(ensemble.root)}
     title = f"[bold]{escape(ensemble.name)}[/bold]: {escape(ensemble.about)}"
     answers = f"answers {escape(ensemble.task)}; " if ensemble.task else ""
-    tree = Tree(
-        f"{title}\n[dim]{answers}views {' + '.join(ensemble.views)}; {escape(_state(counts, runs))}[/dim]"
-    )
+    tree = Tree(f"{title}\n[dim]{answers}views {ensemble.shown_views}; {escape(_state(counts, runs))}[/dim]")
     add_node(tree, ensemble.root, lambda recipe: _folds(counts[recipe]))
     return tree
 

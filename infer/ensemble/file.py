@@ -13,6 +13,7 @@ import tomli_w
 from faces.command import from_table, load_toml
 from faces.files import write_atomically
 from infer.ensemble.tree import Compose, Ensemble, Leaf, Node, Override, Rule, Vote
+from infer.predict.views import ViewsRule
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class _Head:
 
     about: str = ""
     views: tuple[str, ...] = Ensemble.views
+    views_rule: ViewsRule = Ensemble.views_rule
     task: str = Ensemble.task
 
 
@@ -99,14 +101,22 @@ def read_ensemble(path: Path) -> Ensemble:
     head, root = _read_parts(path, _Way((path.stem,), itertools.count(1)))
     return _checked(
         str(path),
-        lambda: Ensemble(name=path.stem, about=head.about, views=head.views, task=head.task, root=root),
+        lambda: Ensemble(
+            name=path.stem,
+            about=head.about,
+            views=head.views,
+            views_rule=head.views_rule,
+            task=head.task,
+            root=root,
+        ),
     )
 
 
 def _read_parts(path: Path, seen: _Way) -> tuple[_Head, Node]:
     """What a file has beside its tree, and the tree; `seen` is the way to it."""
     table = load_toml(path)
-    head: dict[str, Any] = {key: table.pop(key) for key in ("about", "views", "task") if key in table}
+    keys = ("about", "views", "views_rule", "task")
+    head: dict[str, Any] = {key: table.pop(key) for key in keys if key in table}
     return from_table(_Head, head, path), _node(table, str(path), path, seen)
 
 
@@ -224,8 +234,11 @@ def ensemble_table(ensemble: Ensemble) -> dict[str, Any]:
     """An ensemble as a TOML and JSON table, included files written out."""
     root = node_table(ensemble.root)
     root = {"vote": [root]} if isinstance(root, str) else root
-    task = {"task": ensemble.task} if ensemble.task else {}
-    return {"about": ensemble.about, "views": list(ensemble.views), **task, **root}
+    more: dict[str, Any] = (
+        {"views_rule": ensemble.views_rule} if ensemble.views_rule != Ensemble.views_rule else {}
+    )
+    more |= {"task": ensemble.task} if ensemble.task else {}
+    return {"about": ensemble.about, "views": list(ensemble.views), **more, **root}
 
 
 def write_ensemble(ensemble: Ensemble, path: Path) -> None:

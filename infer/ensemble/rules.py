@@ -237,7 +237,8 @@ def _own_value(codes: Array, part: Part) -> Array:
         return codes
     # A band's own value is how many of the factor's edges do not lie above it.
     starts = [place for place, edge in enumerate(part.edges, 1) if edge in part.factor.edges]
-    return sum((codes >= place) * 1 for place in starts)
+    own: Array = sum((codes >= place) * 1 for place in starts)
+    return own
 
 
 def _join(codes: Mapping[str, Array], task: Task) -> Array:

@@ -53,7 +53,7 @@ def compare_ensembles(
         console.print(f"{ensemble.name} ...", style="dim", highlight=False)
         if scored.note:
             console.print(f"{ensemble.name}: {scored.note}", style="dim", highlight=False, soft_wrap=True)
-        panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console)
+        panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console, ensemble.views_rule)
         rate = _measure_rate(ensemble, scored.plan, photos, compute) if photos else float("nan")
         standings.append(_standing(ensemble, scored, panels, rate))
     # The labels' headline first; only ensembles of one space can be compared.
@@ -104,7 +104,7 @@ def _measure_rate(ensemble: Ensemble, plan: OutOfFold, photos: int, compute: Pre
     rows = np.arange(min(photos, len(plan.cache)))
     networks = [load_network(run.path, device) for run in plan.every_run]
     warm, whole = (
-        NetworkGroup(networks, plan.cache, part, ensemble.views, compute)
+        NetworkGroup(networks, plan.cache, part, ensemble.views, compute, ensemble.views_rule)
         for part in (rows[: compute.batch_size], rows)
     )
     warm.predict(lambda _: None)

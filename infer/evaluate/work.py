@@ -33,6 +33,8 @@ from infer.predict.out_of_fold import ORIGINAL
 from infer.predict.views import count_of
 from train.engine.compute import PredictCompute
 
+_CHOSEN = 'recipes with keep = "best" have kept the epoch that was best on the photos that score it here'
+
 
 def evaluate(
     ensemble: Ensemble, cache: Cache, *, runs: Path, predictions: Path, compute: PredictCompute
@@ -84,7 +86,7 @@ def _evaluate_held(
     ensemble: Ensemble, scored: Scored, compute: PredictCompute, folder: Path, console: Console
 ) -> Evaluation:
     """Predict, score and write into a folder that is held."""
-    panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console)
+    panels = predict_out_of_fold(scored.plan, ensemble.views, compute, console, ensemble.views_rule)
     with step_progress("groups", console=console, transient=True) as progress:
         bar = progress.add_task("drawing people", total=count_groups(scored.truth, scored.task))
         verdict = scored.vote(ensemble.root, panels)
@@ -139,12 +141,12 @@ def _conditions(ensemble: Ensemble, scored: Scored) -> dict[str, str]:
         **({"task": scored.said} if scored.said else {}),
         **({"labels": scored.note} if scored.note else {}),
         "recipes": ", ".join(plan.runs),
-        "views": " + ".join(ensemble.views),
+        "views": ensemble.shown_views,
         **({"half done": ", ".join(half)} if half else {}),
         "cache": title_of(plan.cache.folder, plan.cache.identity),
         "folds": f"{plan.fold_count} of {card.folds}, scheme {card.scheme}, seed {card.fold_seed}",
-        "read with care": "out of fold one model of each recipe answers, on new photos all its folds; and "
-        "each run's best epoch was picked by the photos that score it here",
+        "read with care": "out of fold one model of each recipe answers, on new photos all its folds"
+        + (f"; {_CHOSEN}" if any(run.card.recipe.keep == "best" for run in plan.every_run) else ""),
     }
 
 

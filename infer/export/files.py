@@ -53,7 +53,9 @@ def export(subject: Subject, folder: Path, *, predictor: bool, cache: Cache | No
     check_same_crops(runs)
     if predictor:
         check_predictor(runs[0])
-    model = Exported(subject.members, subject.views, subject.root, subject.task, subject.labels)
+    model = Exported(
+        subject.members, subject.views, subject.root, subject.task, subject.labels, subject.views_rule
+    )
     photos = pictures(model, cache)
     check_finite(model, runs, photos)
     with exclusive(folder, doing="exporting to it", cure="give another folder (OUT=)"):

@@ -13,7 +13,7 @@ from infer.answers.words import headings
 from infer.ensemble.rules import poll
 from infer.ensemble.tree import Node
 from infer.predict.runs import Run
-from infer.predict.views import black_of, looks_of
+from infer.predict.views import ViewsRule, averaged, black_of, looks_of, summand
 from train.engine.checkpoint import load_best
 from train.network.kinds import codings_of
 
@@ -43,19 +43,21 @@ class Input:
 
 
 class RunOnViews(nn.Module):
-    """One run: photos [n, 3, S, S], 0 to 255, to each head's mean probabilities over all views.
+    """One run: photos [n, 3, S, S], 0 to 255, to each head's probabilities, averaged over all views.
 
     Args:
-        run: whose best epoch answers, in float32 whatever it was trained in.
+        run: whose network answers, in float32 whatever it was trained in.
         views: names in `infer.predict.views.VIEWS`.
+        rule: by which the answers to them are averaged.
     """
 
     mean: Tensor
     std: Tensor
     black: Tensor
 
-    def __init__(self, run: Run, views: Sequence[str]) -> None:
+    def __init__(self, run: Run, views: Sequence[str], rule: ViewsRule) -> None:
         super().__init__()
+        self.rule: ViewsRule = rule
         network, card = load_best(run.path)
         self.backbone, self.heads = (
             network.backbone.requires_grad_(False),
@@ -85,7 +87,8 @@ class RunOnViews(nn.Module):
 
     def _mean(self, probabilities: Tensor) -> Tensor:
         """Over the views, [views * n, classes] -> [n, classes]."""
-        return probabilities.double().reshape(len(self.looks), -1, probabilities.shape[1]).mean(0)
+        each = summand(probabilities.double(), self.rule).reshape(len(self.looks), -1, probabilities.shape[1])
+        return averaged(each.sum(0), len(self.looks), self.rule)
 
 
 class Exported(nn.Module):
@@ -97,6 +100,7 @@ class Exported(nn.Module):
         root: a tree that `check_rules` passes; None for a single run whose heads have an output each.
         task: that the root votes on; None where there is none.
         labels: that the runs were trained on.
+        views_rule: by which each run's answers to the views are averaged.
 
     Attributes:
         inputs: in the order of the arguments.
@@ -115,6 +119,7 @@ class Exported(nn.Module):
         root: Node | None,
         task: Task | None,
         labels: LabelSet,
+        views_rule: ViewsRule = "soft",
     ) -> None:
         super().__init__()
         runs = [run for folds in members.values() for run in folds]
@@ -122,7 +127,7 @@ class Exported(nn.Module):
         self.inputs = sorted({Input.of(run) for run in runs})
         self._recipes = [recipe for recipe, folds in members.items() for _ in folds]
         self.places = [self.inputs.index(Input.of(run)) for run in runs]
-        self.members = nn.ModuleList(RunOnViews(run, views) for run in runs)
+        self.members = nn.ModuleList(RunOnViews(run, views, views_rule) for run in runs)
         self.outputs = [PROBABILITIES, CHOICE] if root is not None else list(runs[0].card.recipe.tasks)
         self.eval()
 

@@ -12,6 +12,7 @@ from infer.ensemble.file import ensemble_table
 from infer.ensemble.space import space_of
 from infer.ensemble.tree import Ensemble, Leaf, Node, Vote, children, recipes_of
 from infer.predict.runs import Run, find_runs, labels_of_runs, read_run
+from infer.predict.views import ViewsRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Subject:
     labels: LabelSet
     """The factors that the runs were trained on."""
     views: tuple[str, ...]
+    views_rule: ViewsRule = "soft"
     table: Mapping[str, Any] | None
     """The ensemble as a TOML table; None for a run alone."""
 
@@ -60,6 +62,7 @@ def subject_of_ensemble(ensemble: Ensemble, runs: Path) -> Subject:
         task=labels.task(space_of(ensemble, heads, labels)),
         labels=labels,
         views=ensemble.views,
+        views_rule=ensemble.views_rule,
         table=ensemble_table(ensemble),
     )
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from faces.cache.reader import Cache
 from faces.labels import IntArray
 from infer.predict.heads import Heads
-from infer.predict.views import black_of, looks_of
+from infer.predict.views import ViewsRule, averaged, black_of, looks_of, summand
 from pipeline.formats import InputFormat, MultiFormatLoader
 from train.engine.card import RunCard
 from train.engine.checkpoint import load_best
@@ -55,7 +55,7 @@ def form_of(card: RunCard) -> InputFormat:
 
 
 def load_network(path: Path, device: str) -> LoadedNetwork:
-    """The best epoch of a run, on the device and in the precision it was trained with.
+    """The network that a run kept, on the device and in the precision it was trained with.
 
     Args:
         path: best.safetensors.
@@ -81,6 +81,7 @@ class NetworkGroup:
         rows: [n] row numbers of the cache; may repeat.
         views: names in `infer.predict.views.VIEWS`.
         compute: where, and with how many threads of the loader and photos a batch.
+        rule: by which the answers to the views are averaged.
 
     Raises:
         ValueError: no rows, an unknown view, or what `MultiFormatLoader` refuses.
@@ -93,7 +94,9 @@ class NetworkGroup:
         rows: IntArray,
         views: Sequence[str],
         compute: PredictCompute,
+        rule: ViewsRule = "soft",
     ) -> None:
+        self._rule: ViewsRule = rule
         self._networks, self._rows, self._device = networks, len(rows), compute.chosen_device()
         self._keys = lambda place: cache.columns("key")["key"].iloc[rows[place]]
         self._looks = looks_of(views)
@@ -138,14 +141,17 @@ class NetworkGroup:
                             mine = coding.probabilities(outputs[task])
                             if task not in summed:
                                 summed[task] = torch.zeros(self._rows, mine.shape[1], device=self._device)
-                            summed[task][part] += mine
+                            summed[task][part] += summand(mine, self._rule)
                             watched.look(task, outputs[task], mine, part)
                         if number == len(self._looks):
                             advance(len(rows))
             if part.start == 0 or part.stop == self._rows:
                 self._check(finite)
         return [
-            {task: (total / len(self._looks)).cpu().numpy() for task, total in summed.items()}
+            {
+                task: averaged(total, len(self._looks), self._rule).cpu().numpy()
+                for task, total in summed.items()
+            }
             for summed in sums
         ]
 

@@ -23,6 +23,7 @@ from infer.predict.checks import (
 )
 from infer.predict.heads import Heads, Panels
 from infer.predict.runs import Run, check_crops, find_runs
+from infer.predict.views import ViewsRule
 from train.data.rows import fold_rows
 from train.engine.card import OOF_FILE
 from train.results.oof import probabilities_of, read_oof
@@ -72,11 +73,12 @@ class OutOfFold:
         compute: PredictCompute,
         advance: Callable[[int], object] = lambda _: None,
         say: Callable[[str], object] = lambda _: None,
+        rule: ViewsRule = "soft",
     ) -> Panels:
         """Panels of one voter a recipe over all photos, in the order of `photos`.
 
         Args:
-            views: names of `infer.predict.views.VIEWS` over which probabilities are averaged. The original
+            views: names of `infer.predict.views.VIEWS` over which answers are averaged. The original
                 alone is `stored`, and no network runs.
             compute: where networks run, and with how many threads of the loader and photos a batch.
             advance: called with the number of photos that one more run has answered.
@@ -109,7 +111,7 @@ class OutOfFold:
         for place in range(self.fold_count):
             runs = [folds[place] for folds in self.runs.values()]
             rows = self._photos_of(runs[0])["row"].to_numpy()
-            answered = load_or_predict(runs, self.cache, rows, views, compute, advance, say_once)
+            answered = load_or_predict(runs, self.cache, rows, views, compute, advance, say_once, rule)
             for recipe, heads in zip(self.runs, answered, strict=True):
                 answers[recipe].append(heads)
         return {recipe: [_joined(folds)] for recipe, folds in answers.items()}

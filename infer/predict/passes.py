@@ -12,7 +12,7 @@ from faces.labels import IntArray
 from infer.predict.heads import Heads
 from infer.predict.networks import NetworkGroup, load_network
 from infer.predict.runs import Run
-from infer.predict.views import looks_of
+from infer.predict.views import ViewsRule, looks_of
 from train.engine.compute import PredictCompute
 from train.results.probabilities import check_probabilities
 
@@ -28,6 +28,7 @@ def predict_runs(
     views: Sequence[str],
     compute: PredictCompute,
     advance: Callable[[int], object] = lambda _: None,
+    rule: ViewsRule = "soft",
 ) -> list[Heads]:
     """Probabilities of each head of each run, averaged over views.
 
@@ -35,12 +36,13 @@ def predict_runs(
     take more passes.
 
     Args:
-        runs: whose best epochs predict, in the precision they were trained with.
+        runs: whose networks predict, in the precision they were trained with.
         cache: of the photos.
         rows: [n] row numbers of it; may repeat.
         views: names in `infer.predict.views.VIEWS`.
         compute: where, and with how many threads of the loader and photos a batch.
         advance: called with numbers of photos whose sum is rows times runs.
+        rule: by which the answers to the views are averaged.
 
     Returns:
         For each run, by head task: float32 [n, classes].
@@ -49,7 +51,7 @@ def predict_runs(
         ValueError: no rows, an unknown view, a crop that does not decode, a run that cannot be used, or one
             whose answers are no probabilities; its file is named.
     """
-    passes = predict_passes(runs, cache, rows, views, compute, advance)
+    passes = predict_passes(runs, cache, rows, views, compute, advance, rule)
     done = dict(answer for answers in passes for answer in answers)
     return [done[place] for place in range(len(runs))]
 
@@ -61,6 +63,7 @@ def predict_passes(
     views: Sequence[str],
     compute: PredictCompute,
     advance: Callable[[int], object],
+    rule: ViewsRule = "soft",
 ) -> Iterator[list[tuple[int, Heads]]]:
     """`predict_runs`, pass by pass: each run's place in `runs`, and its answers."""
     looks_of(views)  # before networks are loaded
@@ -68,7 +71,7 @@ def predict_passes(
     sizes = [memory_of(run, len(rows)) for run in runs]
     for places in pack(sizes, int(SHARE * free_memory(device))):
         networks = [load_network(runs[place].path, device) for place in places]
-        group = NetworkGroup(networks, cache, rows, views, compute)
+        group = NetworkGroup(networks, cache, rows, views, compute, rule)
         answers = group.predict(advance)
         del networks, group  # else they would still be there while the next pass loads its own
         for place, heads in zip(places, answers, strict=True):

@@ -21,6 +21,7 @@ from faces.storage.documents import DamagedError, document, parse_document
 from infer.predict.heads import Heads
 from infer.predict.passes import predict_passes
 from infer.predict.runs import Run
+from infer.predict.views import ViewsRule
 from train.engine.compute import PredictCompute
 
 FOLDER: Final = "predicted"
@@ -38,6 +39,7 @@ def load_or_predict(
     compute: PredictCompute,
     advance: Callable[[int], object] = lambda _: None,
     say: Callable[[str], object] = lambda _: None,
+    rule: ViewsRule = "soft",
 ) -> list[Heads]:
     """`predict_runs`, but a run that has answered the same rows in the same views does not predict again.
 
@@ -50,7 +52,7 @@ def load_or_predict(
     """
     answers: dict[Path, Heads] = {}
     missing: list[Run] = []
-    request = _request(cache, rows, views)
+    request = _request(cache, rows, views, rule)
     basis = {run.path: {**request, "weights": file_sha256(run.path)} for run in runs}
     for run in {run.path: run for run in runs}.values():
         stored = _read(_file(run, request), basis[run.path], run.card.recipe.tasks, say)
@@ -60,7 +62,7 @@ def load_or_predict(
             answers[run.path] = stored
     advance(len(rows) * (len(runs) - len(missing)))
     unkept: set[str] = set()
-    for answered in predict_passes(missing, cache, rows, views, compute, advance):
+    for answered in predict_passes(missing, cache, rows, views, compute, advance, rule):
         for place, heads in answered:
             run = missing[place]
             line = _write(_file(run, request), basis[run.path], heads)
@@ -71,15 +73,16 @@ def load_or_predict(
     return [answers[run.path] for run in runs]
 
 
-def _request(cache: Cache, rows: IntArray, views: Sequence[str]) -> dict[str, Any]:
-    """JSON table of what runs are to answer: equal for equal crops, rows in the same order, and views."""
+def _request(cache: Cache, rows: IntArray, views: Sequence[str], rule: ViewsRule) -> dict[str, Any]:
+    """JSON table of what runs are to answer: equal for equal crops, rows in their order, views and rule."""
     order = np.ascontiguousarray(rows, "<i8")
-    return {
+    request: dict[str, Any] = {
         "version": STORE_VERSION,
         "cache": cache.identity,
         "rows": hashlib.sha256(order.tobytes()).hexdigest(),
         "views": sorted(views),
     }
+    return request if rule == "soft" else {**request, "rule": rule}
 
 
 def _file(run: Run, request: Mapping[str, Any]) -> Path:

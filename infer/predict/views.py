@@ -1,4 +1,4 @@
-"""Test-time views: the images of a photo over which a run's probabilities are averaged.
+"""Test-time views: the images of a photo over which a run's answers are averaged.
 
 torch is imported where it is needed only, so that a file which names views is checked at once.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from faces.command import nearest
 
@@ -20,6 +20,12 @@ ZOOMS: Final = (0.9, 1.1)
 """How much larger the photo is shown in the view `scales`."""
 LIGHTS: Final = (0.9, 1.1)
 """Factors on the grey levels in the view `light`."""
+
+ViewsRule = Literal["soft", "log"]
+"""How a run's answers to the images of a photo become one. soft: the mean of probabilities. log: their
+geometric mean, scaled to a sum of 1, which is the softmax of mean logits."""
+LEAST: Final = 1e-12
+"""Least probability of which a logarithm is taken."""
 
 Look = Callable[["Tensor", "Tensor"], "Tensor"]
 """One image of a view: normalised images float [n, 3, S, S] and what black is in their units, [3, 1, 1] on
@@ -103,6 +109,16 @@ def looks_of(views: Sequence[str]) -> tuple[Look, ...]:
     if not views or len(set(views)) < len(views):
         raise ValueError(f"views={list(views)}: name at least one, each once")
     return tuple(look for view in views for look in VIEWS[view])
+
+
+def summand(probabilities: Tensor, rule: ViewsRule) -> Tensor:
+    """What is summed over images: probabilities [n, classes], or their logarithms."""
+    return probabilities.clamp(min=LEAST).log() if rule == "log" else probabilities
+
+
+def averaged(total: Tensor, count: int, rule: ViewsRule) -> Tensor:
+    """Probabilities [n, classes] from the sum of `summand` over so many images."""
+    return (total / count).softmax(1) if rule == "log" else total / count
 
 
 def count_of(views: Sequence[str]) -> int:

@@ -35,7 +35,16 @@ def test_members_of_every_ensemble_are_recipes_that_tell_what_they_are_asked(pat
     told = {name: read_recipe(ROOT / "recipes" / f"{name}.toml").tasks for name in recipes_of(ensemble.root)}
     tasks = {name: CONTEST.names if mine == (ALL,) else mine for name, mine in told.items()}
     assert space_of(ensemble, tasks, CONTEST) == "class18"
-    assert {*ensemble_table(ensemble)} <= {"about", "views", "vote", "rule", "weights", "compose", "override"}
+    assert {*ensemble_table(ensemble)} <= {
+        "about",
+        "views",
+        "views_rule",
+        "vote",
+        "rule",
+        "weights",
+        "compose",
+        "override",
+    }
 
 
 def test_the_systems_of_the_teams_are_there_in_both_sizes() -> None:
@@ -71,7 +80,7 @@ def test_a_written_ensemble_reads_back_equal(tmp_path: Path) -> None:
         otherwise="30-59",
         where=(("age", ("30-59", ">=60")), ("mask", ("normal",))),
     )
-    ensemble = Ensemble(name="x", about="all kinds", views=("original",), root=tree)
+    ensemble = Ensemble(name="x", about="all kinds", views=("original",), views_rule="log", root=tree)
     write_ensemble(ensemble, tmp_path / "x.toml")
     assert read_ensemble(tmp_path / "x.toml") == ensemble
     assert recipes_of(tree) == ("a", "b", "c", "d", "e")

@@ -46,6 +46,7 @@ RECIPES = {
 ENSEMBLE = """
 about = "one of everything"
 views = ["original", "flip", "crops", "scales", "light"]
+views_rule = "log"
 vote = [
     "vit",
     { vote = ["ten", "mobile"], rule = "log", weights = [2, 1], temperature = 1.5 },
@@ -106,7 +107,7 @@ def test_the_onnx_file_answers_as_the_ensemble_does(exported: Path, runs: Path, 
     members = [run for folds in found.values() for run in folds]
     rows = np.arange(0, len(coloured), 3)
     compute = PredictCompute(device="cpu", threads=1, batch_size=8)
-    answered = predict_runs(members, coloured, rows, ensemble.views, compute)
+    answered = predict_runs(members, coloured, rows, ensemble.views, compute, rule="log")
     panels: dict[str, list[dict[str, FloatArray]]] = {}
     for member, heads in zip(members, answered, strict=True):
         panels.setdefault(member.name.split("/")[0], []).append(heads)
@@ -182,7 +183,7 @@ def test_a_run_answers_as_an_ensemble_of_it_alone(
 ) -> None:
     path = write_run(tmp_path / "some", dataclasses.replace(SMALL, tasks=tasks, backbone="test_resnet"))
     subject = subject_of_run(path.parent, ("original",))
-    model = Exported(subject.members, subject.views, subject.root, subject.task, subject.labels)
+    model = Exported(subject.members, subject.views, subject.root, subject.task, subject.labels, "log")
     [output] = described_outputs(model)
     assert (output["task"], output["choice"]) == (space, "choice")
     assert output["factors"] == {name: tuple(values) for name, values in factors.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bench.infer.setting import random_run
 from faces.cache.description import file_sha256
@@ -18,6 +19,7 @@ from infer.predict.heads import Heads
 from infer.predict.passes import predict_runs
 from infer.predict.runs import Run
 from infer.predict.store import FOLDER, load_or_predict
+from infer.predict.views import averaged, summand
 from tests.helpers.crops import COUNT, write_cache
 from train.engine.compute import PredictCompute
 from train.recipe.recipe import Recipe
@@ -149,7 +151,7 @@ def test_every_flip_of_kept_answers_is_predicted_anew_or_changes_nothing(
     expected = predict(runs[:1], cache)[0]
     (path,) = files(runs[0])
     whole, rng = path.read_bytes(), random.Random(0)
-    basis = {**store._request(cache, ROWS, ("original",)), "weights": file_sha256(runs[0].path)}
+    basis = {**store._request(cache, ROWS, ("original",), "soft"), "weights": file_sha256(runs[0].path)}
     for _ in range(150):
         place = rng.randrange(len(whole))
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
@@ -194,3 +196,23 @@ def test_heads_come_in_the_order_of_the_recipe(cache: Cache, tmp_path: Path) -> 
     run = Run("r/fold0", path, random_run(recipe, 0, path))
     for _ in range(2):
         assert [*predict([run], cache, np.arange(COUNT))[0]] == ["mask", "age3", "gender"]
+
+
+def test_logits_of_views_are_averaged_and_kept_apart_from_probabilities(
+    runs: list[Run], cache: Cache, predicted: list[str]
+) -> None:
+    [one], [other] = (predict_runs(runs[:1], cache, ROWS, (view,), COMPUTE) for view in ("original", "flip"))
+    views = ("original", "flip")
+    [soft] = load_or_predict(runs[:1], cache, ROWS, views, COMPUTE)
+    [log] = load_or_predict(runs[:1], cache, ROWS, views, COMPUTE, rule="log")
+    assert predicted == ["fold0", "fold0"]
+    for task in RECIPE.tasks:
+        np.testing.assert_allclose(soft[task], (one[task] + other[task]) / 2, atol=1e-6)
+        geometric = np.sqrt(one[task] * other[task])
+        np.testing.assert_allclose(log[task], geometric / geometric.sum(1, keepdims=True), atol=1e-6)
+
+
+def test_the_mean_of_logits_is_the_softmax_of_it() -> None:
+    logits = torch.tensor([[[2.0, 0.0, -1.0]], [[-1.0, 0.5, 0.0]]])
+    seen = sum(summand(each.softmax(1), "log") for each in logits)
+    torch.testing.assert_close(averaged(seen, 2, "log"), logits.mean(0).softmax(1))
