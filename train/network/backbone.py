@@ -5,47 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import timm
 import torch
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import PatchEmbed
-from timm.models import generate_default_cfgs, register_model
-from timm.models.efficientnet import _gen_mobilenet_v1
 from torch import Tensor, nn
 from torch.nn import functional
 
 from faces.command import nearest
 from faces.failures import is_exhaustion
-
-default_cfgs = generate_default_cfgs(
-    {
-        "mobilenetv1_025.untrained": {
-            "input_size": (3, 224, 224),
-            "pool_size": (7, 7),
-            "crop_pct": 0.875,
-            "interpolation": "bicubic",
-            "mean": IMAGENET_DEFAULT_MEAN,
-            "std": IMAGENET_DEFAULT_STD,
-            "first_conv": "conv_stem",
-            "classifier": "classifier",
-        }
-    }
-)
-"""Inputs that the models registered here expect; timm looks for them under this name."""
-
-
-@register_model  # type: ignore[untyped-decorator]
-def mobilenetv1_025(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """MobileNetV1 at a quarter of its width with leaky ReLU: the small face backbone many detectors carry."""
-    activation = partial(nn.LeakyReLU, negative_slope=0.1)
-    network: nn.Module = _gen_mobilenet_v1(
-        "mobilenetv1_025", 0.25, fix_stem_head=False, act_layer=activation, pretrained=pretrained, **kwargs
-    )
-    return network
-
+from train.network import registered as registered  # with timm
 
 _REFUSALS = (AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
 """What timm's models raise, on being built or called, at sizes that they cannot do."""
@@ -78,7 +48,12 @@ def make_backbone(name: str, size: int, *, hub: bool = False) -> Backbone:
     """
     if not timm.is_model(name):
         raise ValueError(f"backbone {name!r} is unknown: {nearest(name, timm.list_models())}")
-    options = _options(name, size)
+    try:
+        options = _options(name, size)
+    except RuntimeError as error:  # of timm, on a tag behind the dot
+        raise ValueError(
+            f"backbone {name!r} is unknown ({error}): leave out what stands behind the dot"
+        ) from error
     network = _from_hub(name, options) if hub else None
     try:
         if network is None:

@@ -199,12 +199,14 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _reason(text: str) -> str:
-    """The first line that says something, without the names of tools, ports and addresses."""
-    lines = [
-        re.sub(r"^(npm (ERR!|error)|error:|×|[├╰]─▶)\s*", "", line.strip()) for line in text.splitlines()
-    ]
-    telling = [line for line in lines if re.search("[a-z]{3} ", line)]
-    return (telling or lines or ["no reason given"])[0][:160]
+    """Of a package manager's report the line that says why: npm's after `reason:`, uv's last cause, or the
+    first that is a sentence."""
+    lines = [re.sub(r"^(npm (ERR!|error)|error:|×)\s*", "", line.strip()) for line in text.splitlines()]
+    for mark in ("reason: ", "cause: "):
+        if told := [line.rpartition(mark)[2] for line in lines if mark in line]:
+            return told[-1][:160]
+    sentences = [line for line in lines if re.search("[a-z]{3} ", line)]
+    return (sentences or lines or ["it gave no reason"])[0][:160]
 
 
 def _checked(known: Known, place: str, data: bytes, digest: str) -> bytes:
