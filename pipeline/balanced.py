@@ -80,7 +80,7 @@ def _lap_part(every: IntArray, part: int, *, epoch: int, seed: int) -> IntArray:
     Where an epoch takes the end of one lap and the beginning of the next, no member is in both: the next lap
     puts those of that end behind all others but its own end, which so depends on no other lap.
     """
-    size = every.shape[1]
+    size: int = every.shape[1]
 
     def drawn(lap: int) -> IntArray:
         return generator(seed, lap, ORDER_STREAM, _LAP, size).permuted(every, axis=1)

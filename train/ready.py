@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
 from pipeline.loader import check_batch
 from train.assemble import FoldPlan
+from train.data.clipped import with_end
 from train.data.rows import FoldRows, fold_rows
 from train.data.sampler import fold_sampler
 from train.data.teacher import with_taught
@@ -27,7 +28,7 @@ class ReadyFold:
     plan: FoldPlan
     rows: FoldRows
     notes: tuple[str, ...] = ()
-    """Lines on what a teacher teaches, and on what the folder was begun with."""
+    """Lines on what a teacher teaches, where numbers end, and what the folder was begun with."""
 
 
 def ready_folds(plans: Sequence[FoldPlan]) -> list[ReadyFold]:
@@ -77,10 +78,16 @@ def _ready(plan: FoldPlan) -> ReadyFold:
     plan, begun = as_begun(plan)
     recipe, processes = plan.recipe, plan.processes
     check_backbone(recipe.weights, recipe.backbone)
+    if recipe.optimiser.name == "lbfgs" and processes.world > 1:
+        raise ValueError(
+            "optimiser.name='lbfgs': one process fits the heads; train without several, which takes seconds"
+        )
     if recipe.optimiser.frozen_epochs < recipe.epochs:
         check_lone(recipe.backbone, recipe.image_size, recipe.batch_size, processes.world)
     rows, notes = _planned_rows(plan)
-    told = [*notes]
+    recipe, end = with_end(recipe, plan.cache, rows.training)
+    plan = replace(plan, recipe=recipe)
+    told = [*notes, *([end] if end else [])]
     sampler = fold_sampler(recipe, plan.cache, rows.training, told)
     check_batch(sampler, processes.share(recipe.batch_size), seed=plan.seed, world=processes.world)
     check_numbers(recipe, plan.cache, rows.training)

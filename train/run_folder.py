@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from faces.cache.description import file_sha256
-from faces.command import from_table, load_toml, write_toml
+from faces.command import flat_table, from_table, load_toml, to_table, write_toml
 from faces.files import exclusive, write_atomically
 from faces.labelling.kept import stored_labels
 from faces.storage.documents import parse_document
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
-from train.engine.card import BEST_FILE, read_card
+from train.engine.card import BEST_FILE, NESTED, read_card
 from train.engine.precision import measure_compiled, measure_precisions
 from train.engine.watch import Watch
 from train.network.model import build_model
-from train.recipe.before import MEANT, as_meant, is_before
+from train.recipe.before import as_meant, as_then, is_before
 from train.recipe.recipe import Precision, Recipe
 from train.recipe.request import REQUEST_FILE, Request, read_request, recipe_differences
 
@@ -79,17 +79,32 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
 
 
 def as_begun(plan: FoldPlan) -> tuple[FoldPlan, tuple[str, ...]]:
-    """A plan with what its recipe meant when the first of the recipe's folds were begun in these folders, so
-    that all of them stay one recipe's; and a line where that differs from what it means now."""
-    before = dataclasses.replace(plan.recipe, **MEANT)
-    requests = sorted(plan.folder.parent.glob(f"fold*/{REQUEST_FILE}"))
-    if before == plan.recipe or not any(map(_begun_before, requests)):
+    """A plan with the recipe as `recipe_as_begun` by the folds of the same recipe, of which a nested training
+    is one, and a line where that differs from what it means now."""
+    folder = plan.folder.parent
+    before = recipe_as_begun(plan.recipe, folder.parent if folder.name == NESTED else folder, "fold*")
+    if before == plan.recipe:
         return plan, ()
-    told = ", ".join(f"{name} = {value!r}" for name, value in MEANT.items())
-    return dataclasses.replace(plan, recipe=before), (
-        f"goes on with {told}, which {plan.folder.parent} was begun with; to train it as it reads now, "
-        "rename the recipe or choose another RUNS folder",
+    now = flat_table(to_table(plan.recipe))
+    told = ", ".join(
+        f"{k} = {value!r}" for k, value in flat_table(to_table(before)).items() if value != now[k]
     )
+    return dataclasses.replace(plan, recipe=before), (
+        f"goes on with {told}, which {folder} was begun with; to train it as it reads now, rename the recipe "
+        "or choose another RUNS folder",
+    )
+
+
+def recipe_as_begun(recipe: Recipe, folder: Path, runs: str) -> Recipe:
+    """A recipe with what it meant when the first of some runs of it was begun, so that all stay one recipe's.
+
+    Args:
+        recipe: as it is meant now.
+        folder: of the runs.
+        runs: pattern of their folders in it.
+    """
+    begun = any(_begun_before(path) for path in sorted(folder.glob(f"{runs}/{REQUEST_FILE}")))
+    return as_then(recipe) if begun else recipe
 
 
 def _begun_before(request: Path) -> bool:

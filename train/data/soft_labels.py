@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ def share_below(limits: FloatArray, numbers: FloatArray, settings: Age) -> NDArr
     """Share of each label that lies below some limits, the label spread as a Gaussian.
 
     Labels are whole units: an age of 59 stands for [59, 60) and is spread about 59.5, so that with sigma = 3
-    the share below 60 is Phi(.5 / 3) = .57 for 59 and .43 for 60. Labels at or above `clipped_at` are
-    mirrored at it: what would lie below comes to lie as far above.
+    the share below 60 is Phi(.5 / 3) = .57 for 59 and .43 for 60. Labels at or above `clipped_at`, where
+    there is such a number, are mirrored at it: what would lie below comes to lie as far above.
 
     Args:
         limits: [m] in the number's unit.
@@ -29,11 +30,11 @@ def share_below(limits: FloatArray, numbers: FloatArray, settings: Age) -> NDArr
     """
     centre = np.floor(numbers)[:, None] + 0.5
     below = ndtr((limits - centre) / settings.sigma)
-    if not settings.clipped_at:
+    end = settings.end
+    if math.isinf(end):
         return np.asarray(below)
-    mirrored = below - ndtr((2 * settings.clipped_at - limits - centre) / settings.sigma)
-    mirrored = np.where(limits < settings.clipped_at, 0, mirrored)
-    return np.where(numbers[:, None] >= settings.clipped_at, mirrored, below)
+    mirrored = np.where(limits < end, 0, below - ndtr((2 * end - limits - centre) / settings.sigma))
+    return np.where(numbers[:, None] >= end, mirrored, below)
 
 
 def trained_task(task: Task, senior_from: float) -> Task:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
 from faces.labels import FloatArray, IntArray
+from train.data.clipped import with_end
 from train.data.teacher import teach
 from train.data.teacher_file import read_teacher
 from train.network.kinds import codings_of
@@ -40,12 +41,13 @@ def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, 
     Args:
         recipe: whose tasks and `age` are meant.
         cache: with labels.
-        training: rows that train, which alone scale the regression.
+        training: rows that train, which alone scale the regression and say where numbers end.
 
     Raises:
         ValueError: regression without any known number, or predictions of a teacher that cannot be used.
     """
     photos, labels = cache.photos(), cache.label_set
+    recipe, _ = with_end(recipe, cache, training)
     targets = {name: coding.targets(photos) for name, coding in codings_of(recipe, labels).items()}
     if recipe.teacher.predictions:
         answers = read_teacher(recipe.teacher.predictions, cache)

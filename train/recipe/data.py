@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,10 @@ class Age:
     sigma: float = 0.0
     """Standard deviation, in the number's unit, of the Gaussian by which a label is spread, so that 59 and 60
     are neighbours and not opposites; 0 spreads nothing. coding = "years" needs it, 2 to 5 is usual."""
-    clipped_at: float = 0.0
-    """Number at which the data end, everything more being recorded at it, as the contest's ages are at 60:
-    such a label is never spread to lower numbers. 0 where they do not end."""
+    clipped_at: float | Literal["auto"] = "auto"
+    """Number from which on a label says "so much or more" and never teaches lower numbers, as the contest's
+    60. auto looks whether the training photos' numbers end so (train/data/clipped.py); 0 is nowhere, for
+    people who truly are no older than an edge."""
     senior_from: float = SENIOR
     """Number from which a training photo counts as 60 or more, 57 to 60; of bands with an edge at 60."""
     uncertain: tuple[int, ...] = ()
@@ -133,12 +135,18 @@ class Age:
             raise ValueError(f"age.sigma={self.sigma}, regression={self.regression}: must be 0 or more")
         if not LEAST_SENIOR <= self.senior_from <= SENIOR:
             raise ValueError(f"age.senior_from={self.senior_from}: must be in 57 to 60")
-        if self.clipped_at < 0 or any(age < 0 for age in self.uncertain):
+        wrong_end = self.clipped_at != "auto" and not self.clipped_at >= 0
+        if wrong_end or any(age < 0 for age in self.uncertain):
             raise ValueError(
                 f"age.clipped_at={self.clipped_at}, uncertain={list(self.uncertain)}: ages are 0 or more"
             )
         if not 0 <= self.uncertain_weight < 1:
             raise ValueError(f"age.uncertain_weight={self.uncertain_weight}: must be in [0, 1)")
+
+    @property
+    def end(self) -> float:
+        """`clipped_at`; infinite where numbers do not end, and as long as nobody looked."""
+        return math.inf if self.clipped_at == "auto" else self.clipped_at or math.inf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ def _check_numbers(recipe: Recipe, tasks: Sequence[Task], labels: LabelSet) -> N
     """Refuse settings of a number that the labels do not have, or of an edge."""
     if number_meant(recipe.tasks, labels) is None:
         needing = {
-            "the table [age]": recipe.age != Age(),
+            "the table [age]": recipe.age not in (Age(), Age(clipped_at=0)),  # 0 is what runs keep of auto
             f"rows.drop_ages={list(recipe.rows.drop_ages)}": bool(recipe.rows.drop_ages),
             "mixing.partner='rare_age'": recipe.mixing.name != "none" and recipe.mixing.partner == "rare_age",
         }

@@ -113,7 +113,10 @@ def check_alike(runs: Mapping[Path, RunCard]) -> None:
     """
     (first, card), *others = runs.items()
     for best, other in others:
-        differing = recipe_differences(dataclasses.replace(card.recipe, precision="auto"), other.recipe)
+        # Precision was measured, and where numbers end was looked for, in each fold.
+        age = dataclasses.replace(card.recipe.age, clipped_at=other.recipe.age.clipped_at)
+        there = dataclasses.replace(card.recipe, precision="auto", age=age)
+        differing = recipe_differences(there, other.recipe)
         if differing:
             told = "; ".join(differing).replace(" now", " here")
             raise RunError(f"{best}: of another recipe than {first} (there): {told}; {CURE}")

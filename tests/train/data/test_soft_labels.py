@@ -10,7 +10,9 @@ from scipy.stats import norm
 from faces.factors import Categories, Number
 from faces.labels import TASKS, LabelSet
 from train.data.soft_labels import band_rows, class_rows, share_below
+from train.network.kinds import CODINGS
 from train.recipe.data import Age
+from train.recipe.recipe import Recipe
 
 AGES = [18.0, 29.0, 30.0, 57.0, 59.0, 60.0, 75.0, math.nan]
 
@@ -67,6 +69,26 @@ def test_where_ages_end_labels_are_mirrored() -> None:
     # of 60, 2 years above the end hold what lay within 2 years on both sides of it
     [[within]] = share_below(np.array([62.0]), np.array([60.0]), settings)
     assert within == pytest.approx(norm.cdf(1.5 / 3) - norm.cdf(-2.5 / 3))
+
+
+@pytest.mark.parametrize("task", ["age3", "age6", "class18", "senior"])
+@pytest.mark.parametrize("sigma", [3.0, 10.0])
+def test_whoever_is_at_the_end_or_above_it_teaches_nothing_below(task: str, sigma: float) -> None:
+    older = photos([60.0, 61.0, 75.0, 89.0])
+    hard = class_rows(TASKS[task], older, Age())
+    np.testing.assert_array_equal(class_rows(TASKS[task], older, Age(sigma=sigma, clipped_at=60.0)), hard)
+    spread = class_rows(TASKS[task], older, Age(sigma=sigma))
+    assert spread[0, hard[0] > 0] == pytest.approx(norm.cdf(0.5 / sigma), abs=1e-6)
+    unknown = class_rows(TASKS[task], older, Age(sigma=sigma, clipped_at="auto"))
+    np.testing.assert_array_equal(unknown, class_rows(TASKS[task], older, Age(sigma=sigma, clipped_at=0.0)))
+
+
+def test_years_at_the_end_or_above_it_are_none_below() -> None:
+    recipe = Recipe(tasks=("age3",), age=Age(coding="years", sigma=3.0, clipped_at=60.0))
+    rows = CODINGS["years"](TASKS["age3"], recipe).targets({"age": np.array([59.0, 60.0, 61.0, 75.0])})
+    np.testing.assert_allclose(rows[:, 60:].sum(1), [norm.sf(0.5 / 3), 1, 1, 1], rtol=1e-6)
+    assert not rows[1:, :60].any()
+    assert rows[3, 75] == pytest.approx(norm.cdf(0.5 / 3) - norm.cdf(-0.5 / 3), rel=1e-4)
 
 
 def test_the_old_boundary_moves_in_training_only() -> None:

@@ -15,9 +15,13 @@ from tests.helpers.runs.fold_runs import Table, card_table, change_weights, save
 from tests.helpers.runs.untrained_runs import write_run
 from train.engine.card import RUN_VERSION, RunCard, RunError, parse_card, read_card
 from train.engine.checkpoint import load_best
+from train.recipe.data import Age
 from train.recipe.recipe import Recipe
 
-RECIPE = Recipe(tasks=("mask", "gender"), backbone="test_resnet", image_size=32, precision="fp32")
+# A run has looked where numbers end.
+RECIPE = Recipe(
+    tasks=("mask", "gender"), backbone="test_resnet", image_size=32, precision="fp32", age=Age(clipped_at=0.0)
+)
 
 
 @pytest.fixture(scope="module")

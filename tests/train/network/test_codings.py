@@ -167,7 +167,7 @@ def test_years_are_a_gaussian_about_the_label() -> None:
 def test_people_too_young_for_a_task_do_not_teach_its_numbers(coding: str) -> None:
     recipe = Recipe(tasks=("senior",), age=Age(coding=coding, sigma=2.0, uncertain=(31,)))
     rows = coding_of("senior", recipe).targets({"age": np.array([29.0, 31.0, 32.0])})
-    weights = rows.sum(1) if coding == "years" else rows[:, 1]
+    weights = rows.sum(1) if coding == "years" else rows[:, -1]
     assert weights == pytest.approx([0, 0.5, 1])
 
 
@@ -223,7 +223,7 @@ def test_a_numbers_loss_is_the_normal_likelihood_of_its_weight() -> None:
     coding = coding_of("age3", Recipe(tasks=("age3",), age=Age(coding="regression")))
     outputs = regressed([40.0, 31.0, 50.0], [2.0, 4.0, 1.0]).requires_grad_()
     # known 43; a quarter known 30, mixed with an unknown one; unknown
-    target = torch.tensor([[43.0, 1.0], [7.5, 0.25], [0.0, 0.0]])
+    target = torch.tensor([[43.0, 0.0, 0.0, 1.0], [7.5, 0.0, 0.0, 0.25], [0.0, 0.0, 0.0, 0.0]])
     loss = coding.loss(torch.ones(2))(outputs, target, epoch=0, total=same)
     density = torch.distributions.Normal(torch.tensor([40.0, 31.0]), torch.tensor([2.0, 4.0]))
     each = -density.log_prob(torch.tensor([43.0, 30.0]))
@@ -232,6 +232,27 @@ def test_a_numbers_loss_is_the_normal_likelihood_of_its_weight() -> None:
     # d/dm is -(y - m) / s^2, d/ds is 1 / s - (y - m)^2 / s^3
     expected = torch.tensor([[-3 / 4, 1 / 2 - 9 / 8], [0.25 / 16, 0.25 * (1 / 4 - 1 / 64)], [0, 0]]) / 1.25
     torch.testing.assert_close(outputs.grad, expected)
+
+
+def test_a_number_that_is_so_much_or_more_teaches_that_probability() -> None:
+    recipe = Recipe(tasks=("age3",), age=Age(coding="regression", clipped_at=60.0, uncertain=(75,)))
+    coding = coding_of("age3", recipe)
+    rows = coding.targets({"age": np.array([59.0, 60.0, 75.0, math.nan])})
+    assert rows.tolist() == [[59, 0, 0, 1], [0, 60, 1, 1], [0, 30, 0.5, 0.5], [0, 0, 0, 0]]
+    said = [coding.say(row) for row in (*rows, (rows[0] + rows[1]) / 2)]
+    assert said == ["59.0", "60.0 or more", "60.0 or more, weight 0.50", "unknown", "59.0 and 60.0 or more"]
+    outputs = regressed([60.0, 80.0, 50.0], [5.0, 5.0, 5.0]).requires_grad_()
+    target = torch.from_numpy(np.stack([rows[1], rows[1], (rows[0] + rows[1]) / 2]))
+    loss = coding.loss(torch.ones(4))(outputs, target, epoch=0, total=same)
+    above = [norm.logcdf(0), norm.logcdf(20 / 5), (norm.logpdf(59, 50, 5) + norm.logcdf(-10 / 5)) / 2]
+    assert loss.item() == pytest.approx(-sum(above) / 3, rel=1e-5)
+    loss.backward()
+    assert outputs.grad is not None
+    # Nobody of 60 or more is taught to be younger, however old the network thinks them.
+    assert outputs.grad[0, 0] < 0 and -1e-4 < outputs.grad[1, 0] < 0
+    layer = coding.layer(2)
+    coding.prepare(layer, rows)
+    assert float(layer.mean) == pytest.approx((59 + 60 + 30) / 2.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("task", ["age3", "age6", "senior"])
@@ -280,7 +301,7 @@ def test_labels_of_weight_0_do_not_scale_a_number() -> None:
     coding = coding_of("age3", Recipe(tasks=("age3",), age=Age(coding="regression")))
     layer = coding.layer(2)
     assert isinstance(layer, NumberLinear)
-    coding.prepare(layer, np.zeros((3, 2), np.float32))
+    coding.prepare(layer, np.zeros((3, 4), np.float32))
     assert (float(layer.mean), float(layer.std)) == (0, 1)
     coding.prepare(layer, coding.targets({"age": np.array([40.0, math.nan, 40.0])}))
     assert (float(layer.mean), float(layer.std)) == (40, 1)

@@ -53,15 +53,20 @@ class NumberLinear(nn.Module):
 
 
 class NormalLoss(nn.Module):
-    """The mean of -log of the normal density of each number: log s + ((y - m) / s)^2 / 2 + log(2 pi) / 2."""
+    """The mean of -log of the normal density of each number, log s + ((y - m) / s)^2 / 2 + log(2 pi) / 2; of
+    numbers that are only known to be y or more -log Phi((m - y) / s), that probability (Tobin 1958)."""
 
     def forward(self, outputs: Tensor, target: Tensor, *, epoch: int, total: Total) -> Tensor:
-        """[n, 2] outputs; [n, 2] number times weight, and weight in [0, 1] -> scalar."""
-        value, weight = target.unbind(1)
+        """[n, 2] outputs; [n, 4] of `Regression.targets` -> scalar."""
+        value, end, ended, weight = target.unbind(1)
         number, spread = outputs.float().unbind(1)
-        error = (value / weight.clamp(min=1e-6) - number) / spread
-        each = weight * (spread.log() + error.square() / 2 + math.log(2 * math.pi) / 2)
-        return each.sum() / total(weight.sum()).clamp(min=1)
+        exact = weight - ended
+        error = (value / exact.clamp(min=1e-6) - number) / spread
+        each = exact * (spread.log() + error.square() / 2 + math.log(2 * math.pi) / 2)
+        above = (number - end / ended.clamp(min=1e-6)) / spread
+        each = each - ended * torch.special.log_ndtr(torch.where(ended > 0, above, 0))
+        loss: Tensor = each.sum() / total(weight.sum()).clamp(min=1)
+        return loss
 
 
 class Regression(Coding):
@@ -81,19 +86,27 @@ class Regression(Coding):
         self.edges = torch.tensor(self.part.edges)
 
     def targets(self, photos: Photos) -> NDArray[np.float32]:
-        """[n, 2] the number times its weight, and that weight; 0 where not known or not the task's."""
+        """[n, 4] the number times its weight, or instead, where it is `clipped_at` or more, that times the
+        weight, and the weight; and last the weight of either. 0 where not known or not the task's."""
+        settings = self.recipe.age
         numbers = np.asarray(photos[self.part.factor.name], np.float64)
         mine = numbers >= lowest(self.part)  # False for NaN
-        weight = np.where(uncertain_numbers(numbers, self.recipe.age), self.recipe.age.uncertain_weight, 1.0)
+        weight = np.where(uncertain_numbers(numbers, settings), settings.uncertain_weight, 1.0)
         weight[~mine] = 0
-        return np.stack([weight * np.where(mine, numbers, 0), weight], 1).astype(np.float32)
+        ended = np.where(numbers >= settings.end, weight, 0)
+        end = ended * (settings.end if ended.any() else 0)
+        value = np.where(mine, numbers, 0) * (weight - ended)
+        return np.stack([value, end, ended, weight], 1).astype(np.float32)
 
     def say(self, target: FloatArray) -> str:
-        """The number and, where it is not 1, its weight."""
-        value, weight = (float(each) for each in target)
+        """The number, or that it is so much or more, or both; and the weight where it is not 1."""
+        value, end, ended, weight = (float(each) for each in target)
         if not weight:
             return "unknown"
-        return f"{value / weight:.1f}" + ("" if weight == 1 else f", weight {weight:.2f}")
+        exact = weight - ended
+        said = [f"{value / exact:.1f}"] if exact else []
+        said += [f"{end / ended:.1f} or more"] if ended else []
+        return " and ".join(said) + ("" if weight == 1 else f", weight {weight:.2f}")
 
     def layer(self, width: int) -> nn.Module:
         """The number, linear in the features, and one spread for all photos."""
@@ -102,11 +115,11 @@ class Regression(Coding):
     def prepare(self, layer: nn.Module, targets: NDArray[np.float32]) -> None:
         """Standardise by the weighted mean and standard deviation of the training numbers."""
         assert isinstance(layer, NumberLinear)
-        value, weight = targets.astype(np.float64).T
+        value, end, _, weight = targets.astype(np.float64).T
         if not weight.any():
             return
-        mean = value.sum() / weight.sum()
-        numbers = value / np.maximum(weight, 1e-6)
+        mean = (value + end).sum() / weight.sum()
+        numbers = (value + end) / np.maximum(weight, 1e-6)
         variance = float(weight @ (numbers - mean) ** 2) / weight.sum()
         layer.mean.fill_(mean)
         layer.std.fill_(math.sqrt(variance) or 1.0)
