@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -49,11 +48,9 @@ class _Seen:
 
     def look(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         values = inputs[0].float()
+        variance, mean = torch.var_mean(values, [0, *range(2, values.ndim)], correction=0)
         count = values.numel() // values.shape[1]
-        mean, variance = values.new_zeros(values.shape[1]), values.new_ones(values.shape[1])
-        # torch's fastest way to both: as they are after a batch with which nothing of before is kept.
-        functional.batch_norm(values, mean, variance, training=True, momentum=1.0)
-        self._merge(mean.double().cpu(), variance.double().cpu() * (count - 1), count)
+        self._merge(mean.double().cpu(), variance.double().cpu() * count, count)
 
     def _merge(self, mean: Tensor, squares: Tensor, count: int) -> None:
         """Chan, Golub and LeVeque 1979."""
