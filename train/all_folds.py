@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from faces.labels import LabelSet
 from train.assemble import FoldPlan
 from train.engine.card import NESTED
 from train.engine.watch import BarWatch, Watch
 from train.fold import train_ready
-from train.ready import ready_folds
+from train.ready import ReadyFold, ready_folds
+from train.recipe.ending import epochs_kept
+from train.results.metrics import best_less_last, read_metrics
+from train.results.folds_picture import draw_folds
 from train.results.report import (
     draw_curves,
     draw_out_of_fold,
@@ -28,7 +29,7 @@ from train.results.report import (
 from train.results.trackers import check_installed
 
 _PLAIN_COLUMNS = ("epoch", "images_per_s")
-"""Columns of the table of best epochs that are no scores."""
+"""Columns of the table of epochs that are no scores."""
 
 
 def train_folds(plans: Sequence[FoldPlan]) -> None:
@@ -52,34 +53,47 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
             if first:
                 draw_curves(fold.plan.folder)
     if first:
-        _report(plans[0].folder.parent, scores, plans[0].cache.label_set)
+        _report(ready, scores)
 
 
-def _report(folder: Path, scores: Mapping[str, Mapping[str, float]], labels: LabelSet) -> None:
-    """Print the best epoch of the folds trained, and the out-of-fold scores over all folds in the folder; of
+def _report(ready: Sequence[ReadyFold], scores: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the epochs kept of the folds trained, and the out-of-fold scores over all folds in the folder; of
     folds left out in twos, whose photos have several answers, no more."""
     console = Console(markup=False)
-    console.print(_best_epochs(folder, scores))
+    plan = ready[0].plan
+    folder, labels = plan.folder.parent, plan.cache.label_set
+    console.print(_kept_epochs(plan, scores))
     if not any("macro_f1" in row for row in scores.values()):
         console.print("nobody validated: the last epoch's weights are kept", highlight=False)
         return
     if folder.name == NESTED:
         return
+    _say_gap(best_less_last([read_metrics(fold.plan.folder) for fold in ready]), console)
     pooled = read_out_of_fold(folder)
     values = {n: v for n, v in score_out_of_fold(pooled, labels).items() if group_of(n) == "score"}
     line = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
     for told in (
         f"out of fold, {folds_in(pooled)}, {len(pooled):,} photos: {line}",
-        f"picture: {draw_out_of_fold(pooled, folder, labels)}",
+        f"pictures: {draw_out_of_fold(pooled, folder, labels)}, {draw_folds(pooled, folder, labels)}",
     ):
         console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
-def _best_epochs(folder: Path, scores: Mapping[str, Mapping[str, float]]) -> Table:
-    """A row a fold: its best epoch's main scores and speed."""
-    table = Table(
-        title=f"{folder}: best epochs by validation macro F1", title_justify="left", box=SIMPLE_HEAD
-    )
+def _say_gap(gap: float, console: Console) -> None:
+    """Print what choosing each fold's epoch by its own scores adds to them, where it adds anything."""
+    if gap > 0:
+        told = f"the best epochs' macro F1 is {gap:.3f} above the last ones', in the mean over these folds"
+        console.print(
+            f"{told}: choosing an epoch by the scores that it then gets adds so much to them",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _kept_epochs(plan: FoldPlan, scores: Mapping[str, Mapping[str, float]]) -> Table:
+    """A row a fold: the main scores and speed of the epoch kept."""
+    title = f"{plan.folder.parent}: {epochs_kept(plan.recipe)}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     there = dict.fromkeys(name for row in scores.values() for name in row)
     names = [n for n in there if n in _PLAIN_COLUMNS or group_of(n) == "score"]
     table.add_column("fold")

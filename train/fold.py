@@ -207,5 +207,5 @@ def _keep_epoch(
             table = oof_table(plan.cache, training.rows.validation, predictions, plan.fold)
         save_best(training.kept_network, card, plan.folder / BEST_FILE, table)
         if table is not None:
-            tracker.best(table, plan.cache, int(row["epoch"]))
+            tracker.kept(table, plan.cache, int(row["epoch"]))
     write_metrics(training.history, plan.folder)

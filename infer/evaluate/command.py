@@ -18,8 +18,9 @@ class EvaluateSettings:
     """Score an ensemble out of fold: every labelled photo of a cache by the runs that never saw its person.
 
     Out of fold one model of each recipe answers a photo, where on new photos all folds of it vote: scores of
-    new photos are rather better. Each run's best epoch was picked by the photos it is scored on here, which
-    flatters it a little. It is scored in the task that it votes on, on the photos that are labelled for it.
+    new photos are rather better. Runs of recipes with keep = "best" keep the epoch picked by the photos they
+    are scored on here, which flatters them. It is scored in the task that it votes on, on the photos that are
+    labelled for it.
 
     Writes predictions/<ensemble>/out_of_fold/: scores.json, out_of_fold.parquet (a row a photo, with the
     probabilities of the classes), evaluation.png and report.html.

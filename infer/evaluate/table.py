@@ -103,7 +103,8 @@ def _last_band(task: Task, factor: str) -> str:
     assert isinstance(part.factor, Number)
     edge = f"{part.edges[-1]:g}"
     years = part.factor.unit == "years"
-    return f"people of {edge} and older" if years else f"photos with {factor} of {edge} and more"
+    who = f"people of {edge} and older" if years else f"photos with {factor} of {edge} and more"
+    return f"{who}, as one class whatever the other factors"
 
 
 def _whole(evaluation: Evaluation) -> Section:
@@ -114,7 +115,8 @@ def _whole(evaluation: Evaluation) -> Section:
         ("log-loss", f"{evaluation.log_loss:.3f}"),
     ]
     title = f"{evaluation.ensemble}, out of fold: {overall.photos:,} photos of {overall.people:,} people"
-    note = f"in brackets 95 % intervals over people, {DRAWS:,} draws"
+    caution = overall.scores["macro_f1"].caution
+    note = f"in brackets 95 % intervals over people, {DRAWS:,} draws{caution and f'; {caution}'}"
     return Section(title, ("", "score"), rows, note)
 
 
@@ -134,8 +136,8 @@ def _views(views: Views) -> Section:
         (" + ".join(views.names), "as above", views.gain.signed, f"{views.images}"),
     ]
     note = (
-        "images are those that networks see of one photo; each fold that votes costs as many. Each run's "
-        "best epoch was picked by the original alone, which flatters that line"
+        "images are those that networks see of one photo; each fold that votes costs as many. Runs with keep "
+        '= "best" have their epoch picked by the original alone, which flatters that line'
     )
     return Section("views", ("views", "macro_f1", "gain", "images a photo"), rows, note)
 

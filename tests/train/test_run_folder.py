@@ -19,11 +19,13 @@ from faces.storage.documents import DamagedError, document
 from tests.train.test_train import RECIPE, plan
 from train.engine.card import RunError
 from train.engine.processes import Processes
+from train.engine.state import REQUEST, read_state, save_state
 from train.engine.watch import Watch
 from train.fold import train_fold
+from train.ready import ready_fold
 from train.recipe.recipe import Recipe
 from train.recipe.request import parse_request, read_request
-from train.run_folder import hold_folder
+from train.run_folder import digest_of_run, hold_folder
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -174,6 +176,40 @@ def test_an_edited_recipe_is_refused_with_the_field(coloured: Cache, finished: P
     )
     with pytest.raises(ValueError, match=message):
         train_fold(plan(coloured, finished, SHORT), Watch())
+
+
+def test_a_run_of_before_goes_on_as_it_was_begun_and_so_do_the_folds_beside_it(
+    coloured: Cache, finished: Path
+) -> None:
+    """Runs that say nothing of `keep` kept their best epoch."""
+    wanted = plan(coloured, finished, dataclasses.replace(SHORT, keep="best"))
+    shutil.rmtree(finished)
+    row = train_fold(wanted, Watch())
+    asked, resolved = finished / "request.json", finished / "recipe.toml"
+    table = json.loads(asked.read_text())
+    del table["seal"], table["recipe"]["keep"]
+    asked.write_bytes(document(table))
+    resolved.write_text(resolved.read_text().replace('keep = "best"\n', ""))
+    state = read_state(finished / "last.pt")  # which names the request
+    (finished / "last.pt").unlink()
+    again = plan(coloured, finished, SHORT)
+    save_state({**state, REQUEST: digest_of_run(again)}, finished / "last.pt")
+    (finished / "last.previous.pt").unlink(missing_ok=True)
+    before = content(finished)
+    assert read_request(finished / "request.json").recipe.keep == "best"
+    assert train_fold(again, Watch()) == row
+    assert content(finished) == before
+    beside = dataclasses.replace(plan(coloured, finished.with_name("fold2"), SHORT), fold=2)
+    ready = ready_fold(beside)
+    assert ready.plan.recipe.keep == "best"
+    assert "goes on with keep = 'best'" in ready.notes[0]
+    with pytest.raises(ValueError, match=r"holds a run of something else \(recipe.epochs: 1 there, 2 now\)"):
+        ready_fold(plan(coloured, finished, dataclasses.replace(SHORT, epochs=2)))
+
+
+def test_another_epoch_to_keep_is_another_recipe(coloured: Cache, finished: Path) -> None:
+    with pytest.raises(ValueError, match=r"something else \(recipe.keep: 'last' there, 'best' now\)"):
+        ready_fold(plan(coloured, finished, dataclasses.replace(SHORT, keep="best")))
 
 
 def test_a_measured_precision_cannot_be_edited(coloured: Cache, tmp_path: Path) -> None:

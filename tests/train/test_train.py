@@ -21,7 +21,7 @@ from train.engine.state import load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.recipe.network import Head, Optimiser, Schedule
-from train.recipe.recipe import Recipe
+from train.recipe.recipe import Keep, Recipe
 from train.results.report import read_out_of_fold, score_out_of_fold
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -106,15 +106,16 @@ def test_resumed_training_gives_the_same_bits(coloured: Cache, tmp_path: Path, p
     pd.testing.assert_frame_equal(*tables)
 
 
-def test_best_weights_are_the_best_epochs_and_all_that_is_needed_travels(
-    coloured: Cache, tmp_path: Path
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_weights_and_answers_are_of_the_epoch_kept_and_all_that_is_needed_travels(
+    coloured: Cache, tmp_path: Path, keep: Keep
 ) -> None:
-    folder = tmp_path / "fold1"
-    best = train_fold(plan(coloured, folder), Watch())
+    folder, recipe = tmp_path / "fold1", dataclasses.replace(RECIPE, keep=keep)
+    best = train_fold(plan(coloured, folder, recipe), Watch())
     history = pd.read_csv(folder / "metrics.csv")
-    assert best["macro_f1"] == history.macro_f1.max()
+    assert best["epoch"] == (2 if keep == "last" else history.macro_f1.argmax())
     network, card = load_best(folder / "best.safetensors")
-    assert (card.recipe, card.fold, card.folds, card.epoch) == (RECIPE, 1, 3, int(best["epoch"]))
+    assert (card.recipe, card.fold, card.folds, card.epoch) == (recipe, 1, 3, int(best["epoch"]))
     assert card.classes == {task: TASKS[task].classes for task in RECIPE.tasks}
     assert card.crop["margin"] == 0.3
     pooled = read_out_of_fold(tmp_path)
@@ -123,7 +124,7 @@ def test_best_weights_are_the_best_epochs_and_all_that_is_needed_travels(
     assert not network.training
     # training again is nothing to do, and changes nothing
     before = (folder / "last.pt").read_bytes()
-    assert train_fold(plan(coloured, folder), Cut(0)) == best
+    assert train_fold(plan(coloured, folder, recipe), Cut(0)) == best
     assert (folder / "last.pt").read_bytes() == before
 
 

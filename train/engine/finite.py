@@ -110,7 +110,7 @@ def way_out(folder: Path, recipe: Recipe | None = None) -> str:
     """
     best = folder / BEST_FILE
     change = CHANGE if recipe is None else _change(recipe)
-    start = f", or from the best epoch so far with WEIGHTS={typed(best)}" if best.is_file() else ""
+    start = f", or from the epoch kept so far with WEIGHTS={typed(best)}" if best.is_file() else ""
     return (
         "going on from a saved state comes to the same end: copy the recipe under another name, there use "
         f"{change}, and train that; it begins anew{start}"

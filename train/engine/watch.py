@@ -9,6 +9,7 @@ from types import TracebackType
 from rich.console import Console
 
 from faces.terminal.progress import photo_progress
+from train.recipe.ending import VALIDATION_LOSS
 
 
 class Watch:
@@ -21,14 +22,15 @@ class Watch:
         """So many more photos are done; the epoch's mean training loss so far, NaN where it was not read."""
 
     def scored(self, name: str, epochs: int, row: Mapping[str, float], best: bool) -> None:
-        """An epoch is over: the fold's name, all epochs, its row of metrics.csv, whether it is the best."""
+        """An epoch is over: the fold's name, all epochs, its row of metrics.csv, whether it is the best so
+        far by the recipe's `best_by`."""
 
     def say(self, line: str) -> None:
         """A line worth keeping."""
 
 
 class BarWatch(Watch):
-    """A progress bar with loss, best macro F1 and images/s, and a line an epoch above it."""
+    """A progress bar with loss, macro F1 and images/s, and a line an epoch above it."""
 
     def __init__(self) -> None:
         self.console = Console(markup=False)
@@ -58,8 +60,9 @@ class BarWatch(Watch):
         score = f"macro F1 {row['macro_f1']:.3f}" if "macro_f1" in row else ""
         self.progress.update(self.task, score=score)
         shown_score = f"{score}{' (best)' if best else ''}, " if score else ""
+        validated = f"validation loss {row[VALIDATION_LOSS]:.3f}, " if VALIDATION_LOSS in row else ""
         self.say(
-            f"{name} epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['loss']:.3f}, "
+            f"{name} epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['loss']:.3f}, {validated}"
             f"{shown_score}{row['images_per_s']:,.0f} images/s"
         )
 

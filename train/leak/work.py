@@ -38,6 +38,7 @@ from train.leak.report import (
 )
 from train.network.kinds import codings_of
 from train.ready import ReadyFold, ready_folds
+from train.recipe.ending import epochs_kept
 from train.recipe.recipe import Recipe
 from train.results.head_scores import score_heads
 from train.results.report import group_of
@@ -115,7 +116,7 @@ def demonstrate(demonstration: Demonstration) -> Means:
             numbers = rows.drop(columns=["scheme", "fold", "score"])
             means[scheme, score] = {str(name): float(numbers[name].mean()) for name in numbers}
     console = Console(markup=False)
-    console.print(scores_table(means, f"{demonstration.title}: best epochs by validation macro F1"))
+    console.print(scores_table(means, f"{demonstration.title}: {epochs_kept(demonstration.recipe)}"))
     console.print(verdict(means), highlight=False, soft_wrap=True)
     draw_leak(means, demonstration.title, demonstration.scored, folder / "leak.png")
     console.print(f"picture: {folder / 'leak.png'}", highlight=False, soft_wrap=True)
@@ -184,7 +185,7 @@ def fold_scores(ready: ReadyFold, apart: IntArray, watch: Watch) -> dict[str, di
 
 
 def score_best(plan: FoldPlan, rows: IntArray) -> dict[str, float]:
-    """Scores of a trained fold's best epoch on rows of its cache."""
+    """Scores of the epoch kept of a trained fold on rows of its cache."""
     network, card = load_best(plan.folder / "best.safetensors")
     loader = Loader(
         plan.cache,

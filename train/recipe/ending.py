@@ -30,6 +30,13 @@ def kept_row(recipe: Recipe, history: Sequence[Row]) -> Row:
     return best_row(recipe, history) if recipe.keep == "best" else history[-1]
 
 
+def epochs_kept(recipe: Recipe) -> str:
+    """In words, which epochs runs of the recipe keep."""
+    if recipe.keep == "last":
+        return "last epochs"
+    return f"best epochs by validation {'loss' if recipe.best_by == 'loss' else 'macro F1'}"
+
+
 def is_finished(recipe: Recipe, history: Sequence[Mapping[str, float]]) -> bool:
     """Whether all epochs are done, or the best has not been beaten for as long as the recipe waits.
 

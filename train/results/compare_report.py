@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +20,7 @@ from faces.intervals import DRAWS
 from faces.plots import save_figure
 from faces.terminal.output import print_whole
 from train.results.comparison import Line
+from train.results.metrics import best_less_last
 from train.results.recipe_scores import RecipeScores
 
 if TYPE_CHECKING:
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 
 _MARK = "†"
 """Behind names whose folds are not the baseline's."""
-_GIVEN = {"senior": "F1 60+"}
+_SENIOR = "F1 60+ classes"
+_GIVEN = {"senior": _SENIOR}
+_MEANT = {
+    _SENIOR: f"{_SENIOR}: mean F1 of the six classes of people of 60 and over, mask and gender right too"
+}
+"""What is to be said of a column where a table has it."""
 
 
 def table_groups(lines: Sequence[Line]) -> list[list[Line]]:
@@ -60,10 +67,16 @@ def cells(line: Line) -> dict[str, str]:
         "against baseline": against,
         "folds' mean ± sd": spread,
         **({_GIVEN.get(k, k): f"{v:.3f}" for k, v in scores.details.items()} if whole else tasks),
+        "best − last": _gap(scores),
         "epochs": _range([len(fold.history) for fold in scores.folds]),
         "minutes": f"{_minutes(scores):.1f}",
         "parameters": _parameters(scores),
     }
+
+
+def _gap(scores: RecipeScores) -> str:
+    gap = best_less_last([fold.history for fold in scores.folds])
+    return "–" if math.isnan(gap) else f"{gap:+.3f}"
 
 
 def _fold_text(scores: RecipeScores) -> str:
@@ -99,8 +112,14 @@ def print_tables(lines: Sequence[Line], notes: Sequence[str], console: Console) 
         for line, row in zip(group, rows, strict=True):
             table.add_row(*row.values(), style=None if line.comparable else "dim")
         print_whole(table, console)
-    for note in notes:
+    for note in (*_meant(lines), *notes):
         console.print(note, highlight=False, soft_wrap=True)
+
+
+def _meant(lines: Sequence[Line]) -> list[str]:
+    """A sentence on each column whose heading does not say all."""
+    columns = {name for line in lines for name in cells(line)}
+    return [text for name, text in _MEANT.items() if name in columns]
 
 
 def markdown_tables(lines: Sequence[Line], notes: Sequence[str], command: str) -> str:
@@ -110,6 +129,7 @@ def markdown_tables(lines: Sequence[Line], notes: Sequence[str], command: str) -
         rows = [cells(line) for line in group]
         texts = [list(rows[0]), ["---"] + ["---:"] * (len(rows[0]) - 1), *(list(r.values()) for r in rows)]
         blocks.append("\n".join(f"| {' | '.join(row)} |" for row in texts))
+    notes = [*_meant(lines), *notes]
     blocks += ["\n".join(f"- {note}" for note in notes)] if notes else []
     blocks.append(
         f"Scores out of fold; 95 % intervals over people, {DRAWS:,} draws; minutes of all folds. "

@@ -147,7 +147,10 @@ def draw_curves(folder: Path) -> Path:
     figure = Figure(figsize=(4 * sum(widths), height), layout="constrained")
     panels = iter(figure.subplots(1, len(widths), width_ratios=widths))
     epochs = history.epoch.astype(int) + 1
-    _draw_line(next(panels), epochs, history.loss, "training loss", "tab:red")
+    _draw_line(losses := next(panels), epochs, history.loss, "training loss", "tab:red")
+    if VALIDATION_LOSS in history:
+        losses.plot(epochs, history[VALIDATION_LOSS], color="tab:blue", label="validation")
+        losses.set_title("loss: training red, validation blue")
     if scores:
         _draw_scores(next(panels), epochs, history[scores])
     _draw_line(next(panels), epochs, history.lr, "learning rate at the start of the epoch", "tab:green")
@@ -171,7 +174,7 @@ def _draw_scores(axes: Axes, epochs: pd.Series[int], scores: pd.DataFrame) -> No
         axes.plot(epochs, scores[name], label=name, linewidth=2.5 if name == "macro_f1" else 1)
     if scores["macro_f1"].notna().any():
         best = int(np.nanargmax(scores["macro_f1"]))
-        axes.axvline(epochs[best], color="grey", linestyle=":", label=f"best: epoch {epochs[best]}")
+        axes.axvline(epochs[best], color="grey", linestyle=":", label=f"best F1: epoch {epochs[best]}")
     axes.set(title="validation", xlabel="epoch", ylim=(0, 1.02))
     axes.legend(fontsize=8)
 

@@ -32,9 +32,9 @@ _DRAWING_SHARE = 0.05
 class Tracker:
     """Tells all backends of a run what happens in it; use it in a `with` statement.
 
-    Scalars are sent after each epoch. Pictures of a new best epoch are drawn at once while that takes no more
-    than a twentieth of the run's time so far, and at the end otherwise, so that short epochs do not wait for
-    them.
+    Scalars are sent after each epoch. Pictures of an epoch that is kept are drawn at once while that takes no
+    more than a twentieth of the run's time so far, and at the end otherwise, so that short epochs do not wait
+    for them.
     """
 
     def __init__(self, backends: Sequence[Backend]) -> None:
@@ -67,8 +67,8 @@ class Tracker:
         for backend in self._backends:
             backend.scalars(values, int(row["epoch"]))
 
-    def best(self, table: pd.DataFrame, cache: Cache, epoch: int) -> None:
-        """The epoch is the best so far: its confusion matrices and worst errors become pictures.
+    def kept(self, table: pd.DataFrame, cache: Cache, epoch: int) -> None:
+        """The epoch is kept so far: its confusion matrices and worst errors become pictures.
 
         Args:
             table: of `train.results.oof.oof_table`.
@@ -80,7 +80,7 @@ class Tracker:
             self._draw()
 
     def close(self, *, failed: bool = False) -> None:
-        """Draw the best epoch if it was not drawn yet, and end.
+        """Draw the epoch kept if it was not drawn yet, and end.
 
         Args:
             failed: the run was stopped by an error.

@@ -85,12 +85,15 @@ def _search(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache,
     from train.assemble import FoldPlan
     from train.fold import train_fold
     from train.network.kinds import codings_of
+    from train.run_folder import recipe_as_begun
     from train.sweep.report import report
     from train.sweep.study import TrialWatch, open_study, run_trials
 
     trained = recipe
     if settings.weights is not None:
         trained = dataclasses.replace(recipe, weights=str(settings.weights), pretrained=False)
+
+    trained = recipe_as_begun(trained, folder, "trial*/fold*")
 
     def fitted(found: Recipe) -> Recipe:
         return fit_to_cache(found, cache, settings.sweep)

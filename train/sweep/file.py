@@ -30,7 +30,7 @@ class Plan:
     trials: int = 20
     """How many, pruned and failed ones counted; may be raised later."""
     folds: tuple[int, ...] = (0, 1)
-    """Folds trained for each trial, in this order; their mean best macro F1 is its score."""
+    """Folds trained for each trial, in this order; the mean macro F1 of the epochs they keep is its score."""
     seed: int = 0
     """Seed of the search; the recipe has its own."""
 

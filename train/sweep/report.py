@@ -96,7 +96,7 @@ def draw_sweep(trials: Sequence[FrozenTrial], sweep: Sweep, path: Path) -> Path:
     rows = -(-count // columns)
     figure = Figure(figsize=(4.2 * columns, 3.1 * rows + 0.4), layout="constrained")
     figure.suptitle(
-        "mean best macro F1 of the folds trained; hollow: given up after some of them; ×: failed", fontsize=10
+        "mean macro F1 of the folds trained; hollow: given up after some of them; ×: failed", fontsize=10
     )
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     _scatter(panels[0], [trial.number for trial in trials], trials)

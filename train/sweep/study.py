@@ -16,14 +16,16 @@ from faces.command import flat_table
 from faces.storage.documents import DamagedError
 from train.engine.card import RunError
 from train.engine.watch import BarWatch
+from train.recipe.before import with_meant
 from train.sweep.file import Sweep
 
 Score = Callable[[int, Mapping[str, Any], int], float]
-"""Trains the fold (third) of the trial of a number (first) with what it chose (second); its best macro F1."""
+"""Trains the fold (third) of the trial of a number (first) with what it chose (second); macro F1 of the epoch
+that it keeps."""
 FAILED = "failed"
 """Attribute of a trial: why its training broke down."""
 SCORES = "fold_scores"
-"""Attribute of a trial: best macro F1 of the folds trained, in the sweep's order."""
+"""Attribute of a trial: macro F1 of the folds trained, in the sweep's order."""
 _MOST_FAILURES = 3
 """Failures in a row after which it is not the trial's values that are at fault."""
 
@@ -64,7 +66,8 @@ def open_study(folder: Path, request: Mapping[str, Any]) -> optuna.Study:
         pruner=MedianPruner(n_startup_trials=5),
         load_if_exists=True,
     )
-    before, now = flat_table(study.user_attrs.get("request", request)), flat_table(request)
+    before = flat_table(with_meant(study.user_attrs.get("request", request)))
+    now = flat_table(request)
     differing = [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted({*before, *now})

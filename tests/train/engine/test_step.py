@@ -5,11 +5,13 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from faces.cache.reader import Cache
+from faces.labels import UNKNOWN
 from train.assemble import FoldPlan, assemble
 from train.data.rows import fold_rows
 from train.engine.card import read_card
@@ -18,8 +20,9 @@ from train.engine.loop import FoldTraining
 from train.engine.state import load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
+from train.network.losses import class_weights
 from train.network.model import Network
-from train.recipe.network import Averaging, Head, Optimiser, Schedule
+from train.recipe.network import Averaging, Head, Loss, Optimiser, Schedule
 from train.recipe.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -166,14 +169,49 @@ def test_averaged_weights_are_validated_kept_and_resumed(coloured: Cache, tmp_pa
 
 
 def test_training_stops_when_the_best_is_not_beaten_for_long(coloured: Cache, tmp_path: Path) -> None:
-    """At rate 0 nothing is learned, so the first epoch stays the best."""
-    recipe = dataclasses.replace(
-        RECIPE, epochs=9, stop_after=2, optimiser=Optimiser(name="sgd", lr=1e-12, momentum=0.0)
+    """At rate 0 nothing is learned, so the first epoch stays the best; kept is it, or the last."""
+    still = Optimiser(name="sgd", lr=1e-12, momentum=0.0)
+    waiting = dataclasses.replace(RECIPE, epochs=9, stop_after=2, optimiser=still)
+    for keep, epoch in (("best", 0), ("last", 2)):
+        wanted = plan(coloured, tmp_path / keep, dataclasses.replace(waiting, keep=keep))  # type: ignore[arg-type]
+        row = train_fold(wanted, Watch())
+        assert row["epoch"] == epoch == read_card(wanted.folder / "best.safetensors").epoch
+        assert len(pd.read_csv(wanted.folder / "metrics.csv")) == 3
+        assert train_fold(wanted, Watch()) == row
+
+
+def test_the_validation_loss_is_the_objective_over_all_photos_that_validate(
+    coloured: Cache, tmp_path: Path
+) -> None:
+    """Cross-entropies of the probabilities, each mean over the photos of its head, whatever the batches; with
+    class weights that count late, as in the last epoch, from the first on."""
+    seniors = dataclasses.replace(RECIPE, tasks=("mask", "senior"), epochs=2)
+    late = Loss(class_weights="inverse", defer_epochs=1)
+    for recipe, weighs in ((seniors, False), (dataclasses.replace(seniors, batch_size=8, loss=late), True)):
+        training = assembled(coloured, tmp_path, recipe)
+        answers, found = training.validate(lambda _: None)
+        expected = 0.0
+        for task, each in answers.items():
+            truth = coloured.labels(task)[training.rows.validation]
+            known = truth != UNKNOWN
+            weights = np.ones(each.shape[1])
+            if weighs:
+                mine = coloured.labels(task)[training.rows.training]
+                weights = class_weights(late, torch.from_numpy(np.bincount(mine[mine != UNKNOWN]))).numpy()
+            mass = weights[truth[known]]
+            expected += (mass * -np.log(each[known, truth[known]])).sum() / mass.sum()
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_stopping_and_keeping_by_loss(coloured: Cache, tmp_path: Path) -> None:
+    """At steps this large the loss soon rises."""
+    up = dataclasses.replace(
+        RECIPE, epochs=9, stop_after=1, keep="best", best_by="loss", optimiser=Optimiser(name="sgd", lr=0.3)
     )
-    best = train_fold(plan(coloured, tmp_path, recipe), Watch())
-    assert best["epoch"] == 0
-    assert len(pd.read_csv(tmp_path / "metrics.csv")) == 3
-    assert train_fold(plan(coloured, tmp_path, recipe), Watch()) == best
+    row = train_fold(plan(coloured, tmp_path, up), Watch())
+    losses = pd.read_csv(tmp_path / "metrics.csv").validation_loss
+    assert row["validation_loss"] == losses.min() and row["epoch"] == losses.argmin()
+    assert len(losses) == losses.argmin() + 2 or len(losses) == 9
 
 
 def test_everything_trains_and_the_last_epoch_is_kept(coloured: Cache, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_last_best_epoch_leaves_its_pictures(
     with open_trackers((), folder, RECIPE, 0) as tracker:
         for epoch in range(2):
             tracker.epoch(epoch_row(epoch))
-            tracker.best(table, coloured, epoch)
+            tracker.kept(table, coloured, epoch)
     read = events(folder)
     assert {*read.Tags()["images"]} == {"confusion", "worst"}
     # Two epochs of no length: the first one's pictures would have taken longer than training.
@@ -120,7 +120,7 @@ def test_a_long_epoch_has_its_pictures_at_once(
     monkeypatch.setattr("train.results.trackers.time.perf_counter", lambda: next(clock))
     table = predictions(coloured, "age3")
     with open_trackers((), folder, RECIPE, 0) as tracker:
-        tracker.best(table, coloured, 0)
+        tracker.kept(table, coloured, 0)
         assert len(tracker._backends) == 1
         tracker._backends[0]._events.flush()  # type: ignore[attr-defined]
         assert [image.step for image in events(folder).Images("confusion")] == [0]
@@ -185,7 +185,7 @@ def test_wandb_keeps_a_run_on_disk_and_goes_on_with_it_under_the_same_id(
 ) -> None:
     with open_trackers(["wandb"], folder, RECIPE, 0) as tracker:
         tracker.epoch(epoch_row(0))
-        tracker.best(predictions(coloured, "age3"), coloured, 0)
+        tracker.kept(predictions(coloured, "age3"), coloured, 0)
     with open_trackers(["wandb"], folder, RECIPE, 1) as tracker:
         tracker.epoch(epoch_row(1))
     number = json.loads((folder / "trackers.json").read_text())["wandb"]
@@ -224,7 +224,7 @@ def test_mlflow_keeps_a_run_beside_the_others_and_goes_on_with_it(
     with open_trackers(["mlflow"], folder, RECIPE, 0) as tracker:
         tracker.epoch(epoch_row(0))
         tracker.epoch(epoch_row(1))
-        tracker.best(predictions(coloured, "age3"), coloured, 1)
+        tracker.kept(predictions(coloured, "age3"), coloured, 1)
     # Training goes on from a state before the second epoch ended.
     with pytest.raises(KeyboardInterrupt), open_trackers(["mlflow"], folder, RECIPE, 1) as tracker:
         tracker.epoch(epoch_row(1))

@@ -231,7 +231,7 @@ def test_curves_show_main_scores_as_lines_and_classes_as_a_heat_map(
     assert [text.get_text() for text in validation.get_legend().texts] == [
         "macro_f1",
         "mask",
-        "best: epoch 2",
+        "best F1: epoch 2",
     ]
     shown = heat.images[0].get_array()
     np.testing.assert_array_equal(np.ma.filled(shown, np.nan), [*classes.values()])
@@ -245,7 +245,7 @@ def test_curves_of_one_head_have_one_line_and_whole_epochs(
     figure = curves(tmp_path, monkeypatch, **scores, **{"f1 yes": [0.1, 0.2, 0.3]})
     figure.canvas.draw()
     panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
-    assert [line.get_label() for line in panels["validation"].lines] == ["macro_f1", "best: epoch 2"]
+    assert [line.get_label() for line in panels["validation"].lines] == ["macro_f1", "best F1: epoch 2"]
     for axes in panels.values():
         assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
