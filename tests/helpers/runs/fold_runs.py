@@ -51,18 +51,20 @@ def write_runs(
     name: str,
     *,
     tasks: Sequence[str] = HEADS,
-    folds: Sequence[int] = range(FOLDS),
+    folds: Sequence[int | tuple[int, ...]] = range(FOLDS),
     skill: float = 2.0,
     seed: int = 0,
     changes: Mapping[str, object] = {},
 ) -> Path:
-    """Folds of a recipe below `folder / name`; `changes` are fields of the card."""
+    """Folds of a recipe below `folder / name`, or trainings that leave out several folds each; `changes` are
+    fields of the card."""
     recipe = Recipe(tasks=tuple(tasks), backbone="test_resnet", image_size=32, precision="fp32", epochs=1)  # type: ignore[arg-type]
     labels = cache.label_set
     torch.manual_seed(seed)
     network = build_model(recipe, labels, initialise=False)
-    for fold in folds:
-        rows = fold_rows(cache, recipe.tasks, fold=fold, folds=FOLDS, seed=0)
+    for number, left_out in enumerate(folds):
+        fold, *others = (left_out,) if isinstance(left_out, int) else left_out
+        rows = fold_rows(cache, recipe.tasks, fold=fold, folds=FOLDS, seed=0, also_out=others)
         card = RunCard(
             recipe=recipe,
             normalisation=Normalisation(mean=(0.5,) * 3, std=(0.25,) * 3),
@@ -76,9 +78,10 @@ def write_runs(
             crop=cache.description["settings"],
             labels=labels,
             prior=rows.prior,
+            also_out=tuple(others),
             cache=cache.identity,
         )
-        run = folder / name / f"fold{fold}"
+        run = folder / name / f"fold{'-'.join(map(str, (fold, *others)))}"
         run.mkdir(parents=True)
         card = dataclasses.replace(card, **changes)  # type: ignore[arg-type]
         write_request(run, card)
@@ -87,7 +90,7 @@ def write_runs(
                 cache.labels(task)[rows.validation],
                 len(labels.task(task).classes),
                 skill=skill,
-                seed=100 * seed + 10 * fold + place,
+                seed=100 * seed + 10 * (number if others else fold) + place,
             )
             for place, task in enumerate(tasks)
         }
@@ -104,6 +107,7 @@ def write_request(run: Path, card: RunCard) -> None:
         folds=card.folds,
         fold_seed=card.fold_seed,
         scheme=card.scheme,
+        also_out=card.also_out,
         labels=stored_labels(card.labels) or {},
     )
     (run / REQUEST_FILE).write_bytes(request.document())
