@@ -184,7 +184,7 @@ evaluate: $(READY) ## score an ensemble out of fold: ENSEMBLE=ensembles/x.toml C
 standings: $(READY) ## ensembles side by side: CACHE=caches/name [RUNS=runs ENSEMBLES="..." MARKDOWN=file]
 	$(call run,infer.evaluate.standings,CACHE,RUNS ENSEMBLES MARKDOWN)
 
-tune: $(READY) ## fit weights, threshold, temperature by nested folds: ENSEMBLE=ensembles/x.toml CACHE=caches/name
+tune: $(READY) ## fit weights, threshold, temperature, choices of rare values by nested folds: ENSEMBLE=ensembles/x.toml CACHE=caches/name
 	$(call run,infer.tune,ENSEMBLE CACHE,RUNS PREDICTIONS)
 
 select: $(READY) ## greedy selection of an ensemble from a folder of runs: CACHE=caches/name [RUNS=runs ARGS="--by log_loss"]

@@ -225,6 +225,53 @@ def test_command_trains_all_folds_and_draws(
     assert json.loads((folder / "fold0" / "request.json").read_text())["folds"] == 2
 
 
+@pytest.mark.slow
+def test_command_trains_without_each_two_folds_and_goes_on(
+    coloured: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'tasks = ["class18"]\nbackbone = "test_resnet"\nimage_size = 32\nepochs = 1\nbatch_size = 16\n'
+    )
+    settings = TrainSettings(
+        recipe=recipe,
+        cache=coloured.folder,
+        folds=3,
+        nested=True,
+        runs=tmp_path / "runs",
+        compute=Compute(device="cpu"),
+    )
+    run(settings)
+    nested = tmp_path / "runs" / "tiny" / "nested"
+    assert sorted(path.name for path in nested.iterdir()) == ["fold0-1", "fold0-2", "fold1-2"]
+    cards = {path.parent.name: read_card(path) for path in nested.glob("*/best.safetensors")}
+    assert {name: (card.fold, card.also_out) for name, card in cards.items()} == {
+        "fold0-1": (0, (1,)),
+        "fold0-2": (0, (2,)),
+        "fold1-2": (1, (2,)),
+    }
+    assert len({card.tensors for card in cards.values()}) == 3
+    assert "next: make tune" in capsys.readouterr().out
+    (nested / "fold1-2" / "best.safetensors").unlink()
+    (nested / "fold1-2" / "last.pt").unlink()
+    run(settings)  # the others are at their end
+    assert read_card(nested / "fold1-2" / "best.safetensors").tensors == cards["fold1-2"].tensors
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"fold": (0,)}, r"fold=\[0\]: --nested trains each two"),
+        ({"folds": 2}, "nested: fold_scheme=person, folds=2"),
+        ({"fold_scheme": "image"}, "nested: fold_scheme=image"),
+        ({"fold_scheme": "everything"}, "nested: fold_scheme=everything"),
+    ],
+)
+def test_folds_that_cannot_be_left_out_in_twos_are_refused(fields: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        TrainSettings(recipe=Path("a"), cache=Path("b"), nested=True, **fields)  # type: ignore[arg-type]
+
+
 def test_a_gpu_demanded_in_vain_is_an_error(coloured: Cache, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("a GPU is here")
