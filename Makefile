@@ -138,7 +138,7 @@ join: $(READY) ## finished caches as one: CACHES="caches/a caches/b" CACHE=cache
 
 ## Stage 2: a recipe trained on folds of a cache becomes runs
 TRAINED_BY := FOLDS RUNS FOLD_SCHEME WEIGHTS RESUME LOG
-train: $(READY) ## one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file PROCESSES=2 RESUME=1 LOG=wandb]
+train: $(READY) ## one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=face PROCESSES=2 RESUME=1 LOG=wandb]
 	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train,FOLD RECIPE CACHE $(TRAINED_BY))
 
 train-all: $(READY) ## every fold, scored out of fold: RECIPE=... CACHE=... [FOLDS=5 FOLD_SCHEME=person WEIGHTS=file]
@@ -153,7 +153,7 @@ recipes: $(READY) ## list all recipes and how each differs from its base
 look-augment: $(READY) ## contact sheet of augmented crops: RECIPE=recipes/x.toml, or POLICY=strong [CACHE=caches/name]
 	$(call run,$(if $(RECIPE),train.look_recipe,pipeline.look_augment),,CACHE $(if $(RECIPE),RECIPE,POLICY))
 
-compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/quarter" BASELINE=small MARKDOWN=file BLOCK=name]
+compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/face" BASELINE=small MARKDOWN=file BLOCK=name]
 	$(call run,train.results.compare,,COMPARED BASELINE MARKDOWN BLOCK)
 
 sweep: $(READY) ## search fields of a recipe: SWEEP=sweeps/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=file]

@@ -70,9 +70,10 @@ class TrainSettings:
     """Insist that there is something to go on from: an error when the run was never begun. Without it the
     same command goes on too."""
     weights: Path | None = None
-    """Local file of weights, instead of the recipe's `weights` or `pretrained`: safetensors, what torch.save
-    wrote (tables and prefixes around the weights are seen through), or a run's best.safetensors. Its
-    classifier or heads are left; a line says what was taken."""
+    """Name of known weights (face, efficientnet_lite0 to 2; fetched if need be) or local file, instead of the
+    recipe's `weights` or `pretrained`: safetensors, what torch.save wrote (tables and prefixes around the
+    weights are seen through), or a run's best.safetensors. Its classifier or heads are left; a line says what
+    was taken."""
     compute: tyro.conf.OmitArgPrefixes[Compute] = Compute()
     on_damage: Literal["stop", "skip"] = "stop"
     """What a crop that does not decode does: stop names it and ends the training; skip trains and validates

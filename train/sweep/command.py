@@ -50,9 +50,10 @@ class SweepSettings:
     runs: Path = Path("runs")
     """Folder of all runs."""
     weights: Path | None = None
-    """Local file of weights, instead of the recipe's `weights` or `pretrained`: safetensors, what torch.save
-    wrote (tables and prefixes around the weights are seen through), or a run's best.safetensors. Its
-    classifier or heads are left; a line says what was taken."""
+    """Name of known weights (face, efficientnet_lite0 to 2; fetched if need be) or local file, instead of the
+    recipe's `weights` or `pretrained`: safetensors, what torch.save wrote (tables and prefixes around the
+    weights are seen through), or a run's best.safetensors. Its classifier or heads are left; a line says what
+    was taken."""
     compute: tyro.conf.OmitArgPrefixes[Compute] = Compute()
 
 
