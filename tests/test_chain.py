@@ -123,6 +123,7 @@ def test_scores_and_draws(chain: Path) -> None:
         predictions / "score.png",
         predictions / "gallery.png",
         chain / "runs" / "tiny" / "out_of_fold.png",
+        chain / "runs" / "tiny" / "folds.png",
     ):
         assert picture.stat().st_size > 10_000
 

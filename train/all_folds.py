@@ -16,8 +16,8 @@ from train.engine.watch import BarWatch, Watch
 from train.fold import train_ready
 from train.ready import ReadyFold, ready_folds
 from train.recipe.ending import epochs_kept
-from train.results.metrics import best_less_last, read_metrics
 from train.results.folds_picture import draw_folds
+from train.results.metrics import best_less_last, read_metrics
 from train.results.report import (
     draw_curves,
     draw_out_of_fold,

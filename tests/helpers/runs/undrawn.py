@@ -8,8 +8,9 @@ import pytest
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """No pictures of best epochs and no galleries of answers are drawn within."""
+    """No pictures of best epochs or of folds and no galleries of answers are drawn within."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.results.trackers.Tracker._draw", lambda _: None)
         patch.setattr("infer.work.draw_photo_sheet", lambda *_: None)
+        patch.setattr("train.all_folds.draw_folds", lambda *_: "none")
         yield
