@@ -22,6 +22,8 @@ from train.data.mixing import rare_photos
 from train.data.rows import FoldRows
 from train.data.sampler import fold_sampler
 from train.engine.averaging import WeightAverage
+from train.engine.card import NESTED
+from train.engine.features import FEATURES_FILE, FrozenFeatures
 from train.engine.loop import FoldTraining
 from train.engine.optimiser import make_optimiser
 from train.engine.precision import compile_network, make_fabric
@@ -29,6 +31,7 @@ from train.engine.processes import Processes
 from train.engine.schedule import make_schedule, plateau_falls
 from train.engine.step import Step
 from train.engine.validation import ValidationLoss
+from train.engine.whole import WholeFit
 from train.first_statistics import unfold
 from train.network.kinds import codings_of
 from train.network.lone import lone_norm
@@ -154,6 +157,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
             epoch=recipe.epochs - 1,
             processes=plan.processes,
         ),
+        whole=_whole(plan, rows, network, step),
         least=_least(plan),
         history=history,
     )
@@ -209,8 +213,23 @@ def _labels_alone(plan: FoldPlan, rows: FoldRows, targets: Mapping[str, Tensor])
 
 def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, Loader | None]:
     """The training and the validation loader; none of the latter where nobody validates."""
+    settings, recipe = _settings(plan, network), plan.recipe
+    training = Loader(
+        plan.cache,
+        rows.training,
+        policy=recipe.policy,
+        seed=plan.seed,
+        sampler=fold_sampler(recipe, plan.cache, rows.training),
+        on_damage=plan.on_damage,
+        **settings,
+    )
+    return training, Loader(plan.cache, rows.validation, **settings) if len(rows.validation) else None
+
+
+def _settings(plan: FoldPlan, network: Network) -> dict[str, Any]:
+    """How all loaders of a fold show their photos."""
     recipe, processes, scaling = plan.recipe, plan.processes, normalisation(network, plan.recipe)
-    shared: dict[str, Any] = {
+    return {
         "batch_size": processes.share(recipe.batch_size),
         "image_size": recipe.image_size,
         "centre": recipe.centre,
@@ -222,13 +241,26 @@ def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, 
         "rank": processes.rank,
         "world": processes.world,
     }
-    training = Loader(
-        plan.cache,
-        rows.training,
-        policy=recipe.policy,
-        seed=plan.seed,
-        sampler=fold_sampler(recipe, plan.cache, rows.training),
-        on_damage=plan.on_damage,
-        **shared,
+
+
+def _whole(plan: FoldPlan, rows: FoldRows, network: Network, step: Step) -> WholeFit | None:
+    """What fits the heads to all photos at once, where the recipe's optimiser is of that kind."""
+    if plan.recipe.optimiser.name != "lbfgs":
+        return None
+    settings, folder = _settings(plan, network), plan.folder.parent
+    seen = {name: value for name, value in settings.items() if name not in ("batch_size", "threads")}
+    features = FrozenFeatures(
+        backbone=network.backbone,
+        fabric=step.fabric,
+        load=lambda chosen: Loader(plan.cache, chosen, **settings),
+        path=(folder.parent if folder.name == NESTED else folder) / FEATURES_FILE,
+        source=repr((plan.cache.identity, plan.recipe.precision, sorted(seen.items()))),
     )
-    return training, Loader(plan.cache, rows.validation, **shared) if len(rows.validation) else None
+    return WholeFit(
+        heads=network.heads,
+        objective=step.objective,
+        targets=step.targets,
+        features=features,
+        rows=rows,
+        decay=plan.recipe.optimiser.weight_decay,
+    )

@@ -28,6 +28,7 @@ from train.engine.state import StateFile
 from train.engine.step import EpochPart, Step
 from train.engine.validation import ValidationLoss
 from train.engine.watch import Watch
+from train.engine.whole import WholeFit
 from train.network.coding import Coding
 from train.network.model import Network
 from train.network.normalisation import Normalisation
@@ -64,6 +65,8 @@ class FoldTraining:
     validation_loss: ValidationLoss
     score: Callable[[Mapping[str, FloatArray]], dict[str, float]]
     """Scores of the validation rows' probabilities [rows, classes] by task; `macro_f1` is among them."""
+    whole: WholeFit | None = None
+    """What fits the heads to all photos at once, in the place of steps; one epoch is all."""
     least: int
     """Photos below which a batch is left out: 2 where one, left by damaged crops, could not be trained on."""
     history: list[dict[str, float]]
@@ -86,6 +89,8 @@ class FoldTraining:
     @property
     def photos_an_epoch(self) -> int:
         """Photos trained on and validated in one epoch by this process, to within a batch."""
+        if self.whole:
+            return self.whole.photos
         validated = len(self.rows.validation) // self.processes.world
         return len(self.training) * self.training.batch_size + validated
 
@@ -185,7 +190,10 @@ class FoldTraining:
         """
         if not self.part.next_batch:
             self.part = self._new_part()
-        self._train_epoch(watch, file)
+        if self.whole:
+            self._fit_whole(self.whole, watch)
+        else:
+            self._train_epoch(watch, file)
         self.average.after_epoch(self.network, self.epoch)
         loss = self._mean_loss()
         self.state()  # refuses what is not finite, before an epoch of it is kept
@@ -222,6 +230,13 @@ class FoldTraining:
             read = part.next_batch % _LOSS_EVERY == 1
             watch.advance(len(rows), self._mean_loss() if read else math.nan)
 
+    def _fit_whole(self, whole: WholeFit, watch: Watch) -> None:
+        self.network.frozen = True
+        self.network.train()
+        photos = len(self.rows.training)
+        self.part.loss += whole.fit(self.optimiser, watch.advance) * photos
+        self.part.photos = photos
+
     def _mean_loss(self) -> float:
         """The mean of the epoch so far; read before every save, so that training gone astray stops early."""
         loss = float(self.part.loss) / self.part.photos
@@ -240,6 +255,11 @@ class FoldTraining:
     def validate(self, advance: Callable[[int], object]) -> tuple[dict[str, FloatArray], float]:
         """Probabilities [rows, classes] by task of the fold's validation rows, each exactly once, and their
         loss."""
+        where = f"{self.folder}: validation of epoch {self.epoch + 1} in {self.recipe.precision}"
+        cure = f"the epoch is not kept; {way_out(self.folder, self.recipe)}"
+        if self.whole:
+            found, outputs = self.whole.predict(self.codings, where, cure, advance)
+            return found, self.validation_loss([(outputs, torch.from_numpy(self.rows.validation))])
         assert self.validation is not None
         # A frozen backbone keeps the statistics that it came with.
         if self.average.begun and not self.network.frozen:
@@ -255,8 +275,8 @@ class FoldTraining:
                 network,
                 self.validation,
                 self.codings,
-                where=f"{self.folder}: validation of epoch {self.epoch + 1} in {self.recipe.precision}",
-                cure=f"the epoch is not kept; {way_out(self.folder, self.recipe)}",
+                where=where,
+                cure=cure,
                 processes=self.processes,
                 advance=advance,
                 hear=lambda outputs, rows: answers.append((outputs, rows)),

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from timm.optim import create_optimizer_v2, param_groups_layer_decay, param_groups_weight_decay
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 
 from train.recipe.network import Optimiser
 
 _TIMM_NAMES = {"adam": "adam", "adamw": "adamw", "sgd": "momentum", "sgd_nesterov": "sgd"}
 """What timm calls them: its `sgd` is Nesterov's."""
+MOST_MOVES: Final = 500
+"""Moves of lbfgs; logistic regression on a thousand standardised features takes some fifty."""
+LEAST_SLOPE: Final = 1e-5
+"""Of any weight, at which lbfgs is done."""
+LEAST_CHANGE: Final = 1e-8
+"""Of the objective, at which it is done, too."""
 
 
 def make_optimiser(network: nn.Module, settings: Optimiser) -> Optimizer:
-    """timm's optimiser over all parameters of the network that are trained at all.
+    """timm's optimiser over all parameters of the network that are trained at all, or torch's L-BFGS (Liu and
+    Nocedal 1989, steps by the strong Wolfe conditions) over those of the heads.
 
     Parameters of one dimension and those that the backbone's `no_weight_decay()` names do not decay.
 
@@ -33,6 +40,16 @@ def make_optimiser(network: nn.Module, settings: Optimiser) -> Optimizer:
     Raises:
         ValueError: layer_decay < 1 and the backbone does not tell its layers.
     """
+    if settings.name == "lbfgs":
+        heads = network.get_submodule("heads").parameters()
+        return LBFGS(
+            heads,
+            lr=1,
+            max_iter=MOST_MOVES,
+            tolerance_grad=LEAST_SLOPE,
+            tolerance_change=LEAST_CHANGE,
+            line_search_fn="strong_wolfe",
+        )
     backbone = network.get_submodule("backbone")
     if settings.layer_decay < 1 and not hasattr(backbone, "group_matcher"):
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import torch
 from timm.layers import SelectAdaptivePool2d
@@ -11,6 +12,9 @@ from torch.nn import functional
 
 from train.network.coding import Coding
 from train.recipe.network import Head
+
+_LEAST_STD: Final = 1e-6
+"""Of the features' size: below it they differ by rounding alone."""
 
 
 class GeneralisedMean(nn.Module):
@@ -58,12 +62,26 @@ class Heads(nn.Module):
         settings: of the recipe.
         codings: of each task, which make its layer.
         regression: name of the output that guesses a number, too; "" for none.
+        scaled: whether features are scaled first, by what `scale_by` was given.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
-        self, features: int, settings: Head, codings: Mapping[str, Coding], *, regression: str = ""
+        self,
+        features: int,
+        settings: Head,
+        codings: Mapping[str, Coding],
+        *,
+        regression: str = "",
+        scaled: bool = False,
     ) -> None:
         super().__init__()
+        self.scaled = scaled
+        if scaled:
+            self.register_buffer("mean", torch.zeros(features))
+            self.register_buffer("std", torch.ones(features))
         self.dropout, self.samples = settings.dropout, settings.samples
         width = settings.hidden or features
         hidden = [nn.Linear(features, width), nn.ReLU()] if settings.hidden else []
@@ -86,11 +104,20 @@ class Heads(nn.Module):
         """
         if features.ndim == 3:
             features = features.mean(1)
+        if self.scaled:
+            features = (features - self.mean) / self.std
         features = self.hidden(features)
         if self.training and self.samples > 1:
             features = features.repeat(self.samples, 1)
         features = functional.dropout(features, self.dropout, self.training)
         return {name: self.layers[key](features) for name, key in self.keys.items()}
+
+    def scale_by(self, features: Tensor) -> None:
+        """Scale each of the features [n, c] of training photos to mean 0 and standard deviation 1; those that
+        never differ become 0."""
+        std, mean = torch.std_mean(features.double(), 0, correction=0)
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std > _LEAST_STD * mean.abs().clamp(min=1), std, 1.0))
 
     def layer(self, name: str) -> nn.Module:
         """The last layer of the output of this name."""

@@ -72,7 +72,13 @@ def build_model(recipe: Recipe, labels: LabelSet, *, initialise: bool = True) ->
     if recipe.head.pool == "gem":
         pool_generalised(made.network, recipe.backbone)
     regression = number_output(recipe.tasks) if recipe.age.regression else ""
-    heads = Heads(made.width, recipe.head, codings_of(recipe, labels), regression=regression)
+    heads = Heads(
+        made.width,
+        recipe.head,
+        codings_of(recipe, labels),
+        regression=regression,
+        scaled=recipe.optimiser.name == "lbfgs",
+    )
     return Network(made.network, heads, notes)
 
 

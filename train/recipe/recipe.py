@@ -30,9 +30,10 @@ class Recipe:
     backbone: str = "resnet18"
     """Name of a timm model, of any family, at an image_size that timm runs it at."""
     pretrained: bool = False
-    """Start from the weights of timm's hub; needs the network once."""
+    """Start from the weights of timm's hub, or facenet-pytorch's; needs the network once."""
     weights: str = ""
-    """Start from this file of weights: safetensors, what torch.save wrote, or a run's best.safetensors."""
+    """Start from weights known by name (face, efficientnet_lite0, efficientnet_lite1, efficientnet_lite2), or
+    from this file: safetensors, what torch.save wrote, or a run's best.safetensors."""
     image_size: int = 224
     """Height and width of the network's input, pixels."""
     centre: float = 1.0
@@ -138,7 +139,34 @@ def _check_tables(recipe: Recipe) -> None:
             f"optimiser.layer_decay={recipe.optimiser.layer_decay}: with frozen_epochs="
             f"{recipe.optimiser.frozen_epochs} of {recipe.epochs} epochs no layer of the backbone is trained"
         )
+    if recipe.optimiser.name == "lbfgs":
+        _check_whole(recipe)
     _check_teacher(recipe)
+
+
+def _check_whole(recipe: Recipe) -> None:
+    """Refuse what has no meaning where heads are fitted to all photos at once."""
+    optimiser = recipe.optimiser
+    wanted = {
+        "epochs = 1": recipe.epochs == 1,
+        'augment = "none"': recipe.augment == "none",
+        "optimiser.frozen_epochs = 1": optimiser.frozen_epochs >= 1,
+        "optimiser.layer_decay = 1, clip = 0, accumulate = 1 and sam = 0": (
+            optimiser.layer_decay == 1
+            and optimiser.accumulate == 1
+            and not optimiser.clip
+            and not optimiser.sam
+        ),
+        "head.dropout = 0": not recipe.head.dropout,
+        'mixing.name = "none"': recipe.mixing.name == "none",
+        'averaging.name = "none"': recipe.averaging.name == "none",
+        'sampler.name = "shuffle"': recipe.sampler.name == "shuffle",
+    }
+    if missing := [setting for setting, there in wanted.items() if not there]:
+        raise ValueError(
+            "optimiser.name='lbfgs' fits the heads to all photos at once, on features of a frozen backbone: "
+            f"it needs {'; '.join(missing)}; or train with another optimiser"
+        )
 
 
 def _check_teacher(recipe: Recipe) -> None:
