@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from faces.labels import FloatArray, IntArray
 
 DRAWS = 1000
 SEED = 0
 """Seed of the draws of people; one for all scores, so that differences are paired."""
+FEW = 100
+"""People below which intervals are known to be too narrow."""
 _DRAWN_AT_ONCE = 4_000_000
 """People drawn in one piece: 32 MB."""
+_NO_SPREAD = 1e-18
+"""Sum of squares below which scores without one person differ by rounding alone."""
+_LEFT_OUT_AT_ONCE = 10_000
+"""People left out in one piece: 4 MB of each count of 18 classes."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score or a difference of two, and the middle 95 % of what other people would have given."""
+    """A score or a difference of two, and its 95 % interval over people."""
 
     value: float
     low: float
     high: float
+    people: int = field(default=0, compare=False)
+    """Who were counted; 0 where nobody says."""
+
+    @property
+    def caution(self) -> str:
+        """What is to be said beside an interval of few people, "" of many. How often it holds the truth was
+        simulated by `pytest -m slow tests/faces/test_intervals.py`."""
+        if not 0 < self.people < FEW:
+            return ""
+        return (
+            f"only {self.people} people: below {FEW} intervals are too narrow, as rare classes are one or two "
+            "people; simulated, those of 60 people hold the true macro F1 86 times in 100 instead of 95"
+        )
 
     def __str__(self) -> str:
         """`0.642 [0.487, 0.699]`."""
@@ -131,9 +151,36 @@ def drawn_f1(parts: Sequence[FloatArray], *, draws: int = DRAWS, seed: int = SEE
     return np.concatenate(scores)
 
 
-def interval(scores: FloatArray) -> tuple[float, float]:
-    """The middle 95 % of drawn scores or differences: the percentile interval (Efron, 1979)."""
-    low, high = np.nanpercentile(scores, (2.5, 97.5))
+def left_out_f1(parts: Sequence[FloatArray]) -> FloatArray:
+    """float64 [people] `pooled_f1` without each of the people in turn; NaN where nobody else is counted."""
+    scores: list[FloatArray] = []
+    for first in range(0, len(parts[0]), _LEFT_OUT_AT_ONCE):
+        without = slice(first, first + _LEFT_OUT_AT_ONCE)
+        scores.append(np.mean([mean_f1(part.sum(0) - part[without]) for part in parts], axis=0))
+    return np.concatenate(scores)
+
+
+def interval(value: float, drawn: FloatArray, left_out: FloatArray) -> tuple[float, float]:
+    """The bias-corrected and accelerated 95 % interval (BCa, Efron 1987).
+
+    Against the percentiles of the draws it allows for draws that lie lower on average than the score, as they
+    do where they miss all of a rare class, and for people who count more than others.
+
+    Args:
+        value: the score or difference.
+        drawn: [draws] of people drawn with replacement.
+        left_out: [people] without each of them.
+    """
+    drawn, left_out = drawn[~np.isnan(drawn)], left_out[~np.isnan(left_out)]
+    if not len(drawn):
+        return float("nan"), float("nan")
+    below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn <= value)) / 2 / len(drawn)
+    bias = ndtri(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn)))
+    influence = left_out.mean() - left_out if len(left_out) else left_out
+    spread = np.square(influence).sum()
+    acceleration = (influence**3).sum() / (6 * spread**1.5) if spread > _NO_SPREAD else 0.0
+    shifted = bias + ndtri((0.025, 0.975))
+    low, high = np.quantile(drawn, ndtr(bias + shifted / (1 - acceleration * shifted)))
     return float(low), float(high)
 
 
@@ -145,7 +192,8 @@ def estimate(parts: Sequence[FloatArray]) -> Estimate:
     """
     if not any(part.any() for part in parts):
         return Estimate(float("nan"), float("nan"), float("nan"))
-    return Estimate(pooled_f1(parts), *interval(drawn_f1(parts)))
+    value = pooled_f1(parts)
+    return Estimate(value, *interval(value, drawn_f1(parts), left_out_f1(parts)), _counted(parts))
 
 
 def gain(one: Sequence[FloatArray], other: Sequence[FloatArray]) -> Estimate:
@@ -155,4 +203,11 @@ def gain(one: Sequence[FloatArray], other: Sequence[FloatArray]) -> Estimate:
         one: [people, 3, classes] counts each.
         other: counts of the same people in the same order.
     """
-    return Estimate(pooled_f1(one) - pooled_f1(other), *interval(drawn_f1(one) - drawn_f1(other)))
+    value = pooled_f1(one) - pooled_f1(other)
+    drawn, left_out = drawn_f1(one) - drawn_f1(other), left_out_f1(one) - left_out_f1(other)
+    return Estimate(value, *interval(value, drawn, left_out), _counted([*one, *other]))
+
+
+def _counted(parts: Sequence[FloatArray]) -> int:
+    """How many people have a photo in any of the counts."""
+    return int(np.any([part.any((1, 2)) for part in parts], axis=0).sum())

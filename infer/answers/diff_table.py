@@ -59,10 +59,12 @@ def sides_table(
 def difference_intervals(pairs: pd.DataFrame, alone: Sequence[IntArray], known: Known) -> str:
     """Paired intervals of the second's macro F1 less the first's, and of one network's of the second."""
     first, second = (known.counts([pairs[side].to_numpy(np.int64)]) for side in ("first", "second"))
-    line = f"macro F1: difference {gain(second, first).signed_interval}"
+    difference = gain(second, first)
+    line = f"macro F1: difference {difference.signed_interval}"
     if len(alone) > 1:
         line += f", one network less the first {gain(known.counts(alone), first).signed_interval}"
-    return f"{line}: 95 % intervals over {known.people} people"
+    caution = difference.caution and f"; {difference.caution}"
+    return f"{line}: 95 % intervals over {known.people} people{caution}"
 
 
 def factor_table(pairs: pd.DataFrame, task: Task) -> Table:

@@ -88,10 +88,11 @@ def vote_table(title: str, table: pd.DataFrame, truth: Truth, alone: Sequence[In
 def vote_intervals(vote: IntArray, alone: Sequence[IntArray], known: Known) -> str:
     """Intervals of the vote's macro F1 and, paired, of what it gains over one network."""
     counts = known.counts([vote])
-    line = f"macro F1 {estimate(counts).interval}"
+    score = estimate(counts)
+    line = f"macro F1 {score.interval}"
     if len(alone) > 1:
         line += f"; the vote less one network {gain(counts, known.counts(alone)).signed_interval}"
-    return f"{line}: 95 % intervals over {known.people} people"
+    return f"{line}: 95 % intervals over {known.people} people{score.caution and f'; {score.caution}'}"
 
 
 def draw_score(table: pd.DataFrame, truth: Truth, cache: Cache, folder: Path) -> Path:

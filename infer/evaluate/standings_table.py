@@ -14,6 +14,9 @@ from rich.table import Table
 from faces.intervals import DRAWS, Estimate
 from faces.terminal.output import print_whole
 
+_BAND_F1 = "band F1"
+"""Of a band of one factor; the classes that people of it have with other factors have F1 of their own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
@@ -69,6 +72,8 @@ def print_standings(standings: Sequence[Standing], cache: Path, console: Console
         for row in rows:
             table.add_row(*row.values())
         print_whole(table, console)
+    for note in _notes(standings):
+        console.print(note, highlight=False, soft_wrap=True, style="dim")
 
 
 def markdown_table(standings: Sequence[Standing]) -> str:
@@ -86,7 +91,14 @@ def markdown_table(standings: Sequence[Standing]) -> str:
         )
         parts.append(f"Task `{space}`:\n\n{lines}" if space else lines)
     note = f"In brackets 95 % intervals over people, {DRAWS:,} draws. Made by `make standings`."
-    return "\n\n".join([*parts, note])
+    return "\n\n".join([*parts, *(f"- {each}" for each in _notes(standings)), note])
+
+
+def _notes(standings: Sequence[Standing]) -> list[str]:
+    """What a band's score is of, and of intervals over few people."""
+    bands = dict.fromkeys(band for standing in standings for band in standing.last_bands)
+    meant = [f"{_BAND_F1} {band}: of {band} as one class, whatever the other factors" for band in bands]
+    return [*meant, *filter(None, dict.fromkeys(standing.macro_f1.caution for standing in standings))]
 
 
 def _rows(standings: Sequence[Standing]) -> list[dict[str, str]]:
@@ -102,7 +114,7 @@ def _cells(standing: Standing) -> dict[str, str]:
     return {
         "ensemble": standing.name,
         "macro F1": str(standing.macro_f1),
-        **{f"F1 {band}": f"{f1.value:.3f}" for band, f1 in standing.last_bands.items()},
+        **{f"{_BAND_F1} {band}": f"{f1.value:.3f}" for band, f1 in standing.last_bands.items()},
         "over its best member": over_best,
         "gain of its views": standing.over_original.signed if standing.over_original else "–",
         "networks x images": f"{standing.networks} x {standing.images}",

@@ -42,4 +42,6 @@ def print_scores(parts: Mapping[str, FloatArray], console: Console) -> None:
     print_whole(table, console)
     note = "nested: each fold answered by what was selected without it; the best single recipe was picked by "
     note += "these very scores, and apparent was selected on the photos that score it: both are flattered"
+    if caution := estimate([honest]).caution:
+        note += f"; {caution}"
     console.print(note, highlight=False, soft_wrap=True, style="dim")

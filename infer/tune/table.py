@@ -88,6 +88,8 @@ def print_outcomes(found: Mapping[str, Outcome], console: Console) -> None:
     print_whole(table, console)
     note = "nested: each fold answered by values fitted on the others, what new people would give; apparent: "
     note += "fitted on the photos that score it, too good"
+    if caution := next(iter(found.values())).macro_f1.caution:
+        note += f"; {caution}"
     console.print(note, highlight=False, soft_wrap=True, style="dim")
 
 

@@ -42,6 +42,7 @@ def run(settings: CompareSettings) -> None:
     scores, notes = score_recipes(settings.runs)
     lines = compare(scores, settings.baseline)
     notes += [f"{line.scores.name}: {note}" for line in lines for note in line.notes]
+    notes += dict.fromkeys(filter(None, (line.scores.macro_f1.caution for line in lines)))
     print_tables(lines, notes, console)
     draw_comparison(lines, settings.out)
     console.print(f"picture: {settings.out}", highlight=False, soft_wrap=True)

@@ -253,7 +253,7 @@ def test_runs_of_other_labels_are_judged_apart_and_the_factor_is_named(tmp_path:
         "judged apart from one, whose labels are others: years: <40, >=40 there, <30, 30-49, >=50 here",
     )
     assert [len(group) for group in table_groups([*lines.values()])] == [1, 3]
-    assert "F1 60+" in cells(lines["contest"]) and "heads" in cells(lines["one"])
+    assert "F1 60+ classes" in cells(lines["contest"]) and "heads" in cells(lines["one"])
 
 
 def test_seeds_and_folds_of_other_labels_are_not_taken_together(tmp_path: Path) -> None:
