@@ -27,3 +27,16 @@ def test_the_hopeless_are_timed_once_whoever_warms_up(monkeypatch: pytest.Monkey
         "slow": 1,
     }
     assert all(times == pytest.approx([3 * costs[name]] * len(times)) for name, times in seconds.items())
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "timed"),
+    [({"avx512_f": False}, {"fp32"}), ({"avx512_f": True}, {"fp32", "bf16"}), ({}, {"fp32", "bf16"})],
+)
+def test_bf16_is_not_timed_where_a_processor_emulates_it(
+    capabilities: dict[str, bool], timed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision.torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(precision, "_stepper", lambda *_: None)
+    monkeypatch.setattr(precision, "time_in_turns", lambda steppers, _: {name: [1.0] for name in steppers})
+    assert {*precision.measure_precisions(None, 2, 8, "cpu")} == timed  # type: ignore[arg-type]
