@@ -29,7 +29,7 @@ from train.run_folder import resolve_precision
 class BenchTrainSettings:
     """Measure how much of its full speed training reaches, with network, precision and optimiser as trained.
 
-    Weights start at random even where the recipe says pretrained: the speed does not depend on them.
+    Weights start at random even where the recipe names some: the speed does not depend on them.
     """
 
     recipe: Path = Path("recipes/resnet18.toml")
@@ -39,7 +39,7 @@ class BenchTrainSettings:
     out: Path = Path("bench/results/train.json")
     """The report; a picture is written beside it."""
     weights: Path | None = None
-    """Local file of backbone weights, instead of random ones."""
+    """Name or local file of backbone weights, instead of random ones; nothing is fetched."""
     fold: int = 0
     """Fold whose training photos are used."""
     folds: int = 5
@@ -64,7 +64,7 @@ def bench(settings: BenchTrainSettings) -> list[TrainRow]:
     Raises:
         ValueError: no finished cache to take crops from, or a recipe that does not fit data or machine.
     """
-    recipe = replace(read_recipe(settings.recipe), pretrained=False)
+    recipe = replace(read_recipe(settings.recipe), pretrained=False, weights="")
     if settings.weights is not None:
         recipe = replace(recipe, weights=str(settings.weights))
     try:
