@@ -86,6 +86,7 @@ def shortened(recipe: Recipe) -> Recipe:
         recipe,
         epochs=1,
         pretrained=False,
+        weights="",
         precision="fp32",
         batch_size=12,
         image_size=LEAST_SIZES.get(recipe.backbone, 64),
