@@ -15,6 +15,7 @@ from rich.table import Table
 from bench.measure import circumstances, save_report
 from bench.whole.race import OURS, STAGES, TEAMS, Turn
 from faces.plots import save_figure
+from faces.terminal.output import print_whole
 
 PACKAGES: Final = ("torch", "torchvision", "timm", "facenet-pytorch", "numpy", "pillow")
 _COLOURS: Final = dict(zip(STAGES, ("tab:orange", "tab:blue", "tab:green"), strict=True))
@@ -37,7 +38,7 @@ def turns_table(turns: Sequence[Turn]) -> Table:
     table = Table(title="photos to submission", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
     for name in ("seconds", "CPU seconds", *(f"of it {stage}" for stage in STAGES), "macro F1", "accuracy"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for turn in turns:
         seconds = (f"{value:,.0f}" for value in (*turn.seconds, *turn.cpu.values()))
         table.add_row(turn.way, *seconds, f"{turn.macro_f1:.3f}", f"{turn.accuracy:.3f}")
@@ -65,7 +66,7 @@ def write_results(path: Path, turns: Sequence[Turn], conditions: Mapping[str, An
     )
     _draw(path.with_suffix(".png"), turns, found, report["machine"])
     console = Console(highlight=False, soft_wrap=True)
-    console.print(turns_table(turns))
+    print_whole(turns_table(turns), console)
     console.print(circumstances(report))
     console.print(
         f"as teams write it takes {found['wall']:.1f} times as long, {found['cpu']:.1f} times the CPU time"
@@ -82,8 +83,9 @@ def _draw(path: Path, turns: Sequence[Turn], found: Mapping[str, float], machine
     for axes, (kind, label) in zip(figure.subplots(2, 1), shown, strict=True):
         _draw_bars(axes, turns, kind)
         axes.set_xlabel(label)
-        axes.set_title(f"photos to submission: {found[kind]:.1f} times as much as ours", fontsize=10)
-    figure.axes[1].legend(fontsize=8, loc="lower right")
+        axes.set_title(f"photos to submission: {TEAMS} takes {found[kind]:.1f} times ours", fontsize=10)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper right", ncols=len(STAGES), fontsize=8)
     figure.supxlabel(machine, fontsize=8)
     save_figure(figure, path, dpi=120)
 
