@@ -126,7 +126,7 @@ def test_intervals_of_few_people_say_so() -> None:
 
 @pytest.mark.slow
 def test_how_often_intervals_hold_the_truth() -> None:
-    """The figure of `Estimate.caution`: 86 times in 100 at 60 people, and almost as often as they say at 300."""
+    """The figure of `Estimate.caution`: 86 times in 100 at 60 people; at 300 almost as often as they say."""
     everyone, worse = drawn_people(60_000, 1), drawn_people(60_000, 1, right=0.93)
     true = pooled_f1([everyone])
     held, held_gain = {}, {}
