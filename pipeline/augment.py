@@ -41,6 +41,15 @@ class Policy(*(augmentation.settings for augmentation in reversed(REGISTERED))):
 POLICIES: Final[dict[str, Policy]] = {
     "none": Policy(),
     "light": Policy(crop_area=(0.7, 1.0), crop_aspect=(0.9, 1.1), rotation=5.0, flip=0.5, background=1.0),
+    # The geometric mean of the crops' sides is exp(-0.0839) = 0.9195 = 1 / 1.0875.
+    "light_centred": Policy(
+        crop_area=(0.7, 1.0),
+        crop_aspect=(0.9, 1.1),
+        crop_from=1.0875,
+        rotation=5.0,
+        flip=0.5,
+        background=1.0,
+    ),
     "strong": Policy(
         crop_area=(0.5, 1.0),
         crop_aspect=(0.8, 1.25),

@@ -36,6 +36,16 @@ def whole_number(default: int, *, least: int, greatest: int) -> Any:
     return _checked(default, check)
 
 
+def number(default: float, *, least: float, greatest: float) -> Any:
+    """A number from `least` to `greatest`."""
+
+    def check(name: str, value: float) -> None:
+        if not least <= value <= greatest:
+            raise ValueError(f"{name} must be in {least:g} to {greatest:g}, got {value}")
+
+    return _checked(default, check)
+
+
 def one_of(default: str, choices: Any) -> Any:
     """One of the names of a `Literal`."""
 

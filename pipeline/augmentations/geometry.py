@@ -23,7 +23,7 @@ from pipeline.definition import (
     rectangle,
 )
 from pipeline.operators.matrices import centre_window
-from pipeline.ranges import area, aspect, up_to
+from pipeline.ranges import area, aspect, number, up_to
 
 WHOLE: Final = (1.0, 1.0)
 BORDER: Final = (128, 128, 128, 0)
@@ -42,6 +42,10 @@ class GeometrySettings:
     """Least and greatest area of the random crop, as a fraction of the stored crop's; in (0, 1]."""
     crop_aspect: tuple[float, float] = aspect(*WHOLE)
     """Least and greatest width / height of the random crop; must span 1."""
+    crop_from: float = number(1.0, least=1.0, greatest=2.0)
+    """Side of the square that random crops are cut from, as a multiple of what evaluation sees; what it shows
+    beyond the stored crop is mirrored. Crops of 70 to 100 % of the area are 0.920 wide in the geometric mean,
+    so that with 1.087 faces are as large in training as in evaluation, on average."""
     rotation: float = up_to(180.0)
     """Greatest turn to either side, degrees; in [0, 180]."""
     flip: float = up_to(1.0)
@@ -52,7 +56,7 @@ class GeometrySettings:
     @property
     def scales(self) -> bool:
         """Whether the random crop is on."""
-        return self.crop_area != WHOLE or self.crop_aspect != WHOLE
+        return self.crop_area != WHOLE or self.crop_aspect != WHOLE or self.crop_from != 1
 
     @property
     def moves_pixels(self) -> bool:
@@ -75,7 +79,7 @@ def working_size(settings: GeometrySettings, source_size: int, image_size: int, 
     if not settings.scales and settings.rotation == 0:
         return kept
     low, high = settings.crop_area
-    size = round(OVERSAMPLING * kept / ((low + high) / 2) ** 0.5)
+    size = round(OVERSAMPLING * kept / (((low + high) / 2) ** 0.5 * settings.crop_from))
     return size if size < WORTHWHILE * source_size else source_size
 
 
@@ -122,6 +126,7 @@ class Geometry(PixelAugmentation[GeometrySettings]):
     settings = GeometrySettings
     examples: ClassVar[Examples] = {
         "crop": {"crop_area": (0.5, 1.0), "crop_aspect": (0.8, 1.25)},
+        "crop_from": {"crop_area": (0.7, 1.0), "crop_from": 1.25},
         "rotation": {"rotation": 30.0},
         "flip": {"flip": 0.5},
         "vertical_flip": {"vertical_flip": 0.5},
@@ -132,18 +137,20 @@ class Geometry(PixelAugmentation[GeometrySettings]):
         return settings.moves_pixels
 
     def draw(self, settings: GeometrySettings, numbers: Numbers) -> Parameters:
-        """Float32 [n] each: `crop_width` and `crop_height`, fractions of the stored crop's, in (0, 1];
-        `crop_x` and `crop_y`, its centre, fractions of the same, so that unturned it lies inside the stored
-        one; `angle`, degrees by which the picture turns counter-clockwise about that centre; `flip` and
-        `upright`, -1 where left and right, or top and bottom, are swapped, else 1."""
+        """Float32 [n] each: `crop_width` and `crop_height`, fractions of the stored crop's, in (0, 1] times
+        `crop_from`; `crop_x` and `crop_y`, its centre, fractions of the same, so that unturned it lies inside
+        the square that it is cut from; `angle`, degrees by which the picture turns counter-clockwise about
+        that centre; `flip` and `upright`, -1 where left and right, or top and bottom, are swapped, else 1."""
         size, ratio, x, y, turn, mirror = numbers.uniform(**SHARED_STREAM).T[:6]
-        width, height = rectangle(between(*settings.crop_area, size), settings.crop_aspect, ratio)
+        sides = rectangle(between(*settings.crop_area, size), settings.crop_aspect, ratio)
+        whole = np.float32(settings.crop_from)
+        width, height = whole * sides[0], whole * sides[1]
         over = numbers.of("vertical_flip", 1)[:, 0]
         return {
             "crop_width": width,
             "crop_height": height,
-            "crop_x": np.asarray(0.5 + (1 - width) * (x - 0.5), np.float32),
-            "crop_y": np.asarray(0.5 + (1 - height) * (y - 0.5), np.float32),
+            "crop_x": np.asarray(0.5 + (whole - width) * (x - 0.5), np.float32),
+            "crop_y": np.asarray(0.5 + (whole - height) * (y - 0.5), np.float32),
             "angle": between(-settings.rotation, settings.rotation, turn),
             "flip": np.where(mirror < settings.flip, -1, 1).astype(np.float32),
             "upright": np.where(over < settings.vertical_flip, -1, 1).astype(np.float32),

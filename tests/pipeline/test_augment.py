@@ -1,6 +1,7 @@
 """Policies, their draws, and the matrices made of the draws, against closed forms."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -91,6 +92,33 @@ def test_crops_have_the_area_and_aspect_asked_for_and_stay_inside(
     assert (width / height > low - 1e-4).all() and (width / height < high + 1e-4).all()
     for centre, side in ((drawn["crop_x"], width), (drawn["crop_y"], height)):
         assert (centre - side / 2 > -1e-6).all() and (centre + side / 2 < 1 + 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "magnified"),
+    [("light", 0.7, 1.0875), ("strong", 0.5, 1.1658), ("light_centred", 0.7, 1.0)],
+)
+def test_faces_are_so_much_larger_in_training_than_in_evaluation(
+    name: str, low: float, magnified: float
+) -> None:
+    """Areas are uniform from `low` to 1, so that the mean of their logarithm is -1 - low ln(low) / (1 - low);
+    the crops of `light_centred` undo it, and with them a centre crop shows what `light` shows."""
+    closed = math.exp(-(-1 - low * math.log(low) / (1 - low)) / 2) / POLICIES[name].crop_from
+    assert closed == pytest.approx(magnified, abs=1e-4)
+    drawn = draw(POLICIES[name], 20_000, epoch=0, seed=0)
+    sides = np.log(drawn["crop_width"].astype(np.float64) * drawn["crop_height"]) / 2
+    assert np.exp(-sides.mean()) == pytest.approx(closed, abs=2e-3)
+    for at, side in ((drawn["crop_x"], drawn["crop_width"]), (drawn["crop_y"], drawn["crop_height"])):
+        assert (np.abs(at - 0.5) + side / 2 <= POLICIES[name].crop_from / 2 + 1e-6).all()
+
+
+def test_centred_crops_of_a_centre_are_those_of_the_whole() -> None:
+    """But for the whole pixels that a centre crop is cut at."""
+    whole, centred = (draw(POLICIES[name], 50, epoch=0, seed=0) for name in ("light", "light_centred"))
+    one = warp_matrices(whole, 256, 224)
+    other = warp_matrices(centred, 256, 224, centre=1 / 1.0875)
+    np.testing.assert_allclose(other, one, atol=1.0)
+    np.testing.assert_allclose(other[:, :2, :2], one[:, :2, :2], rtol=0.006)
 
 
 def test_draws_keep_to_their_ranges_and_probabilities() -> None:
@@ -225,6 +253,7 @@ def test_working_size_avoids_aliasing_where_images_shrink_a_lot() -> None:
     [
         ({"crop_area": (0.0, 1.0)}, "crop_area .* got 0.0, 1.0"),
         ({"crop_area": (0.9, 0.5)}, "crop_area"),
+        ({"crop_from": 0.9}, "crop_from must be in 1 to 2, got 0.9"),
         ({"crop_aspect": (1.1, 1.2)}, "crop_aspect must span 1"),
         ({"flip": 1.5}, r"flip must be in 0 \(off\) to 1, got 1.5"),
         ({"rotation": -1.0}, r"rotation must be in 0 \(off\) to 180, got -1.0"),
