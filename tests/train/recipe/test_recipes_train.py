@@ -128,7 +128,7 @@ def test_every_recipe_trains(file: Path, drawn: Cache, finished: Path) -> None:
     assert math.isfinite(row["loss"])
     assert 0 <= row["macro_f1"] <= 1
     kept = read_toml(Recipe, finished / "recipe.toml")
-    ages = dataclasses.replace(recipe.age, clipped_at=kept.age.clipped_at)  # auto is what the photos' ages say
+    ages = dataclasses.replace(recipe.age, clipped_at=kept.age.clipped_at)  # auto becomes a number
     assert kept == dataclasses.replace(recipe, age=ages)
     predictions = pd.read_parquet(finished / "oof.parquet")
     for task in recipe.tasks:
