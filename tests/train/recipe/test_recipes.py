@@ -119,7 +119,7 @@ def test_every_choice_of_the_engine_is_shown_by_a_recipe() -> None:
     assert terms == {*get_args(get_args(get_type_hints(Loss)["terms"])[0])}
     assert {task for recipe in recipes for task in recipe.tasks} == {*TASKS, ALL}
     named = {recipe.augment for recipe in recipes if isinstance(recipe.augment, str)}
-    assert named == {*POLICIES} - {"none"}
+    assert {*POLICIES} - named <= {"none"}
 
 
 def test_a_recipe_is_its_base_with_its_own_keys_instead_table_by_table(tmp_path: Path) -> None:
