@@ -58,6 +58,7 @@ ROOMS = {
         "train.network.coding",
         "train.network.codings",
         "train.network",
+        "train.descent",
         "train.engine",
         "train.results",
         "train",

@@ -21,14 +21,14 @@ from pipeline.loader import Loader, OnDamage
 from train.data.mixing import rare_photos
 from train.data.rows import FoldRows
 from train.data.sampler import fold_sampler
-from train.engine.averaging import WeightAverage
+from train.descent.averaging import WeightAverage
+from train.descent.optimiser import make_optimiser
+from train.descent.schedule import make_schedule, plateau_falls
 from train.engine.card import NESTED
 from train.engine.features import FEATURES_FILE, FrozenFeatures
 from train.engine.loop import FoldTraining
-from train.engine.optimiser import make_optimiser
 from train.engine.precision import compile_network, make_fabric
 from train.engine.processes import Processes
-from train.engine.schedule import make_schedule, plateau_falls
 from train.engine.step import Step
 from train.engine.validation import ValidationLoss
 from train.engine.whole import WholeFit

@@ -18,6 +18,7 @@ from train.engine.loop import FoldTraining
 from train.engine.state import StateFile, check_state
 from train.engine.watch import Watch
 from train.environment import write_environment
+from train.loops.memory import keep_memory
 from train.memory import explain_exhaustion
 from train.ready import ReadyFold, ready_fold
 from train.recipe.request import REQUEST_FILE, read_request
@@ -54,6 +55,8 @@ def train_ready(ready: ReadyFold, watch: Watch) -> dict[str, float]:
     """`train_fold` of a fold that was looked at before."""
     for note in ready.notes:
         watch.say(f"fold {ready.plan.left_out}: {note}")
+    if ready.plan.device == "cpu":
+        keep_memory()
     with hold_folder(ready.plan):
         return _train_held(adopt_folder(ready.plan, watch), ready.rows, watch)
 

@@ -32,9 +32,9 @@ from faces.labels import CONTEST
 from faces.projection import project
 from faces.scores import macro_f1
 from faces.terminal.progress import photo_progress
-from train.engine.optimiser import make_optimiser
+from train.descent.optimiser import make_optimiser
+from train.descent.schedule import make_schedule
 from train.engine.precision import choose_device
-from train.engine.schedule import make_schedule
 from train.network.coding import Coding
 from train.network.kinds import codings_of
 from train.network.model import Network, build_model, normalisation

@@ -19,11 +19,11 @@ from faces.cache.reader import Cache
 from faces.labels import FloatArray
 from pipeline.loader import Loader
 from train.data.rows import FoldRows
-from train.engine.averaging import WeightAverage
+from train.descent.averaging import WeightAverage
+from train.descent.schedule import renew_rates
 from train.engine.finite import unfinite_state, way_out
 from train.engine.predict import predict_heads
 from train.engine.processes import Processes
-from train.engine.schedule import renew_rates
 from train.engine.state import StateFile
 from train.engine.step import EpochPart, Step
 from train.engine.validation import ValidationLoss

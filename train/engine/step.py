@@ -16,9 +16,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from train.data.mixing import BoolArray, mix
-from train.engine.averaging import WeightAverage
+from train.descent.averaging import WeightAverage
+from train.descent.sam import climb, descend, still_statistics
 from train.engine.processes import Processes
-from train.engine.sam import climb, descend, still_statistics
 from train.network.objective import Objective
 from train.recipe.recipe import Recipe
 

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from faces.labels import CONTEST
+from train.descent.optimiser import make_optimiser
 from train.engine.card import RunCard
 from train.engine.checkpoint import save_best
-from train.engine.optimiser import make_optimiser
 from train.network.model import build_model
 from train.network.normalisation import Normalisation
 from train.recipe.network import Optimiser

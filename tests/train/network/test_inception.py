@@ -11,7 +11,7 @@ from facenet_pytorch import InceptionResnetV1
 from torch.nn import functional
 
 from faces.labels import CONTEST
-from train.engine.optimiser import make_optimiser
+from train.descent.optimiser import make_optimiser
 from train.network.backbone import make_backbone
 from train.network.heads import GeneralisedMean
 from train.network.model import build_model, normalisation

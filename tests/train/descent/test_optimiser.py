@@ -11,8 +11,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 import train.network.model  # noqa: F401 (registers mobilenetv1_025)
-from train.engine.optimiser import make_optimiser
-from train.engine.schedule import Schedule, make_schedule
+from train.descent.optimiser import make_optimiser
+from train.descent.schedule import Schedule, make_schedule
 from train.recipe.network import Optimiser
 
 BACKBONES = [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from train.engine.sam import climb, descend, still_statistics
+from train.descent.sam import climb, descend, still_statistics
 
 numbers = st.floats(-100, 100, width=32).filter(lambda number: number == 0 or abs(number) > 1e-12)
 """Zero, or so large that no square rounds to 0 in float32."""

@@ -11,7 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from train.engine.averaging import WeightAverage, decay_after
+from train.descent.averaging import WeightAverage, decay_after
 from train.recipe.network import Averaging
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 
-from train.engine.schedule import make_schedule, plateau_falls, rate_factor, renew_rates
+from train.descent.schedule import make_schedule, plateau_falls, rate_factor, renew_rates
 from train.recipe.network import Schedule
 
 STEPS = 10
