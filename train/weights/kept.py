@@ -54,14 +54,19 @@ def is_made(known: Known) -> bool:
 
 
 def check_backbone(weights: str, backbone: str) -> None:
-    """Refuse known weights for a backbone that they do not fit, before they are fetched.
+    """Refuse weights for a backbone that they do not fit, before they are fetched or read.
+
+    Args:
+        weights: of a recipe: a name, a file, or "".
+        backbone: of the same.
 
     Raises:
-        WeightsError: with the backbone that they are for.
+        WeightsError: with the backbone that they are for; or a word that is no known name.
     """
-    known = KNOWN.get(weights)
-    if known is not None:
-        refuse_other(weights, known.backbone, backbone)
+    if weights in KNOWN:
+        refuse_other(weights, KNOWN[weights].backbone, backbone)
+    elif weights and (card := read_weights_card(kept_weights(weights))):
+        refuse_other(weights, card.backbone, backbone)
 
 
 def refuse_other(weights: str, wanted: str, backbone: str) -> None:
