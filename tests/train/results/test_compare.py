@@ -19,6 +19,7 @@ from tests.helpers.own_labels import OWN
 from train.results.compare import CompareSettings, run
 from train.results.compare_report import cells, table_groups
 from train.results.comparison import Line, compare, paired_gain, score_recipes
+from train.results.metrics import best_less_last
 from train.results.recipe_scores import RecipeScores
 from train.results.trained_folds import count_parameters, find_recipes
 
@@ -92,6 +93,13 @@ def lines_of(*roots: Path, baseline: str = "") -> dict[str, Line]:
 
 def scores_of(runs: Path, name: str) -> RecipeScores:
     return lines_of(runs)[name].scores
+
+
+def test_what_choosing_the_best_epoch_adds_is_the_mean_over_folds() -> None:
+    """.5 less .2, .3 less .3, and a fold that nobody scored."""
+    tables = [pd.DataFrame({"macro_f1": scores}) for scores in ([0.1, 0.5, 0.2], [0.3], [np.nan, np.nan])]
+    assert best_less_last([*tables, pd.DataFrame({"loss": [1.0]})]) == pytest.approx(0.15)
+    assert np.isnan(best_less_last(tables[2:]))
 
 
 def test_pooled_f1_is_that_of_scikit_learn_and_within_its_interval(tmp_path: Path) -> None:

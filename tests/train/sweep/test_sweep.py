@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from faces.cache.reader import Cache
 from faces.command import read_toml, write_toml
 from faces.labels import CONTEST
+from faces.storage.documents import document
 from pipeline.augment import Policy, policy_named
 from tests.helpers.own_labels import OWN, write_own
 from train.assemble import FoldPlan
@@ -230,6 +231,22 @@ def test_a_changed_search_is_refused_with_what_changed(
     (tmp_path / "sweep_x" / "study.db").unlink()
     with pytest.raises(ValueError, match=r"holds trials but no study\.db"):
         search(Training(), tmp_path, sweep=write(trials=1))
+
+
+def test_a_search_of_before_goes_on_with_what_its_recipe_meant_then(
+    tmp_path: Path, search: Callable[..., list[FrozenTrial]], write: Callable[..., Path]
+) -> None:
+    """Neither the study nor its trials said which epoch is kept, or where ages end."""
+    search(Training(), tmp_path, sweep=write(trials=1))
+    folder = tmp_path / "sweep_x"
+    study = optuna.load_study(study_name="sweep_x", storage=f"sqlite:///{folder / 'study.db'}")
+    request = study.user_attrs["request"]
+    del request["recipe"]["keep"], request["recipe"]["age"]["clipped_at"]
+    study.set_user_attr("request", request)
+    (folder / "trial0" / "fold0" / "request.json").write_bytes(document({"recipe": request["recipe"]}))
+    more = Training()
+    assert len(search(more, tmp_path, sweep=write(trials=2))) == 2
+    assert {(recipe.keep, recipe.age.clipped_at) for _, _, recipe in more.trained} == {("best", 0.0)}
 
 
 def test_a_trial_that_breaks_down_is_the_worst_and_three_in_a_row_end_the_search(
