@@ -42,13 +42,17 @@ def next_lines(cache: Cache, root: Path = Path()) -> list[str]:
     told = [name for name, count in known.items() if count and name not in alone]
     if not told:
         return [*lines, "next: preprocess these photos and some of other values together, into a new cache"]
+    step = f"RECIPE=recipes/quick.toml CACHE={typed(cache.folder)}"
     if cache.label_set.factors == CONTEST.factors and all(known.values()):
-        step = f"RECIPE=recipes/small.toml CACHE={typed(cache.folder)}"
         told = [*known]
     else:
-        runs = f"runs/{cache.folder.resolve().name}"
-        step = f"RECIPE=recipes/factors.toml CACHE={typed(cache.folder)} RUNS={typed(runs)}"
+        step += f" RUNS={typed(f'runs/{cache.folder.resolve().name}')}"
     scheme, notes = _division(cache, codes, told)
+    if not (root / "weights/face.safetensors").is_file():
+        notes.append(
+            "recipes/quick.toml fetches 145 MB once, a network that knows faces; recipes/factors.toml needs "
+            "none, and trains longer to know less"
+        )
     return [*lines, *notes, f"next: make train-all {step}{scheme}"]
 
 

@@ -54,7 +54,7 @@ def test_the_summary_of_a_contest_cache(tmp_path: Path) -> None:
         "with a face (wear 10/10 = 100.0%, incorrect 10/10 = 100.0%, normal 10/10 = 100.0%)"
     )
     assert "labelled: mask 30, gender 30, age 30 of 30 crops" in lines
-    assert lines[-1].startswith("next: make train-all RECIPE=recipes/small.toml CACHE=")
+    assert lines[-1].startswith("next: make train-all RECIPE=recipes/quick.toml CACHE=")
 
 
 def test_the_summary_of_photos_without_labels_ends_with_what_there_is_to_do(tmp_path: Path) -> None:
