@@ -54,6 +54,7 @@ ROOMS = {
         "train.data",
         "train.network.weights_file",
         "train.weights",
+        "train.loops",
         "train.network.losses",
         "train.network.coding",
         "train.network.codings",

@@ -19,6 +19,7 @@ from train.data.beside import extra_folds
 from train.engine.card import BEST_FILE, NESTED, read_card
 from train.engine.precision import measure_compiled, measure_precisions
 from train.engine.watch import Watch
+from train.loops.swap import exchanged
 from train.network.model import build_model
 from train.recipe.before import as_meant, as_then, is_before
 from train.recipe.recipe import Precision, Recipe
@@ -240,7 +241,9 @@ def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
     rates = measure_precisions(network, size, recipe.image_size, plan.device, without=without)
     fastest = max(rates, key=lambda precision: rates[precision])
     measured = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in rates.items())
-    watch.say(f"fold {plan.left_out}: precision auto measured {measured} training images/s: {fastest}")
+    ours = exchanged(network) if plan.device == "cpu" and fastest == "fp32" else 0
+    loops = f", {ours} layers of {recipe.backbone} by loops compiled for it" if ours else ""
+    watch.say(f"fold {plan.left_out}: precision auto measured {measured} training images/s: {fastest}{loops}")
     return dataclasses.replace(recipe, precision=fastest)
 
 

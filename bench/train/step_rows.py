@@ -20,12 +20,15 @@ class Variant:
     """Whether weights and images are laid out NHWC, as training has them, rather than contiguous NCHW."""
     compiled: bool = False
     """Whether the network is compiled with torch.compile."""
+    loops: bool = False
+    """Whether layers have our loops and memory is kept from step to step, as in training on a CPU."""
 
     @property
     def name(self) -> str:
         """Name in table and picture; that of a compiled network does not contain the precision."""
         layout = ", channels_last" if self.channels_last else ""
-        return f"{'compiled' if self.compiled else self.precision}{layout}"
+        ours = ", our loops" if self.loops else ""
+        return f"{'compiled' if self.compiled else self.precision}{layout}{ours}"
 
 
 BASELINE = Variant(precision="fp32", channels_last=False)
@@ -54,6 +57,8 @@ class StepRow:
     """Smallest such ratio."""
     ratio_max: float | None = None
     """Largest such ratio."""
+    cpu_ms: float | None = None
+    """CPU time of all threads an image, ms, least of the turns: steadier than images/s beside other work."""
     compile_s: float | None = None
     """Seconds of a compiled network's first step, without anything compiled before on disk."""
     failure: str = ""
@@ -73,6 +78,8 @@ class Timing:
     """Seconds of the very first step."""
     seconds: list[float] = field(default_factory=list)
     """Seconds of each counted turn."""
+    cpu: list[float] = field(default_factory=list)
+    """Of CPU time, of each counted turn."""
     failure: str = ""
     """Why the variant has no further turns."""
 
@@ -92,6 +99,8 @@ def make_rows(backbone: str, timings: Mapping[Variant, Timing], images: int) -> 
         if not timing.failure:
             speeds = [images / seconds for seconds in timing.seconds]
             figures |= _spread(speeds, ("images_per_s", "min", "max"), 1)
+            if timing.cpu:
+                figures["cpu_ms"] = round(1e3 * min(timing.cpu) / images, 2)
             if variant.compiled:
                 figures["compile_s"] = round(timing.first, 1)
         if not timing.failure and not base.failure:

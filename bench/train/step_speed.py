@@ -15,8 +15,10 @@ from torch.nn import functional
 
 from bench.train.step_rows import BASELINE, StepRow, Timing, Variant, best_row, make_rows
 from faces.labels import CONTEST
-from train.engine.optimiser import make_optimiser
+from train.descent.optimiser import make_optimiser
 from train.engine.precision import CANDIDATES, compile_network, make_fabric
+from train.loops.memory import keep_memory
+from train.loops.swap import use_plain
 from train.network.model import build_model
 from train.network.objective import Objective
 from train.recipe.recipe import Recipe
@@ -43,8 +45,9 @@ class Work:
 
 
 def eager_variants(device: str) -> list[Variant]:
-    """The baseline, and each precision the device may train in, channels last."""
-    return [BASELINE, *(Variant(precision=precision) for precision in CANDIDATES[device])]
+    """The baseline, each precision the device may train in, channels last, and on a CPU our loops."""
+    ours = [Variant(precision="fp32", loops=True)] if device == "cpu" else []
+    return [BASELINE, *(Variant(precision=precision) for precision in CANDIDATES[device]), *ours]
 
 
 def turns(work: Work, *, compiled: bool) -> int:
@@ -121,6 +124,8 @@ def make_stepper(backbone: str, variant: Variant, work: Work) -> Callable[[], No
     )
     layout: Any = torch.channels_last if variant.channels_last else torch.contiguous_format
     network = build_model(recipe, CONTEST).to(memory_format=layout)
+    if not variant.loops:
+        use_plain(network)
     optimiser = make_optimiser(network, recipe.optimiser)
     fabric = make_fabric(variant.precision, work.device)
     model, wrapped = fabric.setup(compile_network(network) if variant.compiled else network, optimiser)
@@ -173,12 +178,16 @@ def race(
         for variant, timing in timings.items():
             if not timing.failure:
                 begin(variant, lap)
+                keep_memory(variant.loops)
                 try:
                     if not lap:
                         steppers[variant] = makers[variant]()
                         timing.first = _seconds(steppers[variant], 1, work.device)
+                    before = time.process_time()
                     seconds = _seconds(steppers[variant], work.steps, work.device)
-                    timing.seconds += [seconds] if lap else []
+                    if lap:
+                        timing.seconds.append(seconds)
+                        timing.cpu.append(time.process_time() - before)
                 except Exception as error:  # whatever a compiler or a device raises
                     timing.failure = _summary(error)
                     steppers.pop(variant, None)

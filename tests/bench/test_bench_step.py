@@ -16,10 +16,13 @@ from bench.train.step import BenchStepSettings, backbone_table, bench
 from bench.train.step_rows import BASELINE, Timing, Variant, best_row, make_rows
 from bench.train.step_speed import Work, eager_variants, make_stepper, measure_backbone, race, turns
 from train.engine.precision import make_fabric
+from train.loops import norm
+from train.loops.threads import run_parts
 
 LAST = Variant(precision="fp32")
 HALF = Variant(precision="bf16")
 COMPILED = Variant(precision="bf16", compiled=True)
+OURS = Variant(precision="fp32", loops=True)
 WORK = Work(image_size=32, batch_size=4, steps=1, repetitions=2, device="cpu")
 
 
@@ -121,7 +124,7 @@ def test_without_the_baseline_there_are_speeds_but_no_ratios() -> None:
 def test_fp16_is_for_gpus() -> None:
     names = [variant.name for variant in eager_variants("cuda")]
     assert names == ["fp32", "fp32, channels_last", "bf16, channels_last", "fp16, channels_last"]
-    assert eager_variants("cpu") == eager_variants("cuda")[:3]
+    assert eager_variants("cpu") == [*eager_variants("cuda")[:3], OURS]
 
 
 @pytest.mark.parametrize("variant", [BASELINE, HALF], ids=lambda variant: variant.name)
@@ -160,7 +163,7 @@ def test_bench_writes_the_stated_form(tmp_path: Path) -> None:
     report = json.loads(out.read_text())
     assert {"machine", "versions", "command", "conditions", "rows"} == set(report)
     assert report["conditions"]["repetitions"] == 2 and report["conditions"]["image"] == 32
-    assert [row["name"] for row in report["rows"]] == ["fp32", "fp32, channels_last", "bf16, channels_last"]
+    assert [row["name"] for row in report["rows"]] == [each.name for each in (BASELINE, LAST, HALF, OURS)]
     for row in report["rows"]:
         assert row["backbone"] == "test_resnet" and not row["failure"] and row["compile_s"] is None
         assert 0 < row["min"] <= row["images_per_s"] <= row["max"]
@@ -187,10 +190,11 @@ def test_without_a_compiler_its_row_says_why(tmp_path: Path, monkeypatch: pytest
         "",
         "",
         "RuntimeError: no bf16 here",
+        "",
         "RuntimeError: no C++ compiler",
     ]
     assert [row["failure"] for row in json.loads(out.read_text())["rows"]] == [row.failure for row in rows]
-    assert rows[3].name == "compiled, channels_last" and rows[3].precision == "fp32"
+    assert rows[4].name == "compiled, channels_last" and rows[4].precision == "fp32"
     assert "no C++ compiler" in str(backbone_table(rows).caption)
     assert out.with_suffix(".png").is_file()
 
@@ -199,8 +203,8 @@ def test_a_backbone_that_does_not_take_the_size_fails_as_a_whole_and_alone() -> 
     work, ended = Work(**{**vars(WORK), "image_size": 8}), []
     rows = measure_backbone("vit_tiny_patch16_224", work, compiled=True, begin=nothing, end=ended.append)
     assert sum(ended) == turns(WORK, compiled=True)
-    assert all("image_size=8" in row.failure for row in rows[:3])
-    assert rows[3].failure == "not tried, because fp32 failed"
+    assert all("image_size=8" in row.failure for row in rows[:4])
+    assert rows[4].failure == "not tried, because fp32 failed"
 
 
 def test_the_best_is_marked() -> None:
@@ -213,6 +217,26 @@ def test_the_best_is_marked() -> None:
     table = backbone_table(rows)
     assert [row.style for row in table.rows] == [None, None, "bold"]
     assert table.caption == "best: compiled, channels_last (bf16)"
+
+
+def test_what_our_loops_gain_is_told_beside_the_same_layout_without() -> None:
+    timings = {
+        BASELINE: Timing(seconds=[4.0, 4.0], cpu=[8.0, 8.0]),
+        LAST: Timing(seconds=[3.0, 3.0], cpu=[6.0, 5.0]),
+        OURS: Timing(seconds=[2.0, 2.0], cpu=[2.5, 4.0]),
+    }
+    rows = make_rows("net", timings, 100)
+    assert [row.cpu_ms for row in rows] == [80, 50, 25]
+    told = "our loops over torch's: 1.50 times the images/s, 2.00 times by CPU time"
+    assert told in str(backbone_table(rows).caption)
+
+
+@pytest.mark.parametrize("variant", [LAST, OURS], ids=lambda variant: variant.name)
+def test_only_the_row_named_so_has_our_loops(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
+    monkeypatch.setattr(norm, "run_parts", lambda work, count: used.append(count) or run_parts(work, count))
+    make_stepper("test_efficientnet", variant, WORK)()
+    assert bool(used) == variant.loops
 
 
 @pytest.mark.parametrize(

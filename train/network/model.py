@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from faces.labels import LabelSet
+from train.loops.swap import use_loops
 from train.network.backbone import make_backbone, unseen_note
 from train.network.heads import Heads, pool_generalised
 from train.network.kinds import codings_of
@@ -79,6 +80,7 @@ def build_model(recipe: Recipe, labels: LabelSet, *, initialise: bool = True) ->
         regression=regression,
         scaled=recipe.optimiser.name == "lbfgs",
     )
+    use_loops(made.network)
     return Network(made.network, heads, notes)
 
 
