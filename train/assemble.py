@@ -22,6 +22,7 @@ from train.data.mixing import rare_photos
 from train.data.rows import FoldRows
 from train.data.sampler import fold_sampler
 from train.descent.averaging import WeightAverage
+from train.descent.first_layers import freeze_first
 from train.descent.optimiser import make_optimiser
 from train.descent.schedule import make_schedule, plateau_falls
 from train.engine.card import NESTED
@@ -100,6 +101,7 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     torch.manual_seed(plan.seed)
     network = build_model(recipe, labels).to(memory_format=torch.channels_last)
     unfold(network, recipe, plan.cache, rows.training, plan.threads)
+    network.still = freeze_first(network.backbone, recipe.optimiser.frozen_layers)
     scaling = normalisation(network, recipe)
     training, validation = _loaders(plan, rows, network)
     optimiser = make_optimiser(network, recipe.optimiser)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn, update_bn
 
+from train.network.model import Network
 from train.recipe.network import Averaging
 
 
@@ -23,6 +24,19 @@ def decay_after(updates: int, decay: float) -> float:
         decay: in (0, 1), which it reaches after about 9 / (1 - decay) updates.
     """
     return min(decay, (1 + updates) / (10 + updates))
+
+
+def _with_still(batches: Iterable[Tensor], module: nn.Module) -> Iterator[Tensor]:
+    """The batches, before the first of which frozen layers get back the statistics that torch resets."""
+    layers = module.still_layers() if isinstance(module, Network) else []
+    kept = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
+
+    def batches_then() -> Iterator[Tensor]:
+        for buffer, value in kept:
+            buffer.copy_(value)
+        yield from batches
+
+    return batches_then()
 
 
 class WeightAverage:
@@ -100,7 +114,7 @@ class WeightAverage:
             device: to which each batch is sent.
         """
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            update_bn(batches, self.module, device)
+            update_bn(_with_still(batches, self.module), self.module, device)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the average is, for `load_state_dict`: tensors that share memory with it, and a number."""

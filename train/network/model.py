@@ -31,18 +31,26 @@ class Network(nn.Module):
 
     Attributes:
         frozen: whether the backbone is not trained now: it computes as in evaluation and gets no gradients.
+        still: names of the backbone's modules that never are, and compute so, too.
     """
 
     def __init__(self, backbone: nn.Module, heads: Heads, notes: Sequence[str] = ()) -> None:
         super().__init__()
         self.backbone, self.heads, self.notes = backbone, heads, tuple(notes)
         self.frozen = False
+        self.still: tuple[str, ...] = ()
 
     def train(self, mode: bool = True) -> Network:
-        """Training mode; a frozen backbone stays in evaluation mode."""
+        """Training mode; what is frozen of the backbone stays in evaluation mode."""
         super().train(mode)
         self.backbone.train(mode and not self.frozen)
+        for layer in self.still_layers():
+            layer.eval()
         return self
+
+    def still_layers(self) -> list[nn.Module]:
+        """The modules that `still` names."""
+        return [self.backbone.get_submodule(name) for name in self.still]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Float RGB [n, 3, S, S], normalised -> outputs by name (`Heads.forward`)."""

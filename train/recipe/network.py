@@ -124,6 +124,9 @@ class Optimiser:
     frozen_epochs: int = 0
     """First epochs in which the backbone is not trained, only the heads; `epochs` of the recipe or more never
     trains it."""
+    frozen_layers: int = 0
+    """First groups of the backbone's layers, as layer_decay counts them, that are never trained: they keep
+    weights and statistics that they begin with, and a step is shorter by their way back."""
     clip: float = 0.0
     """Greatest norm of the gradient of all weights together, to which longer ones are cut; 0 is no limit."""
     accumulate: int = 1
@@ -149,6 +152,8 @@ class Optimiser:
                 f"optimiser.frozen_epochs={self.frozen_epochs}, accumulate={self.accumulate}: "
                 "need frozen_epochs >= 0 and accumulate >= 1"
             )
+        if self.frozen_layers < 0:
+            raise ValueError(f"optimiser.frozen_layers={self.frozen_layers}: must be 0 or more")
         if not self.clip >= 0 or not self.sam >= 0:
             raise ValueError(f"optimiser.clip={self.clip}, sam={self.sam}: must be 0 (off) or more")
         if self.sam and self.accumulate > 1:
