@@ -234,7 +234,9 @@ def test_what_our_loops_gain_is_told_beside_the_same_layout_without() -> None:
 @pytest.mark.parametrize("variant", [LAST, OURS], ids=lambda variant: variant.name)
 def test_only_the_row_named_so_has_our_loops(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[int] = []
-    monkeypatch.setattr(norm, "run_parts", lambda work, count: used.append(count) or run_parts(work, count))
+    monkeypatch.setattr(
+        norm, "run_parts", lambda work, edges: used.append(len(edges)) or run_parts(work, edges)
+    )
     make_stepper("test_efficientnet", variant, WORK)()
     assert bool(used) == variant.loops
 

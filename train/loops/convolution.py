@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from train.loops.depthwise_loops import add_products_3, add_products_5
 from train.loops.layout import images_of, trains_here
-from train.loops.threads import parts, run_parts
+from train.loops.threads import edges_of, run_parts
 
 _PRODUCTS = {3: add_products_3, 5: add_products_5}
 _DENSE = 4096
@@ -88,10 +88,10 @@ class _Depthwise(torch.autograd.Function):
             of_input = _input_gradient(above, x, weight, stride, padding)
         if ctx.needs_input_grad[1]:
             images, g, kernel = images_of(x), images_of(above), weight.shape[-1]
-            cuts = parts(len(images), g.size)
-            sums = np.zeros((len(cuts), kernel, kernel, len(weight)), np.float32)
+            edges = edges_of(len(images), g.size)
+            sums = np.zeros((len(edges) - 1, kernel, kernel, len(weight)), np.float32)
             add = _PRODUCTS[kernel]
-            run_parts(lambda k: add(images[cuts[k]], g[cuts[k]], stride, padding, sums[k]), len(cuts))
+            run_parts(lambda *some: add(*some, edges, images, g, stride, padding, sums), edges)
             of_weight = torch.from_numpy(sums.sum(0)).permute(2, 0, 1).unsqueeze(1)
         return of_input, of_weight, None, None
 

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from train.loops.layout import rows_of, trains_here
 from train.loops.norm_loops import add_gradient_sums, add_moments, input_gradient, normalise
-from train.loops.threads import parts, run_parts
+from train.loops.threads import edges_of, run_parts
 
 _WIDTH = 256
 """Columns below which neighbouring rows are taken as one, so that loops over columns are long enough."""
@@ -76,9 +76,9 @@ class _NormAct(torch.autograd.Function):
         steepness = weight.detach().numpy() * inverse
         scale, offset = _wide(pixels, steepness), _wide(pixels, bias.detach().numpy() - mean * steepness)
         y = torch.empty_like(x)
-        out, bends = _folded(y), (np.float32(slope), np.float32(cap))
-        cuts = parts(len(pixels), pixels.size)
-        run_parts(lambda k: normalise(pixels[cuts[k]], scale, offset, *bends, out[cuts[k]]), len(cuts))
+        out, bends = _folded(y), (slope, cap)
+        edges = edges_of(len(pixels), pixels.size)
+        run_parts(lambda *some: normalise(*some, edges, pixels, scale, offset, *bends, out), edges)
         ctx.save_for_backward(x)
         ctx.kept = mean, inverse, scale, offset, bends
         return y
@@ -91,12 +91,10 @@ class _NormAct(torch.autograd.Function):
         channels = x.shape[1]
         pixels, g = _folded(x), _folded(above.contiguous(memory_format=torch.channels_last))
         middle = _wide(pixels, mean)
-        cuts = parts(len(pixels), pixels.size)
-        sums = np.zeros((len(cuts), 2, pixels.shape[1]))
-        run_parts(
-            lambda k: add_gradient_sums(pixels[cuts[k]], g[cuts[k]], scale, offset, middle, *bends, sums[k]),
-            len(cuts),
-        )
+        edges = edges_of(len(pixels), pixels.size)
+        sums = np.zeros((len(edges) - 1, 2, pixels.shape[1]))
+        seen = pixels, g, scale, offset
+        run_parts(lambda *some: add_gradient_sums(*some, edges, *seen, middle, *bends, sums), edges)
         total, centred = sums.sum(0).reshape(2, -1, channels).sum(1)
         gradient = None
         if ctx.needs_input_grad[0]:
@@ -104,13 +102,8 @@ class _NormAct(torch.autograd.Function):
             slant = -a * inverse**2 * centred / count
             factor, constant = _wide(pixels, slant), _wide(pixels, -a * total / count - slant * mean)
             gradient = torch.empty_like(x)
-            out = _folded(gradient)
-
-            def write(k: int) -> None:
-                cut = cuts[k]
-                input_gradient(pixels[cut], g[cut], scale, offset, *bends, factor, constant, out[cut])
-
-            run_parts(write, len(cuts))
+            into = factor, constant, _folded(gradient)
+            run_parts(lambda *some: input_gradient(*some, edges, *seen, *bends, *into), edges)
         of_weight = torch.from_numpy((centred * inverse).astype(np.float32))
         return gradient, of_weight, torch.from_numpy(total.astype(np.float32)), *[None] * 6
 
@@ -134,8 +127,8 @@ def _moments(pixels: Float32, channels: int) -> tuple[Float64, Float64]:
     some = pixels[:: max(1, len(pixels) // _SEEN)]
     about = some.reshape(-1, channels).mean(0)
     shift = _wide(pixels, about)
-    cuts = parts(len(pixels), pixels.size)
-    sums = np.zeros((len(cuts), 2, pixels.shape[1]))
-    run_parts(lambda k: add_moments(pixels[cuts[k]], shift, sums[k]), len(cuts))
+    edges = edges_of(len(pixels), pixels.size)
+    sums = np.zeros((len(edges) - 1, 2, pixels.shape[1]))
+    run_parts(lambda *some: add_moments(*some, edges, pixels, shift, sums), edges)
     first, second = sums.sum(0).reshape(2, -1, channels).sum(1) / (pixels.size / channels)
     return about + first, np.maximum(second - first**2, 0)

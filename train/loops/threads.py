@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 _PARTS = 16
 """Into which work is cut, whatever the threads: sums over parts are then the same bits on any number."""
@@ -16,28 +17,28 @@ _LEAST = 1 << 16
 """Numbers below which work is not cut: handing it over takes longer."""
 
 
-def parts(rows: int, numbers: int) -> list[slice]:
-    """The rows in order, cut into parts of about the same length; one where there is little to do.
+def edges_of(rows: int, numbers: int) -> NDArray[np.int64]:
+    """int64 [parts + 1] where parts of about the same length meet; one part where there is little to do.
 
     Args:
         rows: of the array.
         numbers: in the array.
     """
     count = min(_PARTS, rows) if numbers >= _LEAST else 1
-    edges = [rows * part // count for part in range(count + 1)]
-    return [slice(a, b) for a, b in pairwise(edges)]
+    return np.arange(count + 1) * rows // count
 
 
-def run_parts(work: Callable[[int], object], count: int) -> None:
-    """Call `work` for 0 to `count` - 1 on torch's number of threads; it must let go of the interpreter."""
-    threads = min(torch.get_num_threads(), count)
+def run_parts(work: Callable[[int, int], object], edges: NDArray[np.int64]) -> None:
+    """Have all parts done on torch's number of threads.
 
-    def some(first: int) -> None:
-        for part in range(first, count, threads):
-            work(part)
-
-    others = [_pool(threads).submit(some, first) for first in range(1, threads)]
-    some(0)
+    Args:
+        work: does every `step`-th part from `first` on, called as work(first, step); it must let go of the
+            interpreter. One call for many parts, as each costs as much as a small part.
+        edges: of the parts.
+    """
+    threads = min(torch.get_num_threads(), len(edges) - 1)
+    others = [_pool(threads).submit(work, first, threads) for first in range(1, threads)]
+    work(0, threads)
     for other in others:
         other.result()
 
