@@ -148,7 +148,7 @@ def test_cut_after_any_batch(
 def test_killed_between_the_answers_and_the_weights_of_an_epoch(
     coloured: Cache, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then the answers are of an epoch that last.pt does not know yet, which is trained and kept once more."""
+    """Then the answers are of an epoch that last.pt does not know yet, trained and kept once more."""
     written: list[str] = []
 
     def write(path: Path, data: bytes) -> None:
