@@ -9,7 +9,7 @@ pass. On the CPU warp, erasing and colour are a single operator where nothing co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any, Literal, get_args
 
@@ -94,6 +94,19 @@ class Graph(Frame):
     def conditional(self) -> bool:
         """Whether some operators are for some samples only: the pipeline must then enable conditionals."""
         return any(step.conditional for step in self.steps)
+
+    @property
+    def halves_suffice(self) -> bool:
+        """Whether augmented images are at most half as large as the centre of the crops that they show.
+
+        Evaluation has crops decoded whole: where nothing is warped, less is gained.
+        """
+        warped = self.codec == "jpeg" and self.device == "cpu" and self.policy.moves_pixels
+        return warped and self.source_size % 2 == 0 and 2 * self.image_size <= self.source_size * self.centre
+
+    def of_halves(self) -> Graph:
+        """The same graph of crops that come decoded at half their size (`pipeline/operators/halves.py`)."""
+        return replace(self, codec="raw", source_size=self.source_size // 2)
 
     def parameters(self, draws: Draws) -> Parameters:
         """What `finish` needs beside the image, by input name: arrays with the sample first."""

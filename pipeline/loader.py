@@ -18,6 +18,7 @@ from pipeline.definition import Device, Parameters
 from pipeline.draws import draw
 from pipeline.engine import PREFETCH, Engine, Inputs, Superseded
 from pipeline.graph import Dtype, Graph, Layout
+from pipeline.operators.halves import decoded_ahead
 from pipeline.order import Order, Sampler, epoch_order
 from pipeline.samplers import choose_sampler
 
@@ -100,7 +101,7 @@ class Loader:
         self.seed, self.rank, self.world = seed, rank, world
         self._samples = check_batch(self.sampler, batch_size, seed=seed, rank=rank, world=world)
         self.batch_size = min(batch_size, len(self.rows))
-        self.graph = Graph(
+        self._stored = Graph(
             codec=cache.codec,
             source_size=cache.size,
             image_size=image_size,
@@ -113,6 +114,7 @@ class Loader:
             dtype=dtype,
             layout=layout,
         )
+        self.graph = self._stored.of_halves() if self._stored.halves_suffice else self._stored
         self._files = FileGuard(cache)
         cache.check_places()
         self.on_damage = on_damage
@@ -166,7 +168,9 @@ class Loader:
         self.next_batch = start_batch
         while True:
             plan = self._plan(rows)
-            batches = (self._inputs(rows, drawn, places) for _, places in plan)
+            batches: Iterator[Inputs] = (self._inputs(rows, drawn, places) for _, places in plan)
+            if self.graph is not self._stored:
+                batches = decoded_ahead(batches, self.cache.size, self._engine.threads)
             try:
                 for (number, places), images in zip(plan, run(batches), strict=True):
                     self.next_batch = number + 1
@@ -176,7 +180,7 @@ class Loader:
             except RuntimeError as error:
                 damaged: dict[int, str] = {}
                 for places in [at for number, at in plan if number >= self.next_batch][: PREFETCH + 2]:
-                    damaged |= damaged_among(self.graph, rows[places], self.cache.encoded(rows[places]))
+                    damaged |= damaged_among(self._stored, rows[places], self.cache.encoded(rows[places]))
                 if not damaged:
                     raise
                 self._leave_out(damaged, error)
