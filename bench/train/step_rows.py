@@ -22,13 +22,18 @@ class Variant:
     """Whether the network is compiled with torch.compile."""
     loops: bool = False
     """Whether layers have our loops and memory is kept from step to step, as in training on a CPU."""
+    frozen_layers: int = 0
+    """First groups of the backbone's layers that are not trained."""
 
     @property
     def name(self) -> str:
-        """Name in table and picture; that of a compiled network does not contain the precision."""
+        """Name in table and picture. A compiled network's leaves its precision out, our loops' that they are
+        for channels_last."""
+        if self.loops:
+            frozen = f", {self.frozen_layers} frozen" if self.frozen_layers else ""
+            return f"{self.precision}, our loops{frozen}"
         layout = ", channels_last" if self.channels_last else ""
-        ours = ", our loops" if self.loops else ""
-        return f"{'compiled' if self.compiled else self.precision}{layout}{ours}"
+        return f"{'compiled' if self.compiled else self.precision}{layout}"
 
 
 BASELINE = Variant(precision="fp32", channels_last=False)

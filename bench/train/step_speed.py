@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from bench.train.step_rows import BASELINE, StepRow, Timing, Variant, best_row, make_rows
 from faces.labels import CONTEST
+from train.descent.first_layers import freeze_first
 from train.descent.optimiser import make_optimiser
-from train.engine.precision import CANDIDATES, compile_network, make_fabric
+from train.engine.precision import candidates, compile_network, make_fabric
 from train.loops.memory import keep_memory
 from train.loops.swap import use_plain
 from train.network.model import build_model
@@ -42,18 +43,22 @@ class Work:
     """Counted laps, after one to warm up."""
     device: str
     """`cpu` or `cuda`."""
+    frozen_layers: int = 0
+    """First groups of layers that are not trained in a row of its own; 0 is no such row."""
 
 
-def eager_variants(device: str) -> list[Variant]:
-    """The baseline, each precision the device may train in, channels last, and on a CPU our loops."""
-    ours = [Variant(precision="fp32", loops=True)] if device == "cpu" else []
-    return [BASELINE, *(Variant(precision=precision) for precision in CANDIDATES[device]), *ours]
+def eager_variants(device: str, frozen_layers: int = 0) -> list[Variant]:
+    """The baseline, each precision the device may train in, channels last, and on a CPU our loops: of the
+    whole network, and where it is asked for with its first layers frozen."""
+    frozen = sorted({0, frozen_layers}) if device == "cpu" else []
+    ours = [Variant(precision="fp32", loops=True, frozen_layers=layers) for layers in frozen]
+    return [BASELINE, *(Variant(precision=precision) for precision in candidates(device)), *ours]
 
 
 def turns(work: Work, *, compiled: bool) -> int:
     """Turns of one backbone, warm-up included: those of the eager variants, then the baseline's and the
     compiled network's."""
-    return (1 + work.repetitions) * (len(eager_variants(work.device)) + 2 * compiled)
+    return (1 + work.repetitions) * (len(eager_variants(work.device, work.frozen_layers)) + 2 * compiled)
 
 
 def measure_backbone(
@@ -86,7 +91,7 @@ def measure_backbone(
         timings = race(makers, work, begin_turn, lambda: end(1))
         return make_rows(backbone, timings, work.steps * work.batch_size)
 
-    rows = run(eager_variants(work.device))
+    rows = run(eager_variants(work.device, work.frozen_layers))
     if not compiled:
         return rows
     best = best_row(rows)
@@ -126,6 +131,7 @@ def make_stepper(backbone: str, variant: Variant, work: Work) -> Callable[[], No
     network = build_model(recipe, CONTEST).to(memory_format=layout)
     if not variant.loops:
         use_plain(network)
+    network.still = freeze_first(network.backbone, variant.frozen_layers)
     optimiser = make_optimiser(network, recipe.optimiser)
     fabric = make_fabric(variant.precision, work.device)
     model, wrapped = fabric.setup(compile_network(network) if variant.compiled else network, optimiser)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -33,6 +34,12 @@ def tiny(out: Path, **options: Any) -> BenchStepSettings:
 
 def nothing(*_: object) -> None:
     pass
+
+
+@pytest.fixture(autouse=True)
+def bf16_is_a_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the processor of the tests has instructions for."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
 
 
 @pytest.fixture
@@ -125,6 +132,9 @@ def test_fp16_is_for_gpus() -> None:
     names = [variant.name for variant in eager_variants("cuda")]
     assert names == ["fp32", "fp32, channels_last", "bf16, channels_last", "fp16, channels_last"]
     assert eager_variants("cpu") == [*eager_variants("cuda")[:3], OURS]
+    frozen = Variant(precision="fp32", loops=True, frozen_layers=2)
+    assert eager_variants("cpu", 2) == [*eager_variants("cpu"), frozen]
+    assert frozen.name == "fp32, our loops, 2 frozen"
 
 
 @pytest.mark.parametrize("variant", [BASELINE, HALF], ids=lambda variant: variant.name)
@@ -227,8 +237,19 @@ def test_what_our_loops_gain_is_told_beside_the_same_layout_without() -> None:
     }
     rows = make_rows("net", timings, 100)
     assert [row.cpu_ms for row in rows] == [80, 50, 25]
-    told = "our loops over torch's: 1.50 times the images/s, 2.00 times by CPU time"
-    assert told in str(backbone_table(rows).caption)
+    told = str(backbone_table(rows).caption)
+    assert 'precision = "auto" takes fp32, our loops' in told
+    assert "channels_last: 1.50 times the images/s, 2.00 times by CPU time" in told
+
+
+def test_frozen_layers_stay() -> None:
+    variant = Variant(precision="fp32", loops=True, frozen_layers=1)
+    step = make_stepper("test_efficientnet", variant, WORK)
+    with patch.object(torch.optim.AdamW, "step", autospec=True) as moved:
+        step()
+    ((optimiser,), _) = moved.call_args
+    shapes = [tuple(p.shape) for group in optimiser.param_groups for p in group["params"]]
+    assert shapes and not any(shape[1:2] == (3,) for shape in shapes)  # of the stem, which sees RGB
 
 
 @pytest.mark.parametrize("variant", [LAST, OURS], ids=lambda variant: variant.name)

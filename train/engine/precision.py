@@ -91,6 +91,16 @@ def measure_compiled(
     return statistics.median(seconds["plain"]) / statistics.median(seconds["compiled"]), spent
 
 
+def candidates(device: str) -> tuple[Precision, ...]:
+    """The arithmetics that may be the fastest on a device.
+
+    bf16 is none on an x86 processor without AVX-512, which has no instruction for it: to see that it takes
+    ten times as long would take longer than many a small training.
+    """
+    emulated = device == "cpu" and not torch.cpu.get_capabilities().get("avx512_f", True)
+    return tuple(each for each in CANDIDATES[device] if not (emulated and each == "bf16"))
+
+
 def measure_precisions(
     network: Network,
     batch_size: int,
@@ -102,15 +112,11 @@ def measure_precisions(
     """Training images a second of a copy of the network, by precision.
 
     The candidates take turns, so that a change of the machine's speed meets all of them; the median counts.
-    bf16 is no candidate of an x86 processor without AVX-512, which has no instruction for it: to see that it
-    takes ten times as long would take longer than many a small training.
     Neither the network nor the state of torch's random numbers changes.
     """
     with torch.random.fork_rng():
         images = torch.randn(batch_size, 3, image_size, image_size)
-        emulated = device == "cpu" and not torch.cpu.get_capabilities().get("avx512_f", True)
-        left_out = {*without, "bf16"} if emulated else {*without}
-        steppers = {p: _stepper(network, images, p, device) for p in CANDIDATES[device] if p not in left_out}
+        steppers = {p: _stepper(network, images, p, device) for p in candidates(device) if p not in without}
         seconds = time_in_turns(steppers, device)
     return {p: _STEPS * batch_size / statistics.median(times) for p, times in seconds.items()}
 
