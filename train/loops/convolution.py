@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from timm.layers import Conv2dSame
-from timm.layers.padding import pad_same
+from timm.layers.padding import get_same_padding, pad_same
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
@@ -28,7 +28,7 @@ class DepthwiseConv(nn.Conv2d):
         """Float [n, channels, h, w] -> the outputs of `nn.Conv2d`."""
         if not trains_here(input):
             return super().forward(input)
-        outputs: Tensor = _Depthwise.apply(input, self.weight, self.stride[0], self.padding[0])
+        outputs: Tensor = _Depthwise.apply(input, self.weight, self.stride[0], *self.padding)
         return outputs
 
 
@@ -39,8 +39,14 @@ class DepthwiseConvSame(Conv2dSame):  # type: ignore[misc]
         """Float [n, channels, h, w] -> the outputs of `Conv2dSame`."""
         if not trains_here(x):
             return super().forward(x)  # type: ignore[no-any-return]
-        padded = pad_same(x, self.weight.shape[-2:], self.stride, self.dilation)
-        outputs: Tensor = _Depthwise.apply(padded, self.weight, self.stride[0], 0)
+        size, stride = self.kernel_size[0], self.stride[0]
+        total = {get_same_padding(side, size, stride, 1) for side in x.shape[2:]}
+        if len(total) > 1:
+            x = pad_same(x, self.kernel_size, self.stride)
+            total = {0}
+        before = total.pop()
+        before, after = before // 2, before - before // 2
+        outputs: Tensor = _Depthwise.apply(x, self.weight, stride, before, after)
         return outputs
 
 
@@ -71,29 +77,36 @@ def replaced(layer: nn.Module) -> type[nn.Module] | None:
 
 
 class _Depthwise(torch.autograd.Function):
+    """A depthwise convolution padded by `before` at the top and left, by as much or one more at the others.
+
+    Where it is one more, torch would need a padded copy of the images. A kernel that begins with a row and a
+    column of zeros, padded alike on all sides, computes the same.
+    """
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.kept = stride, padding
-        return functional.conv2d(x, weight, None, stride, padding, groups=len(weight))
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, before: int, after: int) -> Tensor:
+        kernel = functional.pad(weight, (after - before, 0) * 2)
+        ctx.save_for_backward(x, kernel)
+        ctx.kept = stride, before, after
+        return functional.conv2d(x, kernel, None, stride, after, groups=len(weight))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        stride, padding = ctx.kept
+        x, kernel = ctx.saved_tensors
+        stride, before, after = ctx.kept
         above = above.contiguous(memory_format=torch.channels_last)
         of_input = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_input = _input_gradient(above, x, weight, stride, padding)
+            of_input = _input_gradient(above, x, kernel, stride, after)
         if ctx.needs_input_grad[1]:
-            images, g, kernel = images_of(x), images_of(above), weight.shape[-1]
+            images, g, size = images_of(x), images_of(above), kernel.shape[-1] - (after - before)
             edges = edges_of(len(images), g.size)
-            sums = np.zeros((len(edges) - 1, kernel, kernel, len(weight)), np.float32)
-            add = _PRODUCTS[kernel]
-            run_parts(lambda *some: add(*some, edges, images, g, stride, padding, sums), edges)
+            sums = np.zeros((len(edges) - 1, size, size, len(kernel)), np.float32)
+            add = _PRODUCTS[size]
+            run_parts(lambda *some: add(*some, edges, images, g, stride, before, sums), edges)
             of_weight = torch.from_numpy(sums.sum(0)).permute(2, 0, 1).unsqueeze(1)
-        return of_input, of_weight, None, None
+        return of_input, of_weight, None, None, None
 
 
 class _Pixel(torch.autograd.Function):
