@@ -108,7 +108,7 @@ def test_an_unknown_user_without_a_home_reads_a_command_to_its_end(tmp_path: Pat
     """Compiled loops are imported, too: numba finds a place."""
     tmp_path.chmod(0o777)
     for folder in tmp_path.parents:
-        if folder.stat().st_uid == os.getuid() and "pytest" in folder.name:
+        if folder.stat().st_uid == os.getuid() and Path(tempfile.gettempdir()) in folder.parents:
             folder.chmod(0o755)
     code = "import preprocess.detect.mtcnn.kernels; from train.recipe.catalogue import main; main()"
     kept = {name: value for name, value in os.environ.items() if name not in NAMES}

@@ -75,7 +75,7 @@ def test_the_whole_tree_of_processes_is_looked_at(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_short_soak_trains_and_preprocesses_over_and_over(tmp_path: Path) -> None:
     out = tmp_path / "soak.json"
-    report = bench(BenchSoakSettings(minutes=0.7, people=8, out=out))
+    report = bench(BenchSoakSettings(minutes=1.5, people=8, out=out))
     assert json.loads(out.read_text())["rule"] == report["rule"]
     assert out.with_suffix(".png").stat().st_size > 10_000
     for job in ("training", "preprocessing"):

@@ -80,7 +80,6 @@ def test_two_processes_go_on_where_they_stopped(coloured: Cache, tmp_path: Path)
     # the state after the first epoch, as a kill before the second's end leaves it
     (cut / "last.pt").unlink()
     (cut / "last.previous.pt").rename(cut / "last.pt")
-    (cut / "best.safetensors").unlink()
     again = train(coloured, tmp_path / "cut", recipe, 2, "--resume")
     for name in ("best.safetensors", "oof.parquet"):
         assert (whole / name).read_bytes() == (again / name).read_bytes()
