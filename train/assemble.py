@@ -252,11 +252,11 @@ def _whole(plan: FoldPlan, rows: FoldRows, network: Network, step: Step) -> Whol
     settings, folder = _settings(plan, network), plan.folder.parent
     seen = {name: value for name, value in settings.items() if name not in ("batch_size", "threads")}
     features = FrozenFeatures(
-        backbone=network.backbone,
+        network=network,
         fabric=step.fabric,
         load=lambda chosen: Loader(plan.cache, chosen, **settings),
         path=(folder.parent if folder.name == NESTED else folder) / FEATURES_FILE,
-        source=repr((plan.cache.identity, plan.recipe.precision, sorted(seen.items()))),
+        source=repr((plan.cache.identity, network.stages, plan.recipe.precision, sorted(seen.items()))),
     )
     return WholeFit(
         heads=network.heads,

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from faces.files import write_atomically
 from faces.labels import IntArray
 from pipeline.loader import Loader
+from train.network.model import Network
 from train.network.weights_file import METADATA, digest_of, header_of
 
 FEATURES_FILE: Final = "features.safetensors"
@@ -33,8 +34,8 @@ _MADE_OF, _DIGEST = "made_of", "tensors"
 class FrozenFeatures:
     """Features of photos and of their mirror images, each computed once."""
 
-    backbone: nn.Module
-    """That is never trained, on the device."""
+    network: Network
+    """Whose backbone is never trained, on the device."""
     fabric: Fabric
     load: Callable[[IntArray], Loader]
     """Makes a loader of such rows, each once, without augmentation."""
@@ -71,7 +72,7 @@ class FrozenFeatures:
         return features[:, order[np.searchsorted(kept, rows, sorter=order)]].to(self.fabric.device)
 
     def _weights(self) -> str:
-        state = self.backbone.state_dict()
+        state = self.network.backbone.state_dict()
         return digest_of(save({name: tensor.cpu().contiguous() for name, tensor in state.items()}))
 
     def _compute(self, rows: IntArray) -> Iterator[tuple[IntArray, Tensor]]:
@@ -79,7 +80,7 @@ class FrozenFeatures:
         for images, chosen in self.load(rows).epoch(0) if len(rows) else ():
             photos = images.to(memory_format=torch.channels_last)
             with torch.inference_mode(), self.fabric.autocast():
-                views = [self.backbone(view) for view in (photos, photos.flip(3))]
+                views = [self.network.features(view) for view in (photos, photos.flip(3))]
                 pooled = [view.mean(1) if view.ndim == 3 else view for view in views]
                 features = torch.stack(pooled).float().cpu()
             if wrong := int((~features.isfinite().all(2)).any(0).sum()):

@@ -8,9 +8,10 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from faces.failures import is_exhaustion
 from faces.labels import LabelSet
 from train.loops.swap import use_loops
-from train.network.backbone import make_backbone, unseen_note
+from train.network.backbone import Backbone, make_backbone, unseen_note
 from train.network.heads import Heads, pool_generalised
 from train.network.kinds import codings_of
 from train.network.normalisation import Normalisation
@@ -28,14 +29,18 @@ class Network(nn.Module):
         heads: map features to outputs.
 
         notes: lines on what became of the recipe's input size and weights, for whoever trains.
+        stages: how many of the backbone's last stages the heads stand on.
 
     Attributes:
         frozen: whether the backbone is not trained now: it computes as in evaluation and gets no gradients.
         still: names of the backbone's modules that never are, and compute so, too.
     """
 
-    def __init__(self, backbone: nn.Module, heads: Heads, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, backbone: nn.Module, heads: Heads, notes: Sequence[str] = (), *, stages: int = 1
+    ) -> None:
         super().__init__()
+        self.stages = stages
         self.backbone, self.heads, self.notes = backbone, heads, tuple(notes)
         self.frozen = False
         self.still: tuple[str, ...] = ()
@@ -55,9 +60,29 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Float RGB [n, 3, S, S], normalised -> outputs by name (`Heads.forward`)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.backbone(images)
+            features = self.features(images)
         outputs: dict[str, Tensor] = self.heads(features)
         return outputs
+
+    def features(self, images: Tensor) -> Tensor:
+        """Float RGB [n, 3, S, S], normalised -> [n, width] or [n, tokens, width], for the heads."""
+        return features_of(self.backbone, images, self.stages)
+
+
+def features_of(backbone: nn.Module, images: Tensor, stages: int) -> Tensor:
+    """The backbone's features, and beside them the means of the maps of the stages before the last.
+
+    Args:
+        backbone: a timm model without classifier.
+        images: float RGB [n, 3, S, S], normalised.
+        stages: how many of its last stages; more than 1 of backbones that make maps.
+    """
+    if stages == 1:
+        features: Tensor = backbone(images)
+        return features
+    last, maps = backbone.forward_intermediates(images, indices=stages)  # type: ignore[operator]
+    means = [each.mean((2, 3)) for each in maps[:-1]]
+    return torch.cat([backbone.forward_head(last, pre_logits=True), *means], 1)  # type: ignore[operator]
 
 
 def build_model(recipe: Recipe, labels: LabelSet, *, initialise: bool = True) -> Network:
@@ -82,14 +107,37 @@ def build_model(recipe: Recipe, labels: LabelSet, *, initialise: bool = True) ->
         pool_generalised(made.network, recipe.backbone)
     regression = number_output(recipe.tasks) if recipe.age.regression else ""
     heads = Heads(
-        made.width,
+        _width(made, recipe),
         recipe.head,
         codings_of(recipe, labels),
         regression=regression,
         scaled=recipe.optimiser.name == "lbfgs",
     )
     use_loops(made.network)
-    return Network(made.network, heads, notes)
+    return Network(made.network, heads, notes, stages=recipe.head.stages)
+
+
+def _width(made: Backbone, recipe: Recipe) -> int:
+    """Of the features that the heads stand on.
+
+    Raises:
+        ValueError: more stages than the backbone has, or tells.
+    """
+    stages, size = recipe.head.stages, recipe.image_size
+    if stages == 1:
+        return made.width
+    try:
+        with torch.inference_mode():
+            features = features_of(made.network.eval(), torch.zeros(1, 3, size, size), stages)
+    except (AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        if is_exhaustion(error):
+            raise
+        raise ValueError(
+            f"head.stages={stages}: backbone {recipe.backbone!r} does not give the maps of so many stages "
+            f"({next(iter(str(error).splitlines()), type(error).__name__)[:80]}); use fewer, or stages = 1"
+        ) from error
+    made.network.train()
+    return features.shape[1]
 
 
 def normalisation(network: Network, recipe: Recipe) -> Normalisation:

@@ -15,6 +15,9 @@ class Head:
     pool: Literal["default", "gem"] = "default"
     """How feature maps become features: the backbone's own way, or the generalised mean with a learned
     exponent (GeM), for backbones that pool maps."""
+    stages: int = 1
+    """Of how many of the backbone's last stages features are taken: 1 is the last alone; of each one before,
+    which sees smaller things, the means of its maps stand beside them."""
     hidden: int = 0
     """Width of an extra fully connected layer with ReLU; 0 is none."""
     dropout: float = 0.0
@@ -27,9 +30,10 @@ class Head:
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"head.dropout={self.dropout}: must be in [0, 1)")
-        if self.hidden < 0 or self.samples < 1:
+        if self.hidden < 0 or self.samples < 1 or self.stages < 1:
             raise ValueError(
-                f"head.hidden={self.hidden}, samples={self.samples}: need hidden >= 0 and samples >= 1"
+                f"head.stages={self.stages}, hidden={self.hidden}, samples={self.samples}: need stages >= 1, "
+                "hidden >= 0 and samples >= 1"
             )
         if self.samples > 1 and not self.dropout:
             raise ValueError(f"head.samples={self.samples} with head.dropout=0.0: all samples would be equal")

@@ -252,3 +252,23 @@ def test_keys_of_heads_are_taken_by_torch_and_differ(names: list[str]) -> None:
 
 def test_keys_of_the_contests_heads_are_their_names() -> None:
     assert [module_key(name) for name in (*TASKS, "age")] == [*TASKS, "age"]
+
+
+def test_heads_stand_on_the_means_of_earlier_stages_too() -> None:
+    recipe = dataclasses.replace(RECIPE, head=Head(stages=3))
+    network = build_model(recipe, CONTEST).eval()
+    size = recipe.image_size
+    photos = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    maps: list[torch.Tensor] = []
+    for name in ("layer2", "layer3"):
+        network.backbone.get_submodule(name).register_forward_hook(lambda _, __, out: maps.append(out))
+    with torch.inference_mode():
+        features = network.features(photos)
+        plain = network.backbone(photos)
+    expected = torch.cat([plain, *(each.mean((2, 3)) for each in maps[:2])], 1)
+    assert torch.equal(features, expected)
+
+
+def test_a_backbone_of_fewer_stages_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"head.stages=40: backbone 'test_resnet' does not give the maps"):
+        build_model(dataclasses.replace(RECIPE, head=Head(stages=40)), CONTEST)
