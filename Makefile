@@ -211,7 +211,7 @@ bench-preprocess: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## stage 1 beside facen
 bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]
 	$(call run,bench.train,,RECIPE CACHE WEIGHTS)
 
-bench-step: $(READY) ## what precision, layout and torch.compile gain in training: [BACKBONES="resnet18 efficientnet_b0"]
+bench-step: $(READY) ## what precision, layout, our loops, frozen layers and torch.compile gain in training: [BACKBONES="resnet18 efficientnet_b0"]
 	$(call run,bench.train.step,,BACKBONES)
 
 bench-busy: $(READY) ## training alone and beside another busy process: [RECIPE=recipes/small.toml CACHE=caches/name]

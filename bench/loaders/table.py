@@ -56,6 +56,7 @@ RIVALS: Final = (
     ),
     RivalLoader(name="ours jpeg", module="ours"),
     RivalLoader(name="ours raw", module="ours", codec="raw"),
+    RivalLoader(name="ours jpeg, decoded whole", module="ours_whole"),
     RivalLoader(name="ours jpeg, GPU", module="ours_gpu", gpu=True),
     RivalLoader(name="ours raw, GPU", module="ours_gpu", codec="raw", gpu=True),
     RivalLoader(name="synthetic", module="synthetic"),
