@@ -48,8 +48,8 @@ def folds_figure(table: pd.DataFrame, name: str, labels: LabelSet) -> Figure:
         for task, factor in zip(factors, labels.factors, strict=True)
         if isinstance(factor, Number) and covers(heads, task.name, labels)
     ]
-    whole = labels.task(labels.headline)
-    wide = [whole] if len(whole.parts) > 1 and whole.count <= MOST_CLASSES else []
+    whole = labels.task(labels.headline) if labels.headline else None
+    wide = [whole] if whole and len(whole.parts) > 1 and whole.count <= MOST_CLASSES else []
     panels = len(factors) + len(numbers)
     rows = -(-panels // _IN_ROW)
     figure = Figure(figsize=(16, 4.5 * (rows + len(wide))), layout="constrained")

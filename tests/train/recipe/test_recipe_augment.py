@@ -29,6 +29,8 @@ def write(folder: Path, **texts: str) -> Path:
 
 def other_value(name: str, before: Any) -> Any:
     """A valid value of a field that is not the one before."""
+    if name == "crop_from":
+        return 1.25  # of squares larger than the crop alone
     hint = get_type_hints(Policy)[name]
     plain = {float: 0.75, int: 3}
     values = get_args(hint) if isinstance(before, str) else [plain[hint]] if hint in plain else [(0.75, 1.0)]
