@@ -64,7 +64,10 @@ def test_written_settings_read_back_equal(tmp_path: Path) -> None:
         ('tasks = "mask"', 'tasks: "mask" is text, expected a list of texts; put it in brackets'),
         ('tasks = ["mask", 3]', r"tasks\[1\]: 3 is a whole number, expected text; put it in quotes"),
         ("[optimiser]\nlr = true", "optimiser.lr: true is a boolean, expected a number"),
-        ('[optimiser]\nname = "adamW"', 'optimiser.name: "adamW" is unknown, expected adam, adamw, sgd, sgd_nesterov or'),
+        (
+            '[optimiser]\nname = "adamW"',
+            'optimiser.name: "adamW" is unknown, expected adam, adamw, sgd, sgd_nesterov or',
+        ),
         ("[optimiser]\nname = 3", "optimiser.name: 3 is a whole number, expected adam, adamw"),
         ('loss.terms = ["focl"]', r'loss.terms\[0\]: "focl" is unknown, expected cross_entropy, focal, ldam'),
         ("[mixing]\nratio = [0.4]", r"mixing.ratio: \[0.4\] is a list of 1, expected a list of 2 numbers"),

