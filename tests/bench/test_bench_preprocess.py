@@ -30,6 +30,7 @@ def test_boxes_of_a_portrait_are_facenets() -> None:
     assert same.overlaps[1] > 0.99 and same.landmarks < 0.5
 
 
+@pytest.mark.slow
 def test_every_detector_is_timed_as_often_as_asked() -> None:
     times = time_detectors([astronaut()[:200, 100:300]], None, 2)
     assert {*times} == {f"{name}, min_face {m}" for name in ("facenet-pytorch", "ours") for m in (20, 60)}

@@ -105,7 +105,10 @@ def run_alone(exported: Path, *arguments: object) -> subprocess.CompletedProcess
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("name", "factors"),
-    [("exported", ["mask", "gender", "age"]), ("of_own_labels", ["helmet", "years"])],
+    [
+        ("exported", ["mask", "gender", "age"]),
+        pytest.param("of_own_labels", ["helmet", "years"], marks=pytest.mark.slow),
+    ],
 )
 def test_the_predictor_alone_answers_as_facefold_does(
     cache: Cache, name: str, factors: list[str], tmp_path: Path, request: pytest.FixtureRequest

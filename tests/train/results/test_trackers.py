@@ -180,6 +180,7 @@ def wandb_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.slow
 def test_wandb_keeps_a_run_on_disk_and_goes_on_with_it_under_the_same_id(
     folder: Path, coloured: Cache
 ) -> None:
@@ -218,6 +219,7 @@ def mlflow_run(folder: Path) -> Callable[[], tuple[Any, Any]]:
     return only
 
 
+@pytest.mark.slow
 def test_mlflow_keeps_a_run_beside_the_others_and_goes_on_with_it(
     folder: Path, coloured: Cache, mlflow_run: Callable[[], tuple[Any, Any]]
 ) -> None:
