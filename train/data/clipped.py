@@ -1,4 +1,4 @@
-"""Whether numbers of training photos end in a "so much or more", for `age.clipped_at = "auto"`."""
+"""Where numbers end in a "so much or more", for `age.clipped_at` "auto" and "top"."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def clipped_number(numbers: FloatArray, edges: Iterable[float]) -> float:
 
 
 def with_end(recipe: Recipe, cache: Cache, training: IntArray) -> tuple[Recipe, str]:
-    """The recipe with `age.clipped_at` as these photos have it where it is auto, and a line on that.
+    """The recipe with `age.clipped_at` as a number where it is auto or top, and a line on that.
 
     It follows from the arguments alone, so each fold has its own and finds it again. Nothing is looked for,
     and it is 0, where labels are not spread and no number is learned, since nothing would follow from it.
@@ -52,7 +52,7 @@ def with_end(recipe: Recipe, cache: Cache, training: IntArray) -> tuple[Recipe, 
     Returns:
         The recipe, and "" where it says a number itself or none was found.
     """
-    if recipe.age.clipped_at != "auto":
+    if not isinstance(recipe.age.clipped_at, str):
         return recipe, ""
     end, line = 0.0, ""
     number = number_meant(recipe.tasks, cache.label_set)
@@ -61,7 +61,10 @@ def with_end(recipe: Recipe, cache: Cache, training: IntArray) -> tuple[Recipe, 
     if number is not None and edges and (recipe.age.sigma or recipe.age.coding == "regression"):
         photos = cache.columns("person", number.name).iloc[training].dropna()
         people = photos.drop_duplicates()[number.name].to_numpy(np.float64)
-        if end := clipped_number(people, {*edges, *number.edges}):
+        if recipe.age.clipped_at == "top":
+            end = max(edges)
+            line = f'{number.name}: from {end:g} on taken as "{end:g} and over", the last band'
+        elif end := clipped_number(people, {*edges, *number.edges}):
             line = (
                 f"{number.name}: nobody above {end:g} and {(photos[number.name] == end).sum():,} photos at "
                 f'{end:g}: taken as "{end:g} and over" (clipped_at = {end:g})'

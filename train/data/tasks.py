@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from faces.cache.reader import Cache
 from faces.labels import UNKNOWN
+from train.recipe.data import Age
 from train.recipe.fit import check_fit
 from train.recipe.recipe import ALL, Recipe
+
+AGE: Final = "age"
+"""Name of the factor that the table [age] of a recipe for any labels is meant for."""
 
 
 def fit_to_cache(recipe: Recipe, cache: Cache, source: Path | str) -> Recipe:
     """The recipe with its tasks by name: `["*"]` becomes a head for each factor labelled in the cache.
+
+    Such a recipe is for any labels; where no age is among them, its table [age] is left out. Another number
+    may be of any unit, which no setting of years fits.
 
     Args:
         recipe: as read.
@@ -26,7 +34,8 @@ def fit_to_cache(recipe: Recipe, cache: Cache, source: Path | str) -> Recipe:
     """
     try:
         if recipe.tasks == (ALL,):
-            recipe = replace(recipe, tasks=labelled_factors(cache))
+            tasks = labelled_factors(cache)
+            recipe = replace(recipe, tasks=tasks, age=recipe.age if AGE in tasks else Age())
         check_fit(recipe, cache.label_set)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error

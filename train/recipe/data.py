@@ -113,10 +113,11 @@ class Age:
     sigma: float = 0.0
     """Standard deviation, in the number's unit, of the Gaussian by which a label is spread, so that 59 and 60
     are neighbours and not opposites; 0 spreads nothing. coding = "years" needs it, 2 to 5 is usual."""
-    clipped_at: float | Literal["auto"] = "auto"
+    clipped_at: float | Literal["auto", "top"] = "auto"
     """Number from which on a label says "so much or more" and never teaches lower numbers, as the contest's
-    60. auto looks whether the training photos' numbers end so (train/data/clipped.py); 0 is nowhere, for
-    people who truly are no older than an edge."""
+    60. top is the beginning of the last band, whatever is known beyond it. auto looks whether the training
+    photos' numbers end so (train/data/clipped.py); 0 is nowhere, for people who truly are no older than an
+    edge."""
     senior_from: float = SENIOR
     """Number from which a training photo counts as 60 or more, 57 to 60; of bands with an edge at 60."""
     uncertain: tuple[int, ...] = ()
@@ -135,7 +136,7 @@ class Age:
             raise ValueError(f"age.sigma={self.sigma}, regression={self.regression}: must be 0 or more")
         if not LEAST_SENIOR <= self.senior_from <= SENIOR:
             raise ValueError(f"age.senior_from={self.senior_from}: must be in 57 to 60")
-        wrong_end = self.clipped_at != "auto" and not self.clipped_at >= 0
+        wrong_end = not isinstance(self.clipped_at, str) and not self.clipped_at >= 0
         if wrong_end or any(age < 0 for age in self.uncertain):
             raise ValueError(
                 f"age.clipped_at={self.clipped_at}, uncertain={list(self.uncertain)}: ages are 0 or more"
@@ -146,7 +147,7 @@ class Age:
     @property
     def end(self) -> float:
         """`clipped_at`; infinite where numbers do not end, and as long as nobody looked."""
-        return math.inf if self.clipped_at == "auto" else self.clipped_at or math.inf
+        return math.inf if isinstance(self.clipped_at, str) else self.clipped_at or math.inf
 
 
 @dataclass(frozen=True, kw_only=True)

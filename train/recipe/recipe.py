@@ -26,7 +26,7 @@ class Recipe:
     tasks: tuple[str, ...] = ("class18",)
     """What is predicted, one head each on a shared backbone; their losses are summed. A task is a factor of
     the photos' labels, a product (mask*gender), or a number cut elsewhere (age[20, 40]); ["*"] is all factors
-    that they have labels of."""
+    that they have labels of, and leaves [age] out where none of these is called age."""
     backbone: str = "resnet18"
     """Name of a timm model, of any family, at an image_size that timm runs it at."""
     pretrained: bool = False
