@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from faces.cache.reader import Cache
@@ -20,7 +21,10 @@ from train.engine.checkpoint import load_best
 from train.engine.compute import PredictCompute
 from train.engine.finite import CHANGE, FiniteOutputs
 from train.engine.precision import make_fabric
+from train.loops.memory import keep_memory
 from train.network.kinds import codings_of
+from train.network.model import Network, backbone_digest
+from train.recipe.recipe import Recipe
 
 
 class OutputCoding(Protocol):
@@ -28,6 +32,18 @@ class OutputCoding(Protocol):
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Outputs [n, outputs] -> [n, classes]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenBackbone:
+    """A backbone that was never trained, the same in all folds of a recipe: its features serve all heads."""
+
+    key: str
+    """Equal where the features of the same images are."""
+    features: Callable[[Tensor], Tensor]
+    """Images as of `LoadedNetwork.model` to features [n, width], or [n, tokens, width]."""
+    heads: Callable[[Tensor], Mapping[str, Tensor]]
+    """Features to the heads' outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +58,21 @@ class LoadedNetwork:
     """How each head's outputs become probabilities, by task."""
     name: str = "network"
     """Run and precision, for messages."""
+    frozen: FrozenBackbone | None = None
+    """Its parts, where another network may have the same backbone."""
+
+    def answer(self, images: Tensor, made: dict[str, Tensor]) -> Mapping[str, Tensor]:
+        """What `model` answers.
+
+        Args:
+            images: as of `model`.
+            made: features of these images by the key of their backbone; what is missing is added.
+        """
+        if self.frozen is None:
+            return self.model(images)
+        if self.frozen.key not in made:
+            made[self.frozen.key] = self.frozen.features(images)
+        return self.frozen.heads(made[self.frozen.key])
 
 
 def form_of(card: RunCard) -> InputFormat:
@@ -69,7 +100,25 @@ def load_network(path: Path, device: str) -> LoadedNetwork:
         form=form_of(card),
         codings=codings_of(card.recipe, card.labels),
         name=f"{path}, in {card.recipe.precision}",
+        frozen=_frozen(network, fabric, card.recipe),
     )
+
+
+def _frozen(network: Network, fabric: Fabric, recipe: Recipe) -> FrozenBackbone | None:
+    """The parts of a network on its device whose backbone no epoch trained; None of another."""
+    if recipe.optimiser.frozen_epochs < recipe.epochs:
+        return None
+
+    def features(images: Tensor) -> Tensor:
+        with fabric.autocast():
+            return network.features(images)
+
+    def heads(made: Tensor) -> dict[str, Tensor]:
+        with fabric.autocast():
+            return {name: outputs.float() for name, outputs in network.heads(made).items()}
+
+    key = f"{backbone_digest(network)} {recipe.head.stages} {recipe.precision}"
+    return FrozenBackbone(key=key, features=features, heads=heads)
 
 
 class NetworkGroup:
@@ -98,6 +147,8 @@ class NetworkGroup:
     ) -> None:
         self._rule: ViewsRule = rule
         self._networks, self._rows, self._device = networks, len(rows), compute.chosen_device()
+        if self._device == "cpu":
+            keep_memory()
         self._keys = lambda place: cache.columns("key")["key"].iloc[rows[place]]
         self._looks = looks_of(views)
         self._forms = list(dict.fromkeys(network.form for network in networks))
@@ -133,10 +184,11 @@ class NetworkGroup:
             for form, black, images in zip(self._forms, self._blacks, batch, strict=True):
                 for number, look in enumerate(self._looks, 1):
                     shown = look(images, black).contiguous(memory_format=torch.channels_last)
+                    made: dict[str, Tensor] = {}
                     for network, summed, watched in zip(self._networks, sums, finite, strict=True):
                         if network.form != form:
                             continue
-                        outputs = network.model(shown)
+                        outputs = network.answer(shown, made)
                         for task, coding in network.codings.items():
                             mine = coding.probabilities(outputs[task])
                             if task not in summed:

@@ -18,7 +18,7 @@ from torch import Tensor
 from faces.files import write_atomically
 from faces.labels import IntArray
 from pipeline.loader import Loader
-from train.network.model import Network
+from train.network.model import Network, backbone_digest
 from train.network.weights_file import METADATA, digest_of, header_of
 
 FEATURES_FILE: Final = "features.safetensors"
@@ -54,7 +54,7 @@ class FrozenFeatures:
         Raises:
             ValueError: a crop does not decode, or features are not finite.
         """
-        made_of = hashlib.sha256(f"{self.source}|{self._weights()}".encode()).hexdigest()
+        made_of = hashlib.sha256(f"{self.source}|{backbone_digest(self.network)}".encode()).hexdigest()
         kept, features = _read(self.path, made_of)
         missing = np.setdiff1d(rows, kept)
         advance(len(rows) - len(missing))
@@ -70,10 +70,6 @@ class FrozenFeatures:
             _write(self.path, made_of, kept, features)
         order = np.argsort(kept)
         return features[:, order[np.searchsorted(kept, rows, sorter=order)]].to(self.fabric.device)
-
-    def _weights(self) -> str:
-        state = self.network.backbone.state_dict()
-        return digest_of(save({name: tensor.cpu().contiguous() for name, tensor in state.items()}))
 
     def _compute(self, rows: IntArray) -> Iterator[tuple[IntArray, Tensor]]:
         """Rows and float32 [`VIEWS`, b, width] on the CPU, batch by batch."""

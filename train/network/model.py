@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import timm
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from faces.failures import is_exhaustion
@@ -17,6 +18,7 @@ from train.network.kinds import codings_of
 from train.network.normalisation import Normalisation
 from train.network.targets import number_output
 from train.network.weights import load_weights
+from train.network.weights_file import digest_of
 from train.recipe.recipe import Recipe
 from train.weights.kept import kept_weights
 
@@ -67,6 +69,12 @@ class Network(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """Float RGB [n, 3, S, S], normalised -> [n, width] or [n, tokens, width], for the heads."""
         return features_of(self.backbone, images, self.stages)
+
+
+def backbone_digest(network: Network) -> str:
+    """Hex sha256 of the backbone's weights and statistics: equal for networks that make the same features."""
+    state = network.backbone.state_dict()
+    return digest_of(save({name: tensor.cpu().contiguous() for name, tensor in state.items()}))
 
 
 def features_of(backbone: nn.Module, images: Tensor, stages: int) -> Tensor:

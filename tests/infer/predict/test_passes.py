@@ -11,10 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from bench.infer.setting import random_run
 from faces.cache.reader import Cache
-from infer.predict import passes
+from infer.predict import networks, passes
 from infer.predict.heads import Heads
 from infer.predict.networks import form_of
 from infer.predict.passes import memory_of, pack, predict_runs
@@ -26,6 +27,8 @@ from tests.helpers.crops import COUNT, write_cache
 from train.engine.checkpoint import load_best, save_best
 from train.engine.compute import PredictCompute
 from train.network.kinds import codings_of
+from train.network.model import Network
+from train.recipe.network import Head, Optimiser
 from train.recipe.recipe import Age, Recipe
 
 ROWS = np.array([5, 0, 36, 17, 17, 8, 30])
@@ -214,3 +217,35 @@ def test_outputs_that_overflow_are_refused_with_run_and_head(
         assert any(f"the first has key {key};" in told for key in cache.index.key.iloc[ROWS[:3]])
         assert 'precision = "fp32"' in told
     assert sum(advanced) < 2 * len(ROWS)  # looked at after the first batch
+
+
+def test_folds_with_one_frozen_backbone_share_its_features(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(PLAIN, epochs=1, optimiser=Optimiser(frozen_epochs=1), head=Head(stages=2))
+    found = []
+    for fold, other in enumerate((False, False, True)):
+        path = tmp_path / f"fold{fold}" / "best.safetensors"
+        card = random_run(recipe, 0, path)
+        network, _ = load_best(path)
+        for layer in (network if other else network.heads).modules():  # heads of their own; one backbone too
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                layer.weight.data.add_(0.01 * (fold + 1))
+        save_best(network, card, path)
+        found.append(Run(f"shared/fold{fold}", path, card))
+    seen: list[int] = []
+    features = Network.features
+
+    def counted(network: Network, images: torch.Tensor) -> torch.Tensor:
+        seen.append(len(images))
+        return features(network, images)
+
+    monkeypatch.setattr(Network, "features", counted)
+    together = predict(found, cache)
+    assert sum(seen) == 2 * 2 * len(ROWS)  # views, backbones
+    for run, heads in zip(found, together, strict=True):
+        monkeypatch.setattr(networks, "_frozen", lambda *_: None)
+        [alone] = predict([run], cache)
+        for task, values in alone.items():
+            np.testing.assert_array_equal(heads[task], values)
+    assert not np.array_equal(together[0]["mask"], together[1]["mask"])
