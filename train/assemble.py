@@ -26,7 +26,7 @@ from train.descent.first_layers import freeze_first
 from train.descent.optimiser import make_optimiser
 from train.descent.schedule import make_schedule, plateau_falls
 from train.engine.card import NESTED
-from train.engine.features import FEATURES_FILE, FrozenFeatures
+from train.engine.features import FEATURES, FrozenFeatures
 from train.engine.loop import FoldTraining
 from train.engine.precision import compile_network, make_fabric
 from train.engine.processes import Processes
@@ -249,13 +249,14 @@ def _whole(plan: FoldPlan, rows: FoldRows, network: Network, step: Step) -> Whol
     """What fits the heads to all photos at once, where the recipe's optimiser is of that kind."""
     if plan.recipe.optimiser.name != "lbfgs":
         return None
-    settings, folder = _settings(plan, network), plan.folder.parent
+    settings, recipe = _settings(plan, network), plan.folder.parent
+    recipe = recipe.parent if recipe.name == NESTED else recipe
     seen = {name: value for name, value in settings.items() if name not in ("batch_size", "threads")}
     features = FrozenFeatures(
         network=network,
         fabric=step.fabric,
         load=lambda chosen: Loader(plan.cache, chosen, **settings),
-        path=(folder.parent if folder.name == NESTED else folder) / FEATURES_FILE,
+        folder=recipe.parent / FEATURES,
         source=repr((plan.cache.identity, network.stages, plan.recipe.precision, sorted(seen.items()))),
     )
     return WholeFit(

@@ -21,8 +21,8 @@ from pipeline.loader import Loader
 from train.network.model import Network, backbone_digest
 from train.network.weights_file import METADATA, digest_of, header_of
 
-FEATURES_FILE: Final = "features.safetensors"
-"""Its name in the folder of a recipe's runs, whose folds share it."""
+FEATURES: Final = ".features"
+"""Name of their folder in the folder of all runs: recipes that see photos alike share them."""
 VIEWS: Final = 2
 """Each photo as it is, and mirrored."""
 _SAVE_EVERY: Final = 60.0
@@ -39,8 +39,8 @@ class FrozenFeatures:
     fabric: Fabric
     load: Callable[[IntArray], Loader]
     """Makes a loader of such rows, each once, without augmentation."""
-    path: Path
-    """Where they are kept; a file that is not whole, or of something else, is made again."""
+    folder: Path
+    """Where they are kept, a file for each `source` and backbone; one that is not whole is made again."""
     source: str
     """All that the photos' pixels follow from but their rows: the cache, and how the loader shows it."""
 
@@ -55,7 +55,8 @@ class FrozenFeatures:
             ValueError: a crop does not decode, or features are not finite.
         """
         made_of = hashlib.sha256(f"{self.source}|{backbone_digest(self.network)}".encode()).hexdigest()
-        kept, features = _read(self.path, made_of)
+        path = self.folder / f"{made_of[:16]}.safetensors"
+        kept, features = _read(path, made_of)
         missing = np.setdiff1d(rows, kept)
         advance(len(rows) - len(missing))
         saved = time.monotonic()
@@ -64,10 +65,10 @@ class FrozenFeatures:
             features = torch.cat([features, made], 1) if features.numel() else made
             advance(len(chosen))
             if time.monotonic() - saved > _SAVE_EVERY:
-                _write(self.path, made_of, kept, features)
+                _write(path, made_of, kept, features)
                 saved = time.monotonic()
         if len(missing):
-            _write(self.path, made_of, kept, features)
+            _write(path, made_of, kept, features)
         order = np.argsort(kept)
         return features[:, order[np.searchsorted(kept, rows, sorter=order)]].to(self.fabric.device)
 
@@ -81,7 +82,7 @@ class FrozenFeatures:
                 features = torch.stack(pooled).float().cpu()
             if wrong := int((~features.isfinite().all(2)).any(0).sum()):
                 raise ValueError(
-                    f"{self.path}: what the backbone makes of {wrong:,} of {len(chosen):,} photos is not "
+                    f"{self.folder}: what the backbone makes of {wrong:,} of {len(chosen):,} photos is not "
                     'finite; use precision = "fp32", or other weights'
                 )
             yield chosen.numpy(), features
@@ -90,6 +91,7 @@ class FrozenFeatures:
 def _write(path: Path, made_of: str, rows: IntArray, features: Tensor) -> None:
     tensors = {"rows": torch.from_numpy(rows), "features": features}
     notes = {_MADE_OF: made_of, _DIGEST: digest_of(save(tensors))}
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, save(tensors, metadata=notes))
 
 

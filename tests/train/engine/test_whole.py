@@ -15,7 +15,7 @@ from pipeline.loader import Loader
 from train.assemble import FoldPlan
 from train.engine import features as features_module
 from train.engine.checkpoint import load_best
-from train.engine.features import FEATURES_FILE
+from train.engine.features import FEATURES
 from train.engine.watch import Watch
 from train.fold import train_fold
 from train.network.normalisation import Normalisation
@@ -110,7 +110,7 @@ def test_folds_share_features_and_a_damaged_file_of_them_is_made_again(
     computed.clear()
     assert answers(1, "again").tobytes() == first.tobytes()
     assert sum(computed) == 0
-    path = runs / FEATURES_FILE
+    [path] = (runs.parent / FEATURES).iterdir()
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
     path.write_bytes(data)
@@ -134,11 +134,12 @@ def test_a_killed_fit_begins_with_the_features_that_are_there(
 
     with pytest.raises(KeyboardInterrupt):
         train_fold(plan(coloured, folder), Cut())
-    kept = (folder.parent / FEATURES_FILE).stat().st_size
+    [path] = (tmp_path / "runs" / FEATURES).iterdir()
+    kept = path.stat().st_size
     assert not (folder / STATE_FILE).exists()
     row = train_fold(plan(coloured, folder), Watch())
-    assert (folder.parent / FEATURES_FILE).stat().st_size > kept
-    whole = tmp_path / "runs/unbroken/fold1"
+    assert path.stat().st_size > kept
+    whole = tmp_path / "others/unbroken/fold1"
     assert row["loss"] == train_fold(plan(coloured, whole), Watch())["loss"]
     assert train_fold(plan(coloured, folder), Watch()) == row  # finished
 
