@@ -55,6 +55,10 @@ def told(folder: Path, ages: list[int]) -> Cache:
     return write_told(folder, pd.DataFrame({**photos, "age": np.array(ages)[people]}))
 
 
+def rows_of(cache: Cache) -> np.ndarray:
+    return np.arange(len(cache))
+
+
 @pytest.fixture(scope="module")
 def clipped(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     return told(tmp_path_factory.mktemp("clipped") / "cache", [*range(25, 55, 2)] + [60] * 9)
@@ -86,6 +90,28 @@ def test_it_is_looked_for_where_something_follows_and_people_are_counted(
         assert with_end(Recipe(tasks=("age3",), age=age), clipped, rows)[0].age.clipped_at == expected, age
     assert with_end(Recipe(tasks=("mask",), age=Age(sigma=3.0)), clipped, rows)[0].age.clipped_at == 0
     assert with_end(Recipe(age=Age(sigma=3.0)), clipped, rows)[0].age.clipped_at == 60  # the 18 classes
+
+
+def test_the_last_band_may_be_the_end_whoever_is_beyond_it(clipped: Cache, tmp_path: Path) -> None:
+    older = told(tmp_path / "older", [*range(25, 85, 2)])
+    for cache in (clipped, older):
+        found, line = with_end(
+            Recipe(tasks=("age3",), age=Age(sigma=3.0, clipped_at="top")), cache, rows_of(cache)
+        )
+        assert found.age.clipped_at == 60
+        assert line == 'age: from 60 on taken as "60 and over", the last band'
+    # Of the bands that the recipe tells; and nowhere where nothing is spread.
+    young = Recipe(tasks=("age[30]",), age=Age(sigma=3.0, clipped_at="top"))
+    assert with_end(young, older, rows_of(older))[0].age.clipped_at == 30
+    assert (
+        with_end(Recipe(tasks=("age3",), age=Age(clipped_at="top")), older, rows_of(older))[0].age.clipped_at
+        == 0
+    )
+    recipe, _ = with_end(Recipe(tasks=("age3",), age=Age(sigma=3.0, clipped_at="top")), older, rows_of(older))
+    ages = older.columns("age")["age"].to_numpy()
+    taught = make_targets(recipe, older, rows_of(older))["age3"]
+    assert taught[ages > 60, 2] == pytest.approx(1)
+    assert (taught[(ages > 40) & (ages < 60), 2] > 0).all()
 
 
 @pytest.mark.parametrize("coding", ["classes", "ordinal", "years"])

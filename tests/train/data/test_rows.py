@@ -1,5 +1,6 @@
 """Rows of a fold follow from what is known of each photo for the recipe's own tasks."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.helpers.own_labels import write_own
 from train.data.rows import FoldRows, fold_rows
 from train.data.tasks import fit_to_cache, labelled_factors
 from train.data.taught import absent_classes
-from train.recipe.data import Rows
+from train.recipe.data import Age, Rows
 from train.recipe.recipe import Recipe
 
 
@@ -202,6 +203,11 @@ def test_all_factors_with_labels_of_two_values_become_heads(own: Cache, masks: C
     recipe = Recipe(tasks=("*",))
     assert fit_to_cache(recipe, own, "r.toml").tasks == ("glasses", "helmet", "years")
     assert labelled_factors(masks) == ("mask",)  # of gender only one value is there
+    # Settings of ages are left out where no age is: another number may be of any unit.
+    spread = dataclasses.replace(recipe, age=Age(sigma=3.0, clipped_at="top"))
+    assert fit_to_cache(spread, own, "r.toml").age == fit_to_cache(spread, masks, "r.toml").age == Age()
+    aged = pd.DataFrame({"person": ["p0", "p1"], "mask": [0, 1], "gender": 0, "age": [20, 70]})
+    assert fit_to_cache(spread, write(tmp_path / "aged", aged), "r.toml").age == spread.age
     named = Recipe(tasks=("glasses",))
     assert fit_to_cache(named, own, "r.toml") is named
     alike = write(tmp_path / "alike", pd.DataFrame({"person": ["p0", "p1"], "mask": 1, "gender": -1}))
