@@ -13,6 +13,7 @@ from train.data.clipped import with_end
 from train.data.rows import FoldRows, fold_rows
 from train.data.sampler import fold_sampler
 from train.data.teacher import with_taught
+from train.descent.first_layers import check_first
 from train.network.lone import check_lone
 from train.network.targets import check_numbers
 from train.recipe.recipe import Recipe
@@ -84,6 +85,7 @@ def _ready(plan: FoldPlan) -> ReadyFold:
         )
     if recipe.optimiser.frozen_epochs < recipe.epochs:
         check_lone(recipe.backbone, recipe.image_size, recipe.batch_size, processes.world)
+    check_first(recipe.backbone, recipe.image_size, recipe.optimiser.frozen_layers)
     rows, notes = _planned_rows(plan)
     recipe, end = with_end(recipe, plan.cache, rows.training)
     plan = replace(plan, recipe=recipe)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from timm.models import group_parameters
 from torch import nn
+
+from train.network.backbone import make_backbone
 
 
 def freeze_first(backbone: nn.Module, groups: int) -> tuple[str, ...]:
@@ -38,6 +41,22 @@ def freeze_first(backbone: nn.Module, groups: int) -> tuple[str, ...]:
     for key, parameter in backbone.named_parameters():
         parameter.requires_grad_(layers.get(key, count) >= groups)
     return tuple(key for key, module in backbone.named_modules() if _is_frozen(module))
+
+
+def check_first(name: str, size: int, groups: int) -> None:
+    """Refuse so many groups before anything is begun, on a device that computes nothing.
+
+    Args:
+        name: of a timm model.
+        size: height and width of its input, pixels.
+        groups: as of `freeze_first`.
+
+    Raises:
+        ValueError: as `freeze_first` and `make_backbone`.
+    """
+    if groups:
+        with torch.device("meta"):
+            freeze_first(make_backbone(name, size).network, groups)
 
 
 def _is_frozen(module: nn.Module) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from faces.labels import CONTEST
 from train.descent.averaging import WeightAverage
-from train.descent.first_layers import freeze_first
+from train.descent.first_layers import check_first, freeze_first
 from train.descent.optimiser import make_optimiser
 from train.network.model import Network, build_model
 from train.recipe.network import Averaging, Optimiser
@@ -89,3 +89,10 @@ def test_a_backbone_that_tells_no_layers() -> None:
     with pytest.raises(ValueError, match=r"frozen_layers=1.*no group_matcher"):
         freeze_first(torch.nn.Linear(2, 2), 1)
     assert freeze_first(timm.create_model("test_resnet"), 1)
+
+
+def test_too_many_groups_are_refused_before_a_run_is_begun() -> None:
+    check_first("test_efficientnet", 32, 0)
+    check_first("test_efficientnet", 32, 2)
+    with pytest.raises(ValueError, match=r"frozen_layers=99: this EfficientNet has \d+ groups of layers"):
+        check_first("test_efficientnet", 32, 99)
