@@ -15,11 +15,11 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
-from faces.cells import csv_bytes
 from faces.files import exclusive, write_atomically
 from faces.framing.face import GIVEN
 from faces.labels import LabelSet
 from faces.photos.files import BadPhoto
+from faces.storage.cells import csv_bytes
 from faces.terminal.progress import photo_progress
 from faces.terminal.text import printable
 from preprocess.crop.matte import weights_sha256

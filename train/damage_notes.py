@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
-from faces.cells import csv_bytes
 from faces.files import write_atomically
+from faces.storage.cells import csv_bytes
 from pipeline.damage import damage_table
 from pipeline.loader import Loader
 from train.data.rows import FoldRows

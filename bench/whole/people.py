@@ -13,9 +13,9 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
-from faces.cells import csv_bytes
 from faces.labels import TASKS
 from faces.sample.dataset import write_sample
+from faces.storage.cells import csv_bytes
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools

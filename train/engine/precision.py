@@ -6,8 +6,10 @@ import copy
 import math
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -16,6 +18,8 @@ from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
+from faces.cores import usable_cores
+from train.engine.gpu import driver_version, usable_gpu
 from train.engine.processes import Processes
 from train.network.model import Network
 from train.recipe.recipe import Precision
@@ -30,21 +34,28 @@ _HOPELESS = 3
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
-    """`cpu` or `cuda`.
+    """`cpu` or `cuda`. Where auto leaves a GPU aside because it cannot be used, stderr tells why, once.
 
     Raises:
-        ValueError: a GPU was demanded and torch sees none.
+        ValueError: a GPU was demanded and cannot be used: driver found, driver needed and cure.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device=cuda: torch sees no usable GPU here; use device=auto or cpu")
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+    if wanted == "cuda" and usable_gpu():
+        raise ValueError(f"device=cuda: {usable_gpu()}")
+    return _best_device() if wanted == "auto" else wanted
+
+
+@cache
+def _best_device() -> Literal["cpu", "cuda"]:
+    if usable_gpu() and driver_version():
+        print(f"warning: computing on the CPU: {usable_gpu()}", file=sys.stderr)
+    return "cpu" if usable_gpu() else "cuda"
 
 
 def loader_threads(device: str) -> int:
-    """Threads of the loader: on a CPU the network needs the cores more, beside a GPU up to 8."""
-    return 1 if device == "cpu" else min(8, os.cpu_count() or 1)
+    """Threads of this process's loader: on a CPU the network needs the cores more; beside a GPU up to 8, and
+    the processes of torchrun share the machine's cores."""
+    sharing = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return 1 if device == "cpu" else max(1, min(8, usable_cores() // sharing))
 
 
 def make_fabric(
@@ -80,7 +91,7 @@ def measure_compiled(
 ) -> tuple[float, float]:
     """What torch.compile gains: (times the training speed, seconds of compiling)."""
     start = time.perf_counter()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=_generators(device)):
         images = torch.randn(batch_size, 3, image_size, image_size)
         plain = _stepper(network, images, precision, device)
         compiled = _stepper(network, images, precision, device, compiled=True)
@@ -114,7 +125,7 @@ def measure_precisions(
     The candidates take turns, so that a change of the machine's speed meets all of them; the median counts.
     Neither the network nor the state of torch's random numbers changes.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=_generators(device)):
         images = torch.randn(batch_size, 3, image_size, image_size)
         steppers = {p: _stepper(network, images, p, device) for p in candidates(device) if p not in without}
         seconds = time_in_turns(steppers, device)
@@ -162,6 +173,11 @@ def compile_network(network: nn.Module) -> nn.Module:
     """The network compiled on its first call, with the same parameters."""
     compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
     return compiled
+
+
+def _generators(device: str) -> list[str]:
+    """Those of random numbers, beside the CPU's, that computing there moves on: not every GPU's."""
+    return [device] if device == "cuda" else []
 
 
 def _synchronise(device: str) -> None:
