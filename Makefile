@@ -13,8 +13,6 @@ $(if $(and $(filter 12 13,$(CUDA)),$(filter 1,$(words $(CUDA)))),,$(error CUDA=$
 LOCK := $(if $(filter 12,$(CUDA)),requirements-cuda12.lock,requirements.lock)
 READY := .venv/.ready-cuda$(CUDA)
 MODULE := .venv/bin/python -m
-# Several processes train one network together, each on a GPU or some cores of its own.
-LAUNCH = $(MODULE) $(if $(PROCESSES),torch.distributed.run --standalone --nproc-per-node=$(call quoted,PROCESSES) -m )
 # Data that the user named, not the default.
 GIVEN_DATA := $(if $(filter command environment override,$(firstword $(origin DATA))),$(DATA))
 # Folders of runs: several to compare, and one of its own to show a leak.
@@ -137,15 +135,15 @@ join: $(READY) ## finished caches as one: CACHES="caches/a caches/b" CACHE=cache
 	$(call run,preprocess.join,CACHES CACHE,EXTRA)
 
 ## Stage 2: a recipe trained on folds of a cache becomes runs
-TRAINED_BY := FOLDS RUNS FOLD_SCHEME WEIGHTS RESUME LOG
+TRAINED_BY := FOLDS RUNS FOLD_SCHEME WEIGHTS PROCESSES RESUME LOG
 train: $(READY) ## one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=face PROCESSES=2 RESUME=1 LOG=wandb]
-	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train,FOLD RECIPE CACHE $(TRAINED_BY))
+	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)$(MODULE) $(call with,train,FOLD RECIPE CACHE $(TRAINED_BY))
 
 train-all: $(READY) ## every fold, scored out of fold: RECIPE=... CACHE=... [FOLDS=5 FOLD_SCHEME=person WEIGHTS=file]
-	$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train,RECIPE CACHE $(TRAINED_BY))
+	$(call need,RECIPE)$(call need,CACHE)$(MODULE) $(call with,train,RECIPE CACHE $(TRAINED_BY))
 
 train-nested: $(READY) ## networks without each two folds, by which `make tune` fits votes: RECIPE=... CACHE=... [FOLDS=5 WEIGHTS=file]
-	$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train --nested,RECIPE CACHE $(TRAINED_BY))
+	$(call need,RECIPE)$(call need,CACHE)$(MODULE) $(call with,train --nested,RECIPE CACHE $(TRAINED_BY))
 
 recipes: $(READY) ## list all recipes and how each differs from its base
 	$(call run,train.recipe.catalogue)

@@ -52,7 +52,7 @@ def targets() -> list[tuple[str, list[str]]]:
     found = []
     for name, recipe in re.findall(r"^([a-z-]+): .*\n((?:\t.*\n)+)", TEXT, re.M):
         if "$(call run," in recipe or "$(call with," in recipe:
-            taken = set(re.findall(r"\b[A-Z_]{3,}\b", recipe)) - {"LAUNCH", "READY", "MODULE"}
+            taken = set(re.findall(r"\b[A-Z_]{3,}\b", recipe)) - {"READY", "MODULE"}
             derived = {"COMPARED": ["RUNS"], "LEAK_RUNS": ["RUNS"], "GIVEN_DATA": ["DATA"]}
             derived["TRAINED_BY"] = listed("TRAINED_BY")
             found.append((name, sorted({each for one in taken for each in derived.get(one, [one])})))

@@ -8,8 +8,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
-from functools import cache
+from collections.abc import Callable, Collection
+from functools import cache, partial
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -19,6 +19,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from faces.cores import usable_cores
+from train.engine.exhaustion import Exhausted, let_go
 from train.engine.gpu import driver_version, usable_gpu
 from train.engine.processes import Processes
 from train.network.model import Network
@@ -71,7 +72,9 @@ def make_fabric(
         processes: those that train together and average their gradients.
         partly: whether some parameters get no gradient in some steps.
     """
-    options: dict[str, Any] = {"accelerator": device, "devices": 1}
+    # A number of devices would be GPU 0 for each of several processes, where one alone tries something out.
+    own = [torch.cuda.current_device()] if device == "cuda" else 1
+    options: dict[str, Any] = {"accelerator": device, "devices": own}
     if processes.world > 1:
         together = DDPStrategy(find_unused_parameters=partly)
         nodes = processes.world // int(os.environ.get("LOCAL_WORLD_SIZE", processes.world))
@@ -120,7 +123,7 @@ def measure_precisions(
     *,
     without: Collection[Precision] = (),
 ) -> dict[Precision, float]:
-    """Training images a second of a copy of the network, by precision.
+    """Training images a second of a copy of the network, by precision; 0 where memory does not suffice.
 
     The candidates take turns, so that a change of the machine's speed meets all of them; the median counts.
     Neither the network nor the state of torch's random numbers changes.
@@ -129,7 +132,7 @@ def measure_precisions(
         images = torch.randn(batch_size, 3, image_size, image_size)
         steppers = {p: _stepper(network, images, p, device) for p in candidates(device) if p not in without}
         seconds = time_in_turns(steppers, device)
-    return {p: _STEPS * batch_size / statistics.median(times) for p, times in seconds.items()}
+    return {p: _STEPS * batch_size / statistics.median(times) if times else 0 for p, times in seconds.items()}
 
 
 def _stepper(
@@ -148,25 +151,34 @@ def _stepper(
     return step
 
 
-def time_in_turns(steppers: Mapping[K, Callable[[], None]], device: str) -> dict[K, list[float]]:
+def time_in_turns(steppers: dict[K, Callable[[], None]], device: str) -> dict[K, list[float]]:
     """Seconds of `_STEPS` steps of each, `_ROUNDS` times, after a lap that compiles and allocates.
 
-    The hopeless have one time only: without instructions for it, bf16 takes ten times as long as fp32.
+    The hopeless have one time only: without instructions for it, bf16 takes ten times as long as fp32. What
+    runs out of memory has none and is taken out of `steppers`, so that the others have its memory.
     """
     seconds: dict[K, list[float]] = {name: [] for name in steppers}
     for lap in range(1 + _ROUNDS):
         fastest = min(min(times, default=math.inf) for times in seconds.values())
-        for name, stepper in steppers.items():
+        for name in [*steppers]:
             if min(seconds[name], default=0) > _HOPELESS * fastest:
                 continue
-            _synchronise(device)
-            start = time.perf_counter()
-            for _ in range(_STEPS):
-                stepper()
-            _synchronise(device)
-            if lap:
-                seconds[name].append(time.perf_counter() - start)
+            try:
+                took = let_go(partial(_time, steppers[name], device))
+                seconds[name] += [took] if lap else []
+            except Exhausted:
+                seconds[name].clear()
+                del steppers[name]
     return seconds
+
+
+def _time(stepper: Callable[[], None], device: str) -> float:
+    _synchronise(device)
+    start = time.perf_counter()
+    for _ in range(_STEPS):
+        stepper()
+    _synchronise(device)
+    return time.perf_counter() - start
 
 
 def compile_network(network: nn.Module) -> nn.Module:
