@@ -1,10 +1,12 @@
 """Cores by affinity and by the control groups around a process, of both versions."""
 
+import importlib
 import os
 from pathlib import Path
 
 import pytest
 
+import faces
 from faces import cores
 
 MOST = len(os.sched_getaffinity(0))
@@ -75,3 +77,16 @@ def test_version_1_beside_2_as_many_hosts_have_it(quota: str, cores_left: int, l
 def test_no_control_groups_are_no_limit(limits: Path) -> None:
     assert cores.usable_cores() == 64
     assert grouped(limits, "0::/gone\n", {}) == 64
+
+
+@pytest.mark.parametrize(("said", "limit", "left"), [("", 3, "3"), ("", 64, None), ("5", 3, "5")])
+def test_libraries_learn_of_a_limit_that_they_do_not_look_for(
+    said: str, limit: int, left: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    if not said:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(cores, "usable_cores", lambda: limit)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    importlib.reload(faces)
+    assert os.environ.get("OMP_NUM_THREADS") == left

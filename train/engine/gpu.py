@@ -30,7 +30,7 @@ class Gpu(NamedTuple):
 
 @cache
 def installed_gpus() -> tuple[Gpu, ...]:
-    """The machine's GPUs, usable or not: what `nvidia-smi` lists, or in a container without it what torch sees."""
+    """The machine's GPUs, usable or not: those of `nvidia-smi`, or where it is missing those of torch."""
     return listed_gpus() or (() if usable_gpu() else _seen_by_torch())
 
 
@@ -78,7 +78,9 @@ def _what_is_wrong(error: str) -> str:
     """In words: torch without CUDA, no driver, one too old for torch's CUDA, or what torch says."""
     cuda = torch.version.cuda
     if cuda is None:
-        return f"torch {torch.__version__} is built without CUDA; run `make setup` for one with it, or use the CPU"
+        return (
+            f"torch {torch.__version__} has no CUDA in it; `make setup` brings one that has, or use the CPU"
+        )
     oldest = DRIVERS.get(cuda.partition(".")[0], "")
     needed = f"torch {torch.__version__} needs driver {oldest or f'of CUDA {cuda}'} or newer"
     found = driver_version()

@@ -68,7 +68,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         ("535.1", "out of memory", "12.8", "NVIDIA driver 535.1 (* driver 525 or newer): out of memory; *"),
         ("580.65", "No GPUs\nSee", "13.2", "NVIDIA driver 580.65 (* driver 580 or newer): No GPUs; *"),
         ("999.1", "why", "99.1", "NVIDIA driver 999.1 (* driver of CUDA 99.1 or newer): why; *"),
-        ("580.65", "Torch not compiled with CUDA", None, "torch 2.* is built without CUDA; *"),
+        ("580.65", "Torch not compiled with CUDA", None, "torch 2.* has no CUDA in it; *"),
     ],
 )
 def test_what_is_wrong_names_driver_found_driver_needed_and_cure(
