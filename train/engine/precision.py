@@ -138,13 +138,18 @@ def measure_precisions(
 def _stepper(
     network: Network, images: Tensor, precision: Precision, device: str, *, compiled: bool = False
 ) -> Callable[[], None]:
-    """A function that passes the images forward and backward through a copy of the network."""
-    fabric = make_fabric(precision, device)
-    model = copy.deepcopy(network).train().to(memory_format=torch.channels_last)
-    wrapped = fabric.setup(compile_network(model) if compiled else model)
-    batch = fabric.to_device(images).to(memory_format=torch.channels_last)
+    """A function that passes the images forward and backward through a copy of the network, which its first
+    call makes: until then it takes no memory from others."""
+
+    @cache
+    def prepared() -> tuple[Fabric, nn.Module, Tensor]:
+        fabric = make_fabric(precision, device)
+        model = copy.deepcopy(network).train().to(memory_format=torch.channels_last)
+        wrapped = fabric.setup(compile_network(model) if compiled else model)
+        return fabric, wrapped, fabric.to_device(images).to(memory_format=torch.channels_last)
 
     def step() -> None:
+        fabric, wrapped, batch = prepared()
         outputs = wrapped(batch)
         fabric.backward(torch.stack([output.float().square().mean() for output in outputs.values()]).sum())
 
