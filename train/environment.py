@@ -24,7 +24,6 @@ _PACKAGES = (
     "torchvision",
     "timm",
     "nvidia-dali-cuda130",
-    "nvidia-dali-cuda120",
     "numpy",
     "numba",
     "scipy",

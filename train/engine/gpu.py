@@ -86,6 +86,9 @@ def _what_is_wrong(error: str) -> str:
     found = driver_version()
     if not found:
         return f"no NVIDIA driver here, and {needed}; install it, give a container its GPUs, or use the CPU"
+    if "no kernel image" in error:
+        served = ", ".join(torch.cuda.get_arch_list())
+        return f"torch {torch.__version__} has no code for this GPU, only for {served}; use the CPU"
     if oldest and int(found.partition(".")[0]) < int(oldest):
         return f"the NVIDIA driver is {found}, and {needed}; install a newer driver, or use the CPU"
     return f"NVIDIA driver {found} ({needed}): {error}; look at `nvidia-smi`, or use the CPU"

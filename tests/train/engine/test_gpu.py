@@ -51,6 +51,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         monkeypatch.setattr(gpu, "_DRIVER", tmp_path / "version")
         monkeypatch.setattr(gpu.torch, "ones", ones)
         monkeypatch.setattr(gpu.torch.version, "cuda", cuda)
+        monkeypatch.setattr(gpu.torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
 
     return make
 
@@ -67,6 +68,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         ("535.1", TOO_OLD, "13.2", "the NVIDIA driver is 535.1, and torch 2.* needs driver 580 or newer; *"),
         ("535.1", "out of memory", "12.8", "NVIDIA driver 535.1 (* driver 525 or newer): out of memory; *"),
         ("580.65", "No GPUs\nSee", "13.2", "NVIDIA driver 580.65 (* driver 580 or newer): No GPUs; *"),
+        ("580.65", "CUDA error: no kernel image is available", "13.2", "torch 2.* only for sm_75, sm_80; "),
         ("999.1", "why", "99.1", "NVIDIA driver 999.1 (* driver of CUDA 99.1 or newer): why; *"),
         ("580.65", "Torch not compiled with CUDA", None, "torch 2.* has no CUDA in it; *"),
     ],
