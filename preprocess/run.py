@@ -23,8 +23,9 @@ from faces.storage.cells import csv_bytes
 from faces.terminal.progress import photo_progress
 from faces.terminal.text import printable
 from preprocess.crop.matte import gpu_offered, weights_sha256
-from preprocess.detect.device import FEEDERS, Device, choose_device, has_driver
+from preprocess.detect.device import FEEDERS, choose_device, has_driver
 from preprocess.detect.reuse import known_faces
+from preprocess.detect.search import Device
 from preprocess.look.changes import NAMES, check_unchanged, names_fingerprint
 from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards

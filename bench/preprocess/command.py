@@ -19,7 +19,7 @@ from bench.preprocess.stage import FACENET, Round, measure_stage
 from faces.command import run_command
 from faces.cores import usable_cores
 from faces.framing.face import reduce_photo
-from preprocess.detect.device import Device
+from preprocess.detect.search import Device
 from preprocess.sources.photo import Pixels, read_photo
 from preprocess.sources.scan import scan, source_path
 

@@ -17,7 +17,7 @@ from bench.preprocess.facenet import facenet_stage
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
 from faces.terminal.progress import step_progress
-from preprocess.detect.device import Device
+from preprocess.detect.search import Device
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Row as Photo

@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-R, T = TypeVar("R"), TypeVar("T")
+R = TypeVar("R")
+T = TypeVar("T")
 AHEAD = 4
 """Photos for each thread that are read and decoded ahead: enough to hide a slow disk, or a GPU's work."""
 

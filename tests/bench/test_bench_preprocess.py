@@ -15,7 +15,7 @@ from bench.preprocess.detect import compare_boxes, overlap, time_detectors
 from bench.preprocess.facenet import crop_one_by_one, facenet_stage
 from bench.preprocess.memory import run_program
 from bench.preprocess.stage import FACENET, Round, run_stage
-from preprocess.detect.device import Device
+from preprocess.detect.search import Device
 from preprocess.settings import PreprocessSettings
 from preprocess.sources.scan import scan
 from tests.helpers.pictures import save
