@@ -63,7 +63,6 @@ help: ## list the targets
 
 ## Set up
 setup: $(READY) ## install everything into .venv
-
 	@echo "set up; next: make doctor, which says in at most three minutes whether this machine is fit"
 
 doctor: $(READY) ## is this machine fit, in at most three minutes: [ARGS="--device cpu"]
