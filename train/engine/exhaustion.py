@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from nvidia.dali.backend import ReleaseUnusedMemory
+from nvidia.dali.backend import ReleaseUnusedMemory  # type: ignore[attr-defined]
 
 from faces.failures import exhaustion_in_words, lacks_memory
 
