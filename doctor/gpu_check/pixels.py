@@ -21,8 +21,8 @@ def graphs(place: Place) -> Finding:
         crops = [with_alpha(crop) if channels == 4 else crop for crop in draw_crops(COUNT)]
         stored = crops if codec == "raw" else [encoded(crop, codec.upper()) for crop in crops]
         for policy in ("none", "strong"):
-            settings = {"codec": codec, "channels": channels, "size": 160, "centre": 0.8}
-            found = levels(graph_of(POLICIES[policy], place.dali, **settings), stored)
+            form = {"codec": codec, "channels": channels, "centre": 0.8}
+            found = levels(graph_of(POLICIES[policy], place.dali, size=160, **form), stored)
             spread[f"{codec} {channels} {policy}"] = float(found.std())
             print(f"{codec} {channels} {policy}: mean {found.mean():.1f}, deviation {found.std():.1f}")
     dull = [name for name, deviation in spread.items() if not np.isfinite(deviation) or deviation < 10]

@@ -42,7 +42,7 @@ STEPS: Final = (
     Step(
         name="parity",
         function=f"{_PIXELS}:parity",
-        seconds=70,
+        seconds=60,
         about="pixels of every policy and augmentation beside the CPU's",
     ),
     Step(
@@ -52,9 +52,16 @@ STEPS: Final = (
         about="pixels of a JPEG at other places of other batches",
     ),
     Step(
+        name="decoders",
+        function="doctor.gpu_check.decoders:decoders",
+        seconds=20,
+        about="the GPU's two JPEG decoders: pixels by place, and speed",
+        cpu=False,
+    ),
+    Step(
         name="draw",
         function=f"{_PROGRAMS}:draw",
-        seconds=60,
+        seconds=55,
         about="people to train on, for the steps below",
     ),
     Step(
@@ -105,7 +112,7 @@ STEPS: Final = (
     Step(
         name="tests",
         function=f"{_PROGRAMS}:tests",
-        seconds=110,
+        seconds=105,
         about="every test that needs a GPU (pytest -m gpu)",
         cpu=False,
     ),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from doctor.finding import Finding
-from doctor.gpu_check import command, pixels, programs, resume
+from doctor.gpu_check import command, decoders, pixels, programs, resume
 from doctor.gpu_check.command import TABLE, GpuCheckSettings, check
 from doctor.gpu_check.place import Place
 from doctor.gpu_check.steps import MOST_SECONDS, STEPS
@@ -118,6 +118,12 @@ def test_tests_that_need_a_gpu_are_found() -> None:
 def test_rates_are_told_beside_what_they_are_compared_with() -> None:
     report: dict[str, Any] = {"rows": [{"name": "ours", "images_per_s": 1234.5, "ratio": 2.5}]}
     assert programs._rates(report) == "ours 1,234/s (2.50)"
+
+
+@pytest.mark.gpu
+def test_both_decoders_are_timed(tmp_path: Path) -> None:
+    found = decoders.decoders(Place(folder=tmp_path, device="cuda", people=8))
+    assert found.words.count("crops/s") == 2 and "share 0.0: 0 of 256" in found.words
 
 
 @pytest.mark.slow
