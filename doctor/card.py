@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ _DISPLAY: Final = "0x03"
 def gpu() -> Finding:
     """Whether there is a GPU and a tensor can be made on it."""
     wrong = usable_gpu()
+    if wrong and os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return Finding(words="no GPU: CUDA_VISIBLE_DEVICES hides it; everything runs on the CPU")
     if wrong and not any(signs()):
         return Finding(words="no GPU: everything runs on the CPU")
     if wrong:

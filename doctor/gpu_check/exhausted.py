@@ -75,16 +75,15 @@ def auto(place: Place) -> Finding:
         torch.cuda.reset_peak_memory_stats()
         others = [each for each in every if each != precision]
         measure_precisions(network, batch, RECIPE.image_size, "cuda", without=others)
-        peaks[precision] = torch.cuda.max_memory_reserved()
+        peaks[precision] = torch.cuda.max_memory_allocated()
     torch.cuda.empty_cache()
     print(f"memory at a batch of {batch}: {peaks}", flush=True)
     halves = max(peaks["bf16"], peaks["fp16"])
     torch.cuda.set_per_process_memory_fraction((peaks["fp32"] + halves) / 2 / whole)
     watch = Listener()
-    # Where the optimiser and validation ask for more than the measurement, half of the batch must do.
     train_fold(_plan(place, cache, replace(RECIPE, batch_size=batch), "auto"), watch)
     chosen = next((line for line in watch.lines if "precision auto" in line), "")
-    if "fp32" not in chosen or not chosen.split(":")[2].strip().startswith(("bf16", "fp16")):
+    if "fp32 out of memory" not in chosen or not chosen.endswith((": bf16", ": fp16")):
         return Finding(words=chosen or "nothing was said of auto", cure="see its log")
     return Finding(words=chosen.partition(": ")[2])
 

@@ -32,6 +32,12 @@ def test_a_gpu_whose_driver_is_too_old_is_told_with_the_cure(monkeypatch: pytest
     assert found.cure.startswith("install a newer driver, or use the CPU (make doctor")
 
 
+def test_a_gpu_that_is_hidden_on_purpose_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    found = see(monkeypatch, "torch cannot use the GPU; see nvidia-smi", "Tesla T4")
+    assert found.good and not found.gpu and "CUDA_VISIBLE_DEVICES" in found.words
+
+
 def test_a_gpu_that_works_is_named_with_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     found = see(monkeypatch, "", "Tesla T4", "Tesla T4")
     assert found.good and found.gpu and "Tesla T4 and Tesla T4, driver 580.65" in found.words
