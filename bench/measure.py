@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from faces.cores import usable_cores
 from faces.files import write_atomically
 from faces.plots import save_figure
 from faces.terminal.progress import step_progress
@@ -130,7 +131,10 @@ def _cpu_seconds() -> float:
 
 
 def describe_machine() -> str:
-    """Processor, cores that may be used, memory and GPU."""
+    """Processor, cores that may be used, memory and GPUs."""
+    # It imports torch, and a benchmark of processes may have none in its own.
+    from train.engine.gpu import installed_gpus
+
     try:
         names = [
             line
@@ -141,17 +145,8 @@ def describe_machine() -> str:
         names = []
     processor = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    gpus = [_gpu_name(path) for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))]
-    gpu = " and ".join(gpus) or "no GPU"
-    return f"{processor}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {gpu}"
-
-
-def _gpu_name(information: Path) -> str:
-    """The GPU's name from the files of NVIDIA's driver, without loading a library that would take the GPU."""
-    lines = [
-        line for line in information.read_text(encoding="utf-8").splitlines() if line.startswith("Model:")
-    ]
-    return lines[0].partition(":")[2].strip() if lines else "a GPU"
+    gpus = " and ".join(gpu.name for gpu in installed_gpus()) or "no GPU"
+    return f"{processor}, {usable_cores()} cores, {memory:.0f} GiB, {gpus}"
 
 
 def command_line() -> str:

@@ -6,9 +6,14 @@ Nothing here needs a network library or knows a stage.
 import os
 
 import faces.home  # noqa: F401 - it decides where libraries keep things, so before any is imported
+from faces.cores import usable_cores
 
 # While torch's CPU threads (libgomp) wait for each other they spin for milliseconds, and against each other
 # as soon as another process wants a core. After 5,000 turns they sleep: `make bench-busy` measures both ways.
 # It is read once, when libgomp is loaded, so before anything imports torch; what a user has set stays.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
+# Libraries take a thread for each core of the affinity, and know nothing of a control group's limit.
+if "OMP_NUM_THREADS" not in os.environ and usable_cores() < len(os.sched_getaffinity(0)):
+    os.environ["OMP_NUM_THREADS"] = str(usable_cores())

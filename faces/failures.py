@@ -13,10 +13,12 @@ from faces.terminal.text import one_line
 
 _MEMORY = "end other programs, or allow this one more (ulimit -v), and the same command goes on from here"
 _NO_MEMORY = re.compile(
-    "(can't|cannot) (allocate|start new thread)|out of mem|bad_alloc|insufficient mem|temporarily unavail"
+    "(can't|cannot) allocate|out of mem|bad_alloc|insufficient mem|alloc(ation|ator)?[ _](fail|err)"
     "|failed to map|PyObject pointer is null",
     re.IGNORECASE,
 )
+"""What the system, numpy, torch, CUDA's libraries and DALI say of memory that they did not get."""
+_NO_THREAD = re.compile("(can't|cannot) start new thread|temporarily unavail", re.IGNORECASE)
 _ROOM = "make room, and the same command goes on from here"
 _CURES = {
     errno.ENOSPC: _ROOM,
@@ -36,16 +38,28 @@ def complaint(error: BaseException) -> str:
     if isinstance(error, ValueError):
         return one_line(str(error))
     if is_exhaustion(error):
-        return one_line(f"out of memory ({str(error)[:160] or type(error).__name__}); {_MEMORY}")
+        return one_line(f"out of memory ({exhaustion_in_words(error)}); {_MEMORY}")
     return one_line(what_failed(error)) if isinstance(error, OSError) else ""
 
 
 def is_exhaustion(error: BaseException) -> bool:
     """Whether an error means that the system gave no memory, or no further thread."""
+    return lacks_memory(error) or (not isinstance(error, OSError) and bool(_NO_THREAD.search(str(error))))
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error means that the system or a GPU gave no memory."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     # Libraries say so in errors of their own kinds.
     return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None
+
+
+def exhaustion_in_words(error: BaseException) -> str:
+    """Of an error's text what says that memory is exhausted, at most 160 characters: in DALI's that is not the
+    first of several lines."""
+    lines = str(error).splitlines()
+    return next(filter(_NO_MEMORY.search, lines), " ".join(lines))[:160] or type(error).__name__
 
 
 def what_failed(error: OSError) -> str:

@@ -15,6 +15,7 @@ from faces.cache.description import CacheError, check_shard, check_table, file_s
 from faces.cache.reader import Cache
 from faces.cache.tables import INDEX, check_tables, first_line
 from faces.command import typed
+from faces.failures import lacks_memory
 from faces.labels import IntArray
 from pipeline.engine import decoded_shapes, other_sizes
 from pipeline.graph import Graph
@@ -142,6 +143,9 @@ def damaged_among(graph: Graph, rows: IntArray, crops: Sequence[NDArray[np.uint8
 
     Returns:
         The reason, by row.
+
+    Raises:
+        RuntimeError: there is no memory to decode even one that announces the right size.
     """
     try:
         wrong = other_sizes(decoded_shapes(graph, crops), graph)
@@ -150,7 +154,17 @@ def damaged_among(graph: Graph, rows: IntArray, crops: Sequence[NDArray[np.uint8
         if half := len(crops) // 2:
             first = damaged_among(graph, rows[:half], crops[:half])
             return first | damaged_among(graph, rows[half:], crops[half:])
+        if lacks_memory(error) and _announced(crops[0]) == (graph.source_size, graph.source_size):
+            raise  # it is not the crop's fault
         return {int(rows[0]): _reason(crops[0], error)} if "decoders" in str(error) else {}
+
+
+def _announced(data: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height that an encoded crop's header names; 0 and 0 of one without."""
+    try:
+        return Image.open(io.BytesIO(data.tobytes())).size
+    except Exception:  # Pillow's decoders share no narrower class
+        return 0, 0
 
 
 def _reason(data: NDArray[np.uint8], error: RuntimeError) -> str:

@@ -24,7 +24,11 @@ Inputs = list[Any]
 
 
 class _Feed:
-    """The callable that gives DALI its next batch. Keeps those in flight: DALI reads their own memory."""
+    """The callable that gives DALI its next batch. Keeps those in flight: DALI reads their own memory.
+
+    A batch that is handed out is in flight no more, even where a GPU still computes it: a copy to a GPU has
+    read ordinary memory before CUDA's call returns.
+    """
 
     def __init__(self) -> None:
         self._batches: Iterator[Inputs] = iter(())
@@ -119,7 +123,8 @@ class Engine:
 
         Yields:
             A tensor for the graph, then one for each of `others`: its `dtype` [b, 3, image_size, image_size],
-            contiguous in its `layout`. Each has its memory for itself: nothing writes to it later.
+            contiguous in its `layout`. Each has its memory for itself: nothing writes to it later. On a GPU
+            it is ready in the order of torch's current stream; the host does not wait for it.
 
         Raises:
             RuntimeError: DALI failed on this batch or one of the next `PREFETCH` + 1, or a crop of this batch
@@ -132,10 +137,12 @@ class Engine:
         try:
             pipeline.schedule_run()
             while not pipeline.empty():
-                shapes, *outputs = pipeline.share_outputs()
+                stream = torch.cuda.current_stream() if self.graphs[0].device == "gpu" else None
+                shapes, *outputs = pipeline.share_outputs(cuda_stream=stream)
                 if wrong := other_sizes(shapes.as_array(), self.graphs[0]):
                     raise RuntimeError(f"a crop {next(iter(wrong.values()))}")
-                images = [_tensor(out, graph) for graph, out in zip(self.graphs, outputs, strict=True)]
+                pairs = zip(self.graphs, outputs, strict=True)
+                images = [_tensor(out.as_tensor(), graph, stream) for graph, out in pairs]
                 pipeline.release_outputs()
                 pipeline.schedule_run()
                 yield images
@@ -196,11 +203,24 @@ def decoded_shapes(graph: Graph, crops: Sequence[NDArray[np.uint8]]) -> NDArray[
     return np.array(shapes.as_array())
 
 
-def _tensor(output: Any, graph: Graph) -> torch.Tensor:
-    """A graph's output, not copied."""
+def _tensor(output: Any, graph: Graph, stream: torch.cuda.Stream | None) -> torch.Tensor:
+    """A graph's output: on the CPU not copied, on a GPU copied in the order of the stream that takes it."""
     # The dynamic executor never uses an output's memory again while someone holds it.
-    images = torch.utils.dlpack.from_dlpack(output.as_tensor())
+    images = _copied(output, stream) if stream else torch.utils.dlpack.from_dlpack(output)
     return images.permute(0, 3, 1, 2) if graph.layout == "channels_last" else images
+
+
+def _copied(output: Any, stream: torch.cuda.Stream) -> torch.Tensor:
+    """A copy of DALI's tensor in torch's memory.
+
+    Whoever lets go of DALI's memory gives it back at once, though kernels that read it may still wait in
+    torch's queue. Of its own memory torch knows the order of use.
+    """
+    from nvidia.dali.plugin.pytorch.torch_utils import feed_ndarray, to_torch_type
+
+    images = torch.empty(output.shape(), dtype=to_torch_type[output.dtype], device=stream.device)
+    feed_ndarray(output, images, cuda_stream=stream)
+    return images
 
 
 def _drain(pipeline: Pipeline) -> None:

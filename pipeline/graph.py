@@ -136,8 +136,15 @@ class Graph(Frame):
         kind = types.RGB if self.channels == 3 else types.ANY_DATA
         if self.device == "cpu":
             return fn.decoders.image(image, device="cpu", output_type=kind)
-        # Without fancy upsampling the GPU's chroma differs from every CPU decoder's.
-        return fn.decoders.image(image, device="mixed", output_type=kind, jpeg_fancy_upsampling=True)
+        return fn.decoders.image(
+            image,
+            device="mixed",
+            output_type=kind,
+            # Without fancy upsampling the GPU's chroma differs from every CPU decoder's.
+            jpeg_fancy_upsampling=True,
+            # A batch split between the GPU's two decoders would give a crop pixels by its place in it.
+            hw_decoder_load=0.0,
+        )
 
     def finish(self, pixels: Node, parameters: Mapping[str, Node]) -> Node:
         """Make the operators from pixels to images.

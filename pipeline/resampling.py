@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 from nvidia.dali import fn, types
 
 from pipeline.augmentations.erase import blank_colour
@@ -27,21 +29,70 @@ def resized(pixels: Node, frame: Frame, side: int, count: int) -> Node:
     first = round((side - count) / 2)
     if side == frame.source_size:
         whole = count == side
-        return pixels if whole else fn.slice(pixels, [first] * 2, [count] * 2, axis_names="HW")
+        # Given as inputs, the numbers would become constants on the GPU and come back for every batch.
+        return pixels if whole else fn.slice(pixels, start=[first] * 2, shape=[count] * 2, axis_names="HW")
     if frame.device == "cpu":
         # This brings a compiler, which evaluation on a GPU should not have to load.
         from pipeline.operators.shrink import resize
 
         return resize(pixels, frame.source_size, side, first, count)
-    return fn.resize(
+    return _resized_by_dali(pixels, frame.source_size, side, first, count)
+
+
+def inside_share(source: int, side: int, first: int, count: int) -> NDArray[np.float64]:
+    """How much of the weight of each pixel of an antialiased resize lies on the image.
+
+    The filter is DALI's and PIL's triangle, see `triangle_weights` of pipeline/operators/shrink.py. From 4 to
+    2 pixels those of the first output pixel are (1, 3, 3, 1) / 8, the first beyond the edge: 7 / 8.
+
+    Args:
+        source: pixels of the line.
+        side: pixels of the whole resized line.
+        first: the first of them that is wanted.
+        count: how many are.
+
+    Returns:
+        [count], in (0, 1]; 1 where nothing lies beyond an edge.
+    """
+    reach = max(source / side, 1.0)
+    rim = ceil(reach)
+    centres = (np.arange(first, first + count) + 0.5) * source / side
+    distances = np.abs(np.arange(-rim, source + rim) + 0.5 - centres[:, None])
+    weights = np.maximum(1 - distances / reach, 0)
+    share: NDArray[np.float64] = weights[:, rim : rim + source].sum(1) / weights.sum(1)
+    return share
+
+
+def _resized_by_dali(pixels: Node, source: int, side: int, first: int, count: int) -> Node:
+    """What `resize` of pipeline/operators/shrink.py makes, by DALI's operators: within one grey level.
+
+    DALI's resize repeats the border's pixels for what the filter sees beyond an edge; PIL, torchvision and
+    ours leave that out. So zeros are put there, and the sums divided by what of the weight is left.
+    """
+    step = source / side
+    rim = ceil(max(step, 1.0))
+    framed = fn.slice(
         pixels,
-        size=[count, count],
-        roi_start=[first / side] * 2,
-        roi_end=[(first + count) / side] * 2,
-        roi_relative=True,
+        start=[-rim] * 2,
+        shape=[source + 2 * rim] * 2,
+        axis_names="HW",
+        out_of_bounds_policy="pad",
+        fill_values=[0],
+    )
+    sums = fn.resize(
+        framed,
+        size=[count] * 2,
+        roi_start=[rim + first * step] * 2,
+        roi_end=[rim + (first + count) * step] * 2,
+        dtype=types.FLOAT,
         interp_type=types.INTERP_LINEAR,
         antialias=True,
     )
+    gain = (1 / inside_share(source, side, first, count)).astype(np.float32)
+    down = types.Constant(gain[:, None, None], device=pixels.device)
+    across = types.Constant(gain[None, :, None], device=pixels.device)
+    # The cast rounds.
+    return fn.reshape(fn.cast(sums * down * across, dtype=types.UINT8), layout="HWC")
 
 
 def one_pass(

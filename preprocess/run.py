@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,15 +14,18 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
-from faces.cells import csv_bytes
+from faces.cores import usable_cores
 from faces.files import exclusive, write_atomically
 from faces.framing.face import GIVEN
 from faces.labels import LabelSet
 from faces.photos.files import BadPhoto
+from faces.storage.cells import csv_bytes
 from faces.terminal.progress import photo_progress
 from faces.terminal.text import printable
-from preprocess.crop.matte import weights_sha256
+from preprocess.crop.matte import gpu_offered, weights_sha256
+from preprocess.detect.device import FEEDERS, choose_device, has_driver
 from preprocess.detect.reuse import known_faces
+from preprocess.detect.search import Device
 from preprocess.look.changes import NAMES, check_unchanged, names_fingerprint
 from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards
@@ -32,12 +34,14 @@ from preprocess.shard import Tools, open_photo
 from preprocess.sources.corrections import apply
 from preprocess.sources.listing import BOX, counted
 from preprocess.sources.persons import check_persons
-from preprocess.sources.scan import Listing, scan
+from preprocess.sources.scan import Listing, scan, source_path
 from preprocess.sources.spellings import alike_notes, people_of
 from preprocess.summary import Budget, Work, summarise
 
 Note = Callable[[str], None]
 """Called with a line for whoever waits."""
+SEARCHED_ON = "searched_on.txt"
+"""Of an unfinished cache: the device that its faces are searched on, where that was measured."""
 MOST_TOLD = 5
 """Shards of an earlier run that are named one by one where they are damaged."""
 
@@ -88,6 +92,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         work = _process(
             settings, listing, writer, plan, lambda line: console.print(printable(line), markup=False)
         )
+        (settings.cache / SEARCHED_ON).unlink(missing_ok=True)
         cache = writer.finish(listing.left_out)
         write_sheet(cache)
         summarise(cache, console, work, settings.data)
@@ -151,9 +156,11 @@ def _process(
         return Work()
     boxes = listing.photos.source[listing.photos[BOX].notna()] if BOX in listing.photos else pd.Series()
     given = {str(source): int(count) for source, count in boxes.value_counts().items()}
-    tools = Tools(settings, listing.folder, known, given, _nobody(listing.labels))
+    cores = usable_cores()
+    device = _device(settings, listing, cores, note)
+    workers, threads = _crew(settings, device, cores, len(shards))
+    tools = Tools(settings, listing.folder, known, given, _nobody(listing.labels), device, threads)
     budget = Budget(writer.folder, len(rows), settings.max_lost, lost, listing.labels)
-    workers = settings.workers or len(os.sched_getaffinity(0))
     with photo_progress() as progress:
         bar = progress.add_task("faces", total=len(rows), completed=len(rows) - photos)
 
@@ -171,6 +178,21 @@ def _process(
         for table in found
     )
     return Work(photos, taken_over, time.perf_counter() - started, cpu)
+
+
+def _device(settings: PreprocessSettings, listing: Listing, cores: int, note: Note) -> Device:
+    sound = listing.photos.source[listing.photos.problem == ""]
+    paths = [listing.folder / source_path(source) for source in sound]
+    return choose_device(settings, paths, cores, settings.cache / SEARCHED_ON, note)
+
+
+def _crew(settings: PreprocessSettings, device: Device, cores: int, shards: int) -> tuple[int, int]:
+    """Processes, and threads of each that read: on a GPU each process takes a part of its memory and time for
+    itself, so few have one, and several threads."""
+    matting = settings.background != "keep" and settings.device != "cpu" and gpu_offered() and has_driver()
+    shared = device == "cuda" or matting
+    processes = min(settings.workers or (min(FEEDERS, cores) if shared else cores), shards)
+    return processes, max(1, cores // processes) if shared else 1
 
 
 def _nobody(labels: LabelSet) -> dict[str, Any]:

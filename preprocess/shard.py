@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from faces.cache.tar import Sample
@@ -18,9 +18,10 @@ from faces.cache.writer import DETECTED, FALLBACK, REJECTED
 from faces.framing.face import AS_IS, GIVEN, Face, reduce_photo
 from faces.photos.files import BadPhoto
 from preprocess.crop.render import Renderer
-from preprocess.detect.queue import SearchQueue
-from preprocess.detect.search import Finder
+from preprocess.detect.queue import HELD_BYTES, SearchQueue
+from preprocess.detect.search import Device, Finder
 from preprocess.settings import PreprocessSettings
+from preprocess.sources.ahead import read_ahead, some_threads
 from preprocess.sources.listing import BOX
 from preprocess.sources.photo import Photo, read_photo
 from preprocess.sources.scan import source_path
@@ -32,8 +33,8 @@ Report = Callable[[int, list[Mapping[str, Any]]], None]
 raise to stop the work."""
 NOT_KEPT = ("bytes", "problem", BOX)
 """What the cache keeps of a row under other names, or not."""
-AHEAD = 4
-"""Photos that are read and decoded while others are searched: enough to hide a slow disk, or a GPU's work."""
+_ADDING = Lock()
+"""Of seconds, which several threads spend."""
 
 
 @dataclass
@@ -49,13 +50,17 @@ class Tools:
     """How many faces the source gives the places of, by photo."""
     unlabelled: Mapping[str, Any] = field(default_factory=dict)
     """What stands in place of the person and the labels of a photo's further faces."""
+    device: Device | None = None
+    """Where faces are searched; by default where the settings say, whose auto is then the CPU."""
+    threads: int = 1
+    """Those of a worker that read photos; several of them, beside a GPU, cut crops too."""
     seconds: dict[str, float] = field(default_factory=dict)
     """CPU seconds so far by kind of work."""
 
     @cached_property
     def finder(self) -> Finder:
         """Searches faces."""
-        return Finder(self.settings)
+        return Finder(replace(self.settings, device=self.device or self.settings.device))
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -69,7 +74,8 @@ class Tools:
         try:
             yield
         finally:
-            self.seconds[what] = self.seconds.get(what, 0.0) + time.thread_time() - start
+            with _ADDING:
+                self.seconds[what] = self.seconds.get(what, 0.0) + time.thread_time() - start
 
 
 @dataclass(frozen=True)
@@ -96,48 +102,43 @@ def make_samples(rows: Sequence[Row], tools: Tools, report: Report) -> list[Samp
         A sample for each face, or of a photo without one for the photo, in the order of rows, rejects among
         them.
     """
-    samples: dict[int, list[Sample]] = {}
-    queue: SearchQueue[_Waiting] = SearchQueue(tools.finder, tools.settings.batch)
+    crops: dict[int, Future[list[Sample]]] = {}
+    queue: SearchQueue[_Waiting] = SearchQueue(tools.finder, tools.finder.batch, tools.threads * HELD_BYTES)
+    _ = tools.renderer  # loaded by this thread, and not by several at once
+    with some_threads(tools.threads) as pool:
+        # They stand in line with the photos to read, so that neither runs far ahead of the other.
+        crop = pool.submit if tools.threads > 1 else _at_once
 
-    def finish(found: Sequence[tuple[_Waiting, tuple[Face, ...]]]) -> None:
-        for waiting, faces in found:
-            scaled = _scaled(faces, waiting)
-            samples[waiting.row["position"]] = _samples(waiting.row, waiting.photo, scaled, tools)
-        report(len(found), [])
+        def finish(found: Sequence[tuple[_Waiting, tuple[Face, ...]]]) -> None:
+            for waiting, faces in found:
+                row, photo, scaled = waiting.row, waiting.photo, _scaled(faces, waiting)
+                crops[row["position"]] = crop(_samples, row, photo, scaled, tools)
+            report(len(found), [])
 
-    for row, photo in _read_ahead(rows, tools):
-        if isinstance(photo, BadPhoto):
-            samples[row["position"]] = [_reject(row, photo)]
-            report(1, [samples[row["position"]][0].fields])
-        elif (faces := _told(row, photo, tools)) is not None:
-            samples[row["position"]] = _samples(row, photo, faces, tools)
-            report(1, [])
-        else:
-            searched = reduce_photo(photo.pixels, tools.settings.detect_size)
-            waiting = _Waiting(row, photo, searched.shape[0], searched.shape[1])
-            with tools.timed("detect"):
-                found = queue.add(waiting, searched, photo.pixels.nbytes)
-            finish(found)
-    with tools.timed("detect"):
-        found = queue.rest()
-    finish(found)
-    return [sample for row in rows for sample in samples[row["position"]]]
+        for row, photo in read_ahead(rows, partial(_open, tools=tools), pool, tools.threads):
+            if isinstance(photo, BadPhoto):
+                crops[row["position"]] = rejected = _at_once(_reject, row, photo)
+                report(1, [rejected.result()[0].fields])
+            elif (faces := _told(row, photo, tools)) is not None:
+                crops[row["position"]] = crop(_samples, row, photo, faces, tools)
+                report(1, [])
+            else:
+                searched = reduce_photo(photo.pixels, tools.settings.detect_size)
+                waiting = _Waiting(row, photo, searched.shape[0], searched.shape[1])
+                with tools.timed("detect"):
+                    found = queue.add(waiting, searched, photo.pixels.nbytes)
+                finish(found)
+        with tools.timed("detect"):
+            found = queue.rest()
+        finish(found)
+        return [sample for row in rows for sample in crops[row["position"]].result()]
 
 
-def _read_ahead(rows: Sequence[Row], tools: Tools) -> Iterator[tuple[Row, Photo | BadPhoto]]:
-    """Each row with its photo, read and decoded in another thread while the last ones are worked on."""
-    pending: deque[Any] = deque()
-    with ThreadPoolExecutor(1, "reader") as reader:
-        try:
-            for row in rows:
-                pending.append((row, reader.submit(_open, row, tools)))
-                if len(pending) > AHEAD:
-                    before, future = pending.popleft()
-                    yield before, future.result()
-            for before, future in pending:
-                yield before, future.result()
-        finally:
-            reader.shutdown(wait=False, cancel_futures=True)
+def _at_once(work: Callable[..., list[Sample]], *arguments: Any) -> Future[list[Sample]]:
+    """What a thread would do, done by this one."""
+    done: Future[list[Sample]] = Future()
+    done.set_result(work(*arguments))
+    return done
 
 
 def _open(row: Row, tools: Tools) -> Photo | BadPhoto:
@@ -234,8 +235,9 @@ def _sample(labels: Mapping[str, Any], photo: Photo, face: Face | None, tools: T
     return Sample(fields=fields, data=rendered.data)
 
 
-def _reject(row: Row, bad: BadPhoto) -> Sample:
-    return Sample(fields={**_labels(row, bad.sha256), "status": REJECTED, "reason": bad.reason}, data=None)
+def _reject(row: Row, bad: BadPhoto) -> list[Sample]:
+    fields = {**_labels(row, bad.sha256), "status": REJECTED, "reason": bad.reason}
+    return [Sample(fields=fields, data=None)]
 
 
 def _labels(row: Row, sha256: str) -> dict[str, Any]:

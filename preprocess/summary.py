@@ -12,11 +12,11 @@ from rich.console import Console
 
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED, FALLBACK, REJECTED, reject_columns
-from faces.cells import csv_bytes
 from faces.command import typed
 from faces.files import write_atomically
 from faces.framing.face import AS_IS
 from faces.labels import LabelSet
+from faces.storage.cells import csv_bytes
 from preprocess.look.framing import described, framing_of, proposal, warnings
 from preprocess.look.rates import said, value_rates
 from preprocess.look.sheet import SHEET

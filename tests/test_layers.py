@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "train": {"faces", "pipeline"},
     "infer": {"faces", "pipeline", "train"},
     "bench": {"faces", "preprocess", "pipeline", "train", "infer"},
+    "doctor": {"faces", "preprocess", "pipeline", "train", "infer", "bench"},
 }
 ROOMS = {
     "faces": (
@@ -86,6 +87,10 @@ ROOMS = {
         "bench.train",
         "bench.infer",
         "bench.whole",
+    ),
+    "doctor": (
+        "doctor",
+        "doctor.gpu_check",
     ),
 }
 """Rooms of each stage in their order: each may import those before it. Files named here stand alone."""

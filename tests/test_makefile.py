@@ -52,7 +52,7 @@ def targets() -> list[tuple[str, list[str]]]:
     found = []
     for name, recipe in re.findall(r"^([a-z-]+): .*\n((?:\t.*\n)+)", TEXT, re.M):
         if "$(call run," in recipe or "$(call with," in recipe:
-            taken = set(re.findall(r"\b[A-Z_]{3,}\b", recipe)) - {"LAUNCH", "READY", "MODULE"}
+            taken = set(re.findall(r"\b[A-Z_]{3,}\b", recipe)) - {"READY", "MODULE"}
             derived = {"COMPARED": ["RUNS"], "LEAK_RUNS": ["RUNS"], "GIVEN_DATA": ["DATA"]}
             derived["TRAINED_BY"] = listed("TRAINED_BY")
             found.append((name, sorted({each for one in taken for each in derived.get(one, [one])})))
@@ -127,7 +127,6 @@ def test_the_home_is_the_users_also_where_its_shell_left_it_to_make() -> None:
     [
         ({"CACHE": "a\ntouch pwned"}, "--cache holds a line break"),
         ({"CACHE": "a", "ARGS": "it's"}, "--args it's: a quote in it is not closed"),
-        ({"CACHE": "a", "CUDA": "12; touch pwned"}, "choose 12 or 13"),
         ({}, "CACHE is missing"),
     ],
 )

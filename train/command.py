@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -66,6 +67,10 @@ class TrainSettings:
     twice their disk space."""
     runs: Path = Path("runs")
     """Folder of all runs."""
+    processes: int = 1
+    """Processes of this machine that train one network together, each on a GPU or some cores of its own; they
+    share each batch. Different folds can also be trained side by side, a command and a GPU each
+    (CUDA_VISIBLE_DEVICES=1)."""
     resume: bool = False
     """Insist that there is something to go on from: an error when the run was never begun. Without it the
     same command goes on too."""
@@ -85,6 +90,8 @@ class TrainSettings:
     saved after every epoch. Changes no result."""
 
     def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise ValueError(f"processes={self.processes}: must be at least 1")
         if not self.nested:
             return
         if self.fold:
@@ -101,6 +108,11 @@ def run(settings: TrainSettings) -> None:
     recipe = read_recipe(settings.recipe)
     if settings.weights is not None:
         recipe = replace(recipe, weights=str(settings.weights), pretrained=False)
+    if settings.processes > 1 and "LOCAL_RANK" not in os.environ:
+        from train.together import begin_processes
+
+        begin_processes(settings.processes, recipe.batch_size, settings.compute.device)
+        return
     cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)
     recipe = fit_to_cache(recipe, cache, settings.recipe)
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
@@ -110,6 +122,7 @@ def run(settings: TrainSettings) -> None:
     check_codings(recipe, cache.label_set, settings.recipe)
     plans = _plans(settings, recipe, cache)
     train_folds(plans)
+    plans[0].processes.leave()
     ensemble = Path("ensembles") / settings.recipe.name
     if plans[0].processes.first and settings.nested:
         print(

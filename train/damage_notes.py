@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from faces.cache.reader import Cache
-from faces.cells import csv_bytes
 from faces.files import write_atomically
+from faces.storage.cells import csv_bytes
 from pipeline.damage import damage_table
 from pipeline.loader import Loader
 from train.data.rows import FoldRows
@@ -70,17 +70,34 @@ class DamageNotes:
         )
 
 
-def without_damaged(cache: Cache, rows: FoldRows, image_size: int, notes: DamageNotes) -> FoldRows:
+def without_damaged(
+    cache: Cache, rows: FoldRows, image_size: int, device: str, notes: DamageNotes
+) -> FoldRows:
     """The fold's rows without damaged validation crops, which are noted.
 
-    They are looked for before training, so that every epoch is scored on the same photos, each exactly once.
+    They are looked for before training, so that every epoch is scored on the same photos, each exactly once,
+    and with the decoder of the device that validates: what one forgives may end the other.
+
+    Args:
+        cache: that is trained on.
+        rows: of the fold.
+        image_size: side of the images, pixels.
+        device: "cpu" or "cuda", on which the fold is trained.
+        notes: of the run.
 
     Raises:
         ValueError: more of them are damaged than a loader leaves out.
     """
     plain = (0.5, 0.5, 0.5)
     loader = Loader(
-        cache, rows.validation, batch_size=64, image_size=image_size, mean=plain, std=plain, on_damage="skip"
+        cache,
+        rows.validation,
+        batch_size=64,
+        image_size=image_size,
+        mean=plain,
+        std=plain,
+        device="gpu" if device == "cuda" else "cpu",
+        on_damage="skip",
     )
     for _ in loader.epoch(0):
         pass

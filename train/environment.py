@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from torch.backends import cudnn
 
+from faces.cores import usable_cores
 from faces.files import write_atomically
+from train.engine.gpu import installed_gpus
 
 _PACKAGES = (
     "torch",
     "torchvision",
     "timm",
     "nvidia-dali-cuda130",
-    "nvidia-dali-cuda120",
     "numpy",
     "numba",
     "scipy",
@@ -49,8 +50,8 @@ def describe_environment() -> dict[str, Any]:
         `started` (UTC, ISO 8601), `command` (the arguments of the process), `versions` by package (those
         installed), `git` (`commit`, and `dirty` where any file differs from it or is not in it and not
         ignored; None where this code lies in no repository), `os`, `processor` (model), `cores` (that this
-        process may use), `memory_gib`, `gpus` (`name` and `memory_gib` of each), `cuda` and `cudnn` (those
-        torch was built for, None without).
+        process may use), `memory_gib`, `gpus` of the machine (`name` and `memory_gib` of each), `cuda` and
+        `cudnn` (those torch was built for, None without).
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -59,7 +60,7 @@ def describe_environment() -> dict[str, Any]:
         "git": git_state(_CODE),
         "os": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "memory_gib": _gib(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
         "gpus": _gpus(),
         "cuda": torch.version.cuda,
@@ -136,9 +137,7 @@ def _processor() -> str:
 
 
 def _gpus() -> list[dict[str, Any]]:
-    count = torch.cuda.device_count()
-    found = [torch.cuda.get_device_properties(number) for number in range(count)]
-    return [{"name": gpu.name, "memory_gib": _gib(gpu.total_memory)} for gpu in found]
+    return [{"name": gpu.name, "memory_gib": _gib(gpu.memory)} for gpu in installed_gpus()]
 
 
 def _gib(size: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,12 +15,13 @@ from train.data.rows import FoldRows
 from train.data.taught import absent_classes, not_validated
 from train.engine.card import BEST_FILE, CURE, OOF_FILE, RunCard, RunError, read_card
 from train.engine.checkpoint import load_weights, save_best
+from train.engine.exhaustion import Exhausted, let_go
 from train.engine.loop import FoldTraining
 from train.engine.state import StateFile, check_state
 from train.engine.watch import Watch
 from train.environment import write_environment
 from train.loops.memory import keep_memory
-from train.memory import explain_exhaustion
+from train.memory import exhausted, reserve
 from train.ready import ReadyFold, ready_fold
 from train.recipe.request import REQUEST_FILE, read_request
 from train.results.metrics import write_metrics
@@ -67,24 +69,30 @@ def _train_held(plan: FoldPlan, rows: FoldRows, watch: Watch) -> dict[str, float
     if plan.on_damage == "skip":
         if plan.processes.world > 1:
             raise ValueError("on_damage=skip: processes would lose step of each other; train in one process")
-        rows = without_damaged(plan.cache, rows, plan.recipe.image_size, notes)
-    with explain_exhaustion(plan.recipe, plan.cache.label_set, plan.device, plan.processes):
-        training = assemble(plan, rows)
-        file = StateFile(plan.folder / STATE_FILE, plan.checkpoint_minutes, digest_of_run(plan))
-        _resume(plan, training, file, watch)
-        # No process may replace the file that another has yet to read.
-        plan.processes.wait()
-        watch.begin(
-            f"fold {plan.left_out}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done
-        )
-        if training.history and plan.processes.first:
-            write_metrics(training.history, plan.folder)  # which may have been lost or spoilt meanwhile
-        if not training.finished:
-            if not training.photos_done:  # afterwards last.pt stands in the place of the weights begun with
-                for note in training.network.notes:
-                    watch.say(f"fold {plan.left_out}: {note}")
-            _say_rows(plan, rows, watch)
-            _train(plan, training, notes, file, watch)
+        rows = without_damaged(plan.cache, rows, plan.recipe.image_size, plan.device, notes)
+    try:
+        return let_go(partial(_train_assembled, plan, rows, notes, watch))
+    except Exhausted as error:
+        raise exhausted(plan, rows, str(error)) from None
+
+
+def _train_assembled(plan: FoldPlan, rows: FoldRows, notes: DamageNotes, watch: Watch) -> dict[str, float]:
+    """All of a fold's training that takes memory by its batches."""
+    training = assemble(plan, rows)
+    file = StateFile(plan.folder / STATE_FILE, plan.checkpoint_minutes, digest_of_run(plan))
+    _resume(plan, training, file, watch)
+    # No process may replace the file that another has yet to read.
+    plan.processes.wait()
+    watch.begin(f"fold {plan.left_out}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
+    if training.history and plan.processes.first:
+        write_metrics(training.history, plan.folder)  # which may have been lost or spoilt meanwhile
+    if not training.finished:
+        if not training.photos_done:  # afterwards last.pt stands in the place of the weights begun with
+            for note in training.network.notes:
+                watch.say(f"fold {plan.left_out}: {note}")
+        _say_rows(plan, rows, watch)
+        reserve(training)
+        _train(plan, training, notes, file, watch)
     return training.kept
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from faces.storage.documents import parse_document
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
 from train.engine.card import BEST_FILE, NESTED, read_card
+from train.engine.exhaustion import Exhausted, let_go
 from train.engine.precision import measure_compiled, measure_precisions
 from train.engine.watch import Watch
 from train.loops.swap import exchanged
@@ -239,8 +241,11 @@ def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
     # Both of SAM's gradients would need a loss scale.
     without: tuple[Precision, ...] = ("fp16",) if recipe.optimiser.sam else ()
     rates = measure_precisions(network, size, recipe.image_size, plan.device, without=without)
-    fastest = max(rates, key=lambda precision: rates[precision])
-    measured = ", ".join(f"{precision} {rate:,.0f}" for precision, rate in rates.items())
+    # Where none fits the training will say so; the last one takes least.
+    fastest = max(rates, key=lambda precision: rates[precision]) if any(rates.values()) else [*rates][-1]
+    measured = ", ".join(
+        f"{each} {rate:,.0f}" if rate else f"{each} out of memory" for each, rate in rates.items()
+    )
     ours = exchanged(network) if plan.device == "cpu" and fastest == "fp32" else 0
     loops = f", {ours} layers of {recipe.backbone} by loops compiled for it" if ours else ""
     watch.say(f"fold {plan.left_out}: precision auto measured {measured} training images/s: {fastest}{loops}")
@@ -250,7 +255,12 @@ def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
 def _say_gain(plan: FoldPlan, recipe: Recipe, watch: Watch) -> None:
     network = build_model(recipe, plan.cache.label_set, initialise=False)
     size = plan.processes.share(recipe.batch_size)
-    gain, seconds = measure_compiled(network, size, recipe.image_size, plan.device, recipe.precision)
+    measure = partial(measure_compiled, network, size, recipe.image_size, plan.device, recipe.precision)
+    try:
+        gain, seconds = let_go(measure)
+    except Exhausted as error:
+        watch.say(f"fold {plan.left_out}: what torch.compile gains is not measured: out of memory ({error})")
+        return
     watch.say(
         f"fold {plan.left_out}: torch.compile trains {gain:.2f} times as fast here, after {seconds:.0f} s of "
         "compiling that each run pays again"

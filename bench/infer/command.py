@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from faces.command import run_command
+from faces.cores import usable_cores
 from faces.terminal.output import print_whole
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class BenchInferSettings:
     """The report; a picture is written beside it."""
 
     def __post_init__(self) -> None:
-        there = len(os.sched_getaffinity(0))
+        there = usable_cores()
         for name, least in (("photos", 1), ("batch_size", 1), ("repetitions", 1), ("cores", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -85,7 +85,7 @@ def bench(settings: BenchInferSettings) -> dict[str, list[InferRow]]:
         precision=settings.precision,
     )
     device = choose_device(settings.device)
-    cores = settings.cores or len(os.sched_getaffinity(0))
+    cores = settings.cores or usable_cores()
     threads = loader_threads(device)
     results: dict[str, list[InferRow]] = {}
     console = Console(highlight=False)

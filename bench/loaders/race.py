@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from bench.loaders.process import FAILED, PYTHON, RivalProcess
@@ -21,6 +20,7 @@ from faces.cache.schema import Codec
 from faces.cache.tar import Sample
 from faces.cache.writer import DETECTED, CacheWriter
 from faces.labels import CONTEST
+from train.engine.gpu import usable_gpu
 
 
 def stored_as(cache: Cache, codec: Codec, folder: Path, images: int, shards: int = 1) -> Cache:
@@ -82,8 +82,8 @@ def absent(rivals: Sequence[RivalLoader]) -> dict[str, str]:
     failed = json.loads(FAILED.read_text(encoding="utf-8")) if FAILED.is_file() else None
     reasons = {}
     for rival in rivals:
-        if rival.gpu and not torch.cuda.is_available():
-            reasons[rival.name] = "torch sees no GPU here"
+        if rival.gpu and usable_gpu():
+            reasons[rival.name] = usable_gpu()
         if rival.packages and failed is None:
             reasons[rival.name] = "not installed; `make bench-peers` does it"
         for package in rival.packages:

@@ -14,15 +14,18 @@ from rich.table import Table
 
 from bench.measure import Row, write_report
 from bench.preprocess.detect import MIN_FACES, compare_boxes, time_detectors
-from bench.preprocess.memory import FEW, cores, run_program
+from bench.preprocess.memory import FEW, run_program
 from bench.preprocess.stage import FACENET, Round, measure_stage
 from faces.command import run_command
+from faces.cores import usable_cores
 from faces.framing.face import reduce_photo
+from preprocess.detect.search import Device
 from preprocess.sources.photo import Pixels, read_photo
 from preprocess.sources.scan import scan, source_path
 
 PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "numpy", "pillow")
 Part = Literal["detectors", "boxes", "stage", "memory"]
+PLACES: Mapping[Device, str] = {"cpu": "the CPU", "cuda": "the GPU"}
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -34,6 +37,9 @@ class BenchPreprocessSettings:
     """Photos of one size, in any layout of stage 1; fewer than are needed are repeated."""
     yunet: Path | None = None
     """YuNet's model file, for its rows."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where both search faces, for the stage and its memory; auto takes the GPU where there is one. Detectors
+    and boxes are always those of the CPU."""
     out: Path = Path("bench/results/preprocess.json")
     """The report of the stage; a picture is written beside it."""
     parts: tuple[Part, ...] = ("detectors", "boxes", "stage", "memory")
@@ -48,8 +54,10 @@ class BenchPreprocessSettings:
     """Counted rounds."""
 
 
-def report_stage(rounds: Mapping[str, list[Round]], settings: BenchPreprocessSettings) -> None:
-    """Print and write the rounds of `measure_stage`."""
+def report_stage(
+    rounds: Mapping[str, list[Round]], settings: BenchPreprocessSettings, device: Device
+) -> None:
+    """Print and write the rounds of `measure_stage` on a device."""
     base = median(own.speed for own in rounds[f"{FACENET}, 1 w."])
     rows = []
     for name, own in rounds.items():
@@ -69,13 +77,18 @@ def report_stage(rounds: Mapping[str, list[Round]], settings: BenchPreprocessSet
         for name, own in rounds.items()
         if own[0].split
     }
-    conditions = {"photos": settings.photos, "repetitions": settings.repetitions, "CPU ms a photo": splits}
+    conditions = {
+        "photos": settings.photos,
+        "repetitions": settings.repetitions,
+        "device": device,
+        "CPU ms a photo": splits,
+    }
     write_report(
         settings.out,
         rows,
         conditions=conditions,
         versions={name: version(name) for name in PACKAGES},
-        title="Photos to crops of 256, the whole stage",
+        title=f"Photos to crops of 256, the whole stage, faces searched on {PLACES[device]}",
     )
     for name in (name for name in rounds if name.endswith(", 1 w.")):
         one, two = (median(own.speed for own in rounds[name[:-4] + f"{n} w."]) for n in (1, 2))
@@ -85,7 +98,7 @@ def report_stage(rounds: Mapping[str, list[Round]], settings: BenchPreprocessSet
 def report_detectors(photos: Sequence[Pixels], settings: BenchPreprocessSettings) -> None:
     """Time the detectors and print it."""
     times = time_detectors(photos, settings.yunet, settings.repetitions)
-    table = Table(title="Detection alone, one thread, CPU ms a photo")
+    table = Table(title="Detection alone on the CPU, one thread, CPU ms a photo")
     for name in ("", "median", "least", "most", "ratio"):
         table.add_column(name, justify="right" if name else "left")
     base = median(next(iter(times.values())))
@@ -106,12 +119,12 @@ def report_boxes(photos: Sequence[Pixels]) -> None:
         )
 
 
-def report_memory(photos: Sequence[Path], settings: BenchPreprocessSettings) -> None:
+def report_memory(photos: Sequence[Path], settings: BenchPreprocessSettings, device: Device) -> None:
     """Run the stage on few and on many photos, and print time and memory."""
-    runs = [run_program(photos, count, ()) for count in (FEW, settings.many)]
+    runs = [run_program(photos, count, ("--device", device)) for count in (FEW, settings.many)]
     for run in runs:
         console.print(
-            f"{run.photos:6d} photos in {run.seconds:.0f} s with {cores()} workers, "
+            f"{run.photos:6d} photos in {run.seconds:.0f} s on {PLACES[device]} and {usable_cores()} cores, "
             f"{run.photos / run.seconds:.0f} photos/s with start and end; at most {run.peak:.0f} MB resident"
         )
     console.print(f"memory of {settings.many} photos over that of {FEW}: {runs[1].peak / runs[0].peak:.3f}")
@@ -121,8 +134,12 @@ def bench(settings: BenchPreprocessSettings) -> None:
     """Measure the parts that the settings name.
 
     Raises:
-        ValueError: no photos.
+        ValueError: no photos, or a GPU was demanded and cannot be used.
     """
+    # torch takes seconds to import, which --help should not wait for.
+    from train.engine.precision import choose_device
+
+    device = choose_device(settings.device)
     listing = scan(settings.data)
     sound = listing.photos[listing.photos.problem == ""]
     rows: list[Any] = sound.to_dict("records")
@@ -137,11 +154,15 @@ def bench(settings: BenchPreprocessSettings) -> None:
     if "stage" in settings.parts:
         repeated = [{**rows[n % len(rows)], "position": n} for n in range(settings.photos)]
         rounds = measure_stage(
-            repeated, listing.folder, yunet=settings.yunet, repetitions=settings.repetitions
+            repeated,
+            listing.folder,
+            device=device,
+            yunet=settings.yunet,
+            repetitions=settings.repetitions,
         )
-        report_stage(rounds, settings)
+        report_stage(rounds, settings, device)
     if "memory" in settings.parts:
-        report_memory(files, settings)
+        report_memory(files, settings, device)
 
 
 def main() -> None:

@@ -12,13 +12,14 @@ from typing import Any
 from PIL import Image
 
 
-def crop_one_by_one(photos: Sequence[Path], folder: Path, size: int, out: Any) -> None:
+def crop_one_by_one(photos: Sequence[Path], folder: Path, size: int, device: str, out: Any) -> None:
     """Open, detect with the defaults, cut the first box, resize, save.
 
     Args:
         photos: files.
         folder: where crops go.
         size: side of a crop, in pixels.
+        device: "cpu" or "cuda"; by itself facenet-pytorch stays on the CPU.
         out: queue of wall-clock and CPU seconds, put when the detector is loaded and after each photo.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -26,7 +27,7 @@ def crop_one_by_one(photos: Sequence[Path], folder: Path, size: int, out: Any) -
     from facenet_pytorch import MTCNN
 
     torch.set_num_threads(1)
-    mtcnn = MTCNN(keep_all=True)
+    mtcnn = MTCNN(keep_all=True, device=device)
     out.put((time.perf_counter(), time.process_time()))
     for number, path in enumerate(photos):
         image = Image.open(path).convert("RGB")
@@ -37,8 +38,10 @@ def crop_one_by_one(photos: Sequence[Path], folder: Path, size: int, out: Any) -
         out.put((time.perf_counter(), time.process_time()))
 
 
-def facenet_stage(photos: Sequence[Path], folder: Path, size: int, workers: int) -> tuple[float, float]:
-    """Crop photos by facenet-pytorch in some processes of one thread each.
+def facenet_stage(
+    photos: Sequence[Path], folder: Path, size: int, workers: int, device: str
+) -> tuple[float, float]:
+    """Crop photos by facenet-pytorch in some processes of one thread each, which share a device.
 
     Returns:
         Photos a second from the moment that all detectors are loaded, and CPU milliseconds a photo.
@@ -47,7 +50,7 @@ def facenet_stage(photos: Sequence[Path], folder: Path, size: int, workers: int)
     queues = [context.SimpleQueue() for _ in range(workers)]
     shares = [photos[number::workers] for number in range(workers)]
     processes = [
-        context.Process(target=crop_one_by_one, args=(share, folder, size, queue), daemon=True)
+        context.Process(target=crop_one_by_one, args=(share, folder, size, device, queue), daemon=True)
         for share, queue in zip(shares, queues, strict=True)
     ]
     for process in processes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -85,8 +84,3 @@ def _children(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(child) for child in own] + [deeper for child in own for deeper in _children(int(child))]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))

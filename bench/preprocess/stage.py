@@ -1,4 +1,4 @@
-"""The whole of stage 1, ours and facenet-pytorch's in turns: speed and CPU time."""
+"""The whole of stage 1, ours and facenet-pytorch's in turns and on one device: speed and CPU time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bench.preprocess.facenet import facenet_stage
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
 from faces.terminal.progress import step_progress
+from preprocess.detect.search import Device
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Row as Photo
@@ -39,8 +40,10 @@ class Round:
     """CPU ms a photo by kind of work."""
 
 
-def run_stage(photos: Sequence[Photo], folder: Path, settings: PreprocessSettings) -> Round:
-    """Run the stage on some photos and throw the cache away.
+def run_stage(
+    photos: Sequence[Photo], folder: Path, settings: PreprocessSettings, device: Device = "cpu"
+) -> Round:
+    """Run the stage on some photos, searching faces on a device, and throw the cache away.
 
     The clock runs from a fifth of the photos to nine tenths, so that imports and an idle worker at the end
     do not count.
@@ -57,7 +60,7 @@ def run_stage(photos: Sequence[Photo], folder: Path, settings: PreprocessSetting
         )
         spent = run_shards(
             shards,
-            Tools(settings, folder),
+            Tools(settings, folder, device=device),
             writer,
             settings.workers,
             lambda count, _: times.append((time.perf_counter(), times[-1][1] + count)),
@@ -69,14 +72,15 @@ def run_stage(photos: Sequence[Photo], folder: Path, settings: PreprocessSetting
 
 
 def measure_stage(
-    photos: Sequence[Photo], folder: Path, *, yunet: Path | None, repetitions: int
+    photos: Sequence[Photo], folder: Path, *, device: Device, yunet: Path | None, repetitions: int
 ) -> dict[str, list[Round]]:
     """Rounds of every way of cropping, with 1 and 2 workers, in turns.
 
     Args:
         photos: of a round; facenet-pytorch gets an eighth of them.
         folder: the root of the photos.
-        yunet: YuNet's model file, if it takes part.
+        device: where all of them search faces.
+        yunet: YuNet's model file, if it takes part: not beside a GPU, for it has only the CPU.
         repetitions: counted rounds.
 
     Returns:
@@ -87,7 +91,7 @@ def measure_stage(
     # What looking for sideways faces and keeping crops inside the photo cost.
     bare = replace(plain, steps=("mtcnn", "again"), clamp=False, border="repeat")
     ways[f"ours, min_face {bare.min_face}, nothing turned or clamped"] = bare
-    if yunet:
+    if yunet and device == "cpu":
         ways["ours, YuNet only"] = replace(plain, steps=("yunet",), yunet=yunet)
     few = [folder / source_path(photo["source"]) for photo in photos[: max(16, len(photos) // 8)]]
     rounds: dict[str, list[Round]] = defaultdict(list)
@@ -96,10 +100,10 @@ def measure_stage(
         for _ in range(repetitions):
             for workers in (1, 2):
                 with tempfile.TemporaryDirectory() as place:
-                    speed, cpu = facenet_stage(few, Path(place), 256, workers)
+                    speed, cpu = facenet_stage(few, Path(place), 256, workers, device)
                 rounds[f"{FACENET}, {workers} w."].append(Round(speed, cpu, {}))
                 for name, settings in ways.items():
-                    own = run_stage(photos, folder, replace(settings, workers=workers))
+                    own = run_stage(photos, folder, replace(settings, workers=workers), device)
                     rounds[f"{name}, {workers} w."].append(own)
                 progress.advance(bar)
     return rounds

@@ -18,6 +18,7 @@ from bench.measure import Rival, Round, Row, measure, write_report
 from faces.cache.description import CacheError
 from faces.cache.reader import Cache
 from faces.command import run_command
+from faces.cores import usable_cores
 from train.data.rows import fold_rows
 from train.data.tasks import fit_to_cache
 from train.recipe.file import read_recipe
@@ -160,7 +161,7 @@ def _report(rows: list[Row], recipe: Recipe, settings: BenchBusySettings) -> Non
             "backbone": recipe.backbone,
             "image": recipe.image_size,
             "batch": recipe.batch_size,
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": usable_cores(),
             "steps": settings.steps,
             "repetitions": settings.repetitions,
         },

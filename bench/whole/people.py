@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +12,10 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
-from faces.cells import csv_bytes
+from faces.cores import usable_cores
 from faces.labels import TASKS
 from faces.sample.dataset import write_sample
+from faces.storage.cells import csv_bytes
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
@@ -53,7 +53,7 @@ def lay_out(data: Path | None, people: int, folder: Path) -> People:
         ValueError: no such folder, or fewer people in it.
     """
     if data is None:
-        write_sample(folder, people=people, seed=SEED, workers=len(os.sched_getaffinity(0)))
+        write_sample(folder, people=people, seed=SEED, workers=usable_cores())
     else:
         _link_people(data, people, folder)
     truth = pd.read_csv(folder / "eval" / ".answers.csv")

@@ -18,10 +18,10 @@ from faces.cache.parts import Parts, Written
 from faces.cache.reader import Cache
 from faces.cache.tables import INDEX, NO_PHOTO
 from faces.cache.tar import Sample, dali_index, pack
-from faces.cells import csv_bytes
 from faces.files import write_atomically
 from faces.labelling.kept import differences, labels_stored, stored_labels
 from faces.labels import LabelSet
+from faces.storage.cells import csv_bytes
 from faces.storage.documents import write_document
 
 DETECTED, FALLBACK, REJECTED = "detected", "fallback", schema.REJECTED

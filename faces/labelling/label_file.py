@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from faces.cells import is_formula
 from faces.command import check_keys, from_table, nearest, parse_toml
 from faces.factors import Categories, Factor, Number, Per
 from faces.files import settings_text
 from faces.labels import CONTEST, LabelSet
+from faces.storage.cells import is_formula
 
 T = TypeVar("T")
 FILE_NAME: Final = "labels.toml"

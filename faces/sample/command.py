@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from faces.command import run_command
+from faces.cores import usable_cores
 from faces.files import exclusive
 from faces.sample.dataset import write_sample
 
@@ -21,7 +21,7 @@ class SampleSettings:
     """Number of people, 7 photos each; 60 % become labelled training data, 40 % unseen evaluation data."""
     seed: int = 0
     """Which people: the same seed gives the same bytes in every file."""
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=usable_cores)
     """Processes that draw; the result does not depend on it."""
 
     def __post_init__(self) -> None:

@@ -12,10 +12,10 @@ import pandas as pd
 
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED
-from faces.cells import csv_bytes
 from faces.files import write_atomically
 from faces.labels import TASKS, FloatArray, LabelSet, Task
 from faces.projection import covers, project
+from faces.storage.cells import csv_bytes
 from faces.storage.documents import DamagedError, write_document
 from faces.storage.tables import table_bytes
 from infer.answers.submission_checks import SUBMISSION, SUBMISSION_COLUMNS, changed_notes, check_answers

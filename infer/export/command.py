@@ -18,8 +18,9 @@ class ExportSettings:
     """Export a trained run, or a whole ensemble with its views and its votes, for use without FaceFold.
 
     Writes exports/<name>/model.onnx (ONNX), model.pt2 (torch.export) and predict.py, which finds, crops and
-    answers photos with model.onnx and needs only onnxruntime, numpy, OpenCV and Pillow. Both models are then
-    loaded again and compared with the runs; probabilities that differ by more than 0.0001 are an error.
+    answers photos with model.onnx on the CPU and needs only onnxruntime, numpy, OpenCV and Pillow. Both
+    models are then loaded again and compared with the runs; probabilities that differ by more than 0.0001 are
+    an error.
     """
 
     run: Path | None = None

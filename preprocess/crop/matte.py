@@ -89,6 +89,13 @@ def weights_sha256(model: MattingModel) -> str:
     return file_sha256(find_weights(model))
 
 
+def gpu_offered() -> bool:
+    """Whether this onnxruntime is one that can use a GPU; that of the lock is for CPUs."""
+    import onnxruntime
+
+    return CUDA in onnxruntime.get_available_providers()
+
+
 class Matting:
     """One matting model in memory, on one thread of the CPU or on a GPU.
 
@@ -104,15 +111,15 @@ class Matting:
     def __init__(self, model: MattingModel, device: Literal["auto", "cpu", "cuda"]) -> None:
         self._weights, self._model = find_weights(model), model
         # rembg compiles its numba functions when first imported, up to a minute and a half.
-        import onnxruntime
         import rembg
 
         self._remove: Any = rembg.remove
-        offered = CUDA in onnxruntime.get_available_providers()
+        offered = gpu_offered()
         if device == "cuda" and not offered:
             raise ValueError(
-                "device=cuda: this onnxruntime has no CUDA for matting; pip uninstall onnxruntime and "
-                "pip install onnxruntime-gpu, or use --device cpu or auto"
+                "device=cuda: the onnxruntime that is installed removes backgrounds on the CPU only; use "
+                "--device auto, which may search faces on the GPU all the same, or put onnxruntime-gpu in "
+                "its place"
             )
         wanted = [CUDA, CPU] if offered and device != "cpu" else [CPU]
         self._session = self._load(wanted)

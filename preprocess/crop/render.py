@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,18 +44,16 @@ class Rendered:
 
 
 class Renderer:
-    """Makes crops as the settings say; the matting model is loaded when first needed.
+    """Makes crops as the settings say; may be called by several threads at once.
 
     Raises:
-        ValueError: when called, if the matting model cannot be used (see `Matting`).
+        ValueError: the matting model cannot be used (see `Matting`).
     """
 
     def __init__(self, settings: PreprocessSettings) -> None:
         self.settings = settings
-
-    @cached_property
-    def _matting(self) -> Matting:
-        return Matting(self.settings.matting_model, self.settings.device)
+        removed = settings.background != "keep"
+        self._matting = Matting(settings.matting_model, settings.device) if removed else None
 
     def __call__(self, pixels: Pixels, face: Face | None) -> Rendered:
         """Cut, remove the background, sharpen, encode: the same bytes for the same photo and face.
@@ -68,7 +65,7 @@ class Renderer:
         settings = self.settings
         square = self._square(pixels, face)
         crop = cut(pixels, square, settings.size, settings.border)
-        alpha = None if settings.background == "keep" else self._alpha(pixels, crop, square)
+        alpha = self._alpha(self._matting, pixels, crop, square) if self._matting else None
         if alpha is not None:
             crop = paint_background(crop, alpha, settings.background)
         if settings.sharpen:
@@ -90,11 +87,11 @@ class Renderer:
         photo = (height, width) if self.settings.clamp else None
         return face_square(face.box, self.settings.margin, face.turned, photo)
 
-    def _alpha(self, pixels: Pixels, crop: Pixels, square: Square) -> Alpha:
+    def _alpha(self, matting: Matting, pixels: Pixels, crop: Pixels, square: Square) -> Alpha:
         if self.settings.matte_on == "crop":
-            alpha = self._matting(crop)
+            alpha = matting(crop)
         else:
-            alpha = cut(self._matting(pixels), square, self.settings.size, self.settings.border)
+            alpha = cut(matting(pixels), square, self.settings.size, self.settings.border)
         # A crop in which nobody is found keeps its background: an empty picture would teach nothing.
         return alpha if alpha.any() else np.full_like(alpha, 255)
 

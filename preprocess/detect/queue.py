@@ -10,7 +10,7 @@ from preprocess.sources.photo import Pixels
 
 T = TypeVar("T")
 HELD_BYTES: Final = 200_000_000
-"""What waits at most; above it all are searched at once."""
+"""What waits at most beside one thread that reads; above it all are searched at once."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class SearchQueue(Generic[T]):
     Args:
         finder: searches.
         batch: most photos searched together.
+        most_bytes: what waits at most; above it all are searched at once.
     """
 
-    def __init__(self, finder: Finder, batch: int) -> None:
+    def __init__(self, finder: Finder, batch: int, most_bytes: int = HELD_BYTES) -> None:
         self._finder = finder
         self._batch = batch
+        self._most_bytes = most_bytes
         self._new: dict[tuple[int, ...], list[_Place[T]]] = {}
         self._unsettled: dict[tuple[int, ...], list[_Place[T]]] = {}
 
@@ -50,7 +52,7 @@ class SearchQueue(Generic[T]):
         group = self._new.setdefault(photo.shape, [])
         group.append(_Place(item, photo, held))
         waiting = [*self._new.values(), *self._unsettled.values()]
-        if sum(place.bytes for places in waiting for place in places) > HELD_BYTES:
+        if sum(place.bytes for places in waiting for place in places) > self._most_bytes:
             return self.rest()
         return self._begin(group) if len(group) == self._batch else []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from preprocess.settings import PreprocessSettings, Step
 from preprocess.sources.photo import Pixels
 
 Found = tuple[Face, ...]
+Device = Literal["cpu", "cuda"]
+BATCH: Final[dict[Device, int]] = {"cpu": 16, "cuda": 128}
+"""Most photos of one size that are searched together, where the settings leave it open."""
 SMALLEST = 20
 """Smallest face searched for in another view, in pixels of that view: facenet-pytorch's default."""
 SHRUNK = 180
@@ -111,14 +115,18 @@ class Finder:
     """Searches the faces of each photo by the steps of the settings.
 
     Args:
-        settings: steps, sizes, device, YuNet's model, and whether every face is wanted.
+        settings: steps, sizes, device, YuNet's model, and whether every face is wanted. `auto`, which
+            `preprocess.detect.device` decides for many photos, is here the CPU.
 
     Raises:
-        ValueError: `cuda` without a GPU, or a model that is none.
+        ValueError: `cuda` without a GPU that can be used, or a model that is none.
     """
 
     def __init__(self, settings: PreprocessSettings) -> None:
         self._settings = settings
+        self._device: Device = "cuda" if settings.device == "cuda" else "cpu"
+        self.batch: int = settings.batch or BATCH[self._device]
+        """Most photos that should be searched together."""
         self._every = settings.faces == "all"
         self._steps: dict[Step, Callable[[Sequence[Pixels]], list[Found]]] = {
             "mtcnn": lambda photos: self._mtcnn(photos, "mtcnn", self._settings.min_face),
@@ -164,12 +172,19 @@ class Finder:
 
     @cached_property
     def _cascade(self) -> Cascade:
+        if self._device == "cpu":
+            return Cascade()
         import torch
 
-        device = self._settings.device
-        if device == "cuda" and not torch.cuda.is_available():
+        if not torch.cuda.is_available():
             raise ValueError("device=cuda: torch sees no GPU; use --device cpu or auto")
-        return Cascade(device="cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+        try:
+            return Cascade(device="cuda")
+        except RuntimeError as error:  # the driver is too old, or no memory is left
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(
+                f"device=cuda: torch cannot use the GPU ({reason}); use --device cpu or auto"
+            ) from error
 
     @cached_property
     def _loaded_yunet(self) -> YuNet:

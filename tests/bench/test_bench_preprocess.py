@@ -3,16 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from bench.preprocess import stage
 from bench.preprocess.command import BenchPreprocessSettings, report_stage
 from bench.preprocess.detect import compare_boxes, overlap, time_detectors
-from bench.preprocess.facenet import facenet_stage
+from bench.preprocess.facenet import crop_one_by_one, facenet_stage
 from bench.preprocess.memory import run_program
 from bench.preprocess.stage import FACENET, Round, run_stage
+from preprocess.detect.search import Device
+from preprocess.settings import PreprocessSettings
 from preprocess.sources.scan import scan
 from tests.helpers.pictures import save
 from tests.helpers.stage1 import small, small_photos
@@ -54,9 +58,38 @@ def test_facenet_crops_every_photo(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / "photos" / f"{number}.jpg", astronaut()[:220, 100:300])
     (tmp_path / "crops").mkdir()
-    speed, cpu = facenet_stage(sorted((tmp_path / "photos").iterdir()), tmp_path / "crops", 64, 1)
+    speed, cpu = facenet_stage(sorted((tmp_path / "photos").iterdir()), tmp_path / "crops", 64, 1, "cpu")
     assert len([*(tmp_path / "crops").iterdir()]) == 3
     assert speed > 0 and cpu > 0
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_all_ways_of_the_stage_search_on_the_same_device(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+
+    class Detector:
+        def __init__(self, *, keep_all: bool, device: object) -> None:
+            made.append(device)
+
+    def facenet(photos: object, folder: Path, size: int, workers: int, device: str) -> tuple[float, float]:
+        crop_one_by_one([], folder, size, device, SimpleNamespace(put=lambda _: None))
+        return 1.0, 1.0
+
+    def ours(photos: object, folder: Path, settings: PreprocessSettings, device: str) -> Round:
+        made.append(device)
+        return Round(1.0, 1.0, {})
+
+    monkeypatch.setattr("facenet_pytorch.MTCNN", Detector)
+    monkeypatch.setattr(stage, "facenet_stage", facenet)
+    monkeypatch.setattr(stage, "run_stage", ours)
+    (tmp_path / "yunet.onnx").touch()
+    ways = stage.measure_stage([], tmp_path, device=device, yunet=tmp_path / "yunet.onnx", repetitions=1)
+    assert made == [device] * len(ways)
+    # OpenCV's detector has no GPU here, and is not set beside those that have one.
+    assert ("ours, YuNet only, 1 w." in ways) == (device == "cpu")
+    assert {"facenet-pytorch one by one, 2 w.", "ours, min_face 60, 2 w."} <= ways.keys()
 
 
 def test_a_long_run_is_watched_to_its_end(tmp_path: Path) -> None:
@@ -74,9 +107,10 @@ def test_the_report_has_a_row_for_each_way(tmp_path: Path, capsys: pytest.Captur
         "ours, 1 w.": [Round(90.0, 11.0, {"detect": 8.0, "write": 3.0})],
         "ours, 2 w.": [Round(180.0, 11.0, {"detect": 8.0, "write": 3.0})],
     }
-    report_stage(rounds, BenchPreprocessSettings(out=tmp_path / "report.json"))
+    report_stage(rounds, BenchPreprocessSettings(out=tmp_path / "report.json"), "cuda")
     rows = {row["name"]: row for row in json.loads((tmp_path / "report.json").read_text())["rows"]}
     assert rows["ours, 2 w."]["ratio"] == 18 and rows["ours, 1 w."]["cpu_us"] == 11_000
     printed = capsys.readouterr().out
+    assert "faces searched on the GPU" in " ".join(printed.split()) and "device cuda" in printed
     assert "ours: 2.00 times as fast with 2 workers" in printed and f"{FACENET}: 1.90 times" in printed
     assert (tmp_path / "report.png").stat().st_size > 1000

@@ -22,9 +22,9 @@ from bench.whole.plain import check_plain
 from bench.whole.race import OURS, TEAMS, Job, Turn, ours, run_turns, split_stages, turn_of
 from bench.whole.report import ratios, write_results
 from bench.whole.teams import TeamsSettings
-from faces.cells import csv_bytes
 from faces.command import write_toml
 from faces.labels import CONTEST
+from faces.storage.cells import csv_bytes
 from infer.command import InferSettings
 from preprocess.run import preprocess
 from preprocess.settings import PreprocessSettings

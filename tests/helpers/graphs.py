@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import Any
 
 import numpy as np
 import torch
+from nvidia.dali import fn, pipeline_def, types
 from PIL import Image
 from skimage.data import astronaut
 
 from pipeline.augment import REGISTERED, Policy
 from pipeline.definition import Draws
-from pipeline.engine import Engine
+from pipeline.engine import DALI_TYPES, Engine
 from pipeline.graph import Graph
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -71,6 +73,36 @@ def tensors(graph: Graph, images: list[np.ndarray], draws: Draws) -> torch.Tenso
 def run(graph: Graph, images: list[np.ndarray], draws: Draws) -> np.ndarray:
     """The graph's output as grey levels, float [n, H, W, 3]."""
     return (tensors(graph, images, draws).float().cpu().numpy().transpose(0, 2, 3, 1) * STD + MEAN) * 255
+
+
+def by_gpus_operators(graph: Graph, images: list[np.ndarray], draws: Draws) -> np.ndarray:
+    """What the operators that the graph has on a GPU make of raw crops, run on the CPU: [n, ...]."""
+    on_gpu = dataclasses.replace(graph, device="gpu")
+    parameters = on_gpu.parameters(draws)
+    inputs = [images, *parameters.values()]
+
+    @pipeline_def(
+        batch_size=len(images), num_threads=1, device_id=None, enable_conditionals=graph.conditional
+    )
+    def make() -> Any:
+        pixels, *nodes = fn.external_source(
+            lambda: inputs,
+            num_outputs=len(inputs),
+            dtype=[types.UINT8] + [DALI_TYPES[values.dtype.name] for values in parameters.values()],
+            ndim=[3] + [values.ndim - 1 for values in parameters.values()],
+            layout=["HWC"] + [""] * len(parameters),
+        )
+        return on_gpu.finish(pixels, {name: nodes[i] for i, name in enumerate(parameters)})
+
+    pipeline = make()
+    pipeline.build()
+    return np.asarray(pipeline.run()[0].as_array())
+
+
+def by_cpus_operators(graph: Graph, images: list[np.ndarray], draws: Draws) -> np.ndarray:
+    """The same of the operators that it has on the CPU."""
+    found = tensors(graph, images, draws).numpy()
+    return found.transpose(0, 2, 3, 1) if graph.layout == "channels_last" else found
 
 
 def pil_resize(image: np.ndarray, size: int) -> np.ndarray:

@@ -38,16 +38,36 @@ def defined(graph: Graph, device_id: int | None) -> tuple[Pipeline, Any]:
     return pipeline, nodes[1]
 
 
-def operators(graph: Graph) -> set[str]:
-    """Names of the operators that the images on the CPU come from, but for the plumbing."""
-    _, images = defined(graph, None)
-    found, left = set(), [images.source]
+def kind(operator: Any) -> str:
+    """Its operator's name, without its number in the pipeline."""
+    return re.sub(r"^_+|_\d+$", "", operator.name)
+
+
+def behind(node: Any) -> list[Any]:
+    """All operators that the node comes from."""
+    found, left = {}, [node.source]
     while left:
         operator = left.pop()
         if operator.name not in found:
-            found.add(operator.name)
-            left += [node.source for node in operator.inputs]
-    return {re.sub(r"^_+|_\d+$", "", name) for name in found} - PLUMBING
+            found[operator.name] = operator
+            left += [each.source for each in operator.inputs]
+    return list(found.values())
+
+
+def operators(graph: Graph) -> set[str]:
+    """Names of the operators that the images on the CPU come from, but for the plumbing."""
+    _, images = defined(graph, None)
+    return {kind(operator) for operator in behind(images)} - PLUMBING
+
+
+def readers_of_constants(images: Any) -> set[str]:
+    """Names of the operators that are given a constant in the GPU's memory."""
+    return {
+        kind(operator)
+        for operator in behind(images)
+        for node in operator.inputs
+        if kind(node.source) == "Constant" and node.device == "gpu"
+    }
 
 
 COLOUR = {"Compiled"}
@@ -105,6 +125,10 @@ def test_gpu_graph_is_defined_for_every_policy(policy: Policy, codec: str, chann
     graph = graph_of(policy, codec=codec, channels=channels, device="gpu", centre=0.8)
     _, images = defined(graph, 0)
     assert images.device == "gpu"
+    # Others would want the numbers on the CPU, and DALI would copy them back for every batch. What is split
+    # among an automatic policy's operations are the kernels of sharpness, which its filter takes on the GPU.
+    takes = {"ArithmeticGenericOp"} if policy.auto == "none" else {"ArithmeticGenericOp", "Split"}
+    assert readers_of_constants(images) <= takes
 
 
 @pytest.mark.parametrize("policy", [POLICIES["none"], POLICIES["strong"]], ids=["none", "strong"])
@@ -113,6 +137,21 @@ def test_gpu_graph_is_defined_for_every_policy(policy: Policy, codec: str, chann
 def test_gpu_graph_is_defined_for_every_type_and_layout(policy: Policy, dtype: str, layout: str) -> None:
     _, images = defined(graph_of(policy, device="gpu", dtype=dtype, layout=layout), 0)
     assert images.device == "gpu"
+
+
+def test_a_cut_of_the_middle_takes_its_numbers_as_arguments() -> None:
+    graph = graph_of(POLICIES["none"], centre=0.875, device="gpu")  # 224 of 256, not resized
+    _, images = defined(graph, 0)
+    (cut,) = [operator for operator in behind(images) if kind(operator) == "Slice"]
+    assert len(cut.inputs) == 1 and readers_of_constants(images) == set()
+
+
+def test_jpegs_are_left_to_one_of_the_gpus_decoders() -> None:
+    """Which of two decodes a crop would depend on its place in the batch."""
+    _, images = defined(graph_of(POLICIES["none"], codec="jpeg", device="gpu"), 0)
+    (decoder,) = [operator for operator in behind(images) if kind(operator) == "Image"]
+    (load,) = re.findall(r"hw_decoder_load: ?(\S+)", str(decoder.spec))
+    assert float(load) == 0
 
 
 def test_augmentation_off_takes_no_input() -> None:

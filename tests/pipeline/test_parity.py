@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torchvision.transforms.v2 as v2
 import torchvision.transforms.v2.functional as F
-from nvidia.dali import fn, pipeline_def, types
 from PIL import Image
 
 from pipeline.augment import POLICIES, Policy
@@ -19,10 +17,7 @@ from pipeline.augmentations.auto import AUTO_OPERATIONS, Auto
 from pipeline.augmentations.colour import jitter_matrices
 from pipeline.augmentations.erase import erase_boxes
 from pipeline.augmentations.geometry import warp_matrices
-from pipeline.definition import Draws
 from pipeline.draws import draw
-from pipeline.engine import DALI_TYPES
-from pipeline.graph import Graph
 from pipeline.operators.compiled import half_bits
 from tests.helpers.graphs import (
     COUNT,
@@ -30,6 +25,8 @@ from tests.helpers.graphs import (
     MEAN,
     SOURCE,
     bilinear,
+    by_cpus_operators,
+    by_gpus_operators,
     cutouts,
     encoded,
     graph_of,
@@ -218,36 +215,6 @@ def test_half_bits_round_as_ieee_754_says() -> None:
     values = np.concatenate([values, -values]).astype(np.float32)
     found = np.array([half_bits(value) for value in values], np.uint16)
     np.testing.assert_array_equal(found, values.astype(np.float16).view(np.uint16))
-
-
-def by_gpus_operators(graph: Graph, images: list[np.ndarray], draws: Draws) -> np.ndarray:
-    """What the operators that the graph has on a GPU make of raw crops, run on the CPU: [n, ...]."""
-    on_gpu = dataclasses.replace(graph, device="gpu")
-    parameters = on_gpu.parameters(draws)
-    inputs = [images, *parameters.values()]
-
-    @pipeline_def(
-        batch_size=len(images), num_threads=1, device_id=None, enable_conditionals=graph.conditional
-    )
-    def make() -> Any:
-        pixels, *nodes = fn.external_source(
-            lambda: inputs,
-            num_outputs=len(inputs),
-            dtype=[types.UINT8] + [DALI_TYPES[values.dtype.name] for values in parameters.values()],
-            ndim=[3] + [values.ndim - 1 for values in parameters.values()],
-            layout=["HWC"] + [""] * len(parameters),
-        )
-        return on_gpu.finish(pixels, {name: nodes[i] for i, name in enumerate(parameters)})
-
-    pipeline = make()
-    pipeline.build()
-    return np.asarray(pipeline.run()[0].as_array())
-
-
-def by_cpus_operators(graph: Graph, images: list[np.ndarray], draws: Draws) -> np.ndarray:
-    """The same of the operators that it has on the CPU."""
-    found = tensors(graph, images, draws).numpy()
-    return found.transpose(0, 2, 3, 1) if graph.layout == "channels_last" else found
 
 
 @pytest.mark.parametrize(

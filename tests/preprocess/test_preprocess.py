@@ -17,7 +17,8 @@ from faces.cache.reader import Cache
 from preprocess.pool import run_shards
 from preprocess.run import plan_shards, preprocess
 from preprocess.settings import PreprocessSettings
-from preprocess.shard import Tools
+from preprocess.shard import Tools, make_samples
+from preprocess.sources.scan import scan
 from tests.helpers.pictures import picture, save
 from tests.helpers.stage1 import content, run_program, small, small_photos
 
@@ -46,6 +47,24 @@ def test_one_worker_uses_one_thread_and_leaves_the_callers_alone(
     finally:
         cv2.setNumThreads(before)
     assert seen == [1, 1]
+
+
+def test_several_threads_make_the_same_samples(tmp_path: Path) -> None:
+    """As beside a GPU, where they cut crops too."""
+    data = small_photos(tmp_path / "data", 9)
+    save(data / "face.png", astronaut())
+    (data / "bad.png").write_bytes(b"no photo")
+    settings = small(data, tmp_path / "cache", batch=4)
+    rows = scan(data).photos.to_dict("records")
+    made, counts = [], []
+    for threads in (1, 3):
+        tools, count = Tools(settings, data, threads=threads), []
+        made.append(make_samples(rows, tools, lambda done, bad, count=count: count.append((done, len(bad)))))
+        counts.append(np.sum(count, 0).tolist())
+        assert {*tools.seconds} == {"read and decode", "detect", "crop and encode"}
+    assert [sample.data for sample in made[0]] == [sample.data for sample in made[1]]
+    assert [sample.fields["status"] for sample in made[1]].count("rejected") == 1
+    assert counts == [[11, 1]] * 2
 
 
 def test_a_run_writes_every_photo_once_and_counts_the_bad_ones(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,12 @@ from PIL import Image
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
+from pipeline.loader import Loader
 from tests.helpers.coloured import SETTINGS, SIZE, coloured_sample
 from tests.helpers.runs.undrawn import undrawn
 from train.assemble import FoldPlan
 from train.command import TrainSettings, run
+from train.damage_notes import DamageNotes, without_damaged
 from train.data.rows import fold_rows
 from train.engine.compute import Compute
 from train.engine.state import load_state
@@ -108,7 +111,9 @@ def plan(cache: Cache, folder: Path, **changed: object) -> FoldPlan:
 def test_by_default_training_stops_and_names_the_crop(
     damaged: Cache, sides: tuple[int, int], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=rf"key {sides[0]:08d} \(shard 00000.tar, .*--on-damage skip"):
+    with pytest.raises(
+        ValueError, match=rf"key ({sides[0]:08d}|{sides[1]:08d}) \(shard 00000.tar, .*--on-damage skip"
+    ):
         train_fold(plan(damaged, tmp_path, on_damage="stop"), Watch())
 
 
@@ -127,6 +132,39 @@ def test_skipping_trains_and_validates_on_the_others_and_lists_both(
     answered = pd.read_parquet(tmp_path / "oof.parquet").position
     rows = fold_rows(damaged, RECIPE.tasks, fold=FOLD, folds=FOLDS, seed=0)
     assert answered.tolist() == [row for row in rows.validation if row != sides[1]]
+
+
+@pytest.mark.parametrize(("device", "decoder"), [("cpu", "cpu"), ("cuda", "gpu")])
+def test_validation_crops_are_judged_by_the_decoder_that_validation_has(
+    damaged: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, decoder: str
+) -> None:
+    """Decoded by the CPU here, whatever they ask for: what is found is left out."""
+    asked = []
+
+    def on_the_cpu(*arguments: Any, **settings: Any) -> Loader:
+        asked.append(settings.pop("device"))
+        return Loader(*arguments, **settings)
+
+    monkeypatch.setattr("train.damage_notes.Loader", on_the_cpu)
+    rows = fold_rows(damaged, RECIPE.tasks, fold=FOLD, folds=FOLDS, seed=0)
+    kept = without_damaged(damaged, rows, 32, device, DamageNotes(tmp_path, damaged, Watch()))
+    assert asked == [decoder]
+    assert len(kept.validation) == len(rows.validation) - 1
+    assert np.array_equal(kept.training, rows.training)
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_and_validates_without_what_its_decoder_refuses(
+    damaged: Cache, sides: tuple[int, int], tmp_path: Path
+) -> None:
+    """It may forgive cut JPEGs: what is noted must be what is left out of validation, and nothing end it."""
+    train_fold(plan(damaged, tmp_path, device="cuda"), Watch())
+    path = tmp_path / "skipped.csv"
+    noted = {*pd.read_csv(path, dtype={"key": str}).key} if path.is_file() else set()
+    answered = pd.read_parquet(tmp_path / "oof.parquet").position.tolist()
+    rows = fold_rows(damaged, RECIPE.tasks, fold=FOLD, folds=FOLDS, seed=0)
+    assert answered == [row for row in rows.validation if f"{row:08d}" not in noted]
+    assert noted <= {f"{row:08d}" for row in sides}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from train import environment
+from train.engine.gpu import installed_gpus
 from train.environment import describe_environment, git_state, write_environment
 
 
@@ -42,7 +43,7 @@ def test_versions_machine_and_command_are_those_of_this_process() -> None:
     assert 1 <= found["cores"] <= (os.cpu_count() or 1)
     assert found["memory_gib"] > 0
     assert found["processor"]
-    assert len(found["gpus"]) == torch.cuda.device_count()
+    assert [gpu["name"] for gpu in found["gpus"]] == [gpu.name for gpu in installed_gpus()]
     assert found["git"] == git_state(Path(environment.__file__))
 
 

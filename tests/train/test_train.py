@@ -278,5 +278,5 @@ def test_a_gpu_demanded_in_vain_is_an_error(coloured: Cache, tmp_path: Path) -> 
         pytest.skip("a GPU is here")
     recipe = tmp_path / "tiny.toml"
     recipe.write_text("epochs = 1")
-    with pytest.raises(ValueError, match="device=cuda: torch sees no usable GPU"):
+    with pytest.raises(ValueError, match=r"^device=cuda: .*use the CPU"):
         run(TrainSettings(recipe=recipe, cache=coloured.folder, compute=Compute(device="cuda")))

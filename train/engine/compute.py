@@ -11,9 +11,10 @@ class Compute:
     """Where to compute. A command's settings hold one as `compute: OmitArgPrefixes[Compute] = Compute()`."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the networks run; auto takes the GPU where there is one."""
+    """Where the networks run; auto takes a GPU that torch can use, and warns of one that it cannot."""
     threads: int = 0
-    """Loader threads; 0 is 1 on a CPU, which the network needs more, and up to 8 beside a GPU."""
+    """Loader threads; 0 is 1 on a CPU, which the network needs more, and beside a GPU up to 8 of the cores
+    that the process may use."""
 
     def __post_init__(self) -> None:
         if self.threads < 0:
@@ -23,7 +24,7 @@ class Compute:
         """The device, once auto is settled.
 
         Raises:
-            ValueError: a GPU was demanded and torch sees none.
+            ValueError: a GPU was demanded and torch cannot use one.
         """
         # torch takes seconds to import, which --help should not wait for.
         from train.engine.precision import choose_device

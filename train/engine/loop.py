@@ -22,11 +22,10 @@ from train.data.rows import FoldRows
 from train.descent.averaging import WeightAverage
 from train.descent.schedule import renew_rates
 from train.engine.finite import unfinite_state, way_out
-from train.engine.predict import predict_heads
 from train.engine.processes import Processes
 from train.engine.state import StateFile
 from train.engine.step import EpochPart, Step
-from train.engine.validation import ValidationLoss
+from train.engine.validation import ValidationLoss, predict_heads
 from train.engine.watch import Watch
 from train.engine.whole import WholeFit
 from train.network.coding import Coding

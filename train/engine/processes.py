@@ -63,6 +63,11 @@ class Processes:
             for buffer in network.buffers():
                 dist.broadcast(buffer, 0)
 
+    def leave(self) -> None:
+        """Part from the others when all is done. After an error nobody may: they may be waiting in vain."""
+        if self.world > 1:
+            dist.destroy_process_group()
+
     def share(self, batch_size: int) -> int:
         """Photos a step of this process.
 
@@ -78,12 +83,33 @@ class Processes:
 
 
 def join_processes(device: str) -> Processes:
-    """This process's place as torchrun sets it, connected with the others (gloo on a CPU, nccl on GPUs)."""
+    """This process's place as torchrun sets it, connected with the others (gloo on a CPU, nccl on GPUs).
+
+    Raises:
+        ValueError: as `check_gpus`.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Processes()
     if not dist.is_initialized():
+        own = None
         if device == "cuda":
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+            check_gpus(int(os.environ.get("LOCAL_WORLD_SIZE", world)))
+            own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(own)
+        # Of a process whose device it does not know, nccl guesses it, and a wrong guess hangs.
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", device_id=own)
     return Processes(rank=dist.get_rank(), world=world)
+
+
+def check_gpus(processes: int) -> None:
+    """Refuse more processes of this machine than it has GPUs.
+
+    Raises:
+        ValueError: one would have none, and nccl takes no two on one.
+    """
+    if processes > (count := torch.cuda.device_count()):
+        raise ValueError(
+            f"processes={processes}: each takes a GPU of its own, and torch sees {count} here; "
+            f"use at most {count}, or device=cpu"
+        )

@@ -1,15 +1,70 @@
-"""The loss of the photos that validate."""
+"""Photos that validate: class probabilities of each, and the loss of all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from faces.labels import FloatArray
+from pipeline.loader import Loader
+from train.engine.finite import FiniteOutputs
 from train.engine.processes import Processes
+from train.network.coding import Coding
 from train.network.objective import Objective
+
+
+@torch.inference_mode()
+def predict_heads(
+    network: nn.Module,
+    loader: Loader,
+    codings: Mapping[str, Coding],
+    *,
+    where: str,
+    cure: str,
+    processes: Processes = Processes(),
+    advance: Callable[[int], object] = lambda _: None,
+    hear: Callable[[Mapping[str, Tensor], Tensor], object] = lambda _, __: None,
+) -> dict[str, FloatArray]:
+    """Class probabilities of each head, in the order of the loader's rows.
+
+    Args:
+        network: in evaluation mode, on the loader's device.
+        loader: unshuffled and without augmentation, so that each row comes once.
+        codings: how the network's heads say their classes.
+        where: run and precision, named where outputs are not finite.
+        cure: what to do about it.
+        processes: those that share the rows.
+        advance: called with the number of images after each batch.
+        hear: called with each batch's outputs [n, outputs] by name and rows of the cache [n].
+
+    Returns:
+        float32 [rows, classes] by task.
+
+    Raises:
+        ValueError: outputs are not finite.
+    """
+    seen: dict[str, list[Tensor]] = {task: [] for task in codings}
+    finite, place = FiniteOutputs(len(loader.rows)), 0
+    for images, rows in loader.epoch(0):
+        outputs = network(images.to(memory_format=torch.channels_last))
+        hear(outputs, rows)
+        part = slice(place, place + len(images))
+        place = part.stop
+        for task, coding in codings.items():
+            # 0.0 is added because ordinal heads may give -0.0, which no file should hold.
+            seen[task].append(coding.probabilities(outputs[task]) + 0.0)
+            finite.look(task, outputs[task], seen[task][-1], part)
+        advance(len(images))
+
+    def key_of(at: int) -> object:
+        rows = loader.batch_rows(0, at // loader.batch_size)
+        return loader.cache.columns("key")["key"].iloc[rows[at % loader.batch_size]]
+
+    finite.check(where, cure, key_of, processes)
+    return {task: torch.cat(parts).cpu().numpy() for task, parts in seen.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

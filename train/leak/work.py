@@ -23,7 +23,7 @@ from train.data.rows import fold_rows
 from train.engine.checkpoint import load_best
 from train.engine.finite import way_out
 from train.engine.precision import make_fabric
-from train.engine.predict import predict_heads
+from train.engine.validation import predict_heads
 from train.engine.watch import BarWatch, Watch
 from train.fold import train_ready
 from train.leak.report import (

@@ -1,6 +1,7 @@
 """Predict what is to be told of the face in every photo, with a model that FaceFold exported.
 
-This file and the model are all that is needed, beside Python 3.11 or later and four packages:
+This file and the model are all that is needed, beside Python 3.11 or later and four packages; it runs on
+the CPU:
 
     pip install onnxruntime numpy opencv-python-headless "pillow>=11.2.1"
     python predict.py model.onnx photo.jpg folder/ --out answers.csv

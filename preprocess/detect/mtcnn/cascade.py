@@ -24,8 +24,8 @@ CELL = 12
 """Side, in pixels, of the face that the first network looks for."""
 REFINED_SCORE, FINAL_SCORE = 0.7, 0.7
 SAME_LEVEL_OVERLAP, OVERLAP = 0.5, 0.7
-PIXELS_TOGETHER = {"cpu": 2**22, "cuda": 2**26}
-"""Pixels of photos that are searched together."""
+PIXELS_TOGETHER = {"cpu": 2**22, "cuda": 2**25}
+"""Pixels of photos that are searched together; fewer where they do not fit into a GPU's memory."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class Cascade:
     """MTCNN with facenet-pytorch's weights, thresholds (0.6, 0.7, 0.7) and pyramid (0.709).
 
     On a CPU it runs on one thread: other counts sum in another order, and results would depend on the
-    machine's cores. On a GPU it does not use TF32, which would move boxes by tenths of a pixel.
+    machine's cores. On a GPU it does not use TF32, which would move boxes by tenths of a pixel, and photos
+    that do not fit into its memory together are searched in halves, as are all later ones.
 
     Args:
         device: `cpu` or `cuda`.
@@ -95,6 +96,7 @@ class Cascade:
         self._memory = areas.Memory()
         self._networks = networks
         self._device = device
+        self._pixels = PIXELS_TOGETHER[device]
         with self._exact():
             self._proposer = networks.Proposer(device)
             self._refiner = networks.Refiner("rnet", device)
@@ -110,17 +112,23 @@ class Cascade:
         Args:
             photos: at least one.
             min_face: side, in pixels, of the smallest face searched for; at least 1.
+
+        Raises:
+            ValueError: a GPU has no memory for one photo alone.
         """
         height, width = photos[0].shape[:2]
-        together = max(1, PIXELS_TOGETHER[self._device] // max(height * width, 1))
-        found: list[Found] = []
         scales = _scales(min(height, width), min_face)
+        found: list[Found] = []
         with self._exact():
-            for first in range(0, len(photos), together):
-                sizes = [(int(height * scale + 1), int(width * scale + 1)) for scale in scales]
-                some = photos[first : first + together]
-                areas = self._areas.look_at(some, sizes, self._device, self._memory)
-                found += self._search(areas, scales)
+            while len(found) < len(photos):
+                together = max(1, self._pixels // max(height * width, 1))
+                some = photos[len(found) : len(found) + together]
+                searched = self._search_fitting(some, scales)
+                if searched is None:
+                    self._pixels = len(some) * height * width // 2
+                    self._torch.cuda.empty_cache()
+                else:
+                    found += searched
         return found
 
     def face_scores(self, pictures: Sequence[Pixels]) -> Floats:
@@ -134,6 +142,28 @@ class Cascade:
             areas = self._areas.look_at(pictures, [(1, 1)], self._device, self._memory)
             corners = np.tile(np.array([0, 0, side, side]), (len(pictures), 1))
             return self._output(areas, np.arange(len(pictures)), corners)[:, 0]
+
+    def _search_fitting(self, photos: Sequence[Pixels], scales: Sequence[float]) -> list[Found] | None:
+        """The faces of photos, or None where a GPU has no memory for so many together. The caller tries fewer
+        when this has returned: the error holds all that was computed before it."""
+        height, width = photos[0].shape[:2]
+        sizes = [(int(height * scale + 1), int(width * scale + 1)) for scale in scales]
+        try:
+            return self._search(self._areas.look_at(photos, sizes, self._device, self._memory), scales)
+        except RuntimeError as error:
+            if not self._is_exhaustion(error):
+                raise
+            if len(photos) == 1:
+                raise ValueError(
+                    f"device={self._device}: the GPU has no memory left for a photo of {width} x {height}; "
+                    "end what else uses it, or use --device cpu"
+                ) from error
+        return None
+
+    def _is_exhaustion(self, error: RuntimeError) -> bool:
+        """Whether a GPU's memory is used up; its libraries have words of their own for that."""
+        words = ("out of memory", "ALLOC_FAILED")
+        return isinstance(error, self._torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
     def _search(self, areas: Areas | TableAreas, scales: Sequence[float]) -> list[Found]:
         found = self._refined(areas, self._propose(areas, scales), self._refiner, REFINED_SCORE)
@@ -186,7 +216,9 @@ class Cascade:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            # What is not named here is set to defaults of torch's own: cuDNN would be off.
+            full = torch.backends.cudnn.flags(enabled=True, allow_tf32=False, fp32_precision="ieee")
+            with torch.inference_mode(), full:
                 yield
         finally:
             torch.set_num_threads(threads)

@@ -31,11 +31,14 @@ from preprocess.detect.mtcnn.kernels import rectify, rectify_and_pool
 
 Floats32 = NDArray[np.float32]
 Integers = NDArray[np.int64]
-STRIPE_PIXELS = 80_000
-"""Pixels of a pyramid's level that go through the first network at once: few enough to stay near the
-processor."""
+STRIPE_PIXELS = {"cpu": 80_000, "cuda": 2**23}
+"""Pixels of a pyramid's level that go through the first network at once: on a CPU few enough to stay near the
+processor, on a GPU so many that it seldom waits for the next."""
 REFINER_SIDE, OUTPUT_SIDE = 24, 48
-CHUNK = {REFINER_SIDE: 64, OUTPUT_SIDE: 16}
+CHUNK = {
+    "cpu": {REFINER_SIDE: 64, OUTPUT_SIDE: 16},
+    "cuda": {REFINER_SIDE: 4096, OUTPUT_SIDE: 1024},
+}
 """Crops of each side, in pixels, that go through a network at once."""
 ROUND = {REFINER_SIDE: 8, OUTPUT_SIDE: 2}
 """Crops are filled up to multiples of these."""
@@ -140,11 +143,12 @@ class Refiner:
 
     Args:
         name: `rnet` or `onet`.
-        device: of torch.
+        device: `cpu` or `cuda`.
     """
 
     def __init__(self, name: str, device: str) -> None:
         w = load_weights(name, device)
+        self._device = device
         self.side, pools = (REFINER_SIDE, (3, 3, 0)) if name == "rnet" else (OUTPUT_SIDE, (3, 3, 2, 0))
         self._convolutions = [
             (_lined(w[f"conv{i}.weight"]), w[f"conv{i}.bias"], w[f"prelu{i}.weight"], size)
@@ -177,7 +181,7 @@ class Refiner:
         # A convolution costs milliseconds more at every number of crops that it sees first.
         count = -(-len(photo) // ROUND[self.side]) * ROUND[self.side]
         padded = np.minimum(np.arange(count), len(photo) - 1)
-        size = CHUNK[self.side]
+        size = CHUNK[self._device][self.side]
         chunks = [
             self._outputs(areas.crops(photo[part], corners[part], self.side))
             for part in (padded[at : at + size] for at in range(0, count, size))
@@ -206,7 +210,7 @@ def propose(level: Tensor, network: Proposer) -> tuple[Integers, Floats32, Float
     """
     photos, _, height, width = level.shape
     found = []
-    for first, last, row, end in _stripes(photos, height, width):
+    for first, last, row, end in _stripes(photos, height, width, STRIPE_PIXELS[level.device.type]):
         places, scores, corrections = network(level[first:last, :, 2 * row : min(2 * end + 10, height)])
         places += torch.tensor([first, row, 0], device=places.device)
         found.append((places, scores, corrections))
@@ -214,11 +218,11 @@ def propose(level: Tensor, network: Proposer) -> tuple[Integers, Floats32, Float
     return places.numpy(), scores.numpy(), corrections.numpy()
 
 
-def _stripes(photos: int, height: int, width: int) -> Iterator[tuple[int, int, int, int]]:
-    """First and past-last photo and row of the first network's answer, some `STRIPE_PIXELS` at a time."""
+def _stripes(photos: int, height: int, width: int, pixels: int) -> Iterator[tuple[int, int, int, int]]:
+    """First and past-last photo and row of the first network's answer, some `pixels` of a level at a time."""
     rows = (height - 1) // 2 - 4
-    together = max(1, STRIPE_PIXELS // (height * width))
-    high = max(16, STRIPE_PIXELS // width // 2)
+    together = max(1, pixels // (height * width))
+    high = max(16, pixels // width // 2)
     for first in range(0, photos, together):
         for row in range(0, rows, high):
             yield first, min(first + together, photos), row, min(row + high, rows)

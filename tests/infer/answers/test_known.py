@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.cells import csv_bytes
 from faces.intervals import DRAWS, drawn_f1, estimate, gain
 from faces.labels import CLASS_COUNT, CONTEST, TASKS
 from faces.photos.names import path_cell
 from faces.projection import split_classes
 from faces.scores import class_scores
+from faces.storage.cells import csv_bytes
 from infer.answers.known import Known, Truth, read_people, read_truth
 from tests.helpers.own_labels import OWN
 

@@ -91,7 +91,7 @@ def test_a_gpu_that_onnxruntime_cannot_use_is_refused_with_the_cure(
 ) -> None:
     (home / "u2netp.onnx").write_bytes(brightness_model())
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
-    with pytest.raises(ValueError, match=r"device=cuda: .*pip install onnxruntime-gpu"):
+    with pytest.raises(ValueError, match=r"device=cuda: .*--device auto.* put onnxruntime-gpu in its place$"):
         Matting("u2netp", "cuda")
 
 

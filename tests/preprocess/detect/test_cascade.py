@@ -1,8 +1,11 @@
 """The batched MTCNN against facenet-pytorch's own, and photos that break the latter."""
 
+import math
 import os
+import weakref
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ from faces.sample.people import person_look, photo_shot
 from faces.sample.portrait import portrait
 from preprocess.detect.mtcnn import networks
 from preprocess.detect.mtcnn.areas import Areas, TableAreas
-from preprocess.detect.mtcnn.cascade import Cascade, Found
+from preprocess.detect.mtcnn.cascade import PIXELS_TOGETHER, Cascade, Found
 from preprocess.detect.mtcnn.kernels import best_of_each
 
 PHOTOS = Path(os.environ.get("FACEFOLD_PHOTOS", "no-photos"))
@@ -121,18 +124,16 @@ def test_faces_do_not_depend_on_their_batch(min_face: int) -> None:
 
 def test_stripes_and_chunks_do_not_change_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     [whole] = cascade()([astronaut()], min_face=20)
-    monkeypatch.setattr(networks, "STRIPE_PIXELS", 5_000)
-    monkeypatch.setattr(networks, "CHUNK", {24: 3, 48: 1})
+    monkeypatch.setitem(networks.STRIPE_PIXELS, "cpu", 5_000)
+    monkeypatch.setitem(networks.CHUNK, "cpu", {24: 3, 48: 1})
     [pieces] = cascade()([astronaut()], min_face=20)
     np.testing.assert_allclose(pieces.boxes, whole.boxes, atol=0.01)
 
 
 def test_many_photos_are_searched_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     together = cascade()(drawn()[:5], min_face=60)
-    monkeypatch.setattr(
-        "preprocess.detect.mtcnn.cascade.PIXELS_TOGETHER", {"cpu": 2 * drawn()[0][..., 0].size}
-    )
-    few = cascade()(drawn()[:5], min_face=60)
+    monkeypatch.setitem(PIXELS_TOGETHER, "cpu", 2 * drawn()[0][..., 0].size)
+    few = Cascade()(drawn()[:5], min_face=60)
     assert len(few) == 5
     for one, other in zip(few, together, strict=True):
         np.testing.assert_allclose(one.boxes, other.boxes, atol=0.1)
@@ -196,21 +197,122 @@ def test_sums_may_wrap_around(table: bool) -> None:
     torch.testing.assert_close(areas.levels[0], torch.full((1, 3, 30, 30), 255 / 128))
 
 
-def test_a_gpus_arithmetic_gives_the_same_faces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a GPU does instead of the compiled loops, done by torch on the CPU."""
+class Card:
+    """A GPU made of the CPU: the GPU's arithmetic and its amounts, and memory for so many pixels of photos,
+    counted while anything holds what was computed of them."""
 
-    def rectified(values: torch.Tensor, slope: torch.Tensor, pool: int = 0) -> torch.Tensor:
-        return networks.rectified_by_torch(values, slope, pool)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, pixels: float = math.inf, words: str = "") -> None:
+        self.pixels, self.words = pixels, words
+        self.held, self.tried, self.proposed = 0, [], networks.propose
 
-    photos = [astronaut(), astronaut()[:, ::-1].copy()]
-    expected = cascade()(photos, min_face=20)
-    monkeypatch.setattr(
-        "preprocess.detect.mtcnn.areas.look_at", lambda p, sizes, *_: TableAreas(p, sizes, "cpu")
-    )
-    monkeypatch.setattr(networks, "rectified", rectified)
-    for one, other in zip(Cascade()(photos, min_face=20), expected, strict=True):
+        def rectified(values: torch.Tensor, slope: torch.Tensor, pool: int = 0) -> torch.Tensor:
+            return networks.rectified_by_torch(values, slope, pool)
+
+        monkeypatch.setattr("preprocess.detect.mtcnn.areas.look_at", self.look_at)
+        monkeypatch.setattr(networks, "rectified", rectified)
+        monkeypatch.setattr(networks, "propose", self.propose)
+        for amounts in (networks.STRIPE_PIXELS, networks.CHUNK, PIXELS_TOGETHER):
+            monkeypatch.setitem(amounts, "cpu", amounts["cuda"])
+
+    def look_at(self, photos: list[np.ndarray], sizes: list[tuple[int, int]], *_: object) -> TableAreas:
+        areas = TableAreas(photos, sizes, "cpu")
+        self.tried.append(len(photos))
+        self.held += (pixels := sum(photo[..., 0].size for photo in photos))
+        weakref.finalize(areas, lambda: setattr(self, "held", self.held - pixels))
+        return areas
+
+    def propose(self, *arguments: Any) -> Any:
+        if self.held > self.pixels:
+            raise RuntimeError(self.words) if self.words else torch.OutOfMemoryError("CUDA out of memory.")
+        return self.proposed(*arguments)
+
+
+def assert_alike(found: list[Found], expected: list[Found]) -> None:
+    for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
         np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.01)
+
+
+def test_a_gpus_arithmetic_gives_the_same_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = [astronaut(), astronaut()[:, ::-1].copy()]
+    expected = cascade()(photos, min_face=20)
+    card = Card(monkeypatch)
+    assert_alike(Cascade()(photos, min_face=20), expected)
+    assert card.tried == [2]
+
+
+@pytest.mark.parametrize("words", ["", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"])
+def test_photos_that_do_not_fit_together_are_searched_in_halves(
+    monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    photos = drawn()[:7]
+    one = photos[0][..., 0].size
+    expected = cascade()(photos, min_face=60)
+    card = Card(monkeypatch, pixels=2.5 * one, words=words)
+    small = Cascade()
+    assert_alike(small(photos, min_face=60), expected)
+    assert card.tried == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    assert card.held == 0
+    assert_alike(small(photos[:2], min_face=60), expected[:2])
+    assert card.tried[9:] == [1, 1], "what did not fit once is not tried again"
+
+
+def test_a_photo_that_does_not_fit_alone_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    Card(monkeypatch, pixels=1)
+    with pytest.raises(ValueError, match=r"has no memory left for a photo of 384 x 512; .*--device cpu$"):
+        Cascade()(drawn()[:2], min_face=60)
+
+
+def test_an_error_that_is_no_lack_of_memory_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Card(monkeypatch, pixels=1, words="an illegal memory access was encountered")
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        Cascade()(drawn()[:2], min_face=60)
+    assert card.tried == [2]
+
+
+def test_convolutions_keep_cudnn_and_leave_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    searching = Cascade()
+    search = searching._search
+
+    def look(*arguments: Any) -> list[Found]:
+        backend = torch.backends.cudnn
+        seen.append((backend.enabled, backend.allow_tf32, backend.conv.fp32_precision))
+        return search(*arguments)
+
+    monkeypatch.setattr(searching, "_search", look)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    searching(drawn()[:1], min_face=60)
+    assert seen == [(True, False, "ieee")]
+    assert torch.backends.cudnn.enabled and torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.gpu
+def test_a_gpus_convolutions_are_in_full_precision() -> None:
+    """TF32 keeps 10 bits of a fraction and would be off by a thousandth."""
+    torch.manual_seed(0)
+    values, weight = torch.randn(8, 32, 40, 40, device="cuda"), torch.randn(64, 32, 3, 3, device="cuda")
+    exact = torch.nn.functional.conv2d(values.double(), weight.double())
+    with Cascade(device="cuda")._exact():
+        found = torch.nn.functional.conv2d(values, weight)
+    assert float((found - exact).abs().max() / exact.abs().max()) < 1e-5
+
+
+@pytest.mark.gpu
+def test_a_full_gpu_halves_the_batch_and_finds_the_same_faces() -> None:
+    photos = drawn() * 6
+    expected = Cascade(device="cuda")(photos, min_face=20)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_allocated() + 500 * 2**20) / total)
+    try:
+        small = Cascade(device="cuda")
+        found = small(photos, min_face=20)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert small._pixels < PIXELS_TOGETHER["cuda"]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=0.1)
 
 
 @pytest.mark.gpu

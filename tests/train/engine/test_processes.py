@@ -1,4 +1,4 @@
-"""Two processes that train one network, really begun by torchrun, against one process alone."""
+"""Two processes that train one network, really begun as torchrun does, against one process alone."""
 
 import subprocess
 import sys
@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from faces.cache.reader import Cache
 from faces.command import write_toml
+from train import together
 from train.data.rows import fold_rows
+from train.engine import precision, processes
 from train.engine.checkpoint import load_best
-from train.engine.processes import Processes
+from train.engine.processes import Processes, join_processes
 from train.recipe.data import Age, Mixing
 from train.recipe.network import Head, Optimiser, Schedule
 from train.recipe.recipe import Recipe
@@ -36,8 +39,7 @@ def train(cache: Cache, runs: Path, recipe: Recipe, processes: int, *more: str) 
     path = runs / "vit.toml"
     runs.mkdir(exist_ok=True)
     write_toml(recipe, path)
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [sys.executable, *(launcher if processes > 1 else []), "-m", "train", "--recipe", str(path)]
+    command = [sys.executable, "-m", "train", "--recipe", str(path), "--processes", str(processes)]
     command += ["--cache", str(cache.folder), "--fold", "1", "--folds", "3", "--runs", str(runs)]
     done = subprocess.run([*command, "--device", "cpu", *more], capture_output=True, text=True, timeout=300)
     assert not done.returncode, done.stdout + done.stderr
@@ -89,3 +91,72 @@ def test_a_batch_that_does_not_divide_is_refused() -> None:
     assert Processes(rank=1, world=2).share(32) == 16
     with pytest.raises(ValueError, match=r"batch_size=15 does not divide among 2 processes"):
         Processes(rank=0, world=2).share(15)
+
+
+@pytest.fixture
+def torchrun(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """The second of two processes on a machine of two GPUs; what the group is begun and ended with."""
+    told: list[dict[str, object]] = []
+    for name, value in {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "RANK": 1, "LOCAL_RANK": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: told.append({"set": str(device)}))
+    dist = processes.dist
+    monkeypatch.setattr(
+        dist, "init_process_group", lambda kind, device_id: told.append({"begun": kind, "on": str(device_id)})
+    )
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: told.append({"ended": True}))
+    return told
+
+
+def test_a_group_knows_the_gpu_of_each_process_and_ends(torchrun: list[dict[str, object]]) -> None:
+    joined = join_processes("cuda")
+    assert joined == Processes(rank=1, world=2)
+    assert torchrun == [{"set": "cuda:1"}, {"begun": "nccl", "on": "cuda:1"}]
+    joined.leave()
+    Processes().leave()
+    assert torchrun[2:] == [{"ended": True}]
+    torchrun.clear()
+    join_processes("cpu")
+    assert torchrun == [{"begun": "gloo", "on": "None"}]
+
+
+def test_more_processes_than_gpus_are_refused(
+    torchrun: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each process, and before any is begun; on a CPU there may be any number."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for refused in (lambda: join_processes("cuda"), lambda: together.begin_processes(2, 32, "auto")):
+        with pytest.raises(
+            ValueError, match=r"^processes=2: .* torch sees 1 here; use at most 1, or device=cpu"
+        ):
+            refused()
+    assert not torchrun
+    with pytest.raises(ValueError, match=r"batch_size=31 does not divide among 2 processes"):
+        together.begin_processes(2, 31, "cpu")
+
+
+def test_what_the_processes_have_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[list[str]] = []
+
+    def failing(line: list[str]) -> None:
+        lines.append(line)
+        raise ChildFailedError("train", {0: ProcessFailure(0, 1, 2, "")})
+
+    monkeypatch.setattr(together, "main", failing)
+    monkeypatch.setattr(sys, "argv", ["train", "--processes", "3"])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with pytest.raises(SystemExit) as ended:
+        together.begin_processes(3, 30, "cpu")
+    assert ended.value.code == 2
+    assert lines == [["--standalone", "--nproc-per-node=3", "-m", "train", "--processes", "3"]]
+
+
+def test_what_one_process_tries_out_alone_is_on_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, object]] = []
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(precision, "Fabric", lambda **options: made.append(options))
+    precision.make_fabric("fp32", "cuda")
+    precision.make_fabric("fp32", "cpu")
+    assert [options["devices"] for options in made] == [[1], 1]

@@ -251,29 +251,3 @@ def test_a_loss_gone_astray_names_step_samples_and_rate(
     state = load_state(tmp_path / "last.pt")
     assert state is not None
     assert all(v.isfinite().all() for v in state["model"].values())
-
-
-def test_exhausted_memory_is_answered_with_the_batch_that_fits(
-    coloured: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    forward = Network.forward
-
-    def small(self: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        if len(images) > 5:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(self, images)
-
-    monkeypatch.setattr(Network, "forward", small)
-    with pytest.raises(
-        ValueError, match=r"batch_size=16: out of memory .*batch_size of 4 fits; accumulate = 4 makes"
-    ):
-        train_fold(plan(coloured, tmp_path), Watch())
-
-
-def test_memory_that_a_cpu_refuses_is_recognised() -> None:
-    from train.memory import exhausted
-
-    with pytest.raises(RuntimeError) as error:
-        torch.empty(2**60)
-    assert exhausted(error.value)
-    assert not exhausted(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

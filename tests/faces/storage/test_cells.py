@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faces.cells import csv_bytes, is_formula
 from faces.photos.names import FORMULAS, cell_path, path_cell
+from faces.storage.cells import csv_bytes, is_formula
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
