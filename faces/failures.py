@@ -56,8 +56,8 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def exhaustion_in_words(error: BaseException) -> str:
-    """Of an error's text what says that memory is exhausted, at most 160 characters: in DALI's that is not the
-    first of several lines."""
+    """Of an error's text what says that memory is exhausted, at most 160 characters: in DALI's that is not
+    the first of several lines."""
     lines = str(error).splitlines()
     return next(filter(_NO_MEMORY.search, lines), " ".join(lines))[:160] or type(error).__name__
 

@@ -24,7 +24,7 @@ class PackagesSettings:
     hole.
     """
 
-    locks: tuple[Path, ...] = (Path("requirements.lock"),)
+    locks: tuple[Path, ...] = (Path("requirements.lock"), Path("requirements-weights.lock"))
     """Which locks."""
     offline: bool = False
     """Do not ask the database."""
