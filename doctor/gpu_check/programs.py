@@ -101,8 +101,9 @@ def _rates(report: dict[str, Any]) -> str:
 
 
 def tests(place: Place) -> Finding:
-    """Every test that needs a GPU."""
+    """Every test that needs a GPU; those of the graph, which take longest, come last."""
     files = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if _is_of_gpu(path)]
+    files.sort(key=lambda path: path.name == "test_graph.py")
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-v", "-p", "no:cacheprovider", *map(str, files)]
     last = "nothing was printed"
     with subprocess.Popen(

@@ -42,7 +42,7 @@ STEPS: Final = (
     Step(
         name="parity",
         function=f"{_PIXELS}:parity",
-        seconds=60,
+        seconds=55,
         about="pixels of every policy and augmentation beside the CPU's",
     ),
     Step(
@@ -67,7 +67,7 @@ STEPS: Final = (
     Step(
         name="resume",
         function="doctor.gpu_check.resume:resume",
-        seconds=75,
+        seconds=90,
         about="a fold in fp16, killed and resumed",
     ),
     Step(
@@ -112,7 +112,7 @@ STEPS: Final = (
     Step(
         name="tests",
         function=f"{_PROGRAMS}:tests",
-        seconds=105,
+        seconds=95,
         about="every test that needs a GPU (pytest -m gpu)",
         cpu=False,
     ),
