@@ -165,6 +165,7 @@ def test_dalis_exhaustion_in_validation_is_found_before_the_first_step(
     assert seen == [("validation", 16), ("validation", 8), ("validation", 4), ("training", 4)]
 
 
+@pytest.mark.slow
 def test_crops_are_not_called_damaged_where_memory_lacks(
     coloured: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

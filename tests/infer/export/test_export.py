@@ -99,6 +99,7 @@ def levels_seen(cache: Cache, rows: np.ndarray, runs: Sequence[Run]) -> dict[str
     return found
 
 
+@pytest.mark.slow
 def test_the_onnx_file_answers_as_the_ensemble_does(exported: Path, runs: Path, coloured: Cache) -> None:
     from infer.ensemble.file import read_ensemble
 
@@ -123,6 +124,7 @@ def test_the_onnx_file_answers_as_the_ensemble_does(exported: Path, runs: Path, 
     )
 
 
+@pytest.mark.slow
 def test_the_file_describes_what_it_is_made_of(exported: Path, runs: Path) -> None:
     import hashlib
 
@@ -150,6 +152,7 @@ def test_the_file_describes_what_it_is_made_of(exported: Path, runs: Path) -> No
     assert not (exported / "predict.py").exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_some_heads_has_an_output_for_each(runs: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, tasks=("mask", "age[20, 40]"), backbone="test_resnet")
     path = write_run(tmp_path / "some", recipe)
@@ -262,6 +265,7 @@ def unlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_each_fold_has_its_voice(unlike: Path) -> None:
     root = Compose(parts=(("mask", Leaf("half")), ("gender", Leaf("rest")), ("age3", Leaf("rest"))))
     found = find_runs(["half", "rest"], unlike)

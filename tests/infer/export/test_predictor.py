@@ -146,6 +146,7 @@ def test_the_predictor_alone_answers_as_facefold_does(
     assert len(theirs[factors].drop_duplicates()) > 1, "the photos should not all be alike"
 
 
+@pytest.mark.slow
 def test_a_run_of_heads_that_form_no_task_answers_each(cache: Cache, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, tasks=("mask", "age[20, 40]"))
     path = write_run(tmp_path / "runs" / "some", recipe, crop=cache.description["settings"])

@@ -244,6 +244,7 @@ def test_mlflow_keeps_a_run_beside_the_others_and_goes_on_with_it(
     assert (folder.parents[1] / "mlartifacts" / run.info.run_id / "artifacts" / picture.path).is_file()
 
 
+@pytest.mark.slow
 def test_a_run_whose_mlflow_store_is_gone_begins_anew(
     folder: Path, mlflow_run: Callable[[], tuple[Any, Any]]
 ) -> None:
