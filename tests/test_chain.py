@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 RECIPE = """
 tasks = ["mask", "gender", "age3"]

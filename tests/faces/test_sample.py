@@ -180,6 +180,7 @@ def test_the_mask_does_not_change_the_photo_around_it() -> None:
     assert rows.min() > bare.centre[1] - 0.15 * look.head[1] * bare.scale
 
 
+@pytest.mark.slow
 def test_a_detector_finds_the_faces() -> None:
     detector = MTCNN(keep_all=True)
     train, unseen = plan_people(6, seed=3)

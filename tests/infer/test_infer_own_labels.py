@@ -118,6 +118,7 @@ def test_runs_of_other_labels_do_not_vote_together(unseen: Cache, runs: Path, tm
         infer_command.run(settings(tmp_path, unseen, runs, 'vote = ["mask", "glasses"]'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "columns"), [("glasses", ["glasses"]), ("own", ["glasses", "helmet", "years"])]
 )

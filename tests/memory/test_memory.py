@@ -33,6 +33,7 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 def test_nothing_beside_the_arrays_is_touched() -> None:
     """A read or a write beyond ends that process by SIGSEGV, as its controls do."""
     done = python("-m", "tests.memory")

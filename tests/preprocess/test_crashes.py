@@ -58,6 +58,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> N
     assert content(cache) == content(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_one_line_and_can_be_resumed(tmp_path: Path) -> None:
     data, cache = small_photos(tmp_path / "data", 450), tmp_path / "cache"
     arguments = ("--data", data, "--size", 16, "--shard-size", 3, "--workers", 2, "--cache", cache)

@@ -109,6 +109,7 @@ def test_a_number_of_any_name_is_trained_in_every_coding(own: Cache, tmp_path: P
         assert state["heads.layers.age.weight"].shape[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_the_number_itself_is_learned_from_pixels(own: Cache, tmp_path: Path) -> None:
     text = TINY.replace('"*"', '"years"').replace("epochs = 2", "epochs = 12")
@@ -134,6 +135,7 @@ def test_a_recipe_that_does_not_fit_is_refused_with_its_file(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_after_all_folds_the_ensemble_of_the_recipes_name_is_next(
     own: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -90,6 +90,7 @@ def test_layers_of_one_pixel_are_those_that_torch_cannot_train_on_one_photo(name
         assert lone_norm(name, size) in dict(network.named_modules())
 
 
+@pytest.mark.slow
 def test_one_photo_a_process_is_refused_before_training_and_what_is_named_trains(
     coloured: Cache, tmp_path: Path
 ) -> None:

@@ -192,6 +192,7 @@ def test_a_run_answers_as_an_ensemble_of_it_alone(
     assert output["factors"] == {name: tuple(values) for name, values in factors.items()}
 
 
+@pytest.mark.slow
 def test_factors_of_other_labels_are_in_the_file(tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, tasks=("years", "glasses"), backbone="test_resnet")
     write_run(tmp_path / "runs" / "own", recipe, labels=OWN)

@@ -102,6 +102,7 @@ def run_alone(exported: Path, *arguments: object) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("name", "factors"),

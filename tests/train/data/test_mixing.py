@@ -280,6 +280,7 @@ def test_a_recipe_with_mixing_is_read(tmp_path: Path) -> None:
     assert read_toml(Recipe, path).mixing == Mixing(name="half_face", ratio=(0.4, 0.6), partner="rare_age")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mixing",
     [
