@@ -15,7 +15,9 @@ MAY_IMPORT = {
     "pipeline": {"faces"},
     "train": {"faces", "pipeline"},
     "infer": {"faces", "pipeline", "train"},
-    "bench": {"faces", "preprocess", "pipeline", "train", "infer"},
+    "serve": {"faces", "preprocess", "pipeline", "train", "infer"},
+    "report": {"faces", "preprocess", "pipeline", "train", "infer"},
+    "bench": {"faces", "preprocess", "pipeline", "train", "infer", "serve", "report"},
     "doctor": {"faces", "preprocess", "pipeline", "train", "infer", "bench"},
 }
 ROOMS = {
@@ -70,6 +72,7 @@ ROOMS = {
     "infer": (
         "infer.predict",
         "infer.ensemble",
+        "infer.explain",
         "infer.evaluate",
         "infer.tune",
         "infer.answers",
@@ -77,6 +80,8 @@ ROOMS = {
         "infer.export",
         "infer",
     ),
+    "serve": ("serve.photo", "serve"),
+    "report": ("report", "report.audit"),
     "bench": (
         "bench",
         "bench.scale",
