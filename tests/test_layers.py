@@ -30,6 +30,7 @@ ROOMS = {
         "faces.labelling",
         "faces.foreign",
         "faces.cache",
+        "faces.pages",
         "faces.sample",
     ),
     "preprocess": (
@@ -72,12 +73,12 @@ ROOMS = {
     "infer": (
         "infer.predict",
         "infer.ensemble",
-        "infer.explain",
         "infer.evaluate",
         "infer.tune",
         "infer.answers",
         "infer.export.program",
         "infer.export",
+        "infer.explain",
         "infer",
     ),
     "serve": ("serve.photo", "serve"),

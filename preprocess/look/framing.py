@@ -15,8 +15,8 @@ from faces.cache.writer import DETECTED
 from faces.framing.face import AS_IS, GIVEN
 from faces.framing.square import Square
 from faces.labels import LabelSet
+from faces.pages.charts import Strips, strips
 from preprocess.crop.square import true_share
-from preprocess.look.charts import Strips, strips
 from preprocess.look.rates import (
     LEAST,
     TELLING,

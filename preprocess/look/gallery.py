@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from faces.cache.reader import Cache
 from faces.labels import CONTEST, LabelSet
+from faces.pages.thumbnails import thumbnail
 from preprocess.look.framing import FACE, LARGE, TRUE
 from preprocess.look.survey import Survey, face_corners, landmarks
 
@@ -129,7 +126,7 @@ def tile(survey: Survey, row: int, value: str = "") -> Tile:
     score = "" if np.isnan(crop["score"]) else f" {crop['score']:.3f}"
     return Tile(
         row=row,
-        image=thumbnail(survey.cache, row),
+        image=thumbnail(survey.cache.image(row), THUMBNAIL, QUALITY),
         corners="" if corners is None else " ".join(f"{x:.1f},{y:.1f}" for x, y in corners),
         points=[] if points is None else [(round(float(x), 1), round(float(y), 1)) for x, y in points],
         detected=bool(crop["detected"]),
@@ -138,15 +135,6 @@ def tile(survey: Survey, row: int, value: str = "") -> Tile:
         image_id=crop["image_id"],
         labels=labels_of(crop, survey.cache.label_set) or further,
     )
-
-
-def thumbnail(cache: Cache, row: int) -> str:
-    """The crop, reduced to at most `THUMBNAIL` pixels a side, as a data: URI of a WebP."""
-    image = Image.fromarray(cache.image(row))
-    side = min(THUMBNAIL, cache.size)
-    buffer = io.BytesIO()
-    image.resize((side, side), Image.Resampling.LANCZOS).save(buffer, "WEBP", quality=QUALITY)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 _TITLES = {

@@ -15,7 +15,9 @@ from faces.files import write_atomically
 from faces.folds import SPLIT
 from faces.foreign.table import read_table
 from faces.labels import Number
-from preprocess.look import charts, framing
+from faces.pages import charts
+from faces.pages.render import render as render_template
+from preprocess.look import framing
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
 from preprocess.look.findings import findings, headline, headline_task, listed, people
 from preprocess.look.gallery import Tile, galleries, labels_of, random_sheets, tile
@@ -75,16 +77,7 @@ def write_page(cache: Path, out: Path, seed: int) -> None:
 
 def render(survey: Survey, seed: int) -> str:
     """The page as HTML that loads nothing from elsewhere; the same survey and seed give the same text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("preprocess.look", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("look.html.j2").render(_content(survey, seed))
+    return render_template("preprocess.look", "look.html.j2", _content(survey, seed))
 
 
 def _content(survey: Survey, seed: int) -> dict[str, Any]:

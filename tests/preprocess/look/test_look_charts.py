@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from faces.labels import CONTEST, Number
-from preprocess.look.charts import doublings, in_title, number, photo_sizes, spread, strips
+from faces.pages.charts import doublings, in_title, number, photo_sizes, spread, strips
 
 AGE = CONTEST.factor("age")
 assert isinstance(AGE, Number)
