@@ -31,6 +31,8 @@ class DoctorSettings:
 
     Every look has a process of its own with a time limit, so that a fault of a driver ends one line only.
     The exit code is 0 where all is well, also without a GPU, and 1 where something is not.
+
+    Example: make doctor ARGS="--device cpu"
     """
 
     device: Literal["auto", "cpu"] = "auto"

@@ -21,6 +21,8 @@ class InstalledSettings:
 
     Sizes are those that the packages' own lists of files tell, in MB (10^6 bytes), without what Python
     compiles of them. The lock is one for hosts with and without a GPU.
+
+    Example: make installed ARGS="--least 0"
     """
 
     least: float = 10.0

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from faces.labels import FloatArray, IntArray
 
@@ -171,6 +170,8 @@ def interval(value: float, drawn: FloatArray, left_out: FloatArray) -> tuple[flo
         drawn: [draws] of people drawn with replacement.
         left_out: [people] without each of them.
     """
+    from scipy.special import ndtr, ndtri  # takes long to import, for which --help should not wait
+
     drawn, left_out = drawn[~np.isnan(drawn)], left_out[~np.isnan(left_out)]
     if not len(drawn):
         return float("nan"), float("nan")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import accuracy_score, f1_score
 
 from faces.labels import FloatArray, IntArray, Task
 from faces.projection import split_classes
@@ -21,6 +20,8 @@ def macro_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> float:
     Returns:
         F1 in [0, 1].
     """
+    from sklearn.metrics import f1_score  # takes a second to import, for which --help should not wait
+
     occurring = np.intersect1d(np.arange(class_count), np.union1d(truth, guess))
     return float(f1_score(truth, guess, labels=occurring, average="macro", zero_division=0))
 
@@ -36,6 +37,8 @@ def class_f1(truth: ArrayLike, guess: ArrayLike, class_count: int) -> FloatArray
     Returns:
         [class_count] float64 in [0, 1]; NaN for a class that occurs in neither `truth` nor `guess`.
     """
+    from sklearn.metrics import f1_score
+
     scores = f1_score(truth, guess, labels=np.arange(class_count), average=None, zero_division=np.nan)
     return np.asarray(scores, np.float64)
 
@@ -51,6 +54,8 @@ def class_scores(truth: ArrayLike, guess: ArrayLike, task: Task) -> dict[str, fl
     Returns:
         `macro_f1`, `accuracy` and, of a task of several factors, one by the name of each; all in [0, 1].
     """
+    from sklearn.metrics import accuracy_score
+
     scores = {
         "macro_f1": macro_f1(truth, guess, len(task.classes)),
         "accuracy": float(accuracy_score(truth, guess)),

@@ -24,6 +24,8 @@ class InferSettings:
     of the contest are answered also submission.csv (ImageID and class 0-17). Every photo gets an answer: one
     without a detected face from its fallback crop, one that could not be read from the shares of the training
     classes, with a warning.
+
+    Example: make infer ENSEMBLE=ensembles/quick.toml CACHE=caches/new
     """
 
     ensemble: Path

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from faces.cache.reader import Cache
 from faces.command import run_command
-from pipeline.contact_sheet import augment_sheet
 
 
 @dataclass(frozen=True, kw_only=True)
 class LookAugmentSettings:
-    """Draw a contact sheet: crops as evaluation sees them, and beside them as training does."""
+    """Draw a contact sheet: crops as evaluation sees them, and beside them as training does.
+
+    Example: make look-augment POLICY=strong CACHE=caches/mine
+    """
 
     cache: Path = Path("demo/caches/train")
     """A finished cache; `make look-augment` draws the default one."""
@@ -30,8 +32,12 @@ class LookAugmentSettings:
 
 def look(settings: LookAugmentSettings) -> None:
     """Draw the sheet."""
+    cache = Cache.open(settings.cache)
+    # torch and DALI take seconds to import, which neither --help nor a mistake above should wait for.
+    from pipeline.contact_sheet import augment_sheet
+
     augment_sheet(
-        Cache.open(settings.cache),
+        cache,
         settings.policy,
         settings.out,
         image_size=settings.image_size,

@@ -25,6 +25,8 @@ class JoinSettings:
     All must have been cropped alike. A person of the same name in two caches, however it is spelt, is one
     person, and these are counted. Keys that an earlier cache has too get the name of their cache in front.
     After a stop the same command goes on.
+
+    Example: make join CACHES="caches/a caches/b" CACHE=caches/both
     """
 
     caches: tuple[Path, ...]

@@ -17,6 +17,8 @@ class LabelsSettings:
 
     Correct it: the order of values, words for them, edges of numbers, and what is no label. Then it is given
     to `preprocess` as `--labels`, or lies as labels.toml beside the photos. Nothing is taken without it.
+
+    Example: make labels DATA=path/to/photos
     """
 
     data: Path

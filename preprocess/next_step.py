@@ -20,6 +20,8 @@ FOLDS = 5
 """Folds of `make train-all` when it is not told otherwise."""
 _RUNS = ("runs/*/fold*", "runs/*/*/fold*", "demo/runs/*/fold*")
 """Where trained folds lie: of one cache, of several caches, and of `make demo`."""
+_CACHES = "caches"
+"""Name of the folder of caches, beside which that of runs lies."""
 
 
 def next_lines(cache: Cache, root: Path = Path()) -> list[str]:
@@ -42,11 +44,11 @@ def next_lines(cache: Cache, root: Path = Path()) -> list[str]:
     told = [name for name, count in known.items() if count and name not in alone]
     if not told:
         return [*lines, "next: preprocess these photos and some of other values together, into a new cache"]
-    step = f"RECIPE=recipes/quick.toml CACHE={typed(cache.folder)}"
-    if cache.label_set.factors == CONTEST.factors and all(known.values()):
-        told = [*known]
-    else:
-        step += f" RUNS={typed(f'runs/{cache.folder.resolve().name}')}"
+    whole = cache.label_set.factors == CONTEST.factors and all(known.values())
+    told = [*known] if whole else told
+    runs = _runs_beside(cache.folder)
+    runs = runs if whole else runs / cache.folder.resolve().name
+    step = f"RECIPE=recipes/quick.toml CACHE={typed(cache.folder)}{_given(runs)}"
     scheme, notes = _division(cache, codes, told)
     if not (root / "weights/face.safetensors").is_file():
         notes.append(
@@ -54,6 +56,17 @@ def next_lines(cache: Cache, root: Path = Path()) -> list[str]:
             "none, and trains longer to know less"
         )
     return [*lines, *notes, f"next: make train-all {step}{scheme}"]
+
+
+def _runs_beside(cache: Path) -> Path:
+    """Folder of the runs that belong to a cache: demo/runs to demo/caches/train, so that what is learned from
+    drawings never stands among the runs of photos."""
+    return cache.parent.parent / "runs" if cache.parent.name == _CACHES else Path("runs")
+
+
+def _given(runs: Path) -> str:
+    """The variable of `make` that names a folder of runs; "" of the one that it takes by itself."""
+    return "" if runs == Path("runs") else f" RUNS={typed(runs)}"
 
 
 def _alone(cache: Cache, codes: Mapping[str, IntArray]) -> dict[str, str]:
@@ -168,11 +181,16 @@ def _schemes(parts: Collection[str]) -> list[tuple[str, FoldScheme, int]]:
 
 
 def _predict(cache: Cache, root: Path) -> list[str]:
-    """What predicts photos without labels: the newest trained run on which an ensemble of its name votes."""
+    """What predicts photos without labels: the newest trained run on which an ensemble of its name votes, of
+    those beside the cache before others."""
     lines = ["no photo is labelled, so these are photos to predict"]
     found = [path for runs in _RUNS for path in root.glob(f"{runs}/best.safetensors")]
-    newest = sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    trained = [*dict.fromkeys(path.parents[1].relative_to(root) for path in newest)]
+    beside = root / _runs_beside(cache.folder)
+    found += beside.glob("*/fold*/best.safetensors")
+    newest = sorted(
+        found, key=lambda path: (path.is_relative_to(beside), path.stat().st_mtime_ns), reverse=True
+    )
+    trained = [*dict.fromkeys(_seen_from(root, path.parents[1]) for path in newest)]
     if not trained:
         return [
             *lines,
@@ -181,7 +199,7 @@ def _predict(cache: Cache, root: Path) -> list[str]:
         ]
     run = next((run for run in trained if _voted_on(run.name, root)), None)
     place = (run or trained[0]).parent
-    where = "" if place == Path("runs") else f" RUNS={typed(place)}"
+    where = _given(place)
     if run is None:
         lines.append(
             f"trained runs: {', '.join(map(str, trained[:3]))}; no ensemble is called as one of them"
@@ -190,6 +208,10 @@ def _predict(cache: Cache, root: Path) -> list[str]:
     ensemble = Path("ensembles") / f"{run.name}.toml"
     step = f"next: make infer ENSEMBLE={typed(ensemble)} CACHE={typed(cache.folder)}{where}"
     return [*lines, f"trained run: {run}", step]
+
+
+def _seen_from(root: Path, path: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _voted_on(recipe: str, root: Path) -> bool:

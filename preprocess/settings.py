@@ -50,6 +50,8 @@ class PreprocessSettings:
     class, a published set of photos as it was unpacked, or any folder of photos. A stopped run goes on where
     it stopped when the same command is given again; faces that another cache beside this one holds already
     are not searched again.
+
+    Example: make preprocess DATA=path/to/photos CACHE=caches/mine
     """
 
     data: Path

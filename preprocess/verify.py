@@ -16,7 +16,10 @@ from preprocess.faults import find_faults
 @dataclass(frozen=True, kw_only=True)
 class VerifySettings:
     """Checks every file and crop of a finished cache. Names what is wrong, each with its cure, and then exits
-    with code 1."""
+    with code 1.
+
+    Example: make verify CACHE=caches/mine
+    """
 
     cache: Path
     """A finished cache."""

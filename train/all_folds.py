@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from faces.command import typed
 from train.assemble import FoldPlan
 from train.engine.card import NESTED
 from train.engine.watch import BarWatch, Watch
@@ -48,12 +51,20 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
     scores: dict[str, dict[str, float]] = {}
     ready = ready_folds(plans)
     with BarWatch() if first else nullcontext(Watch()) as watch:
+        watch.say(f"curves while it trains: {_tensorboard(plans[0].folder.parent)}")
         for fold in ready:
             scores[fold.plan.left_out] = train_ready(fold, watch)
             if first:
                 draw_curves(fold.plan.folder)
     if first:
         _report(ready, scores)
+
+
+def _tensorboard(folder: Path) -> str:
+    """The command that shows the events of all folds of a recipe."""
+    program, here = Path(sys.executable).with_name("tensorboard"), Path.cwd()
+    program = program.relative_to(here) if program.is_relative_to(here) else program
+    return f"{typed(program)} --logdir {typed(folder)}"
 
 
 def _report(ready: Sequence[ReadyFold], scores: Mapping[str, Mapping[str, float]]) -> None:

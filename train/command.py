@@ -36,6 +36,8 @@ class TrainSettings:
     the same bits.
     Each fold becomes runs/<recipe>/fold<k>/ with best.safetensors, metrics.csv, curves.png, oof.parquet and
     TensorBoard events.
+
+    Example: make train FOLD=0 RECIPE=recipes/quick.toml CACHE=caches/mine, or make train-all for all folds
     """
 
     recipe: Path
@@ -123,15 +125,22 @@ def run(settings: TrainSettings) -> None:
     plans = _plans(settings, recipe, cache)
     train_folds(plans)
     plans[0].processes.leave()
+    if plans[0].processes.first:
+        for line in _next_lines(settings):
+            print(line)
+
+
+def _next_lines(settings: TrainSettings) -> list[str]:
+    """What to do with the folds that are trained; nothing where no ensemble is called as the recipe."""
     ensemble = Path("ensembles") / settings.recipe.name
-    if plans[0].processes.first and settings.nested:
-        print(
-            "next: make tune ENSEMBLE=ensembles/name.toml "
-            f"CACHE={typed(settings.cache)}, which now fits votes"
-        )
-    elif plans[0].processes.first and not settings.fold and ensemble.is_file():
-        runs = "" if settings.runs == TrainSettings.runs else f" RUNS={typed(settings.runs)}"
-        print(f"next: make infer ENSEMBLE={typed(ensemble)} CACHE=caches/name{runs}")
+    if settings.fold or not ensemble.is_file():
+        return []
+    runs = "" if settings.runs == TrainSettings.runs else f" RUNS={typed(settings.runs)}"
+    of_training = f"ENSEMBLE={typed(ensemble)} CACHE={typed(settings.cache)}{runs}"
+    if settings.nested:
+        return [f"next: make tune {of_training}"]
+    scored = [] if settings.fold_scheme == "everything" else [f"how good it is: make evaluate {of_training}"]
+    return [*scored, f"next: make infer ENSEMBLE={typed(ensemble)} CACHE=caches/name{runs}"]
 
 
 def _plans(settings: TrainSettings, recipe: Recipe, cache: Cache) -> list[FoldPlan]:

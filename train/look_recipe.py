@@ -7,10 +7,8 @@ from pathlib import Path
 
 from faces.cache.reader import Cache
 from faces.command import run_command
-from pipeline.contact_sheet import augment_sheet
 from train.data.tasks import fit_to_cache
 from train.recipe.file import read_recipe
-from train.training_sheet import training_sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +16,8 @@ class LookRecipeSettings:
     """Draw a contact sheet of a recipe: crops as its evaluation sees them, beside them as training does.
 
     Of a recipe that mixes photos a second sheet, <out>_mixed, shows a batch of mixed ones with their labels.
+
+    Example: make look-augment RECIPE=recipes/small.toml CACHE=caches/mine
     """
 
     recipe: Path
@@ -32,6 +32,10 @@ def look(settings: LookRecipeSettings) -> None:
     """Draw the sheet."""
     cache = Cache.open(settings.cache)
     recipe = fit_to_cache(read_recipe(settings.recipe), cache, settings.recipe)
+    # torch and DALI take seconds to import, which neither --help nor a mistake above should wait for.
+    from pipeline.contact_sheet import augment_sheet
+    from train.training_sheet import training_sheet
+
     augment_sheet(
         cache,
         recipe.augment,

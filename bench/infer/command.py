@@ -26,6 +26,8 @@ class BenchInferSettings:
     teams wrote it, with facenet-pytorch in `__getitem__`, and so are stage 1 and five folds together. Every
     way runs in a process of its own on the same cores, in turns. The networks have random weights, which
     speed does not depend on.
+
+    Example: make bench-infer BACKBONES=resnet18
     """
 
     backbones: tuple[str, ...] = ("resnet18",)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from nvidia.dali import __version__ as dali_version
 from rich.console import Console
 
-from bench.loaders.race import absent, start, stored_as, take_turns
 from bench.loaders.report import Results, write_results
 from bench.loaders.table import BASE, QUICK, RIVALS, RivalLoader
 from bench.loaders.task import Task
@@ -27,7 +25,10 @@ SHARDS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class BenchLoadersSettings:
-    """Measure the loader, for JPEG and for raw crops, beside others."""
+    """Measure the loader, for JPEG and for raw crops, beside others.
+
+    Example: make bench CACHE=caches/mine
+    """
 
     cache: Path = Path("demo/caches/train")
     """A finished cache, whose crops are used."""
@@ -97,6 +98,11 @@ def bench(settings: BenchLoadersSettings) -> Results:
         cache = Cache.open(settings.cache)
     except CacheError as error:
         raise ValueError(f"{error}; or let `make bench` draw people, as it does without CACHE=") from error
+    # torch and DALI take seconds to import, which neither --help nor a mistake above should wait for.
+    from nvidia.dali import __version__ as dali_version
+
+    from bench.loaders.race import absent, start, stored_as, take_turns
+
     console = Console(highlight=False)
     chosen = settings.chosen()
     missing = absent(chosen)

@@ -31,7 +31,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 @dataclass(frozen=True, kw_only=True)
 class BenchPreprocessSettings:
-    """Measure detection and the whole of stage 1, beside facenet-pytorch as teams use it."""
+    """Measure detection and the whole of stage 1, beside facenet-pytorch as teams use it.
+
+    Example: make bench-preprocess DATA=path/to/photos
+    """
 
     data: Path = Path("demo/data/train")
     """Photos of one size, in any layout of stage 1; fewer than are needed are repeated."""

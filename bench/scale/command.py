@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from nvidia.dali import __version__ as dali_version
 from rich.console import Console
 from rich.table import Table
 
 from bench.measure import save_report
-from bench.scale.work import CROP, Sizes, measure
+from bench.scale.sizes import CROP, Sizes
 from faces.command import run_command
 
 LARGE = 100_000_000
@@ -29,6 +28,8 @@ class BenchScaleSettings:
     """Measure how memory and start-up grow with a cache, on caches of tiny crops made for it.
 
     Each figure comes from a fresh process. Takes some minutes and about 1 GB of temporary files.
+
+    Example: make bench-scale
     """
 
     out: Path = Path("bench/results/scale.json")
@@ -38,6 +39,11 @@ class BenchScaleSettings:
 
 def bench(settings: BenchScaleSettings) -> dict[str, Any]:
     """Measure, print the tables and write the report."""
+    # torch and DALI take seconds to import, for which --help should not wait.
+    from nvidia.dali import __version__ as dali_version
+
+    from bench.scale.work import measure
+
     found = measure(settings.sizes)
     report = save_report(
         settings.out,

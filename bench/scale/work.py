@@ -6,7 +6,6 @@ import io
 import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,51 +14,17 @@ from PIL import Image
 from rich.console import Console
 
 from bench.scale.probe import SAMPLERS, draws_memory, in_fresh_process, memory, order_bytes, start_up
+from bench.scale.sizes import CROP, Sizes
 from faces.cache.reader import Cache
 from faces.cache.tar import Sample
 from faces.cache.writer import DETECTED, CacheWriter
 from faces.labels import CONTEST
 from faces.terminal.progress import step_progress, track
 
-CROP = 32
 DISTINCT = 256
 """Different crops in a cache; more would only take longer to draw."""
 Runs = dict[str, list[dict[str, float]]]
 """What was found in each repetition, by the name of the cache."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """How much is measured."""
-
-    few: int = 1_000
-    """Rows of the small cache."""
-    many: int = 200_000
-    """Rows of the large cache."""
-    shards: int = 1_000
-    """Shards of the cache of many; its rival has the same rows in one."""
-    shard_rows: int = 20
-    """Rows in each of these shards."""
-    batch_size: int = 64
-    """Images a batch."""
-    image_size: int = 32
-    """Side of the images made, pixels."""
-    batches: int = 100
-    """Taken from each cache while its memory is watched."""
-    repetitions: int = 3
-    """Processes that measure each memory and each start-up; medians are reported."""
-    order_rows: int = 10_000_000
-    """Rows of the orders whose bytes are counted."""
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        least = min(self.few, self.many, self.shards * self.shard_rows)
-        if self.batch_size > least:
-            raise ValueError(
-                f"batch_size={self.batch_size}: the smallest cache has {least} rows; choose at most that"
-            )
 
 
 def write_cache(folder: Path, rows: int, shards: int, advance: Callable[[int], object]) -> Cache:

@@ -29,6 +29,8 @@ class BenchSoakSettings:
     Training: a fold with validation and a save after every batch, then the next, in one process.
     Preprocessing: the same photos into a new cache each time, on two workers. Each gets half of the time.
     The exit code is 1 where something grows.
+
+    Example: make soak MINUTES=10
     """
 
     hours: float = 2.0

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from scipy.stats import theilslopes
-
 from bench.soak.probe import Sample
 
 WARM: Final = 0.2
@@ -67,6 +65,8 @@ def trend(samples: Sequence[Sample], quantity: str) -> Trend:
         samples: of one job.
         quantity: a field of them.
     """
+    from scipy.stats import theilslopes  # takes a second to import, for which --help should not wait
+
     hours, values = turn_medians(samples, quantity)
     first = max(1, round(WARM * len(values)))
     hours, values = hours[first:], values[first:]

@@ -19,7 +19,6 @@ from faces.cache.description import CacheError
 from faces.cache.reader import Cache
 from faces.command import run_command
 from faces.cores import usable_cores
-from train.data.rows import fold_rows
 from train.data.tasks import fit_to_cache
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
@@ -35,6 +34,8 @@ class BenchBusySettings:
     """Measure training on a CPU alone and beside one process that keeps a core busy.
 
     Both ways of waiting train in a process of their own, in turns, on all cores of the machine.
+
+    Example: make bench-busy RECIPE=recipes/small.toml CACHE=caches/mine
     """
 
     recipe: Path = Path("recipes/small.toml")
@@ -93,6 +94,7 @@ def _serve(parent: Connection, recipe: Recipe, cache: Path) -> None:
     """Set a training up, then time as many steps as the other end asks for, again and again."""
     from bench.train.turns import take_turn
     from train.assemble import FoldPlan, assemble
+    from train.data.rows import fold_rows
 
     crops = Cache.open(cache)
     plan = FoldPlan(
@@ -129,6 +131,8 @@ def bench(settings: BenchBusySettings) -> list[Row]:
     Raises:
         ValueError: no finished cache to take crops from, or too few people for five folds.
     """
+    from train.data.rows import fold_rows  # takes a second to import, for which --help should not wait
+
     recipe = replace(read_recipe(settings.recipe), pretrained=False, weights="", precision="fp32")
     try:
         # Before a process starts, whose mistakes could only be a trace.

@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 import tyro
-from nvidia.dali import __version__ as dali_version
 from rich.console import Console
 
 from bench.measure import write_report
-from bench.train.turns import REAL, TrainRow, compare, shared_cores, ways_of
 from faces.cache.description import CacheError
 from faces.cache.reader import Cache
 from faces.command import run_command
-from train.assemble import FoldPlan, assemble
-from train.data.rows import fold_rows
 from train.data.tasks import fit_to_cache
 from train.engine.compute import Compute
-from train.engine.watch import Watch
 from train.recipe.file import read_recipe
-from train.run_folder import resolve_precision
+
+if TYPE_CHECKING:
+    from bench.train.turns import TrainRow
+    from train.assemble import FoldPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +28,8 @@ class BenchTrainSettings:
     """Measure how much of its full speed training reaches, with network, precision and optimiser as trained.
 
     Weights start at random even where the recipe names some: the speed does not depend on them.
+
+    Example: make bench-train RECIPE=recipes/resnet18.toml CACHE=caches/mine
     """
 
     recipe: Path = Path("recipes/resnet18.toml")
@@ -74,6 +74,15 @@ def bench(settings: BenchTrainSettings) -> list[TrainRow]:
             f"{error}; or let `make bench-train` draw people, as it does without CACHE="
         ) from error
     recipe = fit_to_cache(recipe, cache, settings.recipe)
+    # torch and DALI take seconds to import, which neither --help nor a mistake above should wait for.
+    import torch
+
+    from bench.train.turns import compare, ways_of
+    from train.assemble import FoldPlan, assemble
+    from train.data.rows import fold_rows
+    from train.engine.watch import Watch
+    from train.run_folder import resolve_precision
+
     device = settings.compute.chosen_device()
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
@@ -101,6 +110,11 @@ def bench(settings: BenchTrainSettings) -> list[TrainRow]:
 
 
 def _report(rows: list[TrainRow], plan: FoldPlan, settings: BenchTrainSettings, photos: int) -> None:
+    import torch
+    from nvidia.dali import __version__ as dali_version
+
+    from bench.train.turns import REAL, shared_cores
+
     recipe = plan.recipe
     conditions = {
         "recipe": settings.recipe.stem,

@@ -26,6 +26,8 @@ class BenchStepSettings:
     Each step is a training step on random pixels: forward, losses, backward and optimiser. The loader has no
     part in it; `make bench-train` measures that. Ratios are to fp32 in PyTorch's default layout (contiguous
     NCHW) in the turn beside.
+
+    Example: make bench-step BACKBONES="resnet18 efficientnet_b0"
     """
 
     backbones: tuple[str, ...] = (

@@ -24,6 +24,8 @@ class BenchWholeSettings:
     make preprocess (twice), train-all and infer, with their start-up and all that they compile. Both train
     the same network, epochs and folds of people, one way after the other, and vote with the mean of the
     folds.
+
+    Example: make bench-whole RECIPE=recipes/small.toml FOLDS=2
     """
 
     recipe: Path = Path("recipes/small.toml")

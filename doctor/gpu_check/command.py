@@ -29,6 +29,8 @@ class GpuCheckSettings:
 
     Each step has a process of its own, the seconds that the table allows it, and a log. The exit code is 1
     where a step fails, or where there is no GPU. torch and timm may be of other versions than the lock's.
+
+    Example: make gpu-check
     """
 
     list: bool = False

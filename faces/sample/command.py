@@ -13,7 +13,10 @@ from faces.sample.dataset import write_sample
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSettings:
-    """Draw a sample data set of people with and without masks."""
+    """Draw a sample data set of people with and without masks.
+
+    Example: make sample PEOPLE=240 DATA=data/sample
+    """
 
     data: Path = Path("data/sample")
     """Folder to write. One that holds the same sample, whole or in part, is completed."""

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
-from sklearn.metrics import cohen_kappa_score
 
 from faces.foreign.photos import some
 from faces.labelling.kept import differences
@@ -133,6 +131,10 @@ def _check_same_photos(first: pd.DataFrame, second: pd.DataFrame, names: tuple[s
 def changed_and_kappa(first: IntArray, second: IntArray, class_count: int) -> tuple[int, float]:
     """How many photos are answered differently, and Cohen's kappa (1960): NaN where both sides answer one and
     the same class throughout, since chance agrees just as well then."""
+    from sklearn.metrics import (
+        cohen_kappa_score,
+    )  # as scipy takes a second to import, for which --help should not wait
+
     changed = int((first != second).sum())
     if len({*first.tolist(), *second.tolist()}) == 1:
         return changed, float("nan")
@@ -180,6 +182,8 @@ class RightCounts:
         side has right, were both sides equally good. It takes photos as independent; those of one person are
         not, so it is rather too small. 1 and 7 give 18 / 256."""
         decided = self.first + self.second
+        from scipy.stats import binomtest
+
         return float(binomtest(self.first, decided).pvalue) if decided else 1.0
 
 

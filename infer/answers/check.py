@@ -15,6 +15,8 @@ from infer.answers.submission_checks import SUBMISSION, changed_notes, check_sub
 class CheckSettings:
     """Check a submission against the info.csv that asked for it: the same photos, in its order, each answered
     once with a class from 0 to 17, in plain CSV as graders read it.
+
+    Example: python -m infer.answers.check --submission predictions/quick --info info.csv
     """
 
     submission: Path

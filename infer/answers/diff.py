@@ -11,7 +11,6 @@ from faces.cache.reader import Cache
 from faces.command import run_command
 from faces.terminal.output import print_notes
 from infer.answers.changes import check_same_space, count_right, pair_up, read_side
-from infer.answers.diff_sheet import check_held, draw_changes
 from infer.answers.diff_table import (
     agreement_table,
     class_table,
@@ -30,6 +29,8 @@ class DiffSettings:
 
     Prints how many answers changed, which way by factor and by class, and Cohen's kappa; with the true
     answers also which side is right where they differ. With a cache, draws the changed photos.
+
+    Example: make diff FIRST=predictions/quick SECOND=predictions/best CACHE=caches/new
     """
 
     first: Path
@@ -48,6 +49,9 @@ class DiffSettings:
 
 def run(settings: DiffSettings) -> None:
     """Compare, print and draw."""
+    # matplotlib takes a second to import, for which --help should not wait.
+    from infer.answers.diff_sheet import check_held, draw_changes
+
     names = str(settings.first), str(settings.second)
     notes: list[str] = []
     one, other = (read_side(path, notes) for path in (settings.first, settings.second))

@@ -180,7 +180,7 @@ def _draw_photo(
         )
     if photo.get("truth", UNKNOWN) >= 0 and not right:
         middle = top + _CELL + 2.5 * _LINE
-        words = f"is {names[photo['truth']]}"
+        words = f"right: {names[photo['truth']]}"
         sheet.text(left, middle, words, size=_size(words), color=_WRONG)
 
 

@@ -37,9 +37,9 @@ def draw_photo_sheet(cache: Cache, table: pd.DataFrame, task: Task, path: Path, 
     by_class = seen.groupby("ans", sort=True).cumcount()
     chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * COLUMNS).sort_values("ans")
     rows = max(1, -(-len(chosen) // COLUMNS))
-    figure = Figure(figsize=(1.6 * COLUMNS, 2.05 * rows), layout="constrained")
+    figure = Figure(figsize=(1.6 * COLUMNS, 2.1 * rows), layout="constrained")
     told = ", ".join(headings(task))
-    figure.suptitle(f"{told}: one photo of each predicted class in turn, the answer and its probability")
+    figure.suptitle(f"{told}: what was answered, and how probable that is; photos of each answer in turn")
     draw_photo_grid(figure, cache, chosen, task, rows)
     save_figure(figure, path, dpi=90)
 
@@ -73,9 +73,9 @@ def draw_photo_grid(
 
 
 def _caption(axes: Axes, task: Task, answer: int, probability: float, truth: int | None) -> None:
-    lines = f"{textwrap.fill(class_names(task)[answer], _LETTERS)}\n{probability:.0%}"
+    lines = f"{textwrap.fill(class_names(task)[answer], _LETTERS)}\nprobability {probability:.0%}"
     if truth is not None and truth != answer:
-        lines += f"  is {_difference(truth, answer, task)}"
+        lines += f"\nright: {_difference(truth, answer, task)}"
     colour = "black" if truth is None or truth == answer else "tab:red"
     axes.set_title(lines, fontsize=7.5, color=colour)
 

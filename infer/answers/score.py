@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
@@ -20,12 +19,11 @@ from faces.labels import IntArray, Task
 from faces.plots import draw_confusions, save_figure
 from faces.terminal.output import print_notes
 from infer.answers.known import Known, Truth, read_networks, read_people, read_truth
-from infer.answers.photo_sheet import COLUMNS, draw_photo_grid
 from infer.answers.submission import NETWORKS, PRIOR
 from infer.answers.submission_checks import changed_notes, check_predicted
 from infer.answers.written import read_written
 
-_MATRICES, _ROW = 10.2, 2.2
+_MATRICES, _ROW = 10.2, 2.35
 """Inches of the picture's height for the matrices, at most, and for a row of photos."""
 
 
@@ -36,6 +34,8 @@ class ScoreSettings:
     Prints macro F1 and accuracy over the classes that were voted on, the accuracy of each factor, those of
     each network alone on average, where its heads tell all classes, and writes score.png (confusion matrices,
     sample predictions) beside them. Where not all factors of a photo are known, those that are count.
+
+    Example: make score PREDICTIONS=predictions/quick ANSWERS=answers.csv CACHE=caches/new
     """
 
     predictions: Path
@@ -107,6 +107,11 @@ def draw_score(table: pd.DataFrame, truth: Truth, cache: Cache, folder: Path) ->
     Returns:
         The file written.
     """
+    # Takes a second to import, for which --help should not wait.
+    from matplotlib.figure import Figure
+
+    from infer.answers.photo_sheet import COLUMNS, draw_photo_grid
+
     answers = table["ans"].to_numpy(np.int64)
     score = truth.scores(answers)["macro_f1"]
     seen = (table.answered_by != PRIOR) & (truth.classes >= 0)
@@ -121,7 +126,7 @@ def draw_score(table: pd.DataFrame, truth: Truth, cache: Cache, folder: Path) ->
     grid = figure.add_gridspec(2, 1, height_ratios=heights)
     draw_confusions(figure.add_subfigure(grid[0]), truth.classes, answers, truth.task, truth.factors)
     photos = figure.add_subfigure(grid[1])
-    photos.suptitle("right answers, and wrong ones (red, with what is right)")
+    photos.suptitle("right answers, then wrong ones in red, with what would have been right")
     true = dict(zip(table.ImageID, truth.classes.tolist(), strict=True))
     draw_photo_grid(photos, cache, samples, truth.task, rows, true)
     path = folder / "score.png"

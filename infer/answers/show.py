@@ -28,7 +28,10 @@ _LINE, _LEAST_LINES = 0.23, 12
 
 @dataclass(frozen=True, kw_only=True)
 class ShowSettings:
-    """Draw photos with what was found in them and what was answered, one a row."""
+    """Draw photos with what was found in them and what was answered, one a row.
+
+    Example: make show PREDICTIONS=predictions/quick CACHE=caches/new DATA=path/to/photos
+    """
 
     predictions: Path
     """Folder of predictions, as `make infer` writes it."""

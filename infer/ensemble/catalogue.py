@@ -27,6 +27,8 @@ class EnsemblesSettings:
     """List ensembles: what each is, its tree, and how many folds of each member are trained.
 
     A file that does not read is a red line with its mistake, and the exit status is 2.
+
+    Example: make ensembles RUNS=runs
     """
 
     ensembles: Path = Path("ensembles")

@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from faces.cache.reader import Cache
-from faces.command import run_command
+from faces.command import run_command, typed
 from infer.ensemble.file import read_ensemble
 from train.engine.compute import PredictCompute
 
@@ -23,7 +23,9 @@ class EvaluateSettings:
     labelled for it.
 
     Writes predictions/<ensemble>/out_of_fold/: scores.json, out_of_fold.parquet (a row a photo, with the
-    probabilities of the classes), evaluation.png and report.html.
+    probabilities of the classes) and evaluation.png. `make report` shows the same and the photos, as a page.
+
+    Example: make evaluate ENSEMBLE=ensembles/quick.toml CACHE=caches/mine
     """
 
     ensemble: Path
@@ -46,6 +48,8 @@ def run(settings: EvaluateSettings) -> None:
     from infer.evaluate.work import evaluate
 
     evaluate(ensemble, cache, runs=settings.runs, predictions=settings.predictions, compute=settings.compute)
+    chosen = f"ENSEMBLE={typed(settings.ensemble)} CACHE={typed(settings.cache)} RUNS={typed(settings.runs)}"
+    print(f"next: make report {chosen}  # the same and the photos, as a page")
 
 
 def main() -> None:

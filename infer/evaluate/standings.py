@@ -26,6 +26,8 @@ class StandingsSettings:
     and older, for example), how many networks answer a new photo and how many images each sees of it, their
     parameters, and photos/s of all of them together. Ensembles that vote on different tasks stand in tables
     of their own, as their scores cannot be compared.
+
+    Example: make standings CACHE=caches/mine ENSEMBLES="ensembles/quick.toml ensembles/best.toml"
     """
 
     ensembles: tuple[Path, ...] = ()

@@ -21,6 +21,8 @@ class ExportSettings:
     answers photos with model.onnx on the CPU and needs only onnxruntime, numpy, OpenCV and Pillow. Both
     models are then loaded again and compared with the runs; probabilities that differ by more than 0.0001 are
     an error.
+
+    Example: make export ENSEMBLE=ensembles/quick.toml, or make export RUN=runs/quick/fold0 for one fold
     """
 
     run: Path | None = None

@@ -29,6 +29,8 @@ class TuneSettings:
     The honest score is nested: photos of each fold are answered by values fitted without them. What is
     written is fitted on all photos; its own score on them is too good, and both are shown. Draws a picture
     beside the written file.
+
+    Example: make tune ENSEMBLE=ensembles/quick.toml CACHE=caches/mine
     """
 
     ensemble: Path

@@ -24,6 +24,8 @@ class SelectSettings:
     photos of each fold are answered by what was selected without them.
 
     Writes the ensemble and, beside it, a picture of score against size.
+
+    Example: make select CACHE=caches/mine RUNS=runs
     """
 
     cache: Path

@@ -11,7 +11,10 @@ from preprocess.look.page import PAGE, write_page
 
 @dataclass(frozen=True, kw_only=True)
 class LookSettings:
-    """Write a page that shows whether a cache is sound: counts, crops with their faces, what went wrong."""
+    """Write a page that shows whether a cache is sound: counts, crops with their faces, what went wrong.
+
+    Example: make look CACHE=caches/mine
+    """
 
     cache: Path
     """A finished cache."""

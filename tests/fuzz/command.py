@@ -28,6 +28,8 @@ class FuzzSettings:
     A reader may return, or refuse in one line that names the file. Another error, no answer in 10 s, more
     than 1 GiB of memory or a dead process is a failure: its input is made a little smaller and kept.
     Decoders are not instrumented: what they cover is not measured, only what they end.
+
+    Example: make fuzz MINUTES=10 TARGET="images caches"
     """
 
     minutes: float = 10.0

@@ -22,6 +22,8 @@ class PackagesSettings:
     The table of floors is kept by hand, in tests/packages/floors.csv; where the database does not answer
     it is all that is known. The exit code is 1 where a version lies below its floor or the database knows a
     hole.
+
+    Example: make audit-packages ARGS=--offline
     """
 
     locks: tuple[Path, ...] = (Path("requirements.lock"), Path("requirements-weights.lock"))

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -217,6 +219,23 @@ def test_photos_without_labels_are_predicted_by_the_newest_run_of_an_ensemble(
     assert last == f"next: make infer ENSEMBLE=ensembles/{ensemble}.toml CACHE={unseen.folder}{where}"
     assert run == f"trained run: {next(name for name in runs if name.endswith(ensemble))}"
     exists(last)
+
+
+def test_what_is_learned_from_the_demo_stays_in_the_demo(
+    coloured: Cache, unseen: Cache, tmp_path: Path
+) -> None:
+    """Runs lie beside the caches that they are of, and are looked for there first, wherever that is."""
+    demo = tmp_path / "my demo"
+    for name, cache in (("train", coloured), ("eval", unseen)):
+        shutil.copytree(cache.folder, demo / "caches" / name)
+    *_, last = next_lines(Cache.open(demo / "caches/train"), ROOT)
+    exists(last)
+    assert shlex.split(last)[-1] == f"RUNS={demo / 'runs'}"
+    train(tmp_path, "my demo/runs/small", "runs/quick")
+    *_, last = next_lines(Cache.open(demo / "caches/eval"), tmp_path)
+    assert shlex.split(last)[3:] == [
+        "ENSEMBLE=ensembles/small.toml", f"CACHE={demo / 'caches/eval'}", "RUNS=my demo/runs"
+    ]  # fmt: skip
 
 
 def test_runs_that_no_ensemble_is_called_after_are_named(unseen: Cache, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from faces.cache.reader import Cache
+from preprocess.look.sheet import LEGEND, NAME
 from preprocess.pool import run_shards
 from preprocess.run import plan_shards, preprocess
 from preprocess.settings import PreprocessSettings
@@ -192,9 +193,9 @@ def test_the_sheet_of_faces_shows_crops_and_rejects(tmp_path: Path) -> None:
     (data / "bad.jpg").write_bytes(b"")
     preprocess(small(data, tmp_path / "cache"))
     sheet = np.asarray(Image.open(tmp_path / "cache" / "faces.jpg"))
-    assert sheet.shape == (2 * 128, 10 * 128, 3)
-    np.testing.assert_allclose(sheet[2, 64], (200, 40, 40), atol=25)
-    np.testing.assert_allclose(sheet[2, 128 + 64], (240, 160, 20), atol=25)
+    assert sheet.shape == (LEGEND + 2 * (128 + NAME), 10 * 128, 3)
+    np.testing.assert_allclose(sheet[LEGEND + 2, 64], (200, 40, 40), atol=25)
+    np.testing.assert_allclose(sheet[LEGEND + 2, 128 + 64], (240, 160, 20), atol=25)
 
 
 def test_when_no_photo_can_be_used_the_run_fails_with_the_reasons(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ class LeakSettings:
     is what it promises, its score on them what it keeps.
     Writes runs/leak-demo/{image,person}/fold<k>/, and above them leak.png and leak.csv; the same command
     goes on after an interruption.
+
+    Example: make leak-demo CACHE=caches/mine RECIPE=recipes/small.toml
     """
 
     recipe: Path = Path("recipes/small.toml")

@@ -28,6 +28,8 @@ class RecipesSettings:
     """List recipes: what each is, its tasks, its backbone at its input size, what differs from its base.
 
     A recipe that does not read is a red row with its mistake, and the exit status is 2.
+
+    Example: make recipes
     """
 
     recipes: Path = Path("recipes")

@@ -18,6 +18,8 @@ class CompareSettings:
 
     Intervals hold 95 % of 1,000 draws of as many people as there are; differences are paired: the same people
     in both. Recipes <name>_seed1, <name>_seed2 that differ in nothing but `seed` become one line.
+
+    Example: make compare RUNS="runs/small runs/quick" BASELINE=small
     """
 
     runs: tuple[Path, ...] = (Path("runs"),)

@@ -35,6 +35,8 @@ class SweepSettings:
     interruption: the interrupted trial is finished and the search goes on to the same trials.
     Writes runs/sweep_<name>/ with study.db, trial<n>/fold<k>/, sweep.png and best.toml, the best recipe. Its
     score is the best of many and so too good: train best.toml on all folds to know.
+
+    Example: make sweep SWEEP=sweeps/small.toml CACHE=caches/mine
     """
 
     sweep: Path

@@ -18,6 +18,8 @@ class WeightsSettings:
     names, and the network must give a known answer to a known picture before the file is written. The file
     needs no network afterwards, and may be copied to machines that have none. What it is, where it comes from
     and what it learned from stands in its card, in the header of the file.
+
+    Example: make weights NAME=face
     """
 
     name: str
@@ -42,11 +44,16 @@ def run(settings: WeightsSettings) -> None:
         console.print(told, highlight=False, soft_wrap=True)
         return
     bring(known, console)
-    told = f'next: a recipe with backbone = "{known.backbone}" and weights = "{known.name}"'
+    told = f'recipes start from them by backbone = "{known.backbone}" and weights = "{known.name}"'
     console.print(told, highlight=False, soft_wrap=True)
+    step = f"next: make train-all RECIPE={known.recipe} CACHE=caches/name"
+    console.print(step, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
     """Entry point."""
-    table = "\n".join(f"{each.name}: {each.learned_from}; licence {each.licence}." for each in KNOWN.values())
+    # A blank line between them, or the help would run the lines together.
+    table = "\n\n".join(
+        f"{each.name}: {each.learned_from}; licence {each.licence}." for each in KNOWN.values()
+    )
     run_command(WeightsSettings, run, table)

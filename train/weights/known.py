@@ -50,6 +50,8 @@ class Known:
     """Hex sha256 of the result's tensors (`train.network.weights_file.digest_of`)."""
     answer: str
     """What the network says of a known picture, checked after every conversion."""
+    recipe: Path
+    """A recipe that starts from them."""
 
     @property
     def path(self) -> Path:
@@ -73,6 +75,7 @@ def _lite(number: int, side: int, size: int, file: str, source: str, tensors: st
         image_size=side,
         tensors=tensors,
         answer="a photo of a cat (skimage.data.chelsea) is an Egyptian cat",
+        recipe=Path(f"recipes/lite{number}.toml"),
     )
 
 
@@ -120,6 +123,7 @@ KNOWN: Final[Mapping[str, Known]] = {
             folded=True,
             tensors="9e1e7956b73b9283440bc72cc37e3059e582650a9d1b1f5eb2af8577fbe926d7",
             answer="a portrait (skimage.data.astronaut) is of a woman in her thirties",
+            recipe=Path("recipes/quick.toml"),
         ),
     )
 }

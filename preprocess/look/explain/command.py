@@ -14,7 +14,10 @@ from preprocess.settings import Background, Border, Faces, MattingModel, Preproc
 class ExplainSettings:
     """Draw what stage 1 makes of one photo: the faces found and by which steps, which of them is taken and
     why, the crop's square, the crop, and its background removed. The settings are those of `python -m
-    preprocess`."""
+    preprocess`.
+
+    Example: make explain PHOTO=photo.jpg
+    """
 
     photo: Path
     """The photo."""

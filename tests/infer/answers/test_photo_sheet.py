@@ -23,4 +23,4 @@ def test_the_photo_sheet_shows_the_probability_of_the_answer_not_the_largest(
         ImageID=photos, ans=3, answered_by=FACE, agreement=1.0
     )
     draw_photo_sheet(unseen, table, TASKS["class18"], tmp_path / "gallery.png")
-    assert titles == [f"{CLASS_NAMES[3]}\n2%"] * 12
+    assert titles == [f"{CLASS_NAMES[3]}\nprobability 2%"] * 12

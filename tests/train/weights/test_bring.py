@@ -180,6 +180,8 @@ def test_words_that_are_no_name_are_told_the_names(known: Known, capsys: pytest.
     with pytest.raises(ValueError, match=r"NAME='nonsense' is unknown: known are small"):
         run(WeightsSettings(name="nonsense"))
     run(WeightsSettings(name="small"))
-    assert 'next: a recipe with backbone = "test_resnet" and weights = "small"' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'backbone = "test_resnet" and weights = "small"' in said
+    assert f"next: make train-all RECIPE={known.recipe} CACHE=caches/name" in said
     run(WeightsSettings(name="small"))
     assert "is there, and its sha256 is right; nothing was fetched" in capsys.readouterr().out
