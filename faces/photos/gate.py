@@ -78,6 +78,11 @@ def open_photo(path: Path, *, max_megapixels: int = 89) -> tuple[Image.Image, st
             raise BadPhoto(bad.reason, hashlib.file_digest(file, "sha256").hexdigest()) from bad
         except OSError as error:
             raise BadPhoto(f"unreadable: {error.strerror}") from error
+    return decode_photo(data, max_megapixels=max_megapixels)
+
+
+def decode_photo(data: bytes, *, max_megapixels: int = 89) -> tuple[Image.Image, str]:
+    """`open_photo` of a file's bytes."""
     sha256 = hashlib.sha256(data).hexdigest()
     if not data:
         raise BadPhoto("empty file", sha256)

@@ -1,4 +1,4 @@
-"""What does an exported ensemble answer to one photo in memory?
+"""What does an exported model, or an ensemble, answer to one photo in memory?
 
-What enters: photos, crops, answers; neither torch nor anything of a network protocol.
+What enters: photos, crops, answers; no network protocol, and torch only to export an ensemble.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from faces.framing.face import Pixels
 from faces.framing.square import centre_square, face_square, whole_square
 from faces.photos.gate import open_photo
+from infer.export.program.boxes import Singles
 from infer.export.program.crops import cut, look
 from infer.export.program.description import described
 from infer.export.program.detector import Detector
@@ -19,6 +20,16 @@ from infer.export.program.sessions import AGAIN, check_seal, first_line, opened
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+
+
+class Told(NamedTuple):
+    """What is answered of a factor."""
+
+    values: list[str]
+    place: int
+    """Of the answer in `values`; under some votes not the most probable one."""
+    probabilities: Singles
+    """Of each of `values`."""
 
 
 class Predictor:
@@ -30,6 +41,8 @@ class Predictor:
 
     Attributes:
         columns: names of a row's values.
+        description: what the model says of itself.
+        networks: of its detector, each an ONNX file.
         detector: None for a model of photos as they are.
 
     Raises:
@@ -40,11 +53,11 @@ class Predictor:
         self._path = path
         check_seal(path)
         self._session = opened(path, str(path), threads)
-        description, networks = described(path, self._session)
-        self._inputs, self._outputs = description["inputs"], description["outputs"]
-        self._crop = crop = description["crop"]
+        self.description, self.networks = described(path, self._session)
+        self._inputs, self._outputs = self.description["inputs"], self.description["outputs"]
+        self._crop = crop = self.description["crop"]
         searches = crop.get("faces") != "as_is"
-        self.detector = Detector(path, networks, crop, threads) if searches else None
+        self.detector = Detector(path, self.networks, crop, threads) if searches else None
         self.columns: list[str] = []
         for output in self._outputs:
             self.columns += [
@@ -58,7 +71,10 @@ class Predictor:
         Raises:
             BadPhoto: see `open_photo`.
         """
-        photo: Pixels = np.asarray(open_photo(path)[0])
+        return self.cut_out(np.asarray(open_photo(path)[0]), every)
+
+    def cut_out(self, photo: Pixels, every: bool = False) -> list[tuple[Pixels, Box | None]]:
+        """`see` of a photo's pixels, [height, width, 3], upright."""
         height, width = photo.shape[:2]
         size = self._crop["size"]
         if self.detector is None:
@@ -73,6 +89,16 @@ class Predictor:
 
     def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
         """The model's answers to crops: a row for each, by `columns`.
+
+        Raises:
+            ValueError: see `values`.
+        """
+        values = self.values(crops)
+        return [self._row(values, number) for number in range(len(crops))]
+
+    def values(self, crops: Sequence[Pixels]) -> dict[str, NDArray[Any]]:
+        """What the network gives for n crops, by the names of its outputs: float32 [n, classes] or, of a
+        choice, int64 [n].
 
         Raises:
             ValueError: the network does not run on them, or gives numbers that are not finite.
@@ -90,14 +116,23 @@ class Predictor:
             ) from error
         if not all(np.isfinite(values[each["name"]]).all() for each in self._outputs):
             raise ValueError(f"{self._path}: its network gives numbers that are not finite; {AGAIN}")
-        return [self._row(values, number) for number in range(len(crops))]
+        return values
 
     def _row(self, values: dict[str, NDArray[Any]], number: int) -> list[str]:
         row: list[str] = []
-        for output in self._outputs:
-            factors = list(output["factors"].values())
-            cube = values[output["name"]][number].reshape([len(names) for names in factors])
-            choice = values[output["choice"]][number] if "choice" in output else cube.argmax()
-            for axis, place in enumerate(np.unravel_index(choice, cube.shape)):
-                row += [factors[axis][place], f"{cube.take(place, axis).sum():.4f}"]
+        for told in self.told(values, number).values():
+            row += [told.values[told.place], f"{told.probabilities[told.place]:.4f}"]
         return row
+
+    def told(self, values: dict[str, NDArray[Any]], number: int) -> dict[str, Told]:
+        """What `values` say of one crop, by factor."""
+        told: dict[str, Told] = {}
+        for output in self._outputs:
+            factors = output["factors"]
+            cube = values[output["name"]][number].reshape([len(names) for names in factors.values()])
+            choice = values[output["choice"]][number] if "choice" in output else cube.argmax()
+            places = np.unravel_index(choice, cube.shape)
+            for axis, factor in enumerate(factors):
+                others = tuple(other for other in range(cube.ndim) if other != axis)
+                told[factor] = Told(factors[factor], int(places[axis]), cube.sum(others))
+        return told
