@@ -107,7 +107,7 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 	$$step show PREDICTIONS="$$demo/predictions/small" CACHE="$$demo/caches/eval" DATA="$$demo/data/eval" OUT="$$demo/answers.png" && \
 	printf 'demo done in %d s; look at %s and %s\n' "$$(($$(date +%s) - start))" "$$demo/answers.png" "$$demo/predictions/small/score.png"
 
-leak-demo look-augment bench bench-peers bench-train bench-busy: $(if $(CACHE),,$(DRAWN))
+audit-planted leak-demo look-augment bench bench-peers bench-train bench-busy: $(if $(CACHE),,$(DRAWN))
 $(DRAWN): | $(READY)
 	@echo "drawing the people of the demo into demo/, once, for what is run without a cache or photos of yours"
 	$(MODULE) faces.sample --data=demo/data --people=240 --seed=0
@@ -179,6 +179,18 @@ ensembles: $(READY) ## list all ensembles, each with a drawing of its tree: [RUN
 evaluate: $(READY) ## score an ensemble out of fold: ENSEMBLE=ensembles/x.toml CACHE=caches/name (of training) [RUNS=runs]
 	$(call run,infer.evaluate,ENSEMBLE CACHE,RUNS PREDICTIONS)
 
+report: $(READY) ## one page, with all photos: CACHE=caches/x or RUN=runs/x[/fold0] or ENSEMBLE=ensembles/x.toml CACHE=... [RUNS=runs OUT=file]
+	$(if $(CACHE)$(RUN)$(ENSEMBLE),,$(error give CACHE=caches/x, RUN=runs/x or ENSEMBLE=ensembles/x.toml with CACHE=...))$(call run,report,,CACHE RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT)
+
+audit: $(READY) ## which labels are probably wrong, by answers out of fold: CACHE=caches/x RUNS=runs/quick (or ENSEMBLE=...) [DATA=its-photos OUT=folder]
+	$(call run,report.audit,CACHE,RUNS ENSEMBLE GIVEN_DATA OUT)
+
+audit-confirm: $(READY) ## a page on this machine to confirm them with two keys: AUDIT=audits/x [ARGS="--port 0"]
+	$(call run,report.audit.confirm,AUDIT)
+
+audit-planted: $(READY) ## how many planted wrong labels an audit finds: [CACHE=caches/x RECIPE=... WEIGHTS=file ARGS="--seeds 0 1 2"]
+	$(call run,report.audit.planted,,CACHE RECIPE WEIGHTS OUT)
+
 standings: $(READY) ## ensembles side by side: CACHE=caches/name [RUNS=runs ENSEMBLES="..." MARKDOWN=file]
 	$(call run,infer.evaluate.standings,CACHE,RUNS ENSEMBLES MARKDOWN)
 
@@ -188,9 +200,12 @@ tune: $(READY) ## fit weights, threshold, temperature, choices of rare values by
 select: $(READY) ## greedy selection of an ensemble from a folder of runs: CACHE=caches/name [RUNS=runs ARGS="--by log_loss"]
 	$(call run,infer.tune.select,CACHE,RUNS)
 
+card: $(READY) ## model card of a trained recipe: RUN=runs/x, or of a fold: RUN=runs/x/fold0
+	$(call run,infer.cards,RUN,OUT)
+
 # Here RUN names a trained fold.
 export: $(READY) ## ONNX, torch.export, a single-file predictor: RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml [OUT=folder CACHE=...]
-	$(if $(RUN)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))$(call run,infer.export,,RUN ENSEMBLE $(if $(ENSEMBLE),RUNS) OUT CACHE)
+	$(if $(RUN)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))$(call run,infer.export,,RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT CACHE)
 
 ## Measure
 bench: $(READY) ## our loader beside torchvision's: [CACHE=caches/name]

@@ -73,6 +73,9 @@ ROOMS = {
     "infer": (
         "infer.predict",
         "infer.ensemble",
+        "infer.evaluate.scores",
+        "infer.evaluate.table",
+        "infer.cards",
         "infer.evaluate",
         "infer.tune",
         "infer.answers",
@@ -82,7 +85,7 @@ ROOMS = {
         "infer",
     ),
     "serve": ("serve.photo", "serve"),
-    "report": ("report", "report.audit"),
+    "report": ("report", "report.audit", "report.audit.confirm", "report.audit.planted"),
     "bench": (
         "bench",
         "bench.scale",
