@@ -16,6 +16,7 @@ from infer.predict.runs import Run
 from infer.predict.views import ViewsRule, averaged, black_of, looks_of, summand
 from train.engine.checkpoint import load_best
 from train.network.kinds import codings_of
+from train.network.model import features_of
 
 CHOICE, PROBABILITIES = "choice", "probabilities"
 """Names of the outputs of a model that votes."""
@@ -64,6 +65,7 @@ class RunOnViews(nn.Module):
             network.heads.requires_grad_(False),
         )
         self.codings = codings_of(card.recipe, card.labels)
+        self.stages = network.stages
         self.looks = looks_of(views)
         mean, std = card.normalisation.mean, card.normalisation.std
         self.register_buffer("mean", 255 * torch.tensor(mean)[:, None, None])
@@ -75,7 +77,7 @@ class RunOnViews(nn.Module):
         images = (photos - self.mean) / self.std
         # All views in one batch: the graph would hold the network once for each.
         seen = torch.cat([look(images, self.black) for look in self.looks])
-        found: dict[str, Tensor] = self.heads(self.backbone(seen))
+        found: dict[str, Tensor] = self.heads(features_of(self.backbone, seen, self.stages))
         return found
 
     def forward(self, photos: Tensor) -> dict[str, Tensor]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from faces.cache.description import file_sha256
-from infer.ensemble.file import read_ensemble
-from infer.export.subject import Subject, subject_of_ensemble
 from serve.photo.model import MODEL
+
+if TYPE_CHECKING:
+    from infer.export.subject import Subject
 
 EXPORTS = Path("exports")
 """Where exports lie."""
@@ -30,8 +31,11 @@ def exported(ensemble: Path, runs: Path, exports: Path = EXPORTS) -> Path:
         ValueError: an ensemble that cannot be read, has no runs, or cannot be exported.
         OSError: the folder cannot be written.
     """
-    read = read_ensemble(ensemble)
-    subject = subject_of_ensemble(read, runs)
+    # Runs take pandas to read, which an exported model does without.
+    from infer.ensemble.file import read_ensemble
+    from infer.export.subject import subject_of_ensemble
+
+    subject = subject_of_ensemble(read_ensemble(ensemble), runs)
     folder = exports / f"{subject.name}-{_digest(subject)}"
     if not (folder / MODEL).is_file():
         # torch takes seconds to import, and is needed only here.
@@ -42,6 +46,8 @@ def exported(ensemble: Path, runs: Path, exports: Path = EXPORTS) -> Path:
 
 
 def _digest(subject: Subject) -> str:
+    from faces.cache.description import file_sha256
+
     members = {run.name: file_sha256(run.path) for run in subject.runs}
     told = json.dumps([subject.table, members], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:12]
