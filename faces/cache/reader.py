@@ -148,6 +148,11 @@ class Cache:
         return channels_of(self.description["settings"])
 
     @property
+    def drawn(self) -> bool:
+        """Whether some of its photos show drawn people; of caches of before, which do not tell, False."""
+        return bool(self.description["source"].get("drawn"))
+
+    @property
     def identity(self) -> str:
         """Hex sha256 over the shards' hashes: equal for caches of equal samples."""
         hashes = "".join(shard["sha256"] for shard in self.description["shards"])

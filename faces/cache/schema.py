@@ -66,6 +66,8 @@ class Source:
     photos: int = 0
     fingerprint: str = ""
     names: str = ""
+    drawn: bool = False
+    """Whether some of them show drawn people (`faces.sample`)."""
     parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:

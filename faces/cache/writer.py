@@ -26,6 +26,8 @@ from faces.storage.documents import write_document
 
 DETECTED, FALLBACK, REJECTED = "detected", "fallback", schema.REJECTED
 CORRECTED = "corrections.csv"
+NOT_COMPARED = {"names", "drawn"}
+"""Of a source: the first is part of its fingerprint, the second is not told by caches of before."""
 
 
 def reject_columns(labels: LabelSet) -> list[str]:
@@ -205,7 +207,7 @@ class CacheWriter:
 
 def _digest(plan: Mapping[str, Any]) -> str:
     """Hex sha256 of all that `_check_same` compares; the fingerprint of the source follows the labels."""
-    source = {name: value for name, value in plan["source"].items() if name != "names"}
+    source = {name: value for name, value in plan["source"].items() if name not in NOT_COMPARED}
     return hashlib.sha256(json.dumps([plan["settings"], source], sort_keys=True).encode()).hexdigest()
 
 
@@ -215,7 +217,7 @@ def _check_same(folder: Path, found: Mapping[str, Any], plan: Mapping[str, Any])
     differing = [
         f"{group}.{key}: {found[group].get(key)!r} there, {wanted[group].get(key)!r} now"
         for group in ("settings", "source")
-        for key in sorted({*found[group], *wanted[group]} - {"names"})  # part of the fingerprint
+        for key in sorted({*found[group], *wanted[group]} - NOT_COMPARED)
         if found[group].get(key) != wanted[group].get(key)
     ]
     before, now = (labels_stored(group.get("labels"), folder) for group in (found, wanted))

@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faces.labels import AGE_BANDS, GENDERS, TASKS
+from faces.sample.mark import MARK, UNFINISHED_MARK
 from faces.sample.people import INCORRECT, NORMAL, WORN, person_look
 from faces.sample.portrait import PersonJob, draw_person, write_whole
 from faces.terminal.progress import photo_progress
@@ -164,11 +165,11 @@ def _write_answers(jobs: Sequence[PersonJob], folder: Path, seed: int) -> None:
 def _claim(data: Path, people: int, seed: int) -> Path:
     """Marks the folder as ours, or refuses one that holds something else.
 
-    The marker is `sample.partial.json` until the sample is whole, so that another seed cannot complete it.
+    The marker has another name until the sample is whole, so that another seed cannot complete it.
     """
     wanted = {"people": people, "seed": seed, "version": VERSION}
-    partial = data / "sample.partial.json"
-    for marker in (data / "sample.json", partial):
+    partial = data / UNFINISHED_MARK
+    for marker in (data / MARK, partial):
         if marker.exists():
             found = json.loads(marker.read_text(encoding="utf-8"))
             differing = [f"{k}={found.get(k)}, not {v}" for k, v in wanted.items() if found.get(k) != v]
@@ -222,4 +223,4 @@ def write_sample(data: Path, *, people: int, seed: int, workers: int) -> None:
     for job in jobs:
         first = job.photos[0][2]
         write_whole(first.with_name(f"._{first.name}"), APPLE_DOUBLE)
-    marker.replace(data / "sample.json")
+    marker.replace(data / MARK)

@@ -57,8 +57,8 @@ def head_maps(
         some = crops[start : start + BATCH]
         photos = np.stack([look(crop, recipe.image_size, recipe.centre) for crop in some])
         asked = None if classes is None else list(classes[start : start + BATCH])
-        seen = _seen_maps(network, normalised(network, torch.from_numpy(photos)), wanted, asked)
-        found.append(_on_crops(seen, crops.shape[1], recipe.centre))
+        seen = signed_maps(network, normalised(network, torch.from_numpy(photos)), wanted, asked)
+        found.append(_on_crops(seen, network.places.shifts, crops.shape[1], recipe.centre))
         advance(len(some))
     return np.concatenate(found) if found else np.zeros(crops.shape[:3], np.float32)
 
@@ -89,10 +89,19 @@ def vote_maps(
     return _scaled(np.mean(maps, axis=0, dtype=np.float32))
 
 
-def _seen_maps(
+def signed_maps(
     network: TrainedNetwork, images: Tensor, task: Task, classes: Sequence[int] | None
 ) -> list[Tensor]:
-    """Signed maps [n, 1, h, w] of each place, in units of the log odds for a position of the map."""
+    """Each place's map [n, 1, h, w] before what speaks against the class is dropped (Grad-CAM's ReLU).
+
+    Where the head is linear in the means of the maps, a map's sum is what they add to the log odds.
+
+    Args:
+        network: of `load_trained`.
+        images: as of `MapPlaces.forward`.
+        task: that its heads tell.
+        classes: of the task, for each image; the likeliest of each if None.
+    """
     places = network.places
     if classes is None:
         with torch.no_grad():
@@ -108,22 +117,26 @@ def _seen_maps(
     ]
 
 
-def _on_crops(seen: Sequence[Tensor], size: int, centre: float) -> Maps:
-    """Maps of all places as one map on the crop.
+def _on_crops(
+    seen: Sequence[Tensor], shifts: Sequence[tuple[float, float]], size: int, centre: float
+) -> Maps:
+    """Maps of all places as one map on the crop, each position where it looks (`MapPlaces.shifts`).
 
     A map of few positions has as much to say as one of many, so each is taken as a density.
     """
     side = round(size * centre)
     first = (size - side) // 2
-    shown = [
-        functional.interpolate(
-            each.float() * (each.shape[2] * each.shape[3]), (side, side), mode="bilinear", align_corners=False
+    shown = torch.zeros(len(seen[0]), 1, side, side)
+    for maps, (down, right) in zip(seen, shifts, strict=True):
+        places = maps.shape[2]
+        moved = torch.tensor([[1, 0, -2 * right / places], [0, 1, -2 * down / places]])
+        grid = functional.affine_grid(moved.expand(len(maps), 2, 3), [*shown.shape], align_corners=False)
+        shown += places**2 * functional.grid_sample(
+            maps.float(), grid, padding_mode="border", align_corners=False
         )
-        for each in seen
-    ]
-    maps = np.zeros((len(shown[0]), size, size), np.float32)
-    maps[:, first : first + side, first : first + side] = sum(shown)[:, 0].clamp(min=0).numpy()  # type: ignore[index]
-    return _scaled(maps)
+    whole = np.zeros((len(shown), size, size), np.float32)
+    whole[:, first : first + side, first : first + side] = shown[:, 0].clamp(min=0).numpy()
+    return _scaled(whole)
 
 
 def _scaled(maps: Maps) -> Maps:

@@ -143,6 +143,24 @@ class MapPlaces(nn.Module):
         seen = place(patches.unflatten(2, (side, side)))
         return torch.cat([found[:, :before], seen.flatten(2).transpose(1, 2)], 1)
 
+    @cached_property
+    def shifts(self) -> list[tuple[float, float]]:
+        """How far down and right of the middle of its share of the image each place's positions look, in
+        positions: strides with padding on both sides let the first position look at the corner.
+
+        It is where the slopes of the middle position's values by the pixels of noise have their centre.
+        """
+        size = self.trained.card.recipe.image_size
+        noise = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+        images = noise.to(self.trained.device).requires_grad_()
+        kept: list[Tensor] = []
+        hooks = [place.register_forward_hook(lambda _, __, seen: kept.append(seen)) for place in self.places]
+        with torch.enable_grad():
+            self.features(images)
+        for hook in hooks:
+            hook.remove()
+        return [_shift_of(maps, images) for maps in kept]
+
     def _reaches_heads(self, image: Tensor) -> bool:
         """Whether what the features are depends on what is at the last place."""
         kept: list[Tensor] = []
@@ -156,9 +174,27 @@ class MapPlaces(nn.Module):
 
     def _refusal(self, why: str) -> str:
         return (
-            f"backbone {self.trained.card.recipe.backbone!r} {why}, so where it looks cannot be shown; explain a "
+            f"backbone {self.trained.card.recipe.backbone!r} {why}, so where it looks is not known; explain a "
             "run of another backbone"
         )
+
+
+def _shift_of(maps: Tensor, images: Tensor) -> tuple[float, float]:
+    """How far down and right of its own place the middle position looks, in positions; 0 where it looks at
+    nothing."""
+    side, size = maps.shape[2], images.shape[2]
+    middle = side // 2
+    signs = torch.ones(maps.shape[1], device=maps.device)
+    signs[1::2] = -1  # a plain sum is what a normalised map keeps constant
+    value = (maps[:, :, middle, middle] * signs).sum()
+    [slopes] = torch.autograd.grad(value, images, retain_graph=True)
+    weights = slopes.double().square().sum((0, 1))
+    if not weights.any():
+        return 0.0, 0.0
+    pixels = torch.arange(size, dtype=torch.float64, device=weights.device) + 0.5
+    down = float(weights.sum(1) @ pixels / weights.sum())
+    right = float(weights.sum(0) @ pixels / weights.sum())
+    return down * side / size - middle - 0.5, right * side / size - middle - 0.5
 
 
 def _last_attention(trained: TrainedNetwork) -> nn.Module | None:

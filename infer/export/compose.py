@@ -17,6 +17,7 @@ PARTS: Final = (
     "faces/photos/names.py",
     "faces/photos/files.py",
     "faces/photos/gate.py",
+    "faces/sample/note.py",
     "faces/framing/face.py",
     "faces/framing/square.py",
     "faces/framing/sideways.py",

@@ -36,6 +36,7 @@ def describe(
       the task by its name, in the order of class = (mask * 2 + gender) * 3 + age, so of any factors; of a
       vote also `choice`, the output that holds the class voted for;
     - `labels`: the factors that the runs were trained on, where they are not those of the contest;
+    - `drawn`: true where some of the training photos show drawn people;
     - `crop`: how the faces of training were cropped; `views`; `ensemble`: its TOML, "" of a single run;
     - `runs`: sha256 of each member's best.safetensors by `<recipe>/fold<k>`.
     """
@@ -48,6 +49,7 @@ def describe(
             ],
             "outputs": described_outputs(model),
             **({"labels": labels} if labels else {}),
+            **({"drawn": True} if any(run.card.drawn for run in runs) else {}),
             "crop": dict(runs[0].card.crop),
             "views": list(views),
             "ensemble": tomli_w.dumps(ensemble) if ensemble else "",

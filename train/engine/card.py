@@ -38,6 +38,7 @@ CURE: Final = "copy the run again, or move its folder elsewhere and train the fo
 _ANSWERED_BY: Final = ("tasks", "backbone", "image_size", "centre", "precision", "head", "age")
 """Fields of a recipe that answers follow from: a sealed card has them all, so that none falls back to its
 default unseen."""
+_LEFT_OUT_IF_EMPTY: Final = ("also_out", "cache", "tensors", "oof", "drawn")
 _SUMS_WITHIN: Final = 1e-3
 
 
@@ -76,6 +77,8 @@ class RunCard:
     """Identity of the cache it was trained on; "" in runs of before, which did not keep it."""
     tensors: str = ""
     """Hex sha256 of the weights (`train.network.weights_file.digest_of`); "" in runs of before."""
+    drawn: bool = False
+    """Whether some of its training photos show drawn people; False in runs of before, which did not tell."""
     oof: str = ""
     """Hex sha256 of the oof.parquet of these weights; "" where nobody validated, and in runs of before."""
 
@@ -106,6 +109,7 @@ class _Stored:
     cache: str = ""
     tensors: str = ""
     oof: str = ""
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.fold < self.folds:
@@ -139,7 +143,7 @@ def card_text(card: RunCard) -> str:
         "macro_f1": card.score,
         "crop": dict(card.crop),
         "prior": dict(card.prior),
-        **{name: value for name in ("also_out", "cache", "tensors", "oof") if (value := getattr(card, name))},
+        **{name: value for name in _LEFT_OUT_IF_EMPTY if (value := getattr(card, name))},
     }
     if stored := stored_labels(card.labels):
         header["labels"] = stored

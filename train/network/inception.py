@@ -34,10 +34,19 @@ class FaceInception(InceptionResnetV1):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> Tensor:
         """Float RGB [n, 3, h, w], x -> (x - .5) / .502 of 0 to 1 -> [n, 512], or [n, num_classes]."""
+        return self.forward_head(self.forward_features(images))
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Images as of `forward` -> the last maps, [n, 1792, h, w]."""
         maps = self.maxpool_3a(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(images))))
         maps = self.repeat_1(self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(maps))))
         maps = self.mixed_7a(self.repeat_2(self.mixed_6a(maps)))
-        pooled = self.avgpool_1a(self.block8(self.repeat_3(maps)))
+        last: Tensor = self.block8(self.repeat_3(maps))
+        return last
+
+    def forward_head(self, maps: Tensor) -> Tensor:
+        """What `forward` makes of its last maps."""
+        pooled = self.avgpool_1a(maps)
         outputs: Tensor = self.logits(self.last_bn(self.last_linear(self.dropout(pooled))))
         return outputs
 

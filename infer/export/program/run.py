@@ -29,6 +29,7 @@ import PIL
 
 from faces.photos.files import BadPhoto, inspect_file
 from faces.photos.names import path_cell
+from faces.sample.note import drawn_note
 from faces.terminal.text import one_line
 from infer.export.program.folders import name_of, photos_of
 from infer.export.program.predictor import Box, Predictor
@@ -180,6 +181,8 @@ def answer_all(chosen: argparse.Namespace) -> int:
         f"{faceless} of them without a face, by their middle), "
         f"{skipped + chosen.closed} skipped, {rate:.1f} photos/s"
     )
+    if note := drawn_note(bool(predictor.description.get("drawn"))):
+        say(note)
     return 1 if skipped + chosen.closed else 0
 
 
