@@ -1,8 +1,9 @@
-"""Predicted photos as a sheet for people to look at."""
+"""Predicted photos as a sheet for people to look at, and an answer as bars."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from faces.cache.reader import Cache
-from faces.labels import Task
+from faces.labels import FloatArray, Task
 from faces.plots import class_names, save_figure, value_names
 from faces.projection import split_classes
 from infer.answers.submission import PRIOR
-from infer.answers.words import headings
+from infer.answers.words import headings, part_shares
 
 COLUMNS = 10
 """Photos in a row."""
 _LETTERS = 27
 """Letters of a caption's line."""
+_LEAST_LINES = 12
+"""For how many bars of an answer there is room in any picture."""
 
 
 def draw_photo_sheet(cache: Cache, table: pd.DataFrame, task: Task, path: Path, rows: int = 4) -> None:
@@ -85,3 +88,36 @@ def _difference(truth: int, answer: int, task: Task) -> str:
     codes = split_classes([truth, answer], task)
     pairs = zip(codes.values(), value_names(task), strict=True)
     return " ".join(names[true] for (true, given), names in pairs if true != given)
+
+
+def factor_shares(probabilities: FloatArray, task: Task) -> dict[str, dict[str, float]]:
+    """Probability of each value of each factor.
+
+    Args:
+        probabilities: [classes] of the task.
+        task: what was answered.
+    """
+    shares = part_shares(probabilities[None], task)
+    return {
+        heading: dict(zip(part.classes, share.tolist(), strict=True))
+        for heading, part, (share,) in zip(headings(task), task.parts, shares, strict=True)
+    }
+
+
+def draw_factors(axes: Axes, shares: Mapping[str, Mapping[str, float]]) -> None:
+    """A bar for each value under its factor's name, the likeliest of each factor in bold."""
+    place = 0.0
+    for heading, values in shares.items():
+        axes.text(-0.03, place, heading, ha="right", va="center", color="gray", style="italic")
+        place += 1
+        likeliest = max(values, key=lambda name: values[name])
+        for name, share in values.items():
+            best = name == likeliest
+            axes.barh(place, share, color="tab:blue" if best else "lightsteelblue", height=0.8)
+            axes.text(-0.03, place, name, ha="right", va="center", weight="bold" if best else "normal")
+            axes.text(share + 0.02, place, f"{share:.0%}", va="center", weight="bold" if best else "normal")
+            place += 1
+        place += 0.4
+    axes.set_xlim(-0.5, 1.2)
+    axes.set_ylim(max(place, _LEAST_LINES), -1)
+    axes.set_axis_off()

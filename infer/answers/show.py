@@ -14,16 +14,16 @@ import pandas as pd
 from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED
 from faces.command import run_command
-from faces.labels import FloatArray, Task
+from faces.labels import Task
 from faces.plots import save_figure
 from faces.projection import split_classes
 from faces.terminal.output import print_notes
+from infer.answers.photo_sheet import draw_factors, factor_shares
 from infer.answers.submission_checks import changed_notes, check_predicted
-from infer.answers.words import headings, part_shares
 from infer.answers.written import TABLE, read_written
 
-_LINE, _LEAST_LINES = 0.23, 12
-"""Inches of a bar in a picture's row, at least, and for how many bars there is room in any."""
+_LINE = 0.23
+"""Inches of a bar in a picture's row, at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,20 +91,6 @@ def typical(table: pd.DataFrame, task: Task) -> list[str]:
     return [str(table.index[places[len(places) // 2]]) for places in of_value]
 
 
-def factor_shares(probabilities: FloatArray, task: Task) -> dict[str, dict[str, float]]:
-    """Probability of each value of each factor.
-
-    Args:
-        probabilities: [classes] of the task.
-        task: what was answered.
-    """
-    shares = part_shares(probabilities[None], task)
-    return {
-        heading: dict(zip(part.classes, share.tolist(), strict=True))
-        for heading, part, (share,) in zip(headings(task), task.parts, shares, strict=True)
-    }
-
-
 def draw_answers(
     cache: Cache, rows: Sequence[int], answers: pd.DataFrame, task: Task, data: Path, out: Path
 ) -> None:
@@ -157,25 +143,6 @@ def _draw_boxes(axes: Any, cache: Cache, row: int) -> None:
         places = [left, right, right, left, left], [top, top, bottom, bottom, top]
         axes.plot(*places, color="tab:orange", linewidth=width)
     axes.axis(edges)
-
-
-def draw_factors(axes: Any, shares: dict[str, dict[str, float]]) -> None:
-    """A bar for each value under its factor's name, the likeliest of each factor in bold."""
-    place = 0.0
-    for heading, values in shares.items():
-        axes.text(-0.03, place, heading, ha="right", va="center", color="gray", style="italic")
-        place += 1
-        likeliest = max(values, key=lambda name: values[name])
-        for name, share in values.items():
-            best = name == likeliest
-            axes.barh(place, share, color="tab:blue" if best else "lightsteelblue", height=0.8)
-            axes.text(-0.03, place, name, ha="right", va="center", weight="bold" if best else "normal")
-            axes.text(share + 0.02, place, f"{share:.0%}", va="center", weight="bold" if best else "normal")
-            place += 1
-        place += 0.4
-    axes.set_xlim(-0.5, 1.2)
-    axes.set_ylim(max(place, _LEAST_LINES), -1)
-    axes.set_axis_off()
 
 
 def main() -> None:

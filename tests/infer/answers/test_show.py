@@ -11,7 +11,8 @@ from PIL import Image
 from faces.cache.reader import Cache
 from faces.labels import CLASS_NAMES, CONTEST, TASKS
 from faces.projection import split_classes
-from infer.answers.show import ShowSettings, factor_shares, show, typical
+from infer.answers.photo_sheet import factor_shares
+from infer.answers.show import ShowSettings, show, typical
 from infer.answers.written import BASIS, Basis
 
 TASK = TASKS["class18"]
