@@ -64,9 +64,8 @@ def answers_of(subject: Ensemble, runs: Path, cache: Cache) -> Answers:
         space = space_of(subject, heads_of_recipes(plan), labels)
         heads = {space: count_votes(subject.root, panels, space, labels).probabilities}
     told = [name for name in labels.names if covers(heads, name, labels)]
-    alone = {
-        name: f"{name} is told by no head of {', '.join(plan.runs)}" for name in {*labels.names} - {*told}
-    }
+    recipes = ", ".join(plan.runs)
+    alone = {name: f"{name} is told by no head of {recipes}" for name in labels.names if name not in told}
     photos = _named(plan.photos, cache)
     for name in [*told]:
         codes = labels.factor(name).codes(photos[name])

@@ -22,7 +22,6 @@ SIDE: Final = 128
 """Of a small picture, in pixels."""
 MOST, MOST_OF_PERSON = 40, 7
 """Suggestions, people or pairs of a gallery, and photos of a person."""
-_MASK_WORDS: Final = dict(zip(MASKS, ("mask worn", "mask worn wrongly", "no mask"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -113,10 +112,16 @@ def render_page(found: Found, cache: Cache, subject: str, folder: Path) -> str:
             "factors": factors,
             "people": [_person(each, found.places, pictures) for each in found.disagreements[:MOST]],
             "twins": [_pair(each, pictures) for each in found.twins[:MOST]],
-            "words": _MASK_WORDS if FACTORS[0] in cache.label_set.factors else {},
+            "words": words_of(cache),
             "confirm": f"make audit-confirm AUDIT={typed(folder)}",
         },
     )
+
+
+def words_of(cache: Cache) -> dict[str, str]:
+    """What the values of mask wear mean in plain words, where a cache is labelled with the contest's."""
+    plain = dict(zip(MASKS, ("mask worn", "mask worn wrongly", "no mask"), strict=True))
+    return plain if FACTORS[0] in cache.label_set.factors else {}
 
 
 class _Pictures:

@@ -101,12 +101,13 @@ async function guarded(work) {
   try {
     await work();
     say("saved");
-    await show();
   } catch (error) {
     say(`Not saved, decide again: ${error.message}. Is the command still running?`, true);
-  } finally {
     busy = false;
+    return;
   }
+  await show().catch((error) => say(`Saved, but the next photos did not come: ${error.message}`, true));
+  busy = false;
 }
 
 function decide(decision) {

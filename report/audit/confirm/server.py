@@ -44,7 +44,7 @@ def app_of(audit: Audit) -> FastAPI:
     page = render_confirm(audit, questions)
     writing = threading.Lock()
     app = FastAPI(title="label audit", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", "testserver"])
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
 
     @app.get("/", response_class=HTMLResponse)
     def show() -> str:
