@@ -207,6 +207,9 @@ card: $(READY) ## model card of a trained recipe: RUN=runs/x, or of a fold: RUN=
 export: $(READY) ## ONNX, torch.export, a single-file predictor: RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml [OUT=folder CACHE=...]
 	$(if $(RUN)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))$(call run,infer.export,,RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT CACHE)
 
+serve: $(READY) ## answer photos over HTTP, and a page to drop them on: ENSEMBLE=ensembles/x.toml or MODEL=exports/x [HOST=127.0.0.1 PORT=8000]
+	$(if $(MODEL)$(ENSEMBLE),,$(error give MODEL=exports/x or ENSEMBLE=ensembles/x.toml))$(call run,serve,,MODEL ENSEMBLE $(if $(ENSEMBLE),RUNS) HOST PORT)
+
 ## Measure
 bench: $(READY) ## our loader beside torchvision's: [CACHE=caches/name]
 	$(call run,bench.loaders,,CACHE)
@@ -232,6 +235,9 @@ bench-busy: $(READY) ## training alone and beside another busy process: [RECIPE=
 
 bench-infer: $(READY) ## predicting beside a batch-1 loop and the bare networks: [BACKBONES="resnet18" DATA=folder]
 	$(call run,bench.infer,,BACKBONES GIVEN_DATA)
+
+bench-serve: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## the service under 1, 8 and 32 clients, its memory: ENSEMBLE=... or MODEL=exports/x [DATA=photos]
+	$(if $(MODEL)$(ENSEMBLE),,$(error give MODEL=exports/x or ENSEMBLE=ensembles/x.toml))$(call run,bench.serve,,MODEL ENSEMBLE $(if $(ENSEMBLE),RUNS) GIVEN_DATA)
 
 bench-scale: $(READY) ## what grows with a cache: memory, start-up, the order
 	$(call run,bench.scale)

@@ -95,6 +95,7 @@ ROOMS = {
         "bench.preprocess",
         "bench.train",
         "bench.infer",
+        "bench.serve",
         "bench.whole",
     ),
     "doctor": (
