@@ -125,8 +125,8 @@ labels: $(READY) ## what photos may be labelled with, as a label file to correct
 look: $(READY) ## a page on a cache: counts, crops, failures, near-duplicates: CACHE=caches/name
 	$(call run,preprocess.look,CACHE)
 
-explain: $(READY) ## what becomes of one photo, as a picture: PHOTO=file [ARGS="--align"]
-	$(call run,preprocess.look.explain,PHOTO)
+explain: $(READY) ## what becomes of one photo, as a picture: PHOTO=file [ARGS="--align"]; where networks look, with ENSEMBLE= or RUN=
+	$(call run,$(if $(RUN)$(ENSEMBLE),serve.one.explain,preprocess.look.explain),PHOTO,OUT $(if $(RUN)$(ENSEMBLE),RUN ENSEMBLE $(if $(ENSEMBLE),RUNS)))
 
 verify: $(READY) ## check every hash, count and crop of a cache: CACHE=caches/name
 	$(call run,preprocess.verify,CACHE)
@@ -161,8 +161,14 @@ leak-demo: $(READY) ## by how much scores lie when photos are dealt to folds: [C
 	$(call run,train.leak,,CACHE RECIPE EPOCHS FOLDS LEAK_RUNS)
 
 ## Stage 3: an ensemble of runs votes and becomes predictions
+try: $(READY) ## one photo to its answer, by the newest model or the one named: PHOTO=file [ENSEMBLE=ensembles/x.toml or MODEL=exports/x]
+	$(call run,serve.one,PHOTO,MODEL ENSEMBLE RUNS OUT)
+
 infer: $(READY) ## predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name [INFO=info.csv RUNS=runs PREDICTIONS=folder]
 	$(call run,infer,ENSEMBLE CACHE,RUNS PREDICTIONS INFO)
+
+face-shares: $(READY) ## do heads look at the face, or at hair, collar, wall: ENSEMBLE=... CACHE=caches/name (of training) [RUNS=runs OUT=file]
+	$(call run,infer.explain,ENSEMBLE CACHE,RUNS OUT)
 
 score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv CACHE=caches/name
 	$(call run,infer.answers.score,PREDICTIONS ANSWERS CACHE)

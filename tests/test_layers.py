@@ -84,7 +84,7 @@ ROOMS = {
         "infer.explain",
         "infer",
     ),
-    "serve": ("serve.photo", "serve"),
+    "serve": ("serve.photo", "serve.one", "serve"),
     "report": ("report", "report.audit", "report.audit.confirm", "report.audit.planted"),
     "bench": (
         "bench",

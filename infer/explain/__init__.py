@@ -1,4 +1,4 @@
-"""Where in a crop does a network look for its answer?
+"""Where in a crop does a network look for its answer, and how much of that is face?
 
-What enters: networks and crops; nothing of votes or files of answers.
+What enters: networks, crops and what lies where on them; nothing of votes or files of answers.
 """

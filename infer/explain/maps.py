@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from faces.labels import Task
+from faces.labels import IntArray, Task
 from faces.projection import covers
 from infer.explain.network import TrainedNetwork, normalised
 from infer.export.program.crops import look
@@ -55,12 +55,29 @@ def head_maps(
     found = []
     for start in range(0, len(crops), BATCH):
         some = crops[start : start + BATCH]
-        photos = np.stack([look(crop, recipe.image_size, recipe.centre) for crop in some])
         asked = None if classes is None else list(classes[start : start + BATCH])
-        seen = signed_maps(network, normalised(network, torch.from_numpy(photos)), wanted, asked)
+        seen = signed_maps(network, shown(network, some), wanted, asked)
         found.append(_on_crops(seen, network.places.shifts, crops.shape[1], recipe.centre))
         advance(len(some))
     return np.concatenate(found) if found else np.zeros(crops.shape[:3], np.float32)
+
+
+def likeliest(network: TrainedNetwork, crops: NDArray[np.uint8], task: str) -> IntArray:
+    """[n] classes that a network answers of crops, as of `head_maps`."""
+    wanted = network.card.labels.task(task)
+    found = [np.zeros(0, np.int64)]
+    for start in range(0, len(crops), BATCH):
+        with torch.no_grad():
+            sure = network.places(shown(network, crops[start : start + BATCH]), wanted)
+        found.append(sure.argmax(1).numpy())
+    return np.concatenate(found)
+
+
+def shown(network: TrainedNetwork, crops: NDArray[np.uint8]) -> Tensor:
+    """Crops as the network takes them, [n, 3, S, S] on its device."""
+    recipe = network.card.recipe
+    photos = np.stack([look(crop, recipe.image_size, recipe.centre) for crop in crops])
+    return normalised(network, torch.from_numpy(photos))
 
 
 def vote_maps(
@@ -126,16 +143,16 @@ def _on_crops(
     """
     side = round(size * centre)
     first = (size - side) // 2
-    shown = torch.zeros(len(seen[0]), 1, side, side)
+    placed = torch.zeros(len(seen[0]), 1, side, side)
     for maps, (down, right) in zip(seen, shifts, strict=True):
         places = maps.shape[2]
         moved = torch.tensor([[1, 0, -2 * right / places], [0, 1, -2 * down / places]])
-        grid = functional.affine_grid(moved.expand(len(maps), 2, 3), [*shown.shape], align_corners=False)
-        shown += places**2 * functional.grid_sample(
+        grid = functional.affine_grid(moved.expand(len(maps), 2, 3), [*placed.shape], align_corners=False)
+        placed += places**2 * functional.grid_sample(
             maps.float(), grid, padding_mode="border", align_corners=False
         )
-    whole = np.zeros((len(shown), size, size), np.float32)
-    whole[:, first : first + side, first : first + side] = shown[:, 0].clamp(min=0).numpy()
+    whole = np.zeros((len(placed), size, size), np.float32)
+    whole[:, first : first + side, first : first + side] = placed[:, 0].clamp(min=0).numpy()
     return _scaled(whole)
 
 

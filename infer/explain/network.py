@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from faces.labels import Task
+from faces.projection import covers
 from infer.ensemble.tensors import Tensors
 from train.engine.card import RunCard
 from train.engine.checkpoint import load_best
@@ -36,6 +37,13 @@ class TrainedNetwork:
     def device(self) -> torch.device:
         """Where its weights are."""
         return next(self.network.parameters()).device
+
+    @property
+    def tasks(self) -> list[str]:
+        """What it can be asked of: each factor whose own values it tells; where there is none its heads."""
+        labels, heads = self.card.labels, self.card.recipe.tasks
+        factors = [labels.product([name]).name for name in labels.names if covers(heads, name, labels)]
+        return factors or [*heads]
 
     @cached_property
     def places(self) -> MapPlaces:
@@ -174,8 +182,8 @@ class MapPlaces(nn.Module):
 
     def _refusal(self, why: str) -> str:
         return (
-            f"backbone {self.trained.card.recipe.backbone!r} {why}, so where it looks is not known; explain a "
-            "run of another backbone"
+            f"backbone {self.trained.card.recipe.backbone!r} {why}, so where it looks is not known; explain "
+            "a run of another backbone"
         )
 
 

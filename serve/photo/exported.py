@@ -35,7 +35,22 @@ def exported(ensemble: Path, runs: Path, exports: Path = EXPORTS) -> Path:
     from infer.ensemble.file import read_ensemble
     from infer.export.subject import subject_of_ensemble
 
-    subject = subject_of_ensemble(read_ensemble(ensemble), runs)
+    return _written(subject_of_ensemble(read_ensemble(ensemble), runs), exports)
+
+
+def exported_run(run: Path, exports: Path = EXPORTS) -> Path:
+    """The same of one trained fold, `runs/<recipe>/fold<k>`, alone.
+
+    Raises:
+        ValueError: no run that can be used, or one that cannot be exported.
+        OSError: the folder cannot be written.
+    """
+    from infer.export.subject import subject_of_run
+
+    return _written(subject_of_run(run, ("original",)), exports)
+
+
+def _written(subject: Subject, exports: Path) -> Path:
     folder = exports / f"{subject.name}-{_digest(subject)}"
     if not (folder / MODEL).is_file():
         # torch takes seconds to import, and is needed only here.
