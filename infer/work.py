@@ -13,6 +13,7 @@ from faces.cache.description import file_sha256
 from faces.cache.reader import Cache
 from faces.files import check_writable, exclusive
 from faces.labels import FloatArray
+from faces.sample.note import drawn_note
 from faces.terminal.progress import photo_progress
 from infer.answers.photo_sheet import draw_photo_sheet
 from infer.answers.prior import training_shares
@@ -44,11 +45,11 @@ def answer_cache(
     ensemble: Ensemble,
     cache: Cache,
     *,
-    info: Path | None,
-    runs: Path,
-    predictions: Path,
-    compute: PredictCompute,
-) -> None:
+    info: Path | None = None,
+    runs: Path = Path("runs"),
+    predictions: Path = Path("predictions"),
+    compute: PredictCompute = PredictCompute(),
+) -> pd.DataFrame:
     """Predict with every run, vote, write, and print what came out; answers already there are kept.
 
     What is answered are the factors that the runs were trained on, whatever the cache is labelled with.
@@ -61,6 +62,10 @@ def answer_cache(
         runs: folder of all runs.
         predictions: folder of all predictions; files go to `<ensemble>` in it.
         compute: where to predict.
+
+    Returns:
+        The `answer_table` that is written: a row a photo of the source, or a face, in its order, with columns
+        ImageID, ans (int64 class of the task), answered_by, agreement (0 to 1) and a probability a class.
 
     Raises:
         ValueError: a recipe without a trained fold or in a place of the tree that its heads cannot answer,
@@ -95,7 +100,9 @@ def answer_cache(
     lines = [f"{len(table):,} answers ({voters}): {folder / WORDS}"]
     lines += [f"submission: {folder / SUBMISSION}"] * is_submitted(task)
     lines += [f"picture: {folder / 'gallery.png'}"]
+    lines += [note] if (note := drawn_note(any(run.card.drawn for run in every))) else []
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    return table
 
 
 def _basis_of(ensemble: Ensemble, members: Mapping[str, Sequence[Run]], cache: Cache) -> Basis:

@@ -18,7 +18,7 @@ from train.engine.checkpoint import load_weights, save_best
 from train.engine.exhaustion import Exhausted, let_go
 from train.engine.loop import FoldTraining
 from train.engine.state import StateFile, check_state
-from train.engine.watch import Watch
+from train.engine.watch import SILENT, Watch
 from train.environment import write_environment
 from train.loops.memory import keep_memory
 from train.memory import exhausted, reserve
@@ -31,7 +31,7 @@ from train.results.trackers import Tracker, open_trackers
 from train.run_folder import STATE_FILE, adopt_folder, digest_of_run, hold_folder
 
 
-def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
+def train_fold(plan: FoldPlan, watch: Watch = SILENT) -> dict[str, float]:
     """Train a fold to its last epoch, going on from its last saved state if there is one.
 
     Writes recipe.toml, environment.json, best.safetensors, oof.parquet, metrics.csv, TensorBoard events and
@@ -40,7 +40,7 @@ def train_fold(plan: FoldPlan, watch: Watch) -> dict[str, float]:
 
     Args:
         plan: what to train.
-        watch: gets every step, epoch and line.
+        watch: gets every step, epoch and line; a `BarWatch` shows them.
 
     Returns:
         The row of metrics.csv of the epoch that is kept.
@@ -212,6 +212,7 @@ def _keep_epoch(
             labels=labels,
             prior=training.rows.prior,
             cache=plan.cache.identity,
+            drawn=plan.cache.drawn,
         )
         table = None
         if predictions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Final
 
 from rich.console import Console
 
@@ -29,8 +30,11 @@ class Watch:
         """A line worth keeping."""
 
 
+SILENT: Final = Watch()
+
+
 class BarWatch(Watch):
-    """A progress bar with loss, macro F1 and images/s, and a line an epoch above it."""
+    """A progress bar with loss, macro F1 and images/s, and a line an epoch above it; shown within `with`."""
 
     def __init__(self) -> None:
         self.console = Console(markup=False)

@@ -19,7 +19,7 @@ ALL: Final = "*"
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One trained system."""
+    """One trained system: what a recipe file may say. What cannot be is refused with a ValueError."""
 
     about: str = ""
     """One line on what it is and when to use it."""
