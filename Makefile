@@ -61,7 +61,7 @@ with = $(1) $(foreach each,$(call given,$(2)),$(call flag,$(each)))$(if $(ARGS),
 help: ## list the targets
 	@awk -F '## ' '/^##/ {print "\n" $$2} /^[a-z-]+:.*## / {split($$1, target, ":"); printf "  %-17s%s\n", target[1], $$2}' $(firstword $(MAKEFILE_LIST))
 
-## Set up
+## Set up, and see it work
 setup: $(READY) ## install everything into .venv
 	@echo "set up; next: make doctor, which says in at most three minutes whether this machine is fit"
 
@@ -95,7 +95,6 @@ clean: ## remove the environment and everything the demo made
 weights: $(READY) ## weights that recipes start from, fetched once: NAME=face, or efficientnet_lite0, _lite1, _lite2
 	$(call run,train.weights,NAME)
 
-## Stage 1: photos to a cache of face crops
 demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes, score and pictures
 	@start=$$(date +%s) && demo=$(call quoted,DEMO) && step="$(MAKE) --no-print-directory" && \
 	$$step sample PEOPLE=240 SEED=0 DATA="$$demo/data" && \
@@ -105,7 +104,9 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 	$$step infer ENSEMBLE=ensembles/small.toml CACHE="$$demo/caches/eval" RUNS="$$demo/runs" PREDICTIONS="$$demo/predictions" && \
 	$$step score PREDICTIONS="$$demo/predictions/small" ANSWERS="$$demo/data/eval/.answers.csv" CACHE="$$demo/caches/eval" && \
 	$$step show PREDICTIONS="$$demo/predictions/small" CACHE="$$demo/caches/eval" DATA="$$demo/data/eval" OUT="$$demo/answers.png" && \
-	printf 'demo done in %d s; look at %s and %s\n' "$$(($$(date +%s) - start))" "$$demo/answers.png" "$$demo/predictions/small/score.png"
+	printf 'demo done in %d s; look at %s and %s\n' "$$(($$(date +%s) - start))" "$$demo/answers.png" "$$demo/predictions/small/score.png" && \
+	printf "next: make report ENSEMBLE=ensembles/small.toml CACHE='%s/caches/train' RUNS='%s/runs' PREDICTIONS='%s/predictions'\n" "$$demo" "$$demo" "$$demo" && \
+	printf "or a photo of yours, answered by what learned from drawings: make try PHOTO=photo.jpg ENSEMBLE=ensembles/small.toml RUNS='%s/runs'\n" "$$demo"
 
 audit-planted leak-demo look-augment bench bench-peers bench-train bench-busy: $(if $(CACHE),,$(DRAWN))
 $(DRAWN): | $(READY)
@@ -113,6 +114,7 @@ $(DRAWN): | $(READY)
 	$(MODULE) faces.sample --data=demo/data --people=240 --seed=0
 	$(MODULE) preprocess --data=demo/data/train --cache=demo/caches/train
 
+## Stage 1: photos to a cache of face crops
 sample: $(READY) ## draw a sample data set: [PEOPLE=60 SEED=0 DATA=data/sample]
 	$(call run,faces.sample,DATA,PEOPLE SEED)
 
@@ -121,12 +123,6 @@ preprocess: $(READY) ## photos to face crops: DATA=folder CACHE=caches/name [LAB
 
 labels: $(READY) ## what photos may be labelled with, as a label file to correct: DATA=folder [OUT=labels.toml]
 	$(call run,preprocess.labels,DATA,OUT)
-
-look: $(READY) ## a page on a cache: counts, crops, failures, near-duplicates: CACHE=caches/name
-	$(call run,preprocess.look,CACHE)
-
-explain: $(READY) ## what becomes of one photo, as a picture: PHOTO=file [ARGS="--align"]; where networks look, with ENSEMBLE= or RUN=
-	$(call run,$(if $(RUN)$(ENSEMBLE),serve.one.explain,preprocess.look.explain),PHOTO,OUT $(if $(RUN)$(ENSEMBLE),RUN ENSEMBLE $(if $(ENSEMBLE),RUNS)))
 
 verify: $(READY) ## check every hash, count and crop of a cache: CACHE=caches/name
 	$(call run,preprocess.verify,CACHE)
@@ -161,14 +157,8 @@ leak-demo: $(READY) ## by how much scores lie when photos are dealt to folds: [C
 	$(call run,train.leak,,CACHE RECIPE EPOCHS FOLDS LEAK_RUNS)
 
 ## Stage 3: an ensemble of runs votes and becomes predictions
-try: $(READY) ## one photo to its answer, by the newest model or the one named: PHOTO=file [ENSEMBLE=ensembles/x.toml or MODEL=exports/x]
-	$(call run,serve.one,PHOTO,MODEL ENSEMBLE RUNS OUT)
-
 infer: $(READY) ## predict: ENSEMBLE=ensembles/x.toml CACHE=caches/name [INFO=info.csv RUNS=runs PREDICTIONS=folder]
 	$(call run,infer,ENSEMBLE CACHE,RUNS PREDICTIONS INFO)
-
-face-shares: $(READY) ## do heads look at the face, or at hair, collar, wall: ENSEMBLE=... CACHE=caches/name (of training) [RUNS=runs OUT=file]
-	$(call run,infer.explain,ENSEMBLE CACHE,RUNS OUT)
 
 score: $(READY) ## score predictions: PREDICTIONS=predictions/x ANSWERS=file.csv CACHE=caches/name
 	$(call run,infer.answers.score,PREDICTIONS ANSWERS CACHE)
@@ -185,8 +175,24 @@ ensembles: $(READY) ## list all ensembles, each with a drawing of its tree: [RUN
 evaluate: $(READY) ## score an ensemble out of fold: ENSEMBLE=ensembles/x.toml CACHE=caches/name (of training) [RUNS=runs]
 	$(call run,infer.evaluate,ENSEMBLE CACHE,RUNS PREDICTIONS)
 
+standings: $(READY) ## ensembles side by side: CACHE=caches/name [RUNS=runs ENSEMBLES="..." MARKDOWN=file]
+	$(call run,infer.evaluate.standings,CACHE,RUNS ENSEMBLES MARKDOWN)
+
+tune: $(READY) ## fit weights, threshold, temperature, choices of rare values by nested folds: ENSEMBLE=ensembles/x.toml CACHE=caches/name
+	$(call run,infer.tune,ENSEMBLE CACHE,RUNS PREDICTIONS)
+
+select: $(READY) ## greedy selection of an ensemble from a folder of runs: CACHE=caches/name [RUNS=runs ARGS="--by log_loss"]
+	$(call run,infer.tune.select,CACHE,RUNS)
+
+## See it, trust it: pages, wrong labels, where networks look, cards
 report: $(READY) ## one page, with all photos: CACHE=caches/x or RUN=runs/x[/fold0] or ENSEMBLE=ensembles/x.toml CACHE=... [RUNS=runs OUT=file]
 	$(if $(CACHE)$(RUN)$(ENSEMBLE),,$(error give CACHE=caches/x, RUN=runs/x or ENSEMBLE=ensembles/x.toml with CACHE=...))$(call run,report,,CACHE RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT)
+
+look: $(READY) ## a page on a cache: counts, crops, failures, near-duplicates: CACHE=caches/name
+	$(call run,preprocess.look,CACHE)
+
+explain: $(READY) ## what becomes of one photo, as a picture: PHOTO=file [ARGS="--align"]; where networks look, with ENSEMBLE= or RUN=
+	$(call run,$(if $(RUN)$(ENSEMBLE),serve.one.explain,preprocess.look.explain),PHOTO,OUT $(if $(RUN)$(ENSEMBLE),RUN ENSEMBLE $(if $(ENSEMBLE),RUNS)))
 
 audit: $(READY) ## which labels are probably wrong, by answers out of fold: CACHE=caches/x RUNS=runs/quick (or ENSEMBLE=...) [DATA=its-photos OUT=folder]
 	$(call run,report.audit,CACHE,RUNS ENSEMBLE GIVEN_DATA OUT)
@@ -197,24 +203,22 @@ audit-confirm: $(READY) ## a page on this machine to confirm them with two keys:
 audit-planted: $(READY) ## how many planted wrong labels an audit finds: [CACHE=caches/x RECIPE=... WEIGHTS=file ARGS="--seeds 0 1 2"]
 	$(call run,report.audit.planted,,CACHE RECIPE WEIGHTS OUT)
 
-standings: $(READY) ## ensembles side by side: CACHE=caches/name [RUNS=runs ENSEMBLES="..." MARKDOWN=file]
-	$(call run,infer.evaluate.standings,CACHE,RUNS ENSEMBLES MARKDOWN)
-
-tune: $(READY) ## fit weights, threshold, temperature, choices of rare values by nested folds: ENSEMBLE=ensembles/x.toml CACHE=caches/name
-	$(call run,infer.tune,ENSEMBLE CACHE,RUNS PREDICTIONS)
-
-select: $(READY) ## greedy selection of an ensemble from a folder of runs: CACHE=caches/name [RUNS=runs ARGS="--by log_loss"]
-	$(call run,infer.tune.select,CACHE,RUNS)
+face-shares: $(READY) ## do heads look at the face, or at hair, collar, wall: ENSEMBLE=... CACHE=caches/name (of training) [RUNS=runs OUT=file]
+	$(call run,infer.explain,ENSEMBLE CACHE,RUNS OUT)
 
 card: $(READY) ## model card of a trained recipe: RUN=runs/x, or of a fold: RUN=runs/x/fold0
 	$(call run,infer.cards,RUN,OUT)
 
-# Here RUN names a trained fold.
-export: $(READY) ## ONNX, torch.export, a single-file predictor: RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml [OUT=folder CACHE=...]
-	$(if $(RUN)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))$(call run,infer.export,,RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT CACHE)
+## Use it: one photo, a service, programs for other machines
+try: $(READY) ## one photo to its answer, by the newest model or the one named: PHOTO=file [ENSEMBLE=ensembles/x.toml or MODEL=exports/x]
+	$(call run,serve.one,PHOTO,MODEL ENSEMBLE RUNS OUT)
 
 serve: $(READY) ## answer photos over HTTP, and a page to drop them on: ENSEMBLE=ensembles/x.toml or MODEL=exports/x [HOST=127.0.0.1 PORT=8000]
 	$(if $(MODEL)$(ENSEMBLE),,$(error give MODEL=exports/x or ENSEMBLE=ensembles/x.toml))$(call run,serve,,MODEL ENSEMBLE $(if $(ENSEMBLE),RUNS) HOST PORT)
+
+# Here RUN names a trained fold.
+export: $(READY) ## ONNX, torch.export, a single-file predictor: RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml [OUT=folder CACHE=...]
+	$(if $(RUN)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))$(call run,infer.export,,RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT CACHE)
 
 ## Measure
 bench: $(READY) ## our loader beside torchvision's: [CACHE=caches/name]

@@ -49,6 +49,8 @@ def run(settings: EvaluateSettings) -> None:
 
     evaluate(ensemble, cache, runs=settings.runs, predictions=settings.predictions, compute=settings.compute)
     chosen = f"ENSEMBLE={typed(settings.ensemble)} CACHE={typed(settings.cache)} RUNS={typed(settings.runs)}"
+    if settings.predictions != EvaluateSettings.predictions:
+        chosen += f" PREDICTIONS={typed(settings.predictions)}"
     print(f"next: make report {chosen}  # the same and the photos, as a page")
 
 
