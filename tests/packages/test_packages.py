@@ -1,11 +1,14 @@
 """No locked package is below the lowest version without a known hole, and what says so can say otherwise."""
 
+import configparser
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.packages import command
@@ -25,6 +28,27 @@ def test_no_locked_version_is_below_its_floor() -> None:
     assert [f"{each.floor.package} {each.locked}" for each in checked if not each.is_safe] == []
     # A floor of what is not locked any more would only look like a check.
     assert {each.floor.package for each in checked} == {floor.package for floor in read_floors()}
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "lock"),
+    [
+        ("options", "install_requires", LOCK),
+        ("options.extras_require", "dev", LOCK),
+        ("options.extras_require", "weights", ROOT / "requirements-weights.lock"),
+    ],
+)
+def test_the_lock_has_what_setup_cfg_asks_for(section: str, name: str, lock: Path) -> None:
+    """Whoever edits setup.cfg runs `make lock` as well."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    versions = locked_versions(lock)
+    asked = [Requirement(line) for line in settings[section][name].split("\n") if line and line[0] != "#"]
+    assert len(asked) >= 4
+    for each in asked:
+        locked = versions.get(canonicalize_name(each.name), [])
+        assert locked, f"{each.name} is not in {lock.name}; run make lock"
+        assert all(version in each.specifier for version in locked), f"{each}: {lock.name} has {locked}"
 
 
 def test_each_floor_names_its_hole_once() -> None:
