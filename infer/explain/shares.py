@@ -76,6 +76,11 @@ def draw_sample(plan: OutOfFold, count: int, seed: int = 0) -> Sample:
         ValueError: there is no such photo.
     """
     index, cache = plan.cache.index, plan.cache
+    if lacking := [name for name in ("crop_box", "crop_angle") if name not in index]:
+        raise ValueError(
+            f"{cache.folder}: no {lacking[0]} in its index, so where faces lie in its crops is not known; "
+            "preprocess its photos again into another folder"
+        )
     usable = ((index["status"] == DETECTED) & (index["crop_angle"] == 0)).to_numpy()
     photos = plan.photos[usable[plan.photos["row"].to_numpy()]].sample(frac=1, random_state=seed)
     chosen = photos.drop_duplicates("person").head(count).sort_values("row")

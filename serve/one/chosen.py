@@ -13,13 +13,15 @@ from serve.photo.model import MODEL
 BEST: Final = "best.safetensors"
 DEMO_RUNS: Final = Path("demo/runs")
 """Where `make demo` trains."""
-NONE: Final = (
-    "no trained or exported model in {places}, so nobody can answer yet. Either `make demo`, which trains in "
-    "minutes on drawn people, and only shows how it works; or, with labelled photos of your own, `make "
-    "preprocess DATA=photos CACHE=caches/mine`, `make weights NAME=face`, `make train-all "
-    "RECIPE=recipes/quick.toml CACHE=caches/mine`, then `make try PHOTO={photo} "
-    "ENSEMBLE=ensembles/quick.toml`; or an exported model of somebody else, MODEL=its-folder"
-)
+_NONE: Final = """no trained or exported model in {places}, so nobody can answer yet. Either
+  make demo                      trains in minutes on drawn people: it shows how all works, and no more
+or, with labelled photos of your own,
+  make preprocess DATA=photos CACHE=caches/mine
+  make weights NAME=face
+  make train-all RECIPE=recipes/quick.toml CACHE=caches/mine
+  make try PHOTO={photo} ENSEMBLE=ensembles/quick.toml
+or, with what somebody else exported,
+  make try PHOTO={photo} MODEL=its-folder"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +34,16 @@ class Chosen:
     """Which it is, and why this one."""
 
 
-def choose(photo: Path, model: Path | None, ensemble: Path | None, runs: Path) -> Chosen:
-    """The model that is named, else the newest there is; what is not exported yet is exported.
+def choose(model: Path | None, ensemble: Path | None, runs: Path) -> Chosen | None:
+    """The model that is named, else the newest there is, None of none; what is not exported yet is exported.
 
     Args:
-        photo: for whose answer it is, for messages.
         model: an export, or None.
         ensemble: file of one, or None.
         runs: folder of all runs.
 
     Raises:
-        ValueError: both named, or there is none at all, with what to do; or one that cannot be exported.
+        ValueError: both named, or one that cannot be used.
     """
     if model and ensemble:
         raise ValueError("give either MODEL=exports/<name> or ENSEMBLE=ensembles/<name>.toml")
@@ -52,8 +53,7 @@ def choose(photo: Path, model: Path | None, ensemble: Path | None, runs: Path) -
         return Chosen(model=exported(ensemble, runs), words=f"{ensemble}, all its runs in {runs}")
     newest = newest_model((EXPORTS,), (runs, DEMO_RUNS))
     if newest is None:
-        places = ", ".join(map(str, (runs, DEMO_RUNS, EXPORTS)))
-        raise ValueError(NONE.format(places=places, photo=typed(photo)))
+        return None
     if newest.name == MODEL:
         return Chosen(model=newest, words=f"{newest.parent}, the newest model there is")
     folder = newest.parent
@@ -61,6 +61,12 @@ def choose(photo: Path, model: Path | None, ensemble: Path | None, runs: Path) -
         model=exported_run(folder),
         words=f"{folder}, the newest run there is, alone; ENSEMBLE= lets all folds of a recipe vote",
     )
+
+
+def how_to_have_one(photo: Path, runs: Path) -> str:
+    """What to do where there is no model, in a few lines of commands."""
+    places = ", ".join(dict.fromkeys(map(str, (runs, DEMO_RUNS, EXPORTS))))
+    return _NONE.format(places=places, photo=typed(photo))
 
 
 def newest_model(exports: tuple[Path, ...], runs: tuple[Path, ...]) -> Path | None:

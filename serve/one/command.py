@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,16 +35,20 @@ def run(settings: TrySettings) -> None:
     """Answer, print and draw.
 
     Raises:
-        ValueError: no photo, or no model.
+        ValueError: no photo, or a model that cannot be used.
+        SystemExit: there is no model, which is said with what to do.
     """
     # ONNX Runtime takes a second to import, which --help should not wait for.
     from faces.sample.note import drawn_note
     from serve.one.answer import answer, in_words
-    from serve.one.chosen import choose
+    from serve.one.chosen import choose, how_to_have_one
     from serve.one.picture import draw_answered
     from serve.photo.model import PhotoModel
 
-    chosen = choose(settings.photo, settings.model, settings.ensemble, settings.runs)
+    chosen = choose(settings.model, settings.ensemble, settings.runs)
+    if chosen is None:
+        print(how_to_have_one(settings.photo, settings.runs), file=sys.stderr)
+        sys.exit(2)
     model = PhotoModel(chosen.model)
     answered = answer(model, settings.photo, every=settings.every)
     note = drawn_note(model.drawn)
