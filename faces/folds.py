@@ -1,4 +1,20 @@
-"""How people are divided into those who train a model and those who validate it."""
+"""How people are divided into those who train a model and those who validate it.
+
+Those to be divided are shuffled within each stratum, the strata laid one after the other, and all of it
+dealt out like cards. So the folds' shares of each stratum, of neighbouring strata together (both genders
+of an age band) and of the whole differ by at most one, and remainders rotate: with 7 and 8 people and
+5 folds, folds 0 and 1 get 2 of the seven, folds 2, 3 and 4 get 2 of the eight, and all have 3.
+
+Strata are the combined values of all factors in which each person has one value. Where a value has fewer
+people than there are folds, some folds have none of it. Strata depend on the labels alone, not on what is
+trained: recipes for different factors then leave out the same people, and can be scored together.
+
+People who share a file are one card, directly or by way of others, so that no file stands on both sides.
+Such a group has the values of its first person by name, and is dealt before the smaller ones of its
+stratum; each card goes to the fold of the fewest people. So the folds' numbers of people differ by at
+most the largest group's, and without shared files all is as above. The schemes that follow `splits` move
+nobody; who trains in them must leave out what also validates.
+"""
 
 from __future__ import annotations
 
@@ -67,21 +83,6 @@ def divide_photos(
     files: ArrayLike | None = None,
 ) -> Division:
     """The fold in which each photo validates: a pure function of its arguments, not of the rows' order.
-
-    Those to be divided are shuffled within each stratum, the strata laid one after the other, and all of it
-    dealt out like cards. So the folds' shares of each stratum, of neighbouring strata together (both genders
-    of an age band) and of the whole differ by at most one, and remainders rotate: with 7 and 8 people and
-    5 folds, folds 0 and 1 get 2 of the seven, folds 2, 3 and 4 get 2 of the eight, and all have 3.
-
-    Strata are the combined values of all factors in which each person has one value. Where a value has fewer
-    people than there are folds, some folds have none of it. Strata depend on the labels alone, not on what is
-    trained: recipes for different factors then leave out the same people, and can be scored together.
-
-    People who share a file are one card, directly or by way of others, so that no file stands on both sides.
-    Such a group has the values of its first person by name, and is dealt before the smaller ones of its
-    stratum; each card goes to the fold of the fewest people. So the folds' numbers of people differ by at
-    most the largest group's, and without shared files all is as above. The schemes that follow `splits` move
-    nobody; who trains in them must leave out what also validates.
 
     Args:
         scheme: who is divided, and how.

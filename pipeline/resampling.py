@@ -12,6 +12,7 @@ from nvidia.dali import fn, types
 from pipeline.augmentations.erase import blank_colour
 from pipeline.definition import Frame, Node
 from pipeline.operators.matrices import normalisation
+from pipeline.operators.triangle import centres_of, reach_of, triangle
 
 
 def resized(pixels: Node, frame: Frame, side: int, count: int) -> Node:
@@ -42,8 +43,8 @@ def resized(pixels: Node, frame: Frame, side: int, count: int) -> Node:
 def inside_share(source: int, side: int, first: int, count: int) -> NDArray[np.float64]:
     """How much of the weight of each pixel of an antialiased resize lies on the image.
 
-    The filter is DALI's and PIL's triangle, see `triangle_weights` of pipeline/operators/shrink.py. From 4 to
-    2 pixels those of the first output pixel are (1, 3, 3, 1) / 8, the first beyond the edge: 7 / 8.
+    From 4 to 2 pixels the weights of the first output pixel are (1, 3, 3, 1) / 8, the first of them beyond
+    the edge: 7 / 8.
 
     Args:
         source: pixels of the line.
@@ -54,11 +55,9 @@ def inside_share(source: int, side: int, first: int, count: int) -> NDArray[np.f
     Returns:
         [count], in (0, 1]; 1 where nothing lies beyond an edge.
     """
-    reach = max(source / side, 1.0)
+    reach = reach_of(source, side)
     rim = ceil(reach)
-    centres = (np.arange(first, first + count) + 0.5) * source / side
-    distances = np.abs(np.arange(-rim, source + rim) + 0.5 - centres[:, None])
-    weights = np.maximum(1 - distances / reach, 0)
+    weights = triangle(np.arange(-rim, source + rim), centres_of(source, side, first, count), reach)
     share: NDArray[np.float64] = weights[:, rim : rim + source].sum(1) / weights.sum(1)
     return share
 
@@ -69,8 +68,7 @@ def _resized_by_dali(pixels: Node, source: int, side: int, first: int, count: in
     DALI's resize repeats the border's pixels for what the filter sees beyond an edge; PIL, torchvision and
     ours leave that out. So zeros are put there, and the sums divided by what of the weight is left.
     """
-    step = source / side
-    rim = ceil(max(step, 1.0))
+    step, rim = source / side, ceil(reach_of(source, side))
     framed = fn.slice(
         pixels,
         start=[-rim] * 2,

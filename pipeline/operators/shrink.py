@@ -23,6 +23,7 @@ from pipeline.operators.compiled import (
     shape_of,
     wipe,
 )
+from pipeline.operators.triangle import centres_of, reach_of, triangle
 
 _HALF = np.float32(0.5)
 
@@ -32,9 +33,8 @@ def triangle_weights(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Which pixels of a line make up those of a resized one, and with what weight: PIL's bilinear filter.
 
-    Output pixel i looks at the source about (i + 0.5) source / size. A source pixel that far away counts
-    1 - distance / max(source / size, 1), if that is positive; weights are scaled to a sum of 1. From 4 to 2
-    pixels the first is (3, 3, 1, 0) / 7.
+    Those of the triangle (pipeline/operators/triangle.py) that lie on the line, scaled to a sum of 1. From 4
+    to 2 pixels the first is (3, 3, 1, 0) / 7.
 
     Args:
         source: pixels of the line.
@@ -45,14 +45,12 @@ def triangle_weights(
     Returns:
         The first source pixel of each, int32 [count], and weights from there on, float32 [count, taps].
     """
-    reach = max(source / size, 1.0)
-    centres = (np.arange(first, first + count) + 0.5) * source / size
+    reach, centres = reach_of(source, size), centres_of(source, size, first, count)
     starts = np.maximum(np.floor(centres - reach + 0.5), 0)
     ends = np.minimum(np.floor(centres + reach + 0.5), source)
     taps = int((ends - starts).max())
     starts = np.minimum(starts, source - taps).astype(np.int32)
-    distances = np.abs(starts[:, None] + np.arange(taps) + 0.5 - centres[:, None])
-    weights = np.maximum(1 - distances / reach, 0)
+    weights = triangle(starts[:, None] + np.arange(taps), centres, reach)
     return starts, (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 

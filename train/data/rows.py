@@ -1,4 +1,12 @@
-"""Which rows of a cache train a fold and which validate it."""
+"""Which rows of a cache train a fold and which validate it.
+
+The people of a cache are divided, all of whom any label is known, whatever the tasks. So recipes of different
+tasks see the same people, but for those whom one needs to train on (`kept_to_teach`). Of those who do not
+validate the photos labelled for at least one task train; of the others those of which at least one task is
+known validate. Extra photos (`EXTRA`) are never dealt to folds: the ordinary people are divided as if there
+were none. They never validate, and train in their folds but where their person, or the same file, validates.
+Where the data came divided, photos that train leave out those whose file also validates.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from faces.cache.reader import Cache
-from faces.folds import FoldScheme
+from faces.folds import Division, FoldScheme
 from faces.labels import UNKNOWN, IntArray
 from faces.projection import covers
 from train.data.beside import BoolArray, beside_rows, extra_folds, files_of_rows, of_trained_splits
@@ -64,14 +74,7 @@ def fold_rows(
     also_out: Sequence[int] = (),
     without: IntArray | None = None,
 ) -> FoldRows:
-    """Divide the people of a cache, all of whom any label is known, whatever the tasks.
-
-    So recipes of different tasks see the same people, but for those whom one needs to train on
-    (`kept_to_teach`). Of those who do not validate the photos labelled for
-    at least one task train; of the others those of which at least one task is known validate.
-    Extra photos (`EXTRA`) are never dealt to folds: the ordinary people are divided as if there were none.
-    They never validate, and train in their folds but where their person, or the same file, validates.
-    Where the data came divided, photos that train leave out those whose file also validates.
+    """The rows of a fold, as the head of this file says.
 
     Args:
         cache: with labels.
@@ -93,31 +96,14 @@ def fold_rows(
     left_out = (fold, *also_out)
     for number in left_out:
         check_fold(number, folds, scheme)
-    extra = extra_folds(cache, folds)
-    held = np.zeros(len(cache), bool)
-    held[_NO_ROWS if without is None else without] = True
-    labelled = np.any([cache.known(name) for name in cache.label_set.names], axis=0)
-    dealt = _dealt(cache, labelled & (extra == "") & ~held)
-    division = divide_rows(cache, dealt, scheme, folds, seed)
-    validates, unused, trains = sides(dealt, division, left_out)
-    files = files_of_rows(cache)
-
-    def allowed(validates: IntArray, trains: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-        """Copies among those that train, the others, and these with photos beside them."""
-        copies = same_file(files, trains, np.concatenate([validates, np.flatnonzero(held)]))
-        trains, taken = np.setdiff1d(trains, copies), held.copy()
-        taken[validates] = taken[unused] = True
-        beside = beside_rows(cache, files, (extra == "") & labelled, extra, taken, left_out)
-        beside = beside & of_trained_splits(cache, trains, scheme)
-        return copies, trains, np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
-
-    moved, notes = kept_to_teach(cache, tasks, scheme, allowed(validates, trains)[2], validates, files)
+    dealing = _deal(cache, folds, seed, scheme, left_out, _NO_ROWS if without is None else without)
+    validates, trains = dealing.validates, dealing.trains
+    may_train = dealing.allowed(validates, trains)[2]
+    moved, notes = kept_to_teach(cache, tasks, scheme, may_train, validates, dealing.files)
     validates, trains = np.setdiff1d(validates, moved), np.sort(np.concatenate([trains, moved]))
-    copies, trains, may_train = allowed(validates, trains)
+    copies, trains, may_train = dealing.allowed(validates, trains)
     kept = _keep(cache, may_train, tasks, rows, fold)
-    ordinary = extra == ""
-    ordinary[unused] = False
-    check_classes(cache, kept, tasks, rows, senior_from, fold, ordinary, scheme)
+    check_classes(cache, kept, tasks, rows, senior_from, fold, dealing.ordinary, scheme)
     known = np.any([cache.known(task) for task in tasks], axis=0)
     _check_validation(validates[known[validates]], tasks, scheme, fold)
     return FoldRows(
@@ -125,9 +111,73 @@ def fold_rows(
         validation=validates[known[validates]],
         prior=_prior(cache, trains, tasks),
         unlabelled=may_train[~known[may_train]],
-        by=division.by,
-        not_by=division.not_by,
-        notes=(*file_notes(cache, division, scheme, copies, validates), *notes),
+        by=dealing.division.by,
+        not_by=dealing.division.not_by,
+        notes=(*file_notes(cache, dealing.division, scheme, copies, validates), *notes),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Dealing:
+    """Rows of the two sides as they were dealt, and what else decides who may train beside them."""
+
+    cache: Cache
+    scheme: FoldScheme
+    left_out: Sequence[int]
+    division: Division
+    validates: IntArray
+    trains: IntArray
+    unused: IntArray
+    """Dealt, but on neither side."""
+    held: BoolArray
+    """[len(cache)] rows kept apart for a test."""
+    labelled: BoolArray
+    """[len(cache)] rows of which anything is known."""
+    extra: NDArray[np.object_]
+    """Of `extra_folds`."""
+    files: pd.Series[str]
+    """Of `files_of_rows`."""
+
+    @property
+    def ordinary(self) -> BoolArray:
+        """[len(cache)] rows that take part and are no extra ones."""
+        ordinary = self.extra == ""
+        ordinary[self.unused] = False
+        return ordinary
+
+    def allowed(self, validates: IntArray, trains: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Copies among those that train, the others, and these with photos beside them."""
+        copies = same_file(self.files, trains, np.concatenate([validates, np.flatnonzero(self.held)]))
+        trains, taken = np.setdiff1d(trains, copies), self.held.copy()
+        taken[validates] = taken[self.unused] = True
+        dealt = (self.extra == "") & self.labelled
+        beside = beside_rows(self.cache, self.files, dealt, self.extra, taken, self.left_out)
+        beside = beside & of_trained_splits(self.cache, trains, self.scheme)
+        return copies, trains, np.sort(np.concatenate([trains, np.flatnonzero(beside)]))
+
+
+def _deal(
+    cache: Cache, folds: int, seed: int, scheme: FoldScheme, left_out: Sequence[int], without: IntArray
+) -> _Dealing:
+    extra = extra_folds(cache, folds)
+    held = np.zeros(len(cache), bool)
+    held[without] = True
+    labelled = np.any([cache.known(name) for name in cache.label_set.names], axis=0)
+    dealt = _dealt(cache, labelled & (extra == "") & ~held)
+    division = divide_rows(cache, dealt, scheme, folds, seed)
+    validates, unused, trains = sides(dealt, division, left_out)
+    return _Dealing(
+        cache=cache,
+        scheme=scheme,
+        left_out=left_out,
+        division=division,
+        validates=validates,
+        trains=trains,
+        unused=unused,
+        held=held,
+        labelled=labelled,
+        extra=extra,
+        files=files_of_rows(cache),
     )
 
 
