@@ -88,6 +88,9 @@ lock: ## write the hashed lists of packages from setup.cfg: [UPGRADE=--upgrade f
 	.venv/bin/python -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(s["options.extras_require"]["weights"])' | \
 	  .venv/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  -o requirements-weights.lock
+	.venv/bin/python -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(s["options.extras_require"]["service"])' | \
+	  .venv/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --constraints $(LOCK) \
+	  --custom-compile-command "make lock" -o docker/requirements.lock
 
 clean: ## remove the environment and everything the demo made
 	rm -rf -- .venv .venv-peers $(call quoted,DEMO) .pytest_cache .mypy_cache .ruff_cache
@@ -217,8 +220,8 @@ serve: $(READY) ## answer photos over HTTP, and a page to drop them on: ENSEMBLE
 	$(if $(MODEL)$(ENSEMBLE),,$(error give MODEL=exports/x or ENSEMBLE=ensembles/x.toml))$(call run,serve,,MODEL ENSEMBLE $(if $(ENSEMBLE),RUNS) HOST PORT)
 
 # Here RUN names a trained fold.
-export: $(READY) ## ONNX, torch.export, a single-file predictor: RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml [OUT=folder CACHE=...]
-	$(if $(RUN)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))$(call run,infer.export,,RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT CACHE)
+export: $(READY) ## ONNX, torch.export, a single-file predictor: RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml [OUT=folder CACHE=... FORMAT=triton]
+	$(if $(RUN)$(ENSEMBLE),,$(error give RUN=runs/x/fold0 or ENSEMBLE=ensembles/x.toml))$(call run,infer.export,,RUN ENSEMBLE $(if $(ENSEMBLE),RUNS PREDICTIONS) OUT CACHE FORMAT)
 
 ## Measure
 bench: $(READY) ## our loader beside torchvision's: [CACHE=caches/name]

@@ -171,23 +171,3 @@ def print_sections(shown: Sequence[Section], console: Console) -> None:
         print_whole(table, console)
         if section.note:
             console.print(section.note, highlight=False, soft_wrap=True, style="dim")
-
-
-def render_page(evaluation: Evaluation, task: Task) -> str:
-    """The page as HTML; it shows evaluation.png from beside it and loads nothing else.
-
-    Args:
-        evaluation: what is shown.
-        task: the task that was voted on.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("infer.evaluate", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("page.html.j2")
-    return template.render(evaluation=evaluation, sections=sections(evaluation, task))

@@ -19,13 +19,14 @@ from faces.labels import FloatArray
 from faces.storage.documents import DamagedError, read_document, write_document
 from faces.storage.tables import write_table
 from faces.terminal.progress import step_progress
+from infer.cards.text import CARD, model_card
 from infer.ensemble.calibration import log_loss, reliability
 from infer.ensemble.tree import Ensemble, Leaf
 from infer.ensemble.vote import Verdict
 from infer.evaluate.panels import Scored, plan_of_ensemble, predict_out_of_fold
 from infer.evaluate.picture import draw_evaluation
 from infer.evaluate.scores import confidence_of, count_groups, score, share_counts
-from infer.evaluate.table import Evaluation, Member, Views, print_sections, render_page, sections
+from infer.evaluate.table import Evaluation, Member, Views, print_sections, sections
 from infer.predict.half_done import say_half_done
 from infer.predict.heads import Panels
 from infer.predict.others import check_not_of_another, title_of
@@ -63,7 +64,7 @@ def evaluate(
     print_sections(sections(evaluation, scored.task), console)
     for name, value in evaluation.conditions.items():
         console.print(f"{name}: {value}", highlight=False, soft_wrap=True, style="dim")
-    files = "report.html, evaluation.png, scores.json, out_of_fold.parquet"
+    files = f"evaluation.png, {CARD}, scores.json, out_of_fold.parquet"
     console.print(f"written to {folder}: {files}", highlight=False, soft_wrap=True)
 
 
@@ -90,7 +91,7 @@ def _evaluate_held(
     with step_progress("groups", console=console, transient=True) as progress:
         bar = progress.add_task("drawing people", total=count_groups(scored.truth, scored.task))
         verdict = scored.vote(ensemble.root, panels)
-        evaluation = _evaluated(ensemble, scored, panels, verdict, lambda: progress.advance(bar))
+        evaluation = evaluated(ensemble, scored, panels, verdict, lambda: progress.advance(bar))
     _write(evaluation, scored, verdict, folder)
     return evaluation
 
@@ -150,9 +151,18 @@ def _conditions(ensemble: Ensemble, scored: Scored) -> dict[str, str]:
     }
 
 
-def _evaluated(
+def evaluated(
     ensemble: Ensemble, scored: Scored, panels: Panels, verdict: Verdict, advance: Callable[[], object]
 ) -> Evaluation:
+    """The scores of an ensemble, and of its members and the original view beside it.
+
+    Args:
+        ensemble: that answered.
+        scored: the photos that are scored.
+        panels: the answers of its runs to all photos of the plan.
+        verdict: its own answers to them.
+        advance: called after each group of photos, of which there are `count_groups`.
+    """
     plan, truth, answers = scored.plan, scored.truth, scored.part(verdict)
     mine = scored.counts(answers.classes)
     views = None
@@ -210,4 +220,6 @@ def _write(evaluation: Evaluation, scored: Scored, verdict: Verdict, folder: Pat
         scored.task,
         folder / "evaluation.png",
     )
-    write_atomically(folder / "report.html", render_page(evaluation, scored.task).encode())
+    about, runs = evaluation.conditions["ensemble"], scored.plan.every_run
+    card = model_card(evaluation.ensemble, about, runs, evaluation, scored.task)
+    write_atomically(folder / CARD, card.encode())

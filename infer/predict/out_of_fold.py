@@ -178,19 +178,37 @@ def plan_out_of_fold(recipes: Sequence[str], runs: Path, cache: Cache) -> OutOfF
             classes; or a fold in which two recipes validate no photo in common.
     """
     found = find_runs(recipes, runs)
-    every = [run for folds in found.values() for run in folds]
-    for run in every:
+    check_runs([run for folds in found.values() for run in folds], cache)
+    return plan_of_runs({name: _in_order(name, folds, runs, cache) for name, folds in found.items()}, cache)
+
+
+def check_runs(runs: Sequence[Run], cache: Cache) -> None:
+    """Refuse runs that a cache cannot score together, out of fold.
+
+    Raises:
+        ValueError: as `plan_out_of_fold`, but for what is missing.
+    """
+    for run in runs:
         check_scheme(run)
         check_trained_on(run, cache)
         check_labels(run, cache)
-    check_division(every)
-    check_crops(every, cache.description["settings"], cache.folder)
-    ordered = {recipe: _in_order(recipe, folds, runs, cache) for recipe, folds in found.items()}
-    validated = _validated(every, cache)
-    photos = [_common(runs, validated, cache) for runs in zip(*ordered.values(), strict=True)]
-    return OutOfFold(
-        cache=cache, photos=pd.concat(photos, ignore_index=True), runs=ordered, validated=validated
-    )
+    check_division(runs)
+    check_crops(runs, cache.description["settings"], cache.folder)
+
+
+def plan_of_runs(runs: Mapping[str, Sequence[Run]], cache: Cache) -> OutOfFold:
+    """The photos that runs may answer, be they all folds of their recipes or some.
+
+    Args:
+        runs: checked by `check_runs`, by recipe; of each recipe the same folds in the same order.
+        cache: on which all of them were trained.
+
+    Raises:
+        ValueError: a fold in which two recipes validate no photo in common.
+    """
+    validated = _validated([run for folds in runs.values() for run in folds], cache)
+    photos = [_common(folds, validated, cache) for folds in zip(*runs.values(), strict=True)]
+    return OutOfFold(cache=cache, photos=pd.concat(photos, ignore_index=True), runs=runs, validated=validated)
 
 
 def _joined(folds: Sequence[Heads]) -> Heads:

@@ -16,6 +16,7 @@ from faces.folds import SPLIT
 from faces.foreign.table import read_table
 from faces.labels import Number
 from faces.pages import charts
+from faces.pages.folds import FoldCounts
 from faces.pages.render import render as render_template
 from preprocess.look import framing
 from preprocess.look.duplicates import NEAR, Alike, alike, clusters, file_numbers, owners, same_files
@@ -75,9 +76,17 @@ def write_page(cache: Path, out: Path, seed: int) -> None:
     write_atomically(out, render(survey_crops(opened), seed).encode())
 
 
-def render(survey: Survey, seed: int) -> str:
-    """The page as HTML that loads nothing from elsewhere; the same survey and seed give the same text."""
-    return render_template("preprocess.look", "look.html.j2", _content(survey, seed))
+def render(survey: Survey, seed: int, folds: FoldCounts | None = None, not_dealt: str = "") -> str:
+    """The page as HTML that loads nothing from elsewhere; the same arguments give the same text.
+
+    Args:
+        survey: of the cache.
+        seed: of the crops that are drawn at random.
+        folds: how training deals its people to folds, where that is asked.
+        not_dealt: why it does not.
+    """
+    content = {**_content(survey, seed), "folds": folds, "not_dealt": not_dealt}
+    return render_template("preprocess.look", "look.html.j2", content)
 
 
 def _content(survey: Survey, seed: int) -> dict[str, Any]:

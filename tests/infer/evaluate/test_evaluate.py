@@ -160,9 +160,9 @@ def test_the_command_writes_what_it_scored(
     best = written["members"][0]
     assert best["gain"]["value"] == pytest.approx(value - best["macro_f1"]["value"], abs=1e-6)
     assert (folder / "evaluation.png").is_file()
-    assert f"macro F1 {value:.3f}" in (folder / "report.html").read_text()
     assert "gain of the ensemble" in (printed := capsys.readouterr().out)
-    assert "people of 60 and older" in printed
+    assert "people of 60 and older" in printed and f"{value:.3f}" in printed
+    assert f"next: make report ENSEMBLE={tmp_path / 'both.toml'} CACHE={coloured.folder}" in printed
 
 
 def test_views_are_set_beside_the_original(coloured: Cache, copied: Path, tmp_path: Path) -> None:

@@ -143,15 +143,17 @@ def test_only_photos_that_are_labelled_are_scored(
     assert written["log_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
     assert not written["scores"]["slices"] and "seniors" not in written["scores"]
     assert {member["recipe"] for member in written["members"]} == {"specs", "both"}
-    printed, page = capsys.readouterr().out, (folder / "report.html").read_text()
+    printed = capsys.readouterr().out
     assert "task: glasses, 2 classes" in printed
     if not known.all():
         line = f"scored on {known.sum()} of {len(table)} photos: the others are not labelled for glasses"
-        assert line in printed and line in page
+        assert line in printed
     assert (folder / "evaluation.png").is_file()
 
 
-def test_own_bands_of_a_number_are_the_classes(own: Cache, runs: Path, tmp_path: Path) -> None:
+def test_own_bands_of_a_number_are_the_classes(
+    own: Cache, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     evaluate.run(settings(tmp_path, own, runs, 'vote = ["decades"]'))
     folder = tmp_path / "p" / "mine" / "out_of_fold"
     table = pd.read_parquet(folder / "out_of_fold.parquet")
@@ -161,7 +163,7 @@ def test_own_bands_of_a_number_are_the_classes(own: Cache, runs: Path, tmp_path:
     scores = written["scores"]["seniors"]["scores"]
     assert scores["recall"]["value"] == pytest.approx((old & called).sum() / old.sum())
     assert scores["precision"]["value"] == pytest.approx((old & called).sum() / called.sum())
-    assert "photos with years of 50 and more" in (folder / "report.html").read_text()
+    assert "photos with years of 50 and more" in capsys.readouterr().out
 
 
 def test_a_task_that_a_member_does_not_tell_is_refused(own: Cache, runs: Path, tmp_path: Path) -> None:

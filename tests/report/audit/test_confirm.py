@@ -91,8 +91,8 @@ def test_other_sites_neither_read_nor_decide(audit: Audit) -> None:
 
 def test_a_damaged_folder_is_said(audit: Audit) -> None:
     decided = audit.folder / "decisions.csv"
-    decided.write_text("number,decision\n1,keep\n2,perhaps\n")
-    with pytest.raises(ValueError, match=r"decisions\.csv, row 3: '2', 'perhaps' decides on no suggestion"):
+    decided.write_text("number,decision\n1,keep\n²,keep\n")
+    with pytest.raises(ValueError, match=r"decisions\.csv, row 3: '²', 'keep' decides on no suggestion"):
         app_of(audit)
     table = audit.folder / "audit.csv"
     table.write_bytes(table.read_bytes()[:-10])
