@@ -24,6 +24,7 @@ from faces.folds import EVERY_FOLD, EXTRA, SPLIT
 from faces.labelling.kept import differences
 from faces.labels import Categories
 from faces.terminal.progress import photo_progress
+from preprocess.look.data_card import write_data_card
 from preprocess.look.framing import TRUE, told_pixels
 from preprocess.look.sheet import write_sheet
 
@@ -103,6 +104,7 @@ def join_caches(caches: Sequence[Path], folder: Path, extra_caches: Sequence[Pat
             _write(writer, sources)
         joined = writer.finish()
         write_sheet(joined)
+        write_data_card(joined)
     return joined
 
 
@@ -177,6 +179,7 @@ def _description(sources: Sequence[_Source]) -> dict[str, Any]:
         "photos": sum(source.photos for source in sources),
         "fingerprint": hashlib.sha256(json.dumps(contents).encode()).hexdigest(),
         "parts": [part for source in sources for part in source.parts],
+        **({"drawn": True} if any(source.cache.drawn for source in sources) else {}),
     }
 
 

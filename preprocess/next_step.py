@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from faces.cache.description import FINISHED, labels_of, read_description
 from faces.cache.reader import Cache
+from faces.cache.tables import read_index
 from faces.command import load_toml, typed
 from faces.folds import SPLIT, Division, FoldScheme, divide_photos
 from faces.labels import CONTEST, IntArray, LabelSet
@@ -192,11 +194,14 @@ def _predict(cache: Cache, root: Path) -> list[str]:
     )
     trained = [*dict.fromkeys(_seen_from(root, path.parents[1]) for path in newest)]
     if not trained:
-        return [
-            *lines,
-            "no trained run in runs or demo/runs: a cache of labelled photos must be trained on first",
-            "next: make preprocess DATA=labelled-photos CACHE=caches/labelled",
-        ]
+        lines.append(
+            "no trained run in runs or demo/runs: a cache of labelled photos must be trained on first"
+        )
+        labelled = _labelled_beside(cache.folder)
+        if labelled is None:
+            return [*lines, "next: make preprocess DATA=labelled-photos CACHE=caches/labelled"]
+        step = f"RECIPE=recipes/quick.toml CACHE={typed(labelled)}{_given(_runs_beside(labelled))}"
+        return [*lines, f"next: make train-all {step}"]
     run = next((run for run in trained if _voted_on(run.name, root)), None)
     place = (run or trained[0]).parent
     where = _given(place)
@@ -208,6 +213,17 @@ def _predict(cache: Cache, root: Path) -> list[str]:
     ensemble = Path("ensembles") / f"{run.name}.toml"
     step = f"next: make infer ENSEMBLE={typed(ensemble)} CACHE={typed(cache.folder)}{where}"
     return [*lines, f"trained run: {run}", step]
+
+
+def _labelled_beside(folder: Path) -> Path | None:
+    """The first finished cache with labels in the folder that holds a cache; None where there is none."""
+    for path in sorted(folder.parent.glob(f"*/{FINISHED}")):
+        with suppress(ValueError, OSError):  # damaged, or of another version
+            labels = labels_of(read_description(path.parent), path.parent)
+            codes = labels.encode(read_index(path.parent, labels.names))
+            if any((each >= 0).any() for each in codes.values()):
+                return path.parent
+    return None
 
 
 def _seen_from(root: Path, path: Path) -> Path:

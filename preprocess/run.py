@@ -19,6 +19,7 @@ from faces.files import exclusive, write_atomically
 from faces.framing.face import GIVEN
 from faces.labels import LabelSet
 from faces.photos.files import BadPhoto
+from faces.sample.mark import is_drawn
 from faces.storage.cells import csv_bytes
 from faces.terminal.progress import photo_progress
 from faces.terminal.text import printable
@@ -27,6 +28,7 @@ from preprocess.detect.device import FEEDERS, choose_device, has_driver
 from preprocess.detect.reuse import known_faces
 from preprocess.detect.search import Device
 from preprocess.look.changes import NAMES, check_unchanged, names_fingerprint
+from preprocess.look.data_card import DATA_CARD, write_data_card
 from preprocess.look.sheet import SHEET, write_sheet
 from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
@@ -95,6 +97,7 @@ def preprocess(settings: PreprocessSettings) -> Cache:
         (settings.cache / SEARCHED_ON).unlink(missing_ok=True)
         cache = writer.finish(listing.left_out)
         write_sheet(cache)
+        write_data_card(cache)
         summarise(cache, console, work, settings.data)
         return cache
 
@@ -132,6 +135,8 @@ def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) 
         )
     if not (settings.cache / SHEET).is_file():
         write_sheet(cache)
+    if not (settings.cache / DATA_CARD).is_file():
+        write_data_card(cache)
     console.print(f"{settings.cache}: nothing to do, this cache is finished")
     summarise(cache, console, Work(), settings.data)
     return cache
@@ -244,4 +249,5 @@ def _source(listing: Listing) -> dict[str, object]:
         "photos": len(listing.photos),
         "fingerprint": listing.fingerprint,
         NAMES: names_fingerprint(listing),
+        **({"drawn": True} if is_drawn(listing.folder) else {}),
     }

@@ -77,7 +77,7 @@ def test_every_field_of_an_augmentation_is_documented() -> None:
 
 def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
-    assert len(lines) <= 130
+    assert len(lines) <= 150
     first_screen = "\n".join(lines[:25])
     assert "make demo" in first_screen and "make test" in first_screen
 

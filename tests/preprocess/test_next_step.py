@@ -194,7 +194,8 @@ def test_labels_of_one_person_that_disagree_are_said(tmp_path: Path) -> None:
 
 
 def test_photos_without_labels_wait_for_a_model_where_there_is_none(unseen: Cache, tmp_path: Path) -> None:
-    lines = next_lines(unseen, tmp_path)
+    alone = Cache.open(Path(shutil.copytree(unseen.folder, tmp_path / "alone" / "eval")))
+    lines = next_lines(alone, tmp_path)
     assert lines[0] == "no photo is labelled, so these are photos to predict"
     assert "no trained run" in lines[1] and "must be trained on first" in lines[1]
     assert lines[2].startswith("next: make preprocess DATA=")
@@ -231,6 +232,11 @@ def test_what_is_learned_from_the_demo_stays_in_the_demo(
     *_, last = next_lines(Cache.open(demo / "caches/train"), ROOT)
     exists(last)
     assert shlex.split(last)[-1] == f"RUNS={demo / 'runs'}"
+    *_, last = next_lines(Cache.open(demo / "caches/eval"), tmp_path)  # the labelled cache beside it is known
+    exists(last)
+    assert shlex.split(last)[2:] == [
+        "train-all", "RECIPE=recipes/quick.toml", f"CACHE={demo / 'caches/train'}", f"RUNS={demo / 'runs'}"
+    ]  # fmt: skip
     train(tmp_path, "my demo/runs/small", "runs/quick")
     *_, last = next_lines(Cache.open(demo / "caches/eval"), tmp_path)
     assert shlex.split(last)[3:] == [

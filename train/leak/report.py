@@ -63,6 +63,6 @@ def draw_leak(means: Means, title: str, scored: str, path: Path) -> None:
         people, both = (f"{means[scheme, PROMISED][name]:.0f}" for name in COUNTS)
         names.append(f"folds by {scheme}: of {people} people\nwho validate, {both} train too")
     axes.set_xticks(places, names)
-    axes.set(ylabel=f"macro F1 over {scored}", ylim=(0, 1.2), title=title)
-    axes.legend(loc="upper right")
+    axes.set(ylabel=f"macro F1 over {scored}", ylim=(0, 1), title=title)
+    figure.legend(loc="outside lower center", ncols=2)
     save_figure(figure, path, dpi=120)

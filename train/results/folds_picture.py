@@ -75,7 +75,8 @@ def _draw_counts(axes: Axes, table: pd.DataFrame, task: Task) -> None:
         axes.bar(np.arange(len(names)) + (place + 0.5) * width - 0.4, counts, width, label=f"fold {fold}")
     turn, side = (45, "right") if len(names) > _FEW else (0, "center")
     axes.set_xticks(range(len(names)), names, rotation=turn, ha=side)
-    axes.set(title=task.name, ylabel="photos")
+    several = len(task.parts) > 1
+    axes.set(title=f"{len(names)} classes" if several else task.name, ylabel="photos")
     axes.legend(fontsize=8)
     axes.grid(axis="y", alpha=0.3)
 
@@ -89,7 +90,8 @@ def _draw_last_band(
     edges = np.linspace(0, 1, _BINS + 1)
     for name, mine in (("others", (truth != last) & (truth != UNKNOWN)), (task.classes[last], truth == last)):
         axes.hist(chance[mine], edges.tolist(), alpha=0.6, label=f"{name}: {int(mine.sum()):,} photos")
-    axes.set(title=f"P({task.name} {task.classes[last]}) out of fold", xlabel="probability", ylabel="photos")
+    asked = f"is {task.name} {task.classes[last]}?"
+    axes.set(title=f"{asked} answers out of fold", xlabel="probability of yes", ylabel="photos")
     axes.set_yscale("log")  # the rare band would not be seen beside the others
     axes.set_ylim(bottom=0.7)
     axes.legend(fontsize=8)

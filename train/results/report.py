@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -149,7 +149,7 @@ def draw_curves(folder: Path) -> Path:
     epochs = history.epoch.astype(int) + 1
     _draw_line(losses := next(panels), epochs, history.loss, "training loss", "tab:red")
     if VALIDATION_LOSS in history:
-        losses.plot(epochs, history[VALIDATION_LOSS], color="tab:blue", label="validation")
+        _plot(losses, epochs, history[VALIDATION_LOSS], color="tab:blue")
         losses.set_title("loss: training red, validation blue")
     if scores:
         _draw_scores(next(panels), epochs, history[scores])
@@ -157,21 +157,28 @@ def draw_curves(folder: Path) -> Path:
     if classes:
         _draw_classes(next(panels), epochs, history[classes])
     for axes in figure.axes[: len(widths)]:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(min(axes.get_xlim()[0], 0.5), max(axes.get_xlim()[1], 1.5))
     path = folder / "curves.png"
     save_figure(figure, path, dpi=100)
     return path
 
 
 def _draw_line(axes: Axes, epochs: pd.Series[int], values: pd.Series[float], title: str, colour: str) -> None:
-    axes.plot(epochs, values, color=colour, marker="o" if len(epochs) == 1 else None)
+    _plot(axes, epochs, values, color=colour)
     axes.set(title=title, xlabel="epoch")
+
+
+def _plot(axes: Axes, epochs: pd.Series[int], values: pd.Series[float], **style: Any) -> None:
+    """A line, of a single epoch a dot, which no line would show."""
+    axes.plot(epochs, values, marker="o" if len(epochs) == 1 else None, **style)
 
 
 def _draw_scores(axes: Axes, epochs: pd.Series[int], scores: pd.DataFrame) -> None:
     # Of a single head macro_f1 is its own score: one line says both.
     for name in scores.columns[~scores.T.duplicated()]:
-        axes.plot(epochs, scores[name], label=name, linewidth=2.5 if name == "macro_f1" else 1)
+        wide = 2.5 if name == "macro_f1" else 1
+        _plot(axes, epochs, scores[name], label=name.replace("macro_f1", "macro F1"), linewidth=wide)
     if scores["macro_f1"].notna().any():
         best = int(np.nanargmax(scores["macro_f1"]))
         axes.axvline(epochs[best], color="grey", linestyle=":", label=f"best F1: epoch {epochs[best]}")

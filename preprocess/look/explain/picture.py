@@ -96,7 +96,7 @@ def _draw(
         place.imshow(np.full_like(crop[..., :3], 255))
         place.imshow(crop)
         size = "" if len(crops) > 4 else f", {crop.shape[1]} x {crop.shape[0]}"
-        place.set_title(f"{title}{size}, {rendered.true_pixels:.0%} true", fontsize=10 if rows < 3 else 6)
+        place.set_title(f"{title}{size}, {rendered.true_pixels:.0%} photo", fontsize=10 if rows < 3 else 6)
     for place in (axes, *places):
         place.set_axis_off()
     below.text(0.01, 1, "\n".join(words), va="top", family="monospace", fontsize=8)

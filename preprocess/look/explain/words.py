@@ -101,20 +101,20 @@ def _face(number: int, face: Face, pixels: Pixels, *, taken: bool) -> str:
     height, width = pixels.shape[:2]
     left, top, right, bottom = face.box
     central = float(centrality(np.array([face.box]), height, width)[0])
-    words = (
-        f"{number}{' taken' if taken else ''}: {face.detector}, area {right - left:.0f} x {bottom - top:.0f}"
-    )
+    size = f"{right - left:.0f} x {bottom - top:.0f} pixels"
+    words = f"{number}{' taken' if taken else ''}: {face.detector}, {size}"
     turned = f"; turned by {face.turned} degrees" if face.turned else ""
     if face.is_half(height, width):
-        return f"{words}, centre beyond the edge, score {face.score:.3f}, comes last{turned}"
+        return f"{words}, centre beyond the edge, certainty {face.score:.3f}, comes last{turned}"
     product = (right - left) * (bottom - top) * central * face.score
-    return f"{words}, central {central:.2f}, score {face.score:.3f} -> {product:,.0f}{turned}"
+    told = f"nearness to the middle {central:.2f}, certainty {face.score:.3f}: product {product:,.0f}"
+    return f"{words}, {told}{turned}"
 
 
 def _crop(crop: Rendered, face: Face | None, settings: PreprocessSettings) -> str:
     left, top, right, _ = crop.crop_box
     side = right - left
-    words = f"crop {side:g} x {side:g} from left {left:g}, top {top:g}, {crop.true_pixels:.0%} true pixels"
+    words = f"crop {side:g} x {side:g} from left {left:g}, top {top:g}, {crop.true_pixels:.0%} of it photo"
     if crop.crop_angle:
         words += f", turned back by {crop.crop_angle:g} degrees"
     if face is None or settings.align:

@@ -47,9 +47,11 @@ def test_the_face_taken_is_told_with_its_reasons(tmp_path: Path, capsys: pytest.
     )
     # In a photo of 280 x 330, 86 x 109.8 around (134.4, 117.8), 5.6 and 47.2 from its middle.
     central = 1 - (5.6**2 + 47.2**2) / (140**2 + 165**2)
-    assert face.startswith("1 taken: mtcnn, area 86 x 110, central 0.95, score 0.999 -> ")
-    assert float(face.split("-> ")[1].replace(",", "")) == pytest.approx(86 * 109.8 * central, rel=0.002)
-    assert crop == "crop 165 x 165 from left 52, top 30, 100% true pixels"
+    assert face.startswith(
+        "1 taken: mtcnn, 86 x 110 pixels, nearness to the middle 0.95, certainty 0.999: product "
+    )
+    assert float(face.split("product ")[1].replace(",", "")) == pytest.approx(86 * 109.8 * central, rel=0.002)
+    assert crop == "crop 165 x 165 from left 52, top 30, 100% of it photo"
 
 
 def test_every_face_is_told_and_the_one_taken_marked(
@@ -58,7 +60,7 @@ def test_every_face_is_told_and_the_one_taken_marked(
     two = np.concatenate([PORTRAIT, PORTRAIT[:, ::-1][:, 90:]], axis=1)
     _, first, second, crop = told(tmp_path, capsys, two)
     assert first.startswith("1 taken: ") and second.startswith("2: mtcnn") and crop.startswith("crop ")
-    products = [float(line.split("-> ")[1].replace(",", "")) for line in (first, second)]
+    products = [float(line.split("product ")[1].replace(",", "")) for line in (first, second)]
     assert products[0] > products[1]
     small = Image.open(tmp_path / "out.png").width
     _, first, second = told(tmp_path, capsys, two, faces="all")
@@ -70,8 +72,8 @@ def test_every_face_is_told_and_the_one_taken_marked(
 def test_a_photo_on_its_side_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     steps, face, crop = told(tmp_path, capsys, np.rot90(PORTRAIT, -1))
     assert steps.endswith("turned: 1 face (mtcnn-turned), turned by 90 degrees")
-    assert face.startswith("1 taken: mtcnn-turned, area 110 x 8") and face.endswith("; turned by 90 degrees")
-    assert crop.endswith("100% true pixels, turned back by 90 degrees")
+    assert face.startswith("1 taken: mtcnn-turned, 110 x 8") and face.endswith("; turned by 90 degrees")
+    assert crop.endswith("100% of it photo, turned back by 90 degrees")
     steps = told(tmp_path, capsys, np.rot90(PORTRAIT, -1), steps=("mtcnn",))[0]
     assert "turned" not in steps
 
@@ -79,15 +81,15 @@ def test_a_photo_on_its_side_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_tight_crop_is_shrunk_or_filled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tight = PORTRAIT[50:190, 80:190]
     crop = told(tmp_path, capsys, tight)[-1]
-    assert crop.startswith("crop 110 x 110 from left 0, ") and "100% true pixels; shrunk from " in crop
+    assert crop.startswith("crop 110 x 110 from left 0, ") and "100% of it photo; shrunk from " in crop
     crop = told(tmp_path, capsys, tight, clamp=False)[-1]
-    assert "% true pixels" in crop and "100%" not in crop and "shrunk" not in crop
+    assert "% of it photo" in crop and "100%" not in crop and "shrunk" not in crop
     crop = told(tmp_path, capsys, PORTRAIT[50:])[-1]
-    assert crop.endswith("100% true pixels; shifted into the photo")
+    assert crop.endswith("100% of it photo; shifted into the photo")
     taken = told(tmp_path, capsys, tight, faces="as_is")
     assert taken == [
         "taken as it is, without a search: the square in the middle",
-        "crop 110 x 110 from left 0, top 15, 100% true pixels",
+        "crop 110 x 110 from left 0, top 15, 100% of it photo",
     ]
 
 
@@ -96,7 +98,7 @@ def test_where_no_face_is_taken_the_middle_is_cut(tmp_path: Path, capsys: pytest
     assert lines[0] == "steps: mtcnn: none; again: none; yunet: no model given; turned: none"
     assert lines[1:] == [
         "no face found: the middle is cut",
-        "crop 72 x 72 from left 4, top 4, 100% true pixels",
+        "crop 72 x 72 from left 4, top 4, 100% of it photo",
     ]
     lines = told(tmp_path, capsys, PORTRAIT[:, :150], steps=("mtcnn",))
     assert lines[1].startswith("1: mtcnn, ") and lines[1].endswith(", comes last")

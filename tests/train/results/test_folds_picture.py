@@ -29,7 +29,7 @@ def table(task: str) -> pd.DataFrame:
 def test_every_labelled_photo_is_counted_once_in_each_panel() -> None:
     figure = folds_figure(table("class18"), "x", CONTEST)
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["class18", "mask", "gender", "age", "P(age >=60) out of fold"]
+    assert titles == ["18 classes", "mask", "gender", "age", "is age >=60? answers out of fold"]
     counts = [sum(bar.get_height() for bar in axes.patches) for axes in figure.axes]
     assert counts == [PHOTOS - 1, PHOTOS, PHOTOS, PHOTOS - 1, PHOTOS - 1]
     # The bars of each fold stand together: those of the 18 classes first, then those of the other.
@@ -39,4 +39,4 @@ def test_every_labelled_photo_is_counted_once_in_each_panel() -> None:
 
 def test_answers_that_tell_no_number_have_no_histogram() -> None:
     titles = [axes.get_title() for axes in folds_figure(table("mask"), "x", CONTEST).axes]
-    assert titles == ["class18", "mask", "gender", "age"]
+    assert titles == ["18 classes", "mask", "gender", "age"]

@@ -229,7 +229,7 @@ def test_curves_show_main_scores_as_lines_and_classes_as_a_heat_map(
     panels = {axes.get_title(): axes for axes in figure.axes}
     validation, heat = panels["validation"], panels["validation F1 of each class"]
     assert [text.get_text() for text in validation.get_legend().texts] == [
-        "macro_f1",
+        "macro F1",
         "mask",
         "best F1: epoch 2",
     ]
@@ -245,9 +245,23 @@ def test_curves_of_one_head_have_one_line_and_whole_epochs(
     figure = curves(tmp_path, monkeypatch, **scores, **{"f1 yes": [0.1, 0.2, 0.3]})
     figure.canvas.draw()
     panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
-    assert [line.get_label() for line in panels["validation"].lines] == ["macro_f1", "best F1: epoch 2"]
+    assert [line.get_label() for line in panels["validation"].lines] == ["macro F1", "best F1: epoch 2"]
     for axes in panels.values():
         assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+def test_one_epoch_is_a_dot_in_every_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: saved.append(figure))
+    row = {"epoch": 0, "lr": 1.0, "loss": 2.0, "validation_loss": 3.0, "macro_f1": 0.5, "mask": 0.9}
+    pd.DataFrame([row]).to_csv(tmp_path / "metrics.csv", index=False)
+    draw_curves(tmp_path)
+    saved[0].canvas.draw()
+    curves = [line for axes in saved[0].axes for line in axes.lines if line.get_linestyle() == "-"]
+    assert len(curves) == 5 and all(line.get_marker() == "o" for line in curves)
+    for axes in saved[0].axes:
+        left, right = axes.get_xlim()
+        assert [tick for tick in axes.get_xticks() if left <= tick <= right] == [1]
 
 
 def test_curves_of_a_run_whose_photos_lack_the_labels_have_no_best_epoch(
@@ -255,7 +269,7 @@ def test_curves_of_a_run_whose_photos_lack_the_labels_have_no_best_epoch(
 ) -> None:
     figure = curves(tmp_path, monkeypatch, macro_f1=[np.nan] * 3, glasses_f1=[np.nan] * 3)
     [validation] = [axes for axes in figure.axes if axes.get_title() == "validation"]
-    assert [text.get_text() for text in validation.get_legend().texts] == ["macro_f1"]
+    assert [text.get_text() for text in validation.get_legend().texts] == ["macro F1"]
 
 
 def test_curves_of_a_run_without_validation_show_loss_and_learning_rate(

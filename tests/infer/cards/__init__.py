@@ -1,0 +1,4 @@
+"""Tests of infer.cards.
+
+What a file here imports of other rooms serves to set up, not to be tested.
+"""
