@@ -3,22 +3,26 @@
 import ast
 import importlib
 import inspect
+import json
 import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 import torch
 
 from faces.cache.reader import Cache
 from pipeline import Loader
-from train import Recipe, plan_fold, train_fold
-from train.recipe.network import Optimiser
+from train import Recipe, plan_fold
+from train.ready import ready_fold
 
 STAGES = ("preprocess", "pipeline", "train", "infer")
 by_stage = pytest.mark.parametrize("stage", STAGES)
+TOUR = Path(__file__).parents[1] / "docs" / "tour.ipynb"
 
 
 @by_stage
@@ -68,19 +72,17 @@ def test_stages_are_imported_without_what_takes_seconds() -> None:
     assert {"torch", "pandas", "numba", "nvidia.dali", "matplotlib"}.isdisjoint(done.stdout.split())
 
 
-def test_a_fold_is_planned_and_trained_as_the_command_does(coloured: Cache, tmp_path: Path) -> None:
-    recipe = Recipe(
-        tasks=("*",), backbone="test_resnet", image_size=32, epochs=1, batch_size=16, precision="fp32",
-        optimiser=Optimiser(name="adamw", lr=4e-3),
-    )  # fmt: skip
+def test_a_fold_is_planned_as_the_command_does(coloured: Cache, tmp_path: Path) -> None:
+    """What it trains is what docs/api.md does."""
+    recipe = Recipe(tasks=("*",), backbone="test_resnet", image_size=32, epochs=1, batch_size=16)
     plan = plan_fold(recipe, coloured, 1, tmp_path / "fold1", folds=3)
     assert plan.recipe == replace(recipe, tasks=("mask", "gender", "age"))
-    assert (plan.fold, plan.folds, plan.scheme, plan.device) == (
-        1, 3, "person", "cuda" if torch.cuda.is_available() else "cpu",
-    )  # fmt: skip
-    kept = train_fold(plan)
-    assert kept["epoch"] == 0
-    assert (tmp_path / "fold1" / "best.safetensors").is_file()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    assert (plan.fold, plan.folds, plan.scheme, plan.device) == (1, 3, "person", device)
+    assert [row.size for row in (ready_fold(plan).rows.training, ready_fold(plan).rows.validation)] == [
+        48,
+        24,
+    ]
     with pytest.raises(ValueError, match="recipe: "):
         plan_fold(replace(recipe, tasks=("hat",)), coloured, 0, tmp_path)
 
@@ -99,3 +101,31 @@ def test_a_loader_of_the_package_gives_batches(coloured: Cache) -> None:
     images, rows = next(loader.epoch(0))
     assert (images.shape, images.dtype) == ((4, 3, 32, 32), torch.float32)
     assert {*rows.tolist()} <= {*range(8)}
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[list[dict[str, object]]]:
+    return [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_notebook_keeps_what_it_showed_and_is_small() -> None:
+    """Pictures are of drawn people: it draws all that it shows."""
+    notebook = nbformat.read(TOUR, as_version=4)
+    nbformat.validate(notebook)
+    shown = outputs(notebook)
+    assert all(shown[1:]), "the first cell imports"
+    assert not [each for cell in shown for each in cell if each["output_type"] == "error"]
+    kinds = [kind for cell in shown for each in cell for kind in each.get("data", {})]  # type: ignore[attr-defined]
+    assert kinds.count("image/png") == 3
+    assert TOUR.stat().st_size < 400_000
+    assert "/tmp/" not in json.dumps(shown) and "write_sample(" in TOUR.read_text()
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_again(tmp_path: Path) -> None:
+    notebook = nbformat.read(TOUR, as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(TOUR.parent)}}
+    )
+    client.execute()
+    before, after = (outputs(each) for each in (nbformat.read(TOUR, as_version=4), notebook))
+    assert [len(cell) > 0 for cell in before] == [len(cell) > 0 for cell in after]

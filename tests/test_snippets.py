@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import tyro
@@ -86,9 +85,11 @@ def is_command(name: str) -> bool:
 @cache
 def options(name: str) -> set[str]:
     """The options of `python -m name`: what its parser takes, be it tyro's or argparse's."""
-    inside = (ROOT / name.replace(".", "/") / "__main__.py").is_file()
-    module = importlib.import_module(f"{name}.__main__" if inside else name)
-    home: ModuleType = sys.modules[module.main.__module__]
+    started = ROOT / name.replace(".", "/") / "__main__.py"
+    named = (
+        re.search(r"^from ([\w.]+) import main$", started.read_text(), re.M) if started.is_file() else None
+    )
+    module = importlib.import_module(named[1] if named else f"{name}.__main__" if started.is_file() else name)
     seen: list[argparse.ArgumentParser] = []
 
     def stop(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
@@ -96,10 +97,9 @@ def options(name: str) -> set[str]:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [name])
         patch.setattr(argparse.ArgumentParser, "parse_args", stop)
-        if hasattr(home, "run_command"):
-            patch.setattr(home, "run_command", lambda kind, *_: stop(tyro.extras.get_parser(kind)))
+        if hasattr(module, "run_command"):
+            patch.setattr(module, "run_command", lambda kind, *_: stop(tyro.extras.get_parser(kind)))
         with pytest.raises(KeyboardInterrupt):
             module.main()
     return {option for action in seen[0]._actions for option in action.option_strings}

@@ -95,6 +95,9 @@ def read_ensemble(path: Path) -> Ensemble:
     is itself such a table, with `about`, `views` and `task`. Which tasks, factors and categories there are is
     not looked at: the labels of its runs say that.
 
+    Args:
+        path: the file.
+
     Raises:
         ValueError: not TOML, an unknown key, or a value that does not fit; file and place are named.
     """

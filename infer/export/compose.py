@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ PARTS: Final = (
     "infer/export/program/crops.py",
     "infer/export/program/sessions.py",
     "infer/export/program/detector.py",
+    "infer/export/program/faces.py",
     "infer/export/program/description.py",
     "infer/export/program/predictor.py",
     "infer/export/program/folders.py",
@@ -39,11 +40,14 @@ OURS: Final = ("faces", "infer")
 """The packages of the parts, whose imports are left out."""
 
 
-def compose() -> str:
-    """The program's source; the same parts give the same text."""
-    sources = {part: (ROOT / part).read_text(encoding="utf-8") for part in PARTS}
+def compose(parts: Sequence[str] = PARTS) -> str:
+    """The source of a program of some parts, each after those that it imports; the same give the same text.
+
+    The last says what it does.
+    """
+    sources = {part: (ROOT / part).read_text(encoding="utf-8") for part in parts}
     trees = {part: ast.parse(source) for part, source in sources.items()}
-    about = ast.get_docstring(trees[PARTS[-1]], clean=False)
+    about = ast.get_docstring(trees[parts[-1]], clean=False)
     sections = []
     for part, tree in trees.items():
         imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -12,7 +12,8 @@ import numpy as np
 from faces.framing.face import Pixels
 from faces.photos.gate import decode_photo
 from infer.export.program.detector import Detector
-from infer.export.program.predictor import Box, Predictor, Told
+from infer.export.program.faces import Box
+from infer.export.program.predictor import Predictor, Told
 
 MODEL = "model.onnx"
 """The model in the folder of an export."""

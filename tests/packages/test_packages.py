@@ -17,7 +17,7 @@ from tests.packages.database import Told, audit
 from tests.packages.floors import Floor, check, locked_versions, read_floors
 
 ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "requirements.lock"
+LOCK, DOCKER = ROOT / "requirements.lock", ROOT / "docker/requirements.lock"
 KNOWN = {"name": "torch", "version": "2.0", "vulns": [{"id": "CVE-1", "fix_versions": ["2.6"]}]}
 
 
@@ -36,6 +36,7 @@ def test_no_locked_version_is_below_its_floor() -> None:
         ("options", "install_requires", LOCK),
         ("options.extras_require", "dev", LOCK),
         ("options.extras_require", "weights", ROOT / "requirements-weights.lock"),
+        ("options.extras_require", "service", DOCKER),
     ],
 )
 def test_the_lock_has_what_setup_cfg_asks_for(section: str, name: str, lock: Path) -> None:
@@ -49,6 +50,13 @@ def test_the_lock_has_what_setup_cfg_asks_for(section: str, name: str, lock: Pat
         locked = versions.get(canonicalize_name(each.name), [])
         assert locked, f"{each.name} is not in {lock.name}; run make lock"
         assert all(version in each.specifier for version in locked), f"{each}: {lock.name} has {locked}"
+
+
+def test_a_container_has_the_versions_that_are_tested_here() -> None:
+    """So that what is audited of the one lock holds for the other."""
+    ours = locked_versions(LOCK)
+    for package, versions in locked_versions(DOCKER).items():
+        assert {*versions} <= {*ours[package]}, package
 
 
 def test_each_floor_names_its_hole_once() -> None:

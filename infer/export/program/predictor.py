@@ -10,16 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.framing.face import Pixels
-from faces.framing.square import centre_square, face_square, whole_square
 from faces.photos.gate import open_photo
 from infer.export.program.boxes import Singles
-from infer.export.program.crops import cut, look
+from infer.export.program.crops import look
 from infer.export.program.description import described
 from infer.export.program.detector import Detector
+from infer.export.program.faces import Box, cut_faces
 from infer.export.program.sessions import AGAIN, check_seal, first_line, opened
-
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
 
 
 class Told(NamedTuple):
@@ -43,6 +40,7 @@ class Predictor:
         columns: names of a row's values.
         description: what the model says of itself.
         networks: of its detector, each an ONNX file.
+        outputs: of its network, each with its `name`, `type` and `shape`.
         detector: None for a model of photos as they are.
 
     Raises:
@@ -55,7 +53,8 @@ class Predictor:
         self._session = opened(path, str(path), threads)
         self.description, self.networks = described(path, self._session)
         self._inputs, self._outputs = self.description["inputs"], self.description["outputs"]
-        self._crop = crop = self.description["crop"]
+        self.outputs = self._session.get_outputs()
+        crop = self.description["crop"]
         searches = crop.get("faces") != "as_is"
         self.detector = Detector(path, self.networks, crop, threads) if searches else None
         self.columns: list[str] = []
@@ -75,17 +74,7 @@ class Predictor:
 
     def cut_out(self, photo: Pixels, every: bool = False) -> list[tuple[Pixels, Box | None]]:
         """`see` of a photo's pixels, [height, width, 3], upright."""
-        height, width = photo.shape[:2]
-        size = self._crop["size"]
-        if self.detector is None:
-            square, whole = whole_square(height, width), (0.0, 0.0, float(width), float(height))
-            return [(cut(photo, square, size), whole)]
-        faces = self.detector(photo, every)
-        if not faces:
-            return [(cut(photo, centre_square(height, width), size), None)]
-        bounds = (height, width) if self._crop.get("clamp") else None
-        squares = [face_square(face.box, self._crop["margin"], face.turned, bounds) for face in faces]
-        return [(cut(photo, square, size), face.box) for square, face in zip(squares, faces, strict=True)]
+        return cut_faces(photo, self.description["crop"], self.detector, every)
 
     def __call__(self, crops: Sequence[Pixels]) -> list[list[str]]:
         """The model's answers to crops: a row for each, by `columns`.
@@ -107,7 +96,7 @@ class Predictor:
             each["name"]: np.stack([look(crop, each["size"], each["centre"]) for crop in crops])
             for each in self._inputs
         }
-        names = [output.name for output in self._session.get_outputs()]
+        names = [output.name for output in self.outputs]
         try:
             values = dict(zip(names, self._session.run(None, feeds), strict=True))
         except Exception as error:  # as of `opened`

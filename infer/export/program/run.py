@@ -31,8 +31,9 @@ from faces.photos.files import BadPhoto, inspect_file
 from faces.photos.names import path_cell
 from faces.sample.note import drawn_note
 from faces.terminal.text import one_line
+from infer.export.program.faces import Box
 from infer.export.program.folders import name_of, photos_of
-from infer.export.program.predictor import Box, Predictor
+from infer.export.program.predictor import Predictor
 
 EDGES = ("left", "top", "right", "bottom")
 """Columns of the face's box."""
