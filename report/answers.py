@@ -15,6 +15,7 @@ from faces.plots import class_names, value_names
 from faces.projection import split_classes
 from infer.answers.words import headings, part_shares
 from infer.ensemble.vote import Verdict
+from infer.predict.runs import Run
 from report.subject import Subject
 
 SHOWN = 24
@@ -37,6 +38,12 @@ class Answers:
         """[n] rows: key, image_id, person, labels, row (of the cache) and fold."""
         scored = self.subject.scored
         return scored.plan.photos[scored.known].reset_index(drop=True)
+
+    @cached_property
+    def opened(self) -> Run:
+        """The run that is opened up for a look inside: the first that left out a photo scored."""
+        folds = {*self.photos["fold"].tolist()}
+        return next(run for run in self.subject.every_run if run.card.fold in folds)
 
     @property
     def truth(self) -> IntArray:

@@ -65,16 +65,17 @@ class NetworkView:
     """Why there are no maps of where it looks; "" where there are."""
 
 
-def view_network(answers: Answers, looked_at: Sequence[int], console: Console) -> NetworkView:
-    """The first run's features of the photos that its fold left out, and maps of where it looks.
+def view_network(answers: Answers, looked_at: Sequence[int], device: str, console: Console) -> NetworkView:
+    """The features that `Answers.opened` makes of the photos that its fold left out, and where it looks.
 
     Args:
         answers: to all photos.
-        looked_at: places of photos to show maps of; those that the run has seen in training are left out.
+        looked_at: places of photos of that fold to show maps of.
+        device: `cpu` or `cuda`.
         console: where the bar is shown.
     """
-    run = answers.subject.every_run[0]
-    network = load_trained(run.path)
+    run = answers.opened
+    network = load_trained(run.path, device)
     mine = np.flatnonzero((answers.photos["fold"] == run.card.fold).to_numpy())
     step = max(1, -(-len(mine) // MOST_MAPPED))
     with photo_progress(console=console) as progress:
@@ -83,9 +84,8 @@ def view_network(answers: Answers, looked_at: Sequence[int], console: Console) -
     points, shares = _flattened(features)
     places = zip(mine[::step].tolist(), points.tolist(), strict=True)
     found = FeatureMap([[place, *point] for place, point in places], shares, run.name, len(mine))
-    mine_looked = [place for place in looked_at if place in {*mine.tolist()}]
     try:
-        looks = _looks(network, answers, mine_looked)
+        looks = _looks(network, answers, looked_at)
     except ValueError as error:  # a backbone without places
         return NetworkView(run.name, found, [], str(error))
     return NetworkView(run.name, found, looks, "")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from faces.pages.folds import count_folds
 from faces.pages.render import render
+from faces.sample.note import drawn_note
 from infer.evaluate.table import MOST_NAMED, Section, sections
 from report.answers import Answers, galleries, in_order_of_need
 from report.confusions import matrices
@@ -25,7 +26,9 @@ LOOKED_AT = 4
 _BESIDE = (
     ("report.html", "report"),
     ("look.html", "what stage 1 made of the photos"),
-    ("audit/audit.html", "labels that may be wrong"),
+    ("data_card.md", "card of the data"),
+    ("model_card.md", "card of the model"),
+    ("audit.html", "labels that may be wrong"),
     ("evaluation.png", "the scores as a picture"),
     ("scores.json", "the scores as a table"),
     ("folds.png", "all folds as a picture"),
@@ -42,13 +45,14 @@ class Link:
     text: str
 
 
-def render_report(answers: Answers, folder: Path, errors: str, console: Console) -> str:
+def render_report(answers: Answers, folder: Path, errors: str, device: str, console: Console) -> str:
     """The page as HTML.
 
     Args:
         answers: that it shows.
         folder: in which it will lie.
         errors: name of the table of errors beside it.
+        device: where a network is opened up, `cpu` or `cuda`.
         console: where bars are shown.
 
     Raises:
@@ -56,7 +60,7 @@ def render_report(answers: Answers, folder: Path, errors: str, console: Console)
     """
     shown = galleries(answers)
     named = [place for gallery in shown for place in gallery.places]
-    view = view_network(answers, _looked_at(answers), console)
+    view = view_network(answers, _looked_at(answers), device, console)
     mapped = [point[0] for point in view.features.points]
     places = in_order_of_need(answers, [*named, *mapped], MOST)
     pictures = records(answers, places, console)
@@ -68,6 +72,7 @@ def render_report(answers: Answers, folder: Path, errors: str, console: Console)
             "answers": answers,
             "evaluation": answers.subject.evaluation,
             "conditions": _conditions(answers),
+            "drawn": drawn_note(any(run.card.drawn for run in answers.subject.every_run)),
             "numbers": _numbers(answers),
             "matrices": matrices(answers),
             "counts": count_answers(
@@ -102,8 +107,8 @@ def render_report(answers: Answers, folder: Path, errors: str, console: Console)
 
 
 def _looked_at(answers: Answers) -> list[int]:
-    """Photos that the first run left out: its most confident errors, then typical right answers."""
-    fold = answers.subject.every_run[0].card.fold
+    """Photos that the run opened up left out: its most confident errors, then typical right answers."""
+    fold = answers.opened.card.fold
     folds = answers.photos["fold"].to_numpy()
     errors, _, right = galleries(answers)
     every = [[place for place in gallery.places if folds[place] == fold] for gallery in (errors, right)]
@@ -159,7 +164,8 @@ def _links(answers: Answers, folder: Path) -> list[Link]:
     plan = answers.subject.scored.plan
     recipes = dict.fromkeys(run.path.parent.parent for run in plan.every_run)
     folds = [run.path.parent for run in plan.every_run]
-    near = {folder: "", plan.cache.folder: "cache"} | {path: path.name for path in recipes}
+    audits = Path("audits") / plan.cache.folder.resolve().name
+    near = {folder: "", plan.cache.folder: "cache", audits: "cache"} | {path: path.name for path in recipes}
     found = []
     for place, name in near.items():
         found += [

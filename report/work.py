@@ -58,7 +58,7 @@ def report_on_runs(folder: Path, cache: Path | None, out: Path | None, compute: 
     """
     console = Console(markup=False)
     subject = of_runs(folder, cache, compute, console)
-    return _write(subject, _page(out, folder), console)
+    return _write(subject, _page(out, folder), compute, console)
 
 
 def report_on_ensemble(
@@ -85,7 +85,7 @@ def report_on_ensemble(
     """
     console = Console(markup=False)
     subject, ensemble = of_ensemble(file, cache, runs, compute, console)
-    return _write(subject, _page(out, predictions / ensemble.name / "out_of_fold"), console)
+    return _write(subject, _page(out, predictions / ensemble.name / "out_of_fold"), compute, console)
 
 
 def _page(out: Path | None, folder: Path) -> Path:
@@ -97,11 +97,11 @@ def _page(out: Path | None, folder: Path) -> Path:
     return page
 
 
-def _write(subject: Subject, page: Path, console: Console) -> list[Path]:
+def _write(subject: Subject, page: Path, compute: PredictCompute, console: Console) -> list[Path]:
     answers = Answers(subject)
     # Several pages in one folder each keep their own.
     errors = page.with_name(ERRORS if page.name == PAGE else f"{page.stem}-{ERRORS}")
-    html = render_report(answers, page.parent, errors.name, console)
+    html = render_report(answers, page.parent, errors.name, compute.chosen_device(), console)
     write_atomically(errors, errors_csv(answers))
     write_atomically(page, html.encode())
     return [page, errors]

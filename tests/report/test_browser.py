@@ -1,4 +1,4 @@
-"""The page in a real browser: photos open by clicks and keys, nothing is asked of elsewhere, nothing sticks out."""
+"""The page in a real browser: photos open by clicks and keys, and nothing is asked of elsewhere."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -216,6 +216,7 @@ def test_a_folder_without_runs_and_a_page_that_is_a_folder_are_refused(place: Pa
     for settings, message in (
         (command.ReportSettings(run=tmp_path / "nothing"), "no such folder; give a trained fold"),
         (command.ReportSettings(run=place / "caches"), "no trained fold in"),
+        (command.ReportSettings(run=place / "runs"), r"recipes \(masks, three\); give one, RUN="),
         (
             command.ReportSettings(cache=place / "caches" / "people", out=tmp_path),
             "is a folder; give the page",
