@@ -176,7 +176,7 @@ class MapPlaces(nn.Module):
         with hook, torch.enable_grad():
             features = self.features(image.clone().requires_grad_())
             # Rising weights: what is normalised has a sum that nothing changes.
-            weighted = features * torch.linspace(0, 1, features.shape[-1], device=features.device)
+            weighted = features * torch.linspace(1, 2, features.shape[-1], device=features.device)
             [slope] = torch.autograd.grad(weighted.sum(), kept[-1:], allow_unused=True)
         return slope is not None and bool(slope.any())
 
