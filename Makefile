@@ -281,4 +281,4 @@ check: $(READY) ## lint, formatting, types, and who may import whom
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	$(MODULE) pytest tests/test_layers.py
+	$(MODULE) pytest --noconftest tests/test_layers.py
