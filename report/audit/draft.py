@@ -49,6 +49,8 @@ class Suggestion:
     """Probability of what is labelled, 0 to 1."""
     confidence: float
     """Probability of what is suggested, 0 to 1."""
+    flagged: bool
+    """Whether it is probably wrong, and in the draft, or only answered otherwise."""
 
 
 def word_of(factor: Factor, code: int) -> str:
@@ -77,7 +79,7 @@ def suggest_swaps(swaps: Sequence[Swap], factor: Factor, answers: Answers) -> li
         )
         rows = row[[*swap.rows]]
         quality = 1 - swap.probability
-        found.append(Suggestion("swap", factor.name, rows, changes, quality, swap.probability))
+        found.append(Suggestion("swap", factor.name, rows, changes, quality, swap.probability, True))
     return found
 
 
@@ -104,7 +106,15 @@ def suggest_labels(
                 Change(str(photos["path"].iloc[place]), "", given, value) for place in suspect.rows
             )
         found.append(
-            Suggestion("label", factor.name, row[suspect.rows], changes, suspect.quality, suspect.confidence)
+            Suggestion(
+                kind="label",
+                factor=factor.name,
+                rows=row[suspect.rows],
+                changes=changes,
+                quality=suspect.quality,
+                confidence=suspect.confidence,
+                flagged=suspect.flagged,
+            )
         )
     return found
 
@@ -112,7 +122,8 @@ def suggest_labels(
 def audit_table(suggestions: Iterable[Suggestion]) -> pd.DataFrame:
     """audit.csv: a row for each change; `number` says which belong to one suggestion.
 
-    Columns number, kind, path, person, column, given, value, quality, confidence, rows (of the cache).
+    Columns number, kind, path, person, column, given, value, quality, confidence, flagged, rows (of
+    the cache).
     """
     rows = [
         {
@@ -125,12 +136,14 @@ def audit_table(suggestions: Iterable[Suggestion]) -> pd.DataFrame:
             "value": change.value,
             "quality": f"{each.quality:.4f}",
             "confidence": f"{each.confidence:.4f}",
+            "flagged": "yes" if each.flagged else "no",
             "rows": " ".join(map(str, each.rows.tolist())),
         }
         for number, each in enumerate(suggestions, 1)
         for change in each.changes
     ]
-    names = ["number", "kind", "path", "person", "column", "given", "value", "quality", "confidence", "rows"]
+    names = ["number", "kind", "path", "person", "column", "given", "value", "quality", "confidence"]
+    names += ["flagged", "rows"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -193,5 +206,7 @@ def read_audit(path: Path) -> pd.DataFrame:
     Raises:
         ValueError: it is missing, or is none.
     """
-    table = read_table(path, (*COLUMNS[:4], "number", "kind", "given", "quality", "confidence", "rows"))
+    table = read_table(
+        path, (*COLUMNS[:4], "number", "kind", "given", "quality", "confidence", "flagged", "rows")
+    )
     return table.astype({"number": int, "quality": float, "confidence": float})

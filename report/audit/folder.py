@@ -85,7 +85,11 @@ def write_draft(folder: Path, table: pd.DataFrame, card: Mapping[str, str], cach
     write_atomically(folder / AUDIT, data)
     if not decided.is_file():
         write_corrections(
-            folder, table, {int(n): CHANGE for n in table["number"]}, cache, "not looked at yet"
+            folder,
+            table,
+            {int(n): CHANGE for n in table["number"][table["flagged"] == "yes"]},
+            cache,
+            "not looked at yet",
         )
     write_document(folder / CARD, {**card, "audit_sha256": digest})
 
@@ -118,16 +122,16 @@ def read_decisions(audit: Audit) -> dict[int, str]:
     path = audit.folder / DECIDED
     if not path.is_file():
         return {}
-    factors = dict(zip(audit.table["number"], audit.table["column"], strict=True))
+    factors = dict(zip(audit.table["number"].astype(str), audit.table["column"], strict=True))
     found: dict[int, str] = {}
     for line, row in read_table(path, ("number", "decision")).iterrows():
-        number = int(row["number"]) if row["number"].isdigit() else 0
-        if number not in factors or not is_decision(row["decision"], factors[number], audit.cache):
+        number, decision = row["number"], row["decision"]
+        if number not in factors or not is_decision(decision, factors[number], audit.cache):
             raise ValueError(
-                f"{path}, row {line}: {row['number']!r}, {row['decision']!r} decides on no suggestion of "
-                f"{AUDIT}; correct the row, or remove it"
+                f"{path}, row {line}: {number!r}, {decision!r} decides on no suggestion of {AUDIT}; correct "
+                "the row, or remove it"
             )
-        found[number] = row["decision"]
+        found[int(number)] = decision
     return found
 
 

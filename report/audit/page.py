@@ -35,7 +35,9 @@ class Judged:
     agreeing: float
     """Share of them that the networks answer too, 0 to 1."""
     suspects: int
-    """Those that confident learning takes for wrong."""
+    """Those that they answer otherwise."""
+    flagged: int
+    """Those of these that are probably wrong by confident learning."""
     swaps: int
 
     @property
@@ -48,7 +50,7 @@ class Judged:
         """A line for the terminal."""
         swaps = f", {self.swaps:,} pairs of photos swapped" if self.swaps else ""
         return (
-            f"{self.name}: {self.suspects:,} of {self.units:,} labels of {self.of} are probably wrong{swaps}"
+            f"{self.name}: {self.flagged:,} of {self.units:,} labels of {self.of} are probably wrong{swaps}"
             f"; the networks agree with {self.agreeing:.1%}"
         )
 
@@ -156,6 +158,7 @@ def _asked(suggestion: Suggestion, pictures: _Pictures) -> dict[str, Any]:
         "value": first.value,
         "quality": suggestion.quality,
         "confidence": suggestion.confidence,
+        "flagged": suggestion.flagged,
     }
 
 

@@ -11,6 +11,9 @@ from faces.factors import Factor
 from faces.labels import FloatArray, IntArray
 from report.audit.answers import Answers
 
+LEAST = 0.15
+"""Bits from which photos are said to disagree by their answers: far below one of seven that is surely
+another's, which makes 0.59, and above what photos of one person differ by anyway."""
 OWN = 0.9
 """Share of people whose photos all have one value from which a factor is taken for a person's own, though
 labels may differ from photo to photo. Mask wear is the same in all photos of few people."""
@@ -74,8 +77,8 @@ def _of_person(
         shares = np.eye(probabilities.shape[1])[codes[labelled]]
         found.append(Disagreement(person, factor, labelled, codes[labelled], "labels", divergence_of(shares)))
     answered = probabilities[rows].argmax(1)
-    if len({*answered.tolist()}) > 1:
-        divergence = divergence_of(probabilities[rows])
+    divergence = divergence_of(probabilities[rows])
+    if len({*answered.tolist()}) > 1 and divergence >= LEAST:
         found.append(Disagreement(person, factor, rows, answered, "answers", divergence))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Units:
     """[units] whether a unit is a person by name, whom a correction may name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Suspect:
     """A unit whose label is not what the networks answer."""
 
@@ -40,6 +41,8 @@ class Suspect:
     """Probability of the class given: cleanlab's self-confidence, by which suspects are ranked."""
     confidence: float
     """Probability of the class suggested."""
+    flagged: bool
+    """Whether confident learning takes the label for wrong."""
     named: bool
     """Whether the whole person is meant."""
 
@@ -82,30 +85,34 @@ def quality_of(units: Units) -> FloatArray:
 
 
 def suspects_of(units: Units) -> list[Suspect]:
-    """Units that confident learning takes for wrongly labelled, the most suspect first.
+    """Units whose label is not what the networks answer, the most suspect first.
 
-    A class counts as answered where its probability reaches the mean of those that are labelled with it;
-    how many are wrong of each pair of classes follows from the calibrated counts, and which ones, from the
-    margin between both (cleanlab's filter `prune_by_noise_rate`).
+    Those that confident learning takes for wrong are flagged: a class counts as answered where its
+    probability reaches the mean of those that are labelled with it; how many are wrong of each pair of
+    classes follows from the calibrated counts, and which ones, from the margin between both (cleanlab's
+    filter `prune_by_noise_rate`).
     """
     # cleanlab imports for seconds.
     from cleanlab.filter import find_label_issues
 
     probabilities = _proper(units.probabilities)
-    wrong = find_label_issues(
-        units.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
-    quality = quality_of(units)
-    found = []
-    for place in wrong:
-        given, suggested = int(units.labels[place]), int(probabilities[place].argmax())
-        if given != suggested:
-            confidence = float(probabilities[place, suggested])
-            whole = bool(units.named[place])
-            found.append(
-                Suspect(units.rows[place], given, suggested, float(quality[place]), confidence, whole)
-            )
-    return found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with few labels, of which none is flagged
+        flagged = find_label_issues(units.labels, probabilities, n_jobs=1)
+    quality, answered = quality_of(units), probabilities.argmax(1)
+    return [
+        Suspect(
+            rows=units.rows[place],
+            given=int(units.labels[place]),
+            suggested=int(answered[place]),
+            quality=float(quality[place]),
+            confidence=float(probabilities[place].max()),
+            flagged=bool(flagged[place]),
+            named=bool(units.named[place]),
+        )
+        for place in np.argsort(quality, kind="stable")
+        if answered[place] != units.labels[place]
+    ]
 
 
 def _proper(probabilities: FloatArray) -> FloatArray:

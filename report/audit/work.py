@@ -84,12 +84,16 @@ def judge(answers: Answers, cache: Cache) -> tuple[list[Judged], list[Suggestion
         pairs = []
         if factor.per == "photo" and isinstance(factor, Categories):
             pairs = swaps_of(answers.photos["person"], codes, probabilities)
+        flagged = sum(each.flagged for each in suspects)
         taken = {row for pair in pairs for row in pair.rows}
         alone = [each for each in suspects if not taken & {*each.rows.tolist()}]
         swapped += suggest_swaps(pairs, factor, answers)
         labelled += suggest_labels(alone, factor, answers, by_path)
-        judged.append(Judged(name, factor.per, len(units.rows), _agreeing(units), len(suspects), len(pairs)))
-    return judged, [*swapped, *labelled]
+        judged.append(
+            Judged(name, factor.per, len(units.rows), _agreeing(units), len(suspects), flagged, len(pairs))
+        )
+    # Sure ones first, whatever the factor: people have ten minutes.
+    return judged, [*swapped, *sorted(labelled, key=lambda each: not each.flagged)]
 
 
 def _agreeing(units: Units) -> float:

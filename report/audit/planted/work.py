@@ -99,7 +99,7 @@ def _count(
         factor, codes = before.label_set.factor(name), answers.codes(copied, name)
         units = units_of(answers.photos, factor, codes, probabilities)
         wrong = np.array([bool(np.isin(rows[each], planted.rows[name]).any()) for each in units.rows])
-        flagged = {int(suspect.rows[0]) for suspect in suspects_of(units)}
+        flagged = {int(suspect.rows[0]) for suspect in suspects_of(units) if suspect.flagged}
         of_flagged = np.array([int(each[0]) in flagged for each in units.rows])
         truth = before.labels(factor.name)[rows[[each[0] for each in units.rows]]]
         found.append(

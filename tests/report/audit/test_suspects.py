@@ -30,6 +30,8 @@ def test_labels_that_were_made_wrong_are_suspect_and_ranked_by_their_own_probabi
     assert [each.suggested for each in found] == [truth[77], truth[10], truth[40]]
     assert [each.quality for each in found] == pytest.approx([0.005, 0.015, 0.05])
     assert [each.confidence for each in found] == pytest.approx([0.99, 0.97, 0.9])
+    # 0.9 does not reach the mean of those that are labelled with the class.
+    assert [each.flagged for each in found] == [True, True, False]
     np.testing.assert_allclose(quality_of(units), probabilities[np.arange(120), codes])
 
 

@@ -17,7 +17,7 @@ from train.results.oof import columns_of, read_oof
 PEOPLE, EACH = 18, 4
 SWAPPED = (1, 3)
 """Photos of person 0 whose masks are each other's."""
-LONELY = 9
+LONELY = 8
 """A photo whose mask is wrong by itself."""
 WRONG_PERSON = "p005"
 
