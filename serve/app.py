@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import faces.pages
+from faces.sample.note import drawn_note
 from serve.documents import documentation
 from serve.limits import REASONS, Refusal
 from serve.schema import Health, ModelCard, Prediction, Problem
@@ -104,6 +105,7 @@ def make_app(service: Service) -> FastAPI:
         docs_url=None,  # both would load scripts from elsewhere
         redoc_url=None,
     )
+    app.state.service = service
     app.add_middleware(Guarded, service=service)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
@@ -150,6 +152,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
         return ModelCard(
             name=service.model.name,
             drawn=service.model.drawn,
+            note=drawn_note(service.model.drawn),
             factors=service.model.factors,
             explains=service.explainer is not None,
             not_for=NOT_FOR,

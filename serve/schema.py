@@ -51,7 +51,8 @@ class ModelCard(BaseModel):
     """Who answers."""
 
     name: str
-    drawn: bool = Field(description="Whether the networks learned from drawn people, and know no real one.")
+    drawn: bool = Field(description="Whether the networks learned from drawn people.")
+    note: str = Field(description="What is to be known of every answer; of drawn people.")
     factors: dict[str, list[str]] = Field(description="The values of each factor.")
     explains: bool = Field(description="Whether /explain is offered.")
     not_for: str = Field(description="What it must not be used for.")
@@ -61,7 +62,8 @@ class Prediction(BaseModel):
     """The answer to a request."""
 
     model: str
-    drawn: bool = Field(description="Whether the networks learned from drawn people, and know no real one.")
+    drawn: bool = Field(description="Whether the networks learned from drawn people.")
+    note: str = Field(description="What is to be known of every answer; of drawn people.")
     photos: list[PhotoAnswer]
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from faces.cores import usable_cores
+from faces.sample.note import drawn_note
 from serve.batches import Answerer
 from serve.explain import Explainer
 from serve.limits import Limits, Refusal
@@ -64,7 +65,8 @@ class Service:
         self.metrics.seconds.observe(time.perf_counter() - start)
         if all(each.status == "refused" for each in found):
             raise Refusal(found[0].code, found[0].reason)
-        return Prediction(model=self.model.name, drawn=self.model.drawn, photos=found)
+        drawn = self.model.drawn
+        return Prediction(model=self.model.name, drawn=drawn, note=drawn_note(drawn), photos=found)
 
     async def explain(self, request: Request, factor: str, face: int) -> bytes:
         """A picture of where the networks look on a face of a photo.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from starlette.requests import ClientDisconnect
 
 from serve.limits import Limits, Refusal
 
+# It warns of every form that is none, whose sender is told anyway.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 FIELD = "photos"
 """The form's field of the photos, as often as there are photos."""
 FORM = "multipart/form-data"

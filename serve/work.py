@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import uvicorn
 from rich.console import Console
 
 from faces.cores import usable_cores
+from faces.sample.note import drawn_note
 from serve.app import make_app
 from serve.explain import Explainer
 from serve.limits import Limits
@@ -62,11 +62,15 @@ def serve(service: Service, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     console.print(f"{service.model.name} answers at http://{shown}:{port}/ until Ctrl+C")
     if service.model.drawn:
-        console.print("note: its networks learned from drawn people, and know no real one")
+        console.print(f"note: {drawn_note(True)}")
     if host not in LOOPBACK:
         console.print(f"note: whoever reaches {host} may ask; there is no password and no encryption")
     # uvicorn raises the signal once more when all is done, which would end the process as if it had crashed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _end)
     with suppress(KeyboardInterrupt):
         server.run()
     console.print("stopped")
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt

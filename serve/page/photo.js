@@ -25,6 +25,7 @@ async function describe() {
   model = await (await fetch("model")).json();
   get("who").textContent = `Drop a photo of a face: ${model.name} says ${Object.keys(model.factors).join(", ")}.`;
   get("drawn").hidden = !model.drawn;
+  get("drawn").textContent = model.note;
   get("notfor").textContent = model.not_for;
 }
 

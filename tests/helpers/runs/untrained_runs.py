@@ -54,7 +54,7 @@ def write_run(
         images = torch.rand(16, 1, 1, 1) * torch.rand(16, 3, recipe.image_size, recipe.image_size)
         for _ in range(20):  # so that batch norm knows what to expect
             network(4 * images - 2)
-        features = network.eval().backbone(4 * images - 2)
+        features = network.eval().features(4 * images - 2)
         for layer in network.heads.layers.values():
             if isinstance(layer, nn.Linear):
                 layer.weight.normal_().div_(features.std(0).clamp(min=1e-2) * features.shape[1] ** 0.5)
