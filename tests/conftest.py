@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+from matplotlib.figure import Figure
 
 from faces.cache.reader import Cache
 from tests.helpers.coloured import write_coloured
@@ -57,6 +59,20 @@ def _threads_as_before() -> Iterator[None]:
     yield
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pictures_as_they_are_placed() -> Iterator[None]:
+    """Finding room for every label takes most of a picture's time; no test looks at where they then are."""
+    save = Figure.savefig
+
+    def unarranged(figure: Figure, *arguments: Any, **options: Any) -> None:
+        figure.set_layout_engine("none")
+        save(figure, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", unarranged)
+        yield
 
 
 @pytest.fixture

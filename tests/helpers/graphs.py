@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from nvidia.dali import fn, pipeline_def, types
 from PIL import Image
@@ -30,8 +32,19 @@ EXAMPLES = {
 """A policy for each example, by its name."""
 
 
+def slow_where_long(name: str) -> tuple[pytest.MarkDecorator, ...]:
+    """RandAugment is the operators of TrivialAugment several times over, which DALI defines in five seconds:
+    quick tests hold it against the reference alone."""
+    return (pytest.mark.slow,) if name == "randaugment" else ()
+
+
 def photos() -> list[np.ndarray]:
     """Six different uint8 [256, 256, 3] parts of a portrait, with noise that makes resampling matter."""
+    return [*_photos()]
+
+
+@cache
+def _photos() -> list[np.ndarray]:
     whole, random = astronaut(), np.random.default_rng(0)
     parts = [whole[y : y + SOURCE, x : x + SOURCE] for y in (0, 120, 256) for x in (0, 200)]
     return [np.clip(part + random.normal(0, 5, part.shape), 0, 255).astype(np.uint8) for part in parts]
@@ -39,6 +52,11 @@ def photos() -> list[np.ndarray]:
 
 def cutouts() -> list[np.ndarray]:
     """The same with an alpha that is smooth, and noisy in places: uint8 [256, 256, 4]."""
+    return [*_cutouts()]
+
+
+@cache
+def _cutouts() -> list[np.ndarray]:
     at = np.hypot(*(np.mgrid[:SOURCE, :SOURCE] - SOURCE / 2)) / SOURCE
     alpha = np.clip(255 * (0.5 - at) / 0.15, 0, 255) + np.random.default_rng(1).normal(0, 10, at.shape)
     mask = alpha.clip(0, 255).astype(np.uint8)[..., None]

@@ -35,6 +35,7 @@ from tests.helpers.graphs import (
     reference,
     replaced,
     run,
+    slow_where_long,
     tensors,
 )
 
@@ -62,7 +63,13 @@ def test_graph_equals_the_reference(policy: Policy, image_size: int, centre: flo
             assert np.abs(found[i] - expected).max() < 5.0
 
 
-@pytest.mark.parametrize("policy", (EXAMPLES | CHAINS).values(), ids=EXAMPLES | CHAINS)
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param(policy, id=name, marks=slow_where_long(name))
+        for name, policy in (EXAMPLES | CHAINS).items()
+    ],
+)
 def test_cut_out_people_are_pasted_as_the_reference_does(policy: Policy) -> None:
     graph, images = graph_of(policy, 160, channels=4), cutouts()
     draws = draw(policy, COUNT, epoch=1, seed=3)
@@ -220,7 +227,7 @@ def test_half_bits_round_as_ieee_754_says() -> None:
 @pytest.mark.parametrize(
     ("policy", "channels"),
     [
-        pytest.param(policy, channels, id=f"{name}-{channels}")
+        pytest.param(policy, channels, id=f"{name}-{channels}", marks=slow_where_long(name))
         for name, policy in (EXAMPLES | CHAINS).items()
         for channels in ((3, 4) if policy.auto == "none" else (4,))
     ],

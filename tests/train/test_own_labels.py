@@ -39,6 +39,7 @@ def settings(own: Cache, folder: Path, text: str = TINY, **fields: object) -> Tr
     return TrainSettings(**{**given, **fields}, compute=Compute(device="cpu"))  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_every_factor_gets_a_head_of_its_own_and_every_label_is_used(
     own: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,11 +90,19 @@ def test_photos_without_a_label_for_any_head_are_counted(
 
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
-    "coding", ['"ordinal"', '"years"\nsigma = 3.0', '"regression"\nregression = 0.1\nuncertain = [25]']
+    "coding",
+    [
+        pytest.param('"ordinal"', marks=pytest.mark.slow),
+        pytest.param('"years"\nsigma = 3.0', marks=pytest.mark.slow),
+        '"regression"\nregression = 0.1\nuncertain = [25]',
+    ],
 )
 def test_a_number_of_any_name_is_trained_in_every_coding(own: Cache, tmp_path: Path, coding: str) -> None:
     tasks = '"helmet*glasses", "years[30, 50]", "years>=30[60]"'
-    text = TINY.replace('"*"', tasks) + f"[age]\ncoding = {coding}\n[averaging]\nname = 'ema'\n"
+    text = (
+        TINY.replace('"*"', tasks).replace("epochs = 2", "epochs = 1")
+        + f"[age]\ncoding = {coding}\n[averaging]\nname = 'ema'\n"
+    )
     run(settings(own, tmp_path, text, fold=(0,)))
     network, card = load_best(tmp_path / "runs" / "mine" / "fold0" / "best.safetensors")
     assert card.recipe.tasks == ("helmet*glasses", "years[30, 50]", "years>=30[60]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from train.ready import ready_fold, ready_folds
 from train.recipe.data import Sampling
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 SMALL = dataclasses.replace(RECIPE, epochs=1, augment="none")
 
@@ -108,11 +111,14 @@ def test_one_photo_a_process_is_refused_before_training_and_what_is_named_trains
         assert train_fold(plan(coloured, tmp_path / f"{n}", better, minutes=60.0), Watch())["epoch"] == 0
 
 
-def test_a_backbone_that_is_frozen_throughout_trains_on_one_photo(coloured: Cache, tmp_path: Path) -> None:
+def test_a_backbone_that_is_frozen_throughout_trains_on_one_photo(
+    make_cache: Callable[..., Cache], tmp_path: Path
+) -> None:
+    few = make_cache(people=9)
     frozen = dataclasses.replace(SMALL, batch_size=1, optimiser=Optimiser(frozen_epochs=1))
-    assert train_fold(plan(coloured, tmp_path, frozen, minutes=60.0), Watch())["epoch"] == 0
+    assert train_fold(plan(few, tmp_path / "frozen", frozen, minutes=60.0), Watch())["epoch"] == 0
     with pytest.raises(ValueError, match="batch_size=1"):
-        ready_fold(plan(coloured, tmp_path / "thawed", dataclasses.replace(frozen, epochs=2)))
+        ready_fold(plan(few, tmp_path / "thawed", dataclasses.replace(frozen, epochs=2)))
 
 
 def test_no_network_is_built_to_look_at_folds(

@@ -110,12 +110,12 @@ def whole(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("minutes", "batches", "saved"),
     [
-        (0.0, 0, (0, 1)),
+        pytest.param(0.0, 0, (0, 1), marks=pytest.mark.slow),
         (0.0, 3, (0, 4)),
-        (0.0, 5, (0, 6)),
+        pytest.param(0.0, 5, (0, 6), marks=pytest.mark.slow),
         (0.0, 7, (0, 6)),  # while validating
-        (0.0, 11, (1, 3)),
-        (2.0, 4, (0, 4)),
+        pytest.param(0.0, 11, (1, 3), marks=pytest.mark.slow),
+        pytest.param(2.0, 4, (0, 4), marks=pytest.mark.slow),
         (2.0, 12, (1, 4)),
         (60.0, 10, (1, 0)),
     ],
@@ -166,14 +166,14 @@ def test_killed_between_the_answers_and_the_weights_of_an_epoch(
     assert_same_run(whole, tmp_path)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.slow), "fp16"])
 def test_a_run_of_many_lives(coloured: Cache, tmp_path: Path, precision: str) -> None:
     """fp16 keeps a scale of its loss as well."""
     recipe = dataclasses.replace(RECIPE, precision=precision)
     train_fold(plan(coloured, tmp_path / "whole", recipe, minutes=60.0), Watch())
     for _ in range(20):
         try:
-            train_fold(plan(coloured, tmp_path / "cut", recipe), Cut(4))
+            train_fold(plan(coloured, tmp_path / "cut", recipe), Cut(7))
             break
         except KeyboardInterrupt:
             continue
@@ -231,7 +231,7 @@ def rewrite(path: Path, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["model", "optimiser", "schedule", "history", "part", "skipped"])
-@pytest.mark.parametrize("value", [None, 5, {"a": "b"}])
+@pytest.mark.parametrize("value", [None, 5, pytest.param({"a": "b"}, marks=pytest.mark.slow)])
 def test_a_state_with_other_things_in_it_is_refused(
     coloured: Cache, copy: Path, key: str, value: object
 ) -> None:
