@@ -40,7 +40,14 @@ def verdict(read: object, path: Path) -> object:
         return bad.reason
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # A second each way.
+        pytest.param(name, marks=pytest.mark.slow if name == "PNG of a million texts" else ())
+        for name in ODD
+    ],
+)
 def test_the_program_and_stage_1_say_the_same_of_a_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(ODD[name]())

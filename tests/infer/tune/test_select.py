@@ -73,7 +73,7 @@ def test_the_library_leaves_out_what_cannot_be_scored_together(coloured: Cache, 
         library(tmp_path / "one", coloured)
 
 
-@pytest.mark.parametrize("by", ["macro_f1", "log_loss"])
+@pytest.mark.parametrize("by", ["macro_f1", pytest.param("log_loss", marks=pytest.mark.slow)])
 def test_the_command_writes_counts_as_weights(
     coloured: Cache, tmp_path: Path, by: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

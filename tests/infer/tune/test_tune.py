@@ -70,7 +70,7 @@ def voted(root: Node, panels: Panels) -> Verdict:
     return count_votes(root, panels, "class18", CONTEST)
 
 
-@pytest.mark.parametrize("root", [OLD, COMPOSED, HARD])
+@pytest.mark.parametrize("root", [OLD, pytest.param(COMPOSED, marks=pytest.mark.slow), HARD])
 def test_what_is_fitted_for_a_fold_never_sees_its_labels(root: Node) -> None:
     truths, fold = labelled(240, 0)
     panels = made_panels(truths)
