@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from faces.cache.reader import Cache
 from faces.folds import FoldScheme
-from faces.labels import LabelSet
 from pipeline.loader import Loader, OnDamage
 from train.data.mixing import rare_photos
 from train.data.rows import FoldRows
@@ -37,16 +34,12 @@ from train.first_statistics import unfold
 from train.network.kinds import codings_of
 from train.network.lone import lone_norm
 from train.network.model import Network, build_model, normalisation
-from train.network.objective import Objective
-from train.network.targets import make_targets, number_variance
-from train.recipe.data import Teacher
+from train.network.objective import objective_of
+from train.network.targets import labels_alone, make_targets, number_variance
 from train.recipe.ending import VALIDATION_LOSS
 from train.recipe.recipe import Recipe
 from train.results.head_scores import score_heads
 from train.results.trackers import TrackerName
-
-LEAST_MASS = 0.01
-"""Photos' worth of labels below which a class counts as one that no training photo has."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,26 +95,60 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     network = build_model(recipe, labels).to(memory_format=torch.channels_last)
     unfold(network, recipe, plan.cache, rows.training, plan.threads)
     network.still = freeze_first(network.backbone, recipe.optimiser.frozen_layers)
-    scaling = normalisation(network, recipe)
     training, validation = _loaders(plan, rows, network)
     optimiser = make_optimiser(network, recipe.optimiser)
     history: list[dict[str, float]] = []
     schedule = _schedule(recipe, optimiser, len(training), history)
-    fabric = make_fabric(
-        recipe.precision,
-        plan.device,
+    step = _step(plan, rows, network, optimiser, schedule, training)
+    validated = plan.cache.photos().iloc[rows.validation]
+    return FoldTraining(
+        folder=plan.folder,
+        recipe=recipe,
+        cache=plan.cache,
+        rows=rows,
+        fabric=step.fabric,
         processes=plan.processes,
-        partly=recipe.optimiser.frozen_epochs > 0,
+        network=network,
+        normalisation=normalisation(network, recipe),
+        codings=codings_of(recipe, labels),
+        optimiser=optimiser,
+        schedule=schedule,
+        average=step.average,
+        step=step,
+        training=training,
+        validation=validation,
+        score=lambda predictions: score_heads(validated, predictions, labels),
+        validation_loss=ValidationLoss(
+            objective=step.objective,
+            targets=labels_alone(recipe, plan.cache, rows.training, step.targets),
+            epoch=recipe.epochs - 1,
+            processes=plan.processes,
+        ),
+        whole=_whole(plan, rows, network, step),
+        least=_least(plan),
+        history=history,
     )
+
+
+def _step(
+    plan: FoldPlan,
+    rows: FoldRows,
+    network: Network,
+    optimiser: Optimizer,
+    schedule: LambdaLR,
+    training: Loader,
+) -> Step:
+    """What trains a batch, on the device and in the arithmetic of the plan; its heads know their labels."""
+    recipe, labels = plan.recipe, plan.cache.label_set
+    partly = recipe.optimiser.frozen_epochs > 0
+    fabric = make_fabric(recipe.precision, plan.device, processes=plan.processes, partly=partly)
     targets = make_targets(recipe, plan.cache, rows.training)
     variance = number_variance(recipe, plan.cache, rows.training)
-    codings = codings_of(recipe, labels)
-    for task, coding in codings.items():
+    for task, coding in codings_of(recipe, labels).items():
         coding.prepare(network.heads.layer(task), targets[task][rows.training])
+    taught = {name: values[rows.training] for name, values in targets.items()}
     model, wrapped = fabric.setup(compile_network(network) if recipe.compile else network, optimiser)
-    validated = plan.cache.photos().iloc[rows.validation]
-    average = WeightAverage(recipe.averaging, network)
-    step = Step(
+    return Step(
         recipe=recipe,
         fabric=fabric,
         processes=plan.processes,
@@ -129,39 +156,12 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
         model=model,
         optimiser=wrapped,
         schedule=schedule,
-        objective=_objective(recipe, labels, targets, rows, variance).to(fabric.device),
+        objective=objective_of(recipe, labels, taught, variance).to(fabric.device),
         targets={name: torch.from_numpy(values).to(fabric.device) for name, values in targets.items()},
         rare=rare_photos(plan.cache, rows.training, recipe.tasks),
-        average=average,
+        average=WeightAverage(recipe.averaging, network),
         seed=training.seed,
         batches=len(training),
-    )
-    return FoldTraining(
-        folder=plan.folder,
-        recipe=recipe,
-        cache=plan.cache,
-        rows=rows,
-        fabric=fabric,
-        processes=plan.processes,
-        network=network,
-        normalisation=scaling,
-        codings=codings,
-        optimiser=optimiser,
-        schedule=schedule,
-        average=average,
-        step=step,
-        training=training,
-        validation=validation,
-        score=lambda predictions: score_heads(validated, predictions, labels),
-        validation_loss=ValidationLoss(
-            objective=step.objective,
-            targets=_labels_alone(plan, rows, step.targets),
-            epoch=recipe.epochs - 1,
-            processes=plan.processes,
-        ),
-        whole=_whole(plan, rows, network, step),
-        least=_least(plan),
-        history=history,
     )
 
 
@@ -189,28 +189,6 @@ def _falls(recipe: Recipe, history: Sequence[Mapping[str, float]]) -> int:
     if recipe.best_by == "loss":
         return plateau_falls(recipe.schedule, [row[VALIDATION_LOSS] for row in history], "min")
     return plateau_falls(recipe.schedule, [row["macro_f1"] for row in history])
-
-
-def _objective(
-    recipe: Recipe,
-    labels: LabelSet,
-    targets: Mapping[str, NDArray[np.float32]],
-    rows: FoldRows,
-    variance: float = 1.0,
-) -> Objective:
-    """The losses, with classes counted among the training rows."""
-    mass = {name: torch.from_numpy(values[rows.training]).sum(0) for name, values in targets.items()}
-    # The tails of spread numbers reach classes that the whole cache lacks: those are not there.
-    counts = {name: torch.where(each < LEAST_MASS, 0, each.clamp(min=1)) for name, each in mass.items()}
-    return Objective(recipe, labels, counts, variance)
-
-
-def _labels_alone(plan: FoldPlan, rows: FoldRows, targets: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The targets without what a teacher says, whose answers are no truth to be judged by."""
-    if not plan.recipe.teacher.predictions:
-        return targets
-    alone = make_targets(dataclasses.replace(plan.recipe, teacher=Teacher()), plan.cache, rows.training)
-    return {name: torch.from_numpy(values).to(targets[name].device) for name, values in alone.items()}
 
 
 def _loaders(plan: FoldPlan, rows: FoldRows, network: Network) -> tuple[Loader, Loader | None]:

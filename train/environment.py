@@ -7,7 +7,9 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -91,7 +93,8 @@ def _read_lives(path: Path) -> list[dict[str, Any]]:
     return lives
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     installed = {}
     for name in _PACKAGES:
         try:

@@ -14,16 +14,16 @@ from faces.cache.description import file_sha256
 from faces.command import flat_table, from_table, load_toml, to_table, write_toml
 from faces.files import exclusive, write_atomically
 from faces.labelling.kept import stored_labels
-from faces.storage.documents import parse_document
+from faces.labels import LabelSet
 from train.assemble import FoldPlan
 from train.data.beside import extra_folds
 from train.engine.card import BEST_FILE, NESTED, read_card
 from train.engine.exhaustion import Exhausted, let_go
-from train.engine.precision import measure_compiled, measure_precisions
+from train.engine.precision import measure_compiled, measure_fastest
 from train.engine.watch import Watch
-from train.loops.swap import exchanged
 from train.network.model import build_model
-from train.recipe.before import as_meant, as_then, is_before
+from train.recipe.before import as_meant
+from train.recipe.begun import recipe_as_begun
 from train.recipe.recipe import Precision, Recipe
 from train.recipe.request import REQUEST_FILE, Request, read_request, recipe_differences
 
@@ -32,6 +32,8 @@ STATE_FILE: Final = "last.pt"
 _STATES = (STATE_FILE, "last.previous.pt")
 _TRAINED = (*_STATES, BEST_FILE)
 """What a folder holds once something was trained; until then it may become another run's."""
+_MEASURED: dict[tuple[Recipe, LabelSet, int, str], Precision] = {}
+"""What trains fastest, by recipe, labels, batch size and device."""
 
 
 @contextmanager
@@ -96,25 +98,6 @@ def as_begun(plan: FoldPlan) -> tuple[FoldPlan, tuple[str, ...]]:
         f"goes on with {told}, which {folder} was begun with; to train it as it reads now, rename the recipe "
         "or choose another RUNS folder",
     )
-
-
-def recipe_as_begun(recipe: Recipe, folder: Path, runs: str) -> Recipe:
-    """A recipe with what it meant when the first of some runs of it was begun, so that all stay one recipe's.
-
-    Args:
-        recipe: as it is meant now.
-        folder: of the runs.
-        runs: pattern of their folders in it.
-    """
-    begun = any(_begun_before(path) for path in sorted(folder.glob(f"{runs}/{REQUEST_FILE}")))
-    return as_then(recipe) if begun else recipe
-
-
-def _begun_before(request: Path) -> bool:
-    try:
-        return is_before(parse_document(request.read_bytes(), request, "").get("recipe"))
-    except (OSError, ValueError):
-        return False  # a damaged one is refused where its fold is trained
 
 
 def check_folder(plan: FoldPlan) -> None:
@@ -232,24 +215,18 @@ def _trained_recipe(plan: FoldPlan) -> Recipe | None:
 
 
 def resolve_precision(plan: FoldPlan, watch: Watch) -> Recipe:
-    """The recipe with `auto` replaced by what trains fastest on this device."""
+    """The recipe with `auto` replaced by what trains fastest on this device. A process measures it once: the
+    other folds of a recipe take what the first of them found."""
     recipe = plan.recipe
     if recipe.precision != "auto":
         return recipe
-    network = build_model(recipe, plan.cache.label_set, initialise=False)
-    size = plan.processes.share(recipe.batch_size)
-    # Both of SAM's gradients would need a loss scale.
-    without: tuple[Precision, ...] = ("fp16",) if recipe.optimiser.sam else ()
-    rates = measure_precisions(network, size, recipe.image_size, plan.device, without=without)
-    # Where none fits the training will say so; the last one takes least.
-    fastest = max(rates, key=lambda precision: rates[precision]) if any(rates.values()) else [*rates][-1]
-    measured = ", ".join(
-        f"{each} {rate:,.0f}" if rate else f"{each} out of memory" for each, rate in rates.items()
-    )
-    ours = exchanged(network) if plan.device == "cpu" and fastest == "fp32" else 0
-    loops = f", {ours} layers of {recipe.backbone} by loops compiled for it" if ours else ""
-    watch.say(f"fold {plan.left_out}: precision auto measured {measured} training images/s: {fastest}{loops}")
-    return dataclasses.replace(recipe, precision=fastest)
+    asked = (recipe, plan.cache.label_set, plan.processes.share(recipe.batch_size), plan.device)
+    if asked in _MEASURED:
+        told = f"was measured for this recipe before: {_MEASURED[asked]}"
+    else:
+        _MEASURED[asked], told = measure_fastest(*asked)
+    watch.say(f"fold {plan.left_out}: precision auto {told}")
+    return dataclasses.replace(recipe, precision=_MEASURED[asked])
 
 
 def _say_gain(plan: FoldPlan, recipe: Recipe, watch: Watch) -> None:

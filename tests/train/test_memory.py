@@ -89,7 +89,7 @@ def test_where_not_even_two_photos_fit_that_is_said(coloured: Cache, tmp_path: P
         Allocator(1e6),
         pytest.raises(ValueError, match="not even 2 fit: end other programs, or use a smaller"),
     ):
-        train_fold(plan(coloured, tmp_path, ADAM), Watch())
+        train_fold(plan(coloured, tmp_path, dataclasses.replace(ADAM, batch_size=4)), Watch())
 
 
 def test_nothing_of_work_that_failed_stays_alive() -> None:
@@ -213,6 +213,7 @@ def test_a_precision_that_runs_out_of_memory_is_dropped_and_said(
         return step
 
     monkeypatch.setattr(precision, "_stepper", stepper)
+    monkeypatch.setattr("train.run_folder._MEASURED", {})
     watch = Lines()
     wanted = plan(coloured, tmp_path, dataclasses.replace(RECIPE, precision="auto"))
     assert resolve_precision(wanted, watch).precision == chosen

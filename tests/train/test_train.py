@@ -20,9 +20,11 @@ from train.engine.compute import Compute
 from train.engine.state import load_state
 from train.engine.watch import Watch
 from train.fold import train_fold
+from train.ready import ready_fold
 from train.recipe.network import Head, Optimiser, Schedule
 from train.recipe.recipe import Keep, Recipe
 from train.results.report import read_out_of_fold, score_out_of_fold
+from train.run_folder import resolve_precision
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -82,6 +84,7 @@ def test_folds_that_cannot_be(coloured: Cache, unseen: Cache) -> None:
         fold_rows(unseen, ("mask",), fold=0, folds=3, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("photos", [20, 90])
 def test_resumed_training_gives_the_same_bits(coloured: Cache, tmp_path: Path, photos: int) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -146,14 +149,25 @@ def test_mixed_precision_trains_and_keeps_its_scaler(coloured: Cache, tmp_path: 
     assert all(t.dtype == torch.float32 for t in state["model"].values() if t.is_floating_point())
 
 
-def test_auto_precision_is_measured_once_and_kept(coloured: Cache, tmp_path: Path) -> None:
+def test_auto_precision_is_measured_once_and_kept(
+    coloured: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=1, precision="auto")
-    train_fold(plan(coloured, tmp_path, recipe), Watch())
-    chosen = read_card(tmp_path / "best.safetensors").recipe.precision
+    train_fold(plan(coloured, tmp_path / "fold1", recipe), Watch())
+    best = tmp_path / "fold1" / "best.safetensors"
+    chosen = read_card(best).recipe.precision
     assert chosen in ("fp32", "bf16")
-    (tmp_path / "last.pt").unlink()
-    train_fold(plan(coloured, tmp_path, recipe), Watch())
-    assert read_card(tmp_path / "best.safetensors").recipe.precision == chosen
+
+    def again(*_: object, **__: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("train.run_folder.measure_fastest", again)
+    beside = ready_fold(dataclasses.replace(plan(coloured, tmp_path / "fold2", recipe), fold=2))
+    assert resolve_precision(beside.plan, Watch()).precision == chosen
+    monkeypatch.setattr("train.run_folder._MEASURED", {})  # as in another process
+    (tmp_path / "fold1" / "last.pt").unlink()
+    train_fold(plan(coloured, tmp_path / "fold1", recipe), Watch())
+    assert read_card(best).recipe.precision == chosen
 
 
 def test_another_run_in_the_folder_is_refused_with_the_differences(

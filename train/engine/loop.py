@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -25,7 +25,7 @@ from train.engine.finite import unfinite_state, way_out
 from train.engine.processes import Processes
 from train.engine.state import StateFile
 from train.engine.step import EpochPart, Step
-from train.engine.validation import ValidationLoss, predict_heads
+from train.engine.validation import ValidationLoss
 from train.engine.watch import Watch
 from train.engine.whole import WholeFit
 from train.network.coding import Coding
@@ -75,10 +75,7 @@ class FoldTraining:
         self.part = self._new_part()
 
     def _new_part(self) -> EpochPart:
-        device = self.fabric.device
-        loss = torch.zeros((), dtype=torch.float64, device=device)
-        astray = torch.full((), -1, device=device)
-        return EpochPart(loss=loss, astray=astray, rate=float(self.schedule.get_last_lr()[0]))
+        return EpochPart.beginning(self.fabric.device, float(self.schedule.get_last_lr()[0]))
 
     @property
     def epoch(self) -> int:
@@ -146,13 +143,7 @@ class FoldTraining:
             "average": self.average.state_dict(),
             "history": self.history,
             "skipped": {int(row): reason for row, reason in self.training.skipped.items()},
-            "part": {
-                "loss": float(self.part.loss),
-                "rate": self.part.rate,
-                "next_batch": self.part.next_batch,
-                "photos": self.part.photos,
-                "seconds": time.perf_counter() - self.part.begun,
-            },
+            "part": self.part.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -164,15 +155,8 @@ class FoldTraining:
         self.average.load_state_dict(state["average"])
         self.history[:] = state["history"]
         self.training.skipped = state["skipped"]
-        part = state["part"]
         self.part = self._new_part()
-        self.part.loss += part["loss"]
-        self.part.rate, self.part.next_batch, self.part.photos = (
-            part["rate"],
-            part["next_batch"],
-            part["photos"],
-        )
-        self.part.begun -= part["seconds"]
+        self.part.restore(state["part"])
 
     def run_epoch(self, watch: Watch, file: StateFile) -> dict[str, FloatArray]:
         """Train the rest of an epoch, validate, and add a row to the history.
@@ -219,15 +203,11 @@ class FoldTraining:
             if len(rows) < self.least:
                 continue
             loss = self.step(images, rows, epoch=self.epoch, batch=batch)
-            part.astray = torch.where((part.astray < 0) & ~loss.isfinite(), batch, part.astray)
-            part.loss += loss * len(rows)
-            part.next_batch = batch + 1
-            part.photos += len(rows)
+            part.add(loss, len(rows), batch)
             if self.processes.first and self.step.ends_step(batch) and file.due:
                 self._mean_loss()
                 file.save(self.state())
-            read = part.next_batch % _LOSS_EVERY == 1
-            watch.advance(len(rows), self._mean_loss() if read else math.nan)
+            watch.advance(len(rows), self._mean_loss() if part.next_batch % _LOSS_EVERY == 1 else math.nan)
 
     def _fit_whole(self, whole: WholeFit, watch: Watch) -> None:
         self.network.frozen = True
@@ -244,16 +224,14 @@ class FoldTraining:
         return loss
 
     def _stop_astray(self, batch: int) -> None:
-        rows = self.training.batch_rows(self.epoch, batch)
-        keys = [*self.cache.columns("key")["key"].iloc[rows]]
+        keys = self.cache.columns("key")["key"].iloc[self.training.batch_rows(self.epoch, batch)]
         raise ValueError(
             f"{self.folder}: {self.step.place(self.epoch, batch)}, on the samples with keys "
             f"{', '.join(keys)}: the loss is not finite; {way_out(self.folder, self.recipe)}"
         )
 
     def validate(self, advance: Callable[[int], object]) -> tuple[dict[str, FloatArray], float]:
-        """Probabilities [rows, classes] by task of the fold's validation rows, each exactly once, and their
-        loss."""
+        """Probabilities [rows, classes] by task of the rows that validate, each exactly once; their loss."""
         where = f"{self.folder}: validation of epoch {self.epoch + 1} in {self.recipe.precision}"
         cure = f"the epoch is not kept; {way_out(self.folder, self.recipe)}"
         if self.whole:
@@ -267,18 +245,6 @@ class FoldTraining:
             with self.fabric.autocast():
                 self.average.recompute((batch for _, batch in pairs), self.fabric.device)
         self.processes.same_buffers(self.kept_network)
-        network = self.kept_network.eval()
-        answers: list[tuple[Mapping[str, Tensor], Tensor]] = []
-        with self.fabric.autocast():
-            parts = predict_heads(
-                network,
-                self.validation,
-                self.codings,
-                where=where,
-                cure=cure,
-                processes=self.processes,
-                advance=advance,
-                hear=lambda outputs, rows: answers.append((outputs, rows)),
-            )
-        found = {task: self.processes.interleave(part) for task, part in parts.items()}
-        return found, self.validation_loss(answers)
+        return self.validation_loss.judge(
+            self.kept_network.eval(), self.validation, self.codings, self.fabric, where, cure, advance
+        )

@@ -19,11 +19,13 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from faces.cores import usable_cores
+from faces.labels import LabelSet
 from train.engine.exhaustion import Exhausted, let_go
 from train.engine.gpu import driver_version, usable_gpu
 from train.engine.processes import Processes
-from train.network.model import Network
-from train.recipe.recipe import Precision
+from train.loops.swap import exchanged
+from train.network.model import Network, build_model
+from train.recipe.recipe import Precision, Recipe
 
 K = TypeVar("K")
 
@@ -133,6 +135,20 @@ def measure_precisions(
         steppers = {p: _stepper(network, images, p, device) for p in candidates(device) if p not in without}
         seconds = time_in_turns(steppers, device)
     return {p: _STEPS * batch_size / statistics.median(times) if times else 0 for p, times in seconds.items()}
+
+
+def measure_fastest(recipe: Recipe, labels: LabelSet, batch_size: int, device: str) -> tuple[Precision, str]:
+    """What trains a recipe's network fastest on a device, and what was measured, in words."""
+    network = build_model(recipe, labels, initialise=False)
+    # Both of SAM's gradients would need a loss scale.
+    without: tuple[Precision, ...] = ("fp16",) if recipe.optimiser.sam else ()
+    rates = measure_precisions(network, batch_size, recipe.image_size, device, without=without)
+    # Where none fits the training will say so; the last one takes least.
+    fastest = max(rates, key=lambda each: rates[each]) if any(rates.values()) else [*rates][-1]
+    told = (f"{each} {rate:,.0f}" if rate else f"{each} out of memory" for each, rate in rates.items())
+    ours = exchanged(network) if device == "cpu" and fastest == "fp32" else 0
+    loops = f", {ours} layers of {recipe.backbone} by loops compiled for it" if ours else ""
+    return fastest, f"measured {', '.join(told)} training images/s: {fastest}{loops}"
 
 
 def _stepper(

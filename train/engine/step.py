@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,35 @@ class EpochPart:
     """Photos that this process has trained on."""
     begun: float = field(default_factory=time.perf_counter)
     """When it began by `time.perf_counter`; after an interruption as much later as that took."""
+
+    @classmethod
+    def beginning(cls, device: torch.device, rate: float) -> EpochPart:
+        """Of an epoch of which nothing is trained."""
+        loss = torch.zeros((), dtype=torch.float64, device=device)
+        return cls(loss=loss, astray=torch.full((), -1, device=device), rate=rate)
+
+    def add(self, loss: Tensor, photos: int, batch: int) -> None:
+        """Count a batch, of this mean loss."""
+        self.astray = torch.where((self.astray < 0) & ~loss.isfinite(), batch, self.astray)
+        self.loss += loss * photos
+        self.next_batch = batch + 1
+        self.photos += photos
+
+    def state(self) -> dict[str, float]:
+        """What `restored` goes on from."""
+        return {
+            "loss": float(self.loss),
+            "rate": self.rate,
+            "next_batch": self.next_batch,
+            "photos": self.photos,
+            "seconds": time.perf_counter() - self.begun,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Come as far as the epoch of that state; nothing of this one is trained."""
+        self.loss += state["loss"]
+        self.rate, self.next_batch, self.photos = (state[key] for key in ("rate", "next_batch", "photos"))
+        self.begun -= state["seconds"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from faces.labels import FloatArray
@@ -82,6 +83,37 @@ class ValidationLoss:
     """From 0, whose objective judges all epochs: the last one's, so that one of classes that are weighed late
     is the same for all and epochs can be compared."""
     processes: Processes
+
+    def judge(
+        self,
+        network: nn.Module,
+        loader: Loader,
+        codings: Mapping[str, Coding],
+        fabric: Fabric,
+        where: str,
+        cure: str,
+        advance: Callable[[int], object],
+    ) -> tuple[dict[str, FloatArray], float]:
+        """What `predict_heads` gives, in the arithmetic of `fabric` and of all processes' rows together, and
+        the loss of these answers.
+
+        Raises:
+            ValueError: outputs are not finite.
+        """
+        answers: list[tuple[Mapping[str, Tensor], Tensor]] = []
+        with fabric.autocast():
+            parts = predict_heads(
+                network,
+                loader,
+                codings,
+                where=where,
+                cure=cure,
+                processes=self.processes,
+                advance=advance,
+                hear=lambda outputs, rows: answers.append((outputs, rows)),
+            )
+        found = {task: self.processes.interleave(part) for task, part in parts.items()}
+        return found, self(answers)
 
     @torch.no_grad()
     def __call__(self, answers: Sequence[tuple[Mapping[str, Tensor], Tensor]]) -> float:

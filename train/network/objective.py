@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faces.labels import LabelSet
@@ -13,6 +15,9 @@ from train.network.heads import module_key
 from train.network.kinds import codings_of
 from train.network.targets import number_output
 from train.recipe.recipe import Recipe
+
+LEAST_MASS = 0.01
+"""Photos' worth of labels below which a class counts as one that no training photo has."""
 
 
 class Objective(nn.Module):
@@ -55,6 +60,23 @@ class Objective(nn.Module):
         if self.regression:
             parts.append(self.regression * squared_error(outputs[self.number], targets[self.number], total))
         return torch.stack(parts).sum()
+
+
+def objective_of(
+    recipe: Recipe, labels: LabelSet, taught: Mapping[str, NDArray[np.float32]], variance: float = 1.0
+) -> Objective:
+    """The losses, with classes counted among the photos that train.
+
+    Args:
+        recipe: as of `Objective`.
+        labels: as of `Objective`.
+        taught: float32 [photos that train, outcomes] by the outputs' names.
+        variance: as of `Objective`.
+    """
+    mass = {name: torch.from_numpy(values).sum(0) for name, values in taught.items()}
+    # The tails of spread numbers reach classes that the whole cache lacks: those are not there.
+    counts = {name: torch.where(each < LEAST_MASS, 0, each.clamp(min=1)) for name, each in mass.items()}
+    return Objective(recipe, labels, counts, variance)
 
 
 def squared_error(guess: Tensor, target: Tensor, total: Total) -> Tensor:

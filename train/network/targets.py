@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from faces.cache.reader import Cache
 from faces.labels import FloatArray, IntArray
@@ -14,6 +17,7 @@ from train.data.clipped import with_end
 from train.data.teacher import teach
 from train.data.teacher_file import read_teacher
 from train.network.kinds import codings_of
+from train.recipe.data import Teacher
 from train.recipe.fit import number_meant
 from train.recipe.recipe import Recipe
 
@@ -61,6 +65,16 @@ def make_targets(recipe: Recipe, cache: Cache, training: IntArray) -> dict[str, 
         numbers = photos[number.name].to_numpy(np.float64)
         targets[number_output(recipe.tasks)] = regression_rows(numbers, training)
     return targets
+
+
+def labels_alone(
+    recipe: Recipe, cache: Cache, training: IntArray, targets: Mapping[str, Tensor]
+) -> Mapping[str, Tensor]:
+    """Targets of `make_targets` without what a teacher says, whose answers are no truth to be judged by."""
+    if not recipe.teacher.predictions:
+        return targets
+    alone = make_targets(replace(recipe, teacher=Teacher()), cache, training)
+    return {name: torch.from_numpy(values).to(targets[name].device) for name, values in alone.items()}
 
 
 def number_variance(recipe: Recipe, cache: Cache, training: IntArray) -> float:

@@ -88,7 +88,7 @@ def _search(settings: SweepSettings, sweep: Sweep, recipe: Recipe, cache: Cache,
     from train.assemble import FoldPlan
     from train.fold import train_fold
     from train.network.kinds import codings_of
-    from train.run_folder import recipe_as_begun
+    from train.recipe.begun import recipe_as_begun
     from train.sweep.report import report
     from train.sweep.study import TrialWatch, open_study, run_trials
 

@@ -15,9 +15,8 @@ from torch.nn.functional import cross_entropy
 from faces.labels import CONTEST
 from pipeline.samplers import class_weights as row_weights
 from tests.helpers.batches import CLASSES, K, N, drawn, gradient, hard, logits
-from train.assemble import _objective
-from train.data.rows import FoldRows
 from train.network.losses import HeadLoss, class_weights, focal_each, ldam_margins, soft_f1
+from train.network.objective import objective_of
 from train.recipe.network import Loss
 from train.recipe.recipe import Recipe
 
@@ -258,8 +257,7 @@ def test_training_counts_the_photos_of_a_fold_and_no_tails_of_spread_numbers() -
     targets = np.repeat(np.eye(3, dtype=np.float32), [86, 0, 17], axis=0)
     targets[:86] += np.float32([-1e-5, 1e-5, 0])
     recipe = Recipe(tasks=("mask",), loss=Loss(terms=("ldam",), margin=0.5, scale=2.0))
-    rows = FoldRows(training=np.arange(103), validation=np.arange(0), prior={})
-    margins = _objective(recipe, CONTEST, {"mask": targets}, rows).heads["mask"].margins
+    margins = objective_of(recipe, CONTEST, {"mask": targets}).heads["mask"].margins
     torch.testing.assert_close(margins / 2, torch.tensor([0.5 * (17 / 86) ** 0.25, 0.0, 0.5]))
 
 
