@@ -108,7 +108,7 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 	$$step score PREDICTIONS="$$demo/predictions/small" ANSWERS="$$demo/data/eval/.answers.csv" CACHE="$$demo/caches/eval" && \
 	$$step show PREDICTIONS="$$demo/predictions/small" CACHE="$$demo/caches/eval" DATA="$$demo/data/eval" OUT="$$demo/answers.png" && \
 	printf 'demo done in %d s; look at %s and %s\n' "$$(($$(date +%s) - start))" "$$demo/answers.png" "$$demo/predictions/small/score.png" && \
-	printf "next: make report ENSEMBLE=ensembles/small.toml CACHE='%s/caches/train' RUNS='%s/runs' PREDICTIONS='%s/predictions'\n" "$$demo" "$$demo" "$$demo" && \
+	printf "next: make report RUN='%s/runs/small'\n" "$$demo" && \
 	printf "or a photo of yours, answered by what learned from drawings: make try PHOTO=photo.jpg ENSEMBLE=ensembles/small.toml RUNS='%s/runs'\n" "$$demo"
 
 audit-planted leak-demo look-augment bench bench-peers bench-train bench-busy: $(if $(CACHE),,$(DRAWN))

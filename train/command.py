@@ -131,16 +131,20 @@ def run(settings: TrainSettings) -> None:
 
 
 def _next_lines(settings: TrainSettings) -> list[str]:
-    """What to do with the folds that are trained; nothing where no ensemble is called as the recipe."""
-    ensemble = Path("ensembles") / settings.recipe.name
-    if settings.fold or not ensemble.is_file():
-        return []
+    """What to do with the folds that are trained; the ensemble that is called as the recipe votes on them."""
+    named = Path("ensembles") / settings.recipe.name
+    ensemble = f"ENSEMBLE={typed(named if named.is_file() else Path('ensembles/name.toml'))}"
     runs = "" if settings.runs == TrainSettings.runs else f" RUNS={typed(settings.runs)}"
-    of_training = f"ENSEMBLE={typed(ensemble)} CACHE={typed(settings.cache)}{runs}"
+    cache = f"CACHE={typed(settings.cache)}"
     if settings.nested:
-        return [f"next: make tune {of_training}"]
-    scored = [] if settings.fold_scheme == "everything" else [f"how good it is: make evaluate {of_training}"]
-    return [*scored, f"next: make infer ENSEMBLE={typed(ensemble)} CACHE=caches/name{runs}"]
+        return [f"next: make tune {ensemble} {cache}{runs}"]
+    lines = []
+    if settings.fold_scheme != "everything":
+        folder = typed(settings.runs / settings.recipe.stem)
+        lines.append(f"how good it is, on one page: make report RUN={folder} {cache}")
+    if named.is_file() and not settings.fold:
+        lines.append(f"next: make infer {ensemble} CACHE=caches/name{runs}")
+    return lines
 
 
 def _plans(settings: TrainSettings, recipe: Recipe, cache: Cache) -> list[FoldPlan]:

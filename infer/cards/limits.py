@@ -44,11 +44,14 @@ def _of_scores(evaluation: Evaluation) -> Iterator[str]:
     known = [group for group in scores.classes if not math.isnan(group.scores["f1"].value)]
     if len(known) > 1:
         worst = min(known, key=lambda group: group.scores["f1"].value)
-        yield f"The weakest class is {_said(worst, 'f1')}."
+        yield f"The class with the lowest F1 is {_said(worst, 'f1')}."
     for factor, groups in scores.slices.items():
         if len(groups) > 1:
             low, high = (choose(groups, key=_accuracy) for choose in (min, max))
-            yield f"By {factor}, {_said(low, 'accuracy')}, and {_said(high, 'accuracy')}."
+            yield (
+                f"By {factor}, accuracy is lowest for {_said(low, 'accuracy')}, highest for "
+                f"{_said(high, 'accuracy')}."
+            )
 
 
 def _accuracy(group: Group) -> float:
@@ -56,6 +59,4 @@ def _accuracy(group: Group) -> float:
 
 
 def _said(group: Group, score: str) -> str:
-    return (
-        f"{group.name}, {score} {group.scores[score]} on {group.photos:,} photos of {group.people:,} people"
-    )
+    return f"{group.name}: {group.scores[score]} on {group.photos:,} photos of {group.people:,} people"

@@ -183,7 +183,8 @@ def _draw_scores(axes: Axes, epochs: pd.Series[int], scores: pd.DataFrame) -> No
         best = int(np.nanargmax(scores["macro_f1"]))
         axes.axvline(epochs[best], color="grey", linestyle=":", label=f"best F1: epoch {epochs[best]}")
     axes.set(title="validation", xlabel="epoch", ylim=(0, 1.02))
-    axes.legend(fontsize=8)
+    # Below, where it hides no curve.
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
 
 
 def _draw_classes(axes: Axes, epochs: pd.Series[int], scores: pd.DataFrame) -> None:
