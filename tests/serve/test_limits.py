@@ -152,7 +152,11 @@ def spoken(port: int, *parts: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         for part in parts:
             connection.sendall(part)
-        return connection.recv(65536)
+        connection.settimeout(5)
+        answer = b""
+        while not re.search(rb"\r\n\r\n\{.*\}$", answer, re.DOTALL) and (more := connection.recv(65536)):
+            answer += more
+        return answer
 
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
