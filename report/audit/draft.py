@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -181,7 +181,7 @@ def merged(earlier: pd.DataFrame, new: pd.DataFrame, cache: Cache) -> pd.DataFra
     """
     photos = pd.concat([cache.index, cache.rejects], ignore_index=True)
     told = {column: _meant(rows, photos) for column, rows in new.groupby("column")}
-    kept: list[dict[str, str]] = []
+    kept: list[dict[Any, Any]] = []
     for _, row in earlier.iterrows():
         mine = _meant(row.to_frame().T, photos)
         again = mine & told.get(row["column"], set())
@@ -197,7 +197,7 @@ def _meant(rows: pd.DataFrame, photos: pd.DataFrame) -> set[int]:
     """Places of the photos that rows of a table of corrections name."""
     paths, people = {*rows["path"]} - {""}, {*rows["person"]} - {""}
     named = photos["source"].isin(paths) | photos["image_id"].isin(paths) | photos["person"].isin(people)
-    return {*np.flatnonzero(named)}
+    return set(np.flatnonzero(named).tolist())
 
 
 def read_audit(path: Path) -> pd.DataFrame:

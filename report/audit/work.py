@@ -29,7 +29,7 @@ from report.audit.page import Found, Judged, render_page
 from report.audit.people import disagreements
 from report.audit.pixels import padding_of
 from report.audit.suspects import Units, suspects_of, units_of
-from report.audit.swaps import swaps_of
+from report.audit.swaps import Swap, swaps_of
 from report.audit.twins import twins_of
 
 
@@ -76,12 +76,14 @@ def judge(answers: Answers, cache: Cache) -> tuple[list[Judged], list[Suggestion
     """What is suspect of each factor, and what is suggested: swaps first, then factor after factor."""
     earlier = earlier_corrections(cache)
     by_path = renamed_people(earlier, cache)
-    judged, swapped, labelled = [], [], []
+    judged: list[Judged] = []
+    swapped: list[Suggestion] = []
+    labelled: list[Suggestion] = []
     for name, probabilities in answers.by_factor.items():
         factor, codes = cache.label_set.factor(name), answers.codes(cache, name)
         units = units_of(answers.photos, factor, codes, probabilities)
         suspects = suspects_of(units)
-        pairs = []
+        pairs: list[Swap] = []
         if factor.per == "photo" and isinstance(factor, Categories):
             pairs = swaps_of(answers.photos["person"], codes, probabilities)
         flagged = sum(each.flagged for each in suspects)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.console import Console
 
 from faces.cache.reader import Cache
@@ -52,7 +53,7 @@ def measure(plan: PlantedPlan, console: Console) -> pd.DataFrame:
         confident learning; flagged_planted, those of them that were planted; agreeing, share of the labels as
         they were that the networks answer.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     with exclusive(plan.out, doing="planting into it", cure="give another folder (OUT=)"):
         for seed in plan.seeds:
             planted = plant(plan.cache.index, plan.cache.label_set, plan.share, seed)
@@ -117,11 +118,11 @@ def _count(
     return found
 
 
-def hits_of(quality: FloatArray, wrong: FloatArray | IntArray) -> int:
+def hits_of(quality: FloatArray, wrong: NDArray[np.bool_]) -> int:
     """How many of the n labels of the lowest quality are wrong, n being the number that are; of equal ones
     the first."""
-    count = int(np.asarray(wrong).sum())
-    return int(np.asarray(wrong)[np.argsort(quality, kind="stable")[:count]].sum())
+    count = int(wrong.sum())
+    return int(wrong[np.argsort(quality, kind="stable")[:count]].sum())
 
 
 def _agreed(units: Units, truth: IntArray) -> int:
