@@ -26,7 +26,9 @@ CHILDREN = {"bench.whole.teams", "infer.export.program.run"}
 FILLED = "§"
 """Stands for what a message is filled with."""
 
-def begun_with(module: str) -> set[str]:
+
+@cache
+def begun_with(module: str) -> frozenset[str]:
     """What is imported when a module is, but for types: modules of ours and of others."""
     found: set[str] = set()
     body = list(ast.parse(test_layers.modules()[module].read_text()).body)
@@ -42,7 +44,7 @@ def begun_with(module: str) -> set[str]:
         elif isinstance(node, ast.If | ast.Try | ast.With | ast.ClassDef):
             body += [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)]
     parts = [name.split(".") for name in found]
-    return {".".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}
+    return frozenset(".".join(part[:length]) for part in parts for length in range(1, len(part) + 1))
 
 
 @cache
@@ -107,8 +109,9 @@ def can_be_typed(text: str) -> None:
 def said_next() -> list[str]:
     """What the sources print as `next:`, where they name a target; what stands in braces is `FILLED`."""
     found = re.findall(r"next: (make [^\n\"`]+)", (ROOT / "Makefile").read_text())
-    for path in test_layers.modules().values():
-        for node in ast.walk(ast.parse(path.read_text())):
+    sources = [path.read_text() for path in test_layers.modules().values()]
+    for source in (each for each in sources if "next: make" in each):
+        for node in ast.walk(ast.parse(source)):
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             texts = [str(each.value) if isinstance(each, ast.Constant) else FILLED for each in parts]
             found += re.findall(r"next: (make .+)", "".join(texts)) if isinstance(node, ast.expr) else []

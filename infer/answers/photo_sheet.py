@@ -5,11 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 
 from faces.cache.reader import Cache
 from faces.labels import FloatArray, Task
@@ -17,6 +16,10 @@ from faces.plots import class_names, save_figure, value_names
 from faces.projection import split_classes
 from infer.answers.submission import PRIOR
 from infer.answers.words import headings, part_shares
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 COLUMNS = 10
 """Photos in a row."""
@@ -36,6 +39,8 @@ def draw_photo_sheet(cache: Cache, table: pd.DataFrame, task: Task, path: Path, 
         path: a PNG file.
         rows: rows of ten photos each, at most.
     """
+    from matplotlib.figure import Figure  # takes a second to import, for which --help should not wait
+
     seen = table[table.answered_by != PRIOR]
     by_class = seen.groupby("ans", sort=True).cumcount()
     chosen = seen.loc[by_class.sort_values(kind="stable").index].head(rows * COLUMNS).sort_values("ans")
