@@ -42,6 +42,7 @@ HEADERS = {
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": reason} for code, reason in REASONS.items() if code != 404
 }
+NOT_OFFERED: dict[str, Any] = {"model": Problem, "description": REASONS[404]}
 BODY = {
     "requestBody": {
         "required": True,
@@ -116,7 +117,7 @@ def make_app(service: Service) -> FastAPI:
 
 
 def _add_answers(app: FastAPI, service: Service) -> None:
-    @app.post("/predict", responses=PROBLEMS, openapi_extra=BODY)
+    @app.post("/predict", responses=PROBLEMS, openapi_extra=BODY, response_description="answered")
     async def predict(request: Request, faces: Faces = "all") -> Prediction:
         """Answer one or many photos, files of the form's field `photos`. One that cannot be used fails alone,
         with its code and reason in its place; where all do, the request has the code of the first."""
@@ -124,7 +125,8 @@ def _add_answers(app: FastAPI, service: Service) -> None:
 
     @app.post(
         "/explain",
-        responses={**PROBLEMS, 200: {"content": {"image/png": {}}}, 404: {"model": Problem}},
+        responses={**PROBLEMS, 200: {"content": {"image/png": {}}}, 404: NOT_OFFERED},
+        response_description="the picture",
         openapi_extra=BODY,
         response_class=Response,
     )
@@ -136,7 +138,7 @@ def _add_answers(app: FastAPI, service: Service) -> None:
 
 def _add_page(app: FastAPI) -> None:
     files = {"/": PAGE / "index.html", "/page.css": STYLE}
-    files |= {f"/{name}": PAGE / name for name in ("photo.css", "photo.js")}
+    files |= {f"/{name}": PAGE / name for name in ("photo.css", "photo.js", "icon.svg")}
     for path, file in files.items():
         app.add_route(path, partial(_file, file))
 
@@ -146,7 +148,7 @@ def _add_page(app: FastAPI) -> None:
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
-    @app.get("/model")
+    @app.get("/model", response_description="the model")
     async def model() -> ModelCard:
         """Who answers, and what for it must not be used."""
         return ModelCard(
@@ -158,12 +160,12 @@ def _add_state(app: FastAPI, service: Service) -> None:
             not_for=NOT_FOR,
         )
 
-    @app.get("/health")
+    @app.get("/health", response_description="it works")
     async def health() -> Health:
         """That it works, and how many photos are on their way."""
         return Health(model=service.model.name, waiting=service.answerer.photos)
 
-    @app.get("/metrics", response_class=PlainTextResponse)
+    @app.get("/metrics", response_class=PlainTextResponse, response_description="counts")
     async def metrics() -> Response:
         """Counts and times for Prometheus; nothing of what photos show."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

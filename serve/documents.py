@@ -13,10 +13,11 @@ HEAD = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<link rel="icon" href="icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="page.css">
 <link rel="stylesheet" href="photo.css">
 </head>
-<body class="plain">
+<body class="plain documentation">
 <main>
 <h1>{title}</h1>
 <p>{about}</p>

@@ -23,7 +23,8 @@ const MOST_AT_ONCE = 8; // photos of a request
 
 async function describe() {
   model = await (await fetch("model")).json();
-  get("who").textContent = `Drop a photo of a face: ${model.name} says ${Object.keys(model.factors).join(", ")}.`;
+  const name = model.name.replace(/-[0-9a-f]{12}$/, ""); // without the digest of an ensemble's export
+  get("who").textContent = `${name} looks at a face in a photo and tells: ${Object.keys(model.factors).join(", ")}.`;
   get("drawn").hidden = !model.drawn;
   get("drawn").textContent = model.note;
   get("notfor").textContent = model.not_for;
@@ -47,7 +48,8 @@ async function predict(files) {
     try {
       const told = await (await asked("predict", some)).json();
       for (const [place, photo] of told.photos.entries()) await show(some[place], photo);
-      say(some.length > 1 ? `${some.length} photos answered` : "");
+      const answered = told.photos.filter((photo) => photo.status !== "refused").length;
+      say(some.length > 1 ? `${answered} of ${some.length} photos answered` : "");
     } catch (error) {
       say(`${some.length > 1 ? "None of these photos is" : "This photo is not"} answered: ${error.message}`, true);
     }
@@ -139,7 +141,9 @@ function bars(factor, told) {
     const track = element("td", "", "track");
     const bar = element("i");
     bar.style.width = `${100 * share}%`;
-    track.append(bar);
+    const whole = element("span");
+    whole.append(bar);
+    track.append(whole);
     row.append(name, track, element("td", percent(share), "count"));
     table.append(row);
   }

@@ -52,7 +52,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda asked: asked.url.startswith((address, "blob:")) or complaints.append(asked.url))
     page.goto(address)
-    expect(page.locator("#who")).to_contain_text("hats says hat")
+    expect(page.locator("#who")).to_contain_text("hats looks at a face")
     yield page
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 400, "nothing is wider than a phone"
