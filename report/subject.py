@@ -101,7 +101,8 @@ def _runs_in(folder: Path) -> tuple[list[Run], str]:
         return [read_run(name, folder / BEST_FILE)], name
     if (folder / REQUEST_FILE).is_file():
         raise ValueError(f"{folder}: was begun and has no {BEST_FILE} yet; train the fold to its end")
-    if inside := sorted({path.parent.parent for path in folder.glob(f"*/fold*/{BEST_FILE}")}):
+    inside = sorted({path.parent.parent for path in folder.glob(f"*/fold*/{BEST_FILE}")})
+    if inside and not any(folder.glob(f"fold*/{BEST_FILE}")):
         names = ", ".join(path.name for path in inside)
         raise ValueError(
             f"{folder}: holds runs of several recipes ({names}); give one, RUN={typed(inside[0])}"

@@ -1,0 +1,4 @@
+"""Tests of report.
+
+What a file here imports of other rooms serves to set up, not to be tested.
+"""

@@ -37,6 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("place")
     cache = write_coloured(folder / "caches" / "people", people=24)
     write_runs(folder / "runs", cache, "three", skill=1.5, seed=1)
+    write_runs(folder / "runs" / "three", cache, "nested", folds=[(0, 1)], seed=1)  # of no fold alone
     write_runs(folder / "runs", cache, "masks", tasks=("mask",), skill=1.5, seed=2)
     return folder
 
