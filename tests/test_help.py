@@ -70,19 +70,18 @@ def test_help_waits_for_no_library_of_networks(command: str) -> None:
                 left.append(name)
 
 
-def settings_of(command: str) -> type | None:
-    """The dataclass whose docstring `--help` shows; None of a command without settings."""
+def settings_of(command: str) -> type:
+    """The dataclass whose docstring `--help` shows."""
     module = importlib.import_module(command)
-    called = re.search(r"run_command\(\s*(\w+)", inspect.getsource(module))
-    return getattr(module, called[1]) if called else None
+    called = re.findall(r"run_command\(\s*(\w+)", inspect.getsource(module))
+    assert called, f"{command}: reads no command line, so --help does its work"
+    found: type = getattr(module, called[0])
+    return found
 
 
 @pytest.mark.parametrize("command", commands())
 def test_help_has_an_example_that_can_be_typed(command: str) -> None:
-    settings = settings_of(command)
-    if settings is None:
-        return
-    last = (inspect.getdoc(settings) or "").rpartition("\n\n")[2]
+    last = (inspect.getdoc(settings_of(command)) or "").rpartition("\n\n")[2]
     assert last.startswith("Example: "), f"{command}: the last paragraph of its docstring begins so"
     if last.startswith("Example: python -m "):
         assert last.split()[3] == command.removesuffix(".command")

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
@@ -18,11 +19,21 @@ from rich.console import Console
 
 from bench.loaders.process import FAILED, FOLDER, PYTHON, ROOT
 from bench.loaders.table import PEERS_FILE
+from faces.command import run_command
 
 OPENCV: Final = ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
 """Different names of the module cv2, which is there."""
 DEBIAN: Final = {"libopencv-dev": "opencv4", "libturbojpeg0-dev": "libturbojpeg"}
 """What FFCV is built with, and the name by which pkg-config knows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallSettings:
+    """Install the libraries that the loader is measured beside into an environment of their own, .venv-peers;
+    those that cannot be are named, and the others are measured without them.
+
+    Example: make bench-peers, which does this first
+    """
 
 
 def name_of(requirement: str) -> str:
@@ -93,12 +104,17 @@ def _reason(package: str, stderr: str) -> str:
     return lines[-1] if lines else "no reason given"
 
 
-def main() -> None:
-    """The command line."""
+def install_peers(settings: InstallSettings) -> None:
+    """Make the environment, and keep what could not be installed into it."""
     make_environment()
     FAILED.write_text(
         json.dumps(install(requirements_in(ROOT / PEERS_FILE)), indent=1) + "\n", encoding="utf-8"
     )
+
+
+def main() -> None:
+    """The command line."""
+    run_command(InstallSettings, install_peers)
 
 
 if __name__ == "__main__":
