@@ -28,7 +28,7 @@ from faces.cache.tables import INDEX, PLACES, check_rows, place_of, read_index, 
 from preprocess.join_caches import as_written
 from preprocess.table_faults import wrong_tables
 
-BESIDE = ("faces.jpg", "data_card.md", "look.html", "corrections.csv")
+BESIDE = ("faces.jpg", "data_card.md", "look.html", "report.html", "corrections.csv")
 """Files that may lie in a cache and do not belong to it."""
 MODES = {3: "RGB", 4: "RGBA"}
 Show = Callable[[int, int], None]
