@@ -1,6 +1,7 @@
 """What the documents tell readers to type: make lines, options and Python, checked and, where cheap, run."""
 
 import argparse
+import ast
 import importlib
 import os
 import re
@@ -22,6 +23,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text()
 DERIVED = {"COMPARED": "RUNS", "LEAK_RUNS": "RUNS", "GIVEN_DATA": "DATA"}
+CODE = ("faces", "preprocess", "pipeline", "train", "infer", "serve", "report", "bench", "doctor")
+OTHERS = ("docker ", "tritonserver ")
+"""Programs that are not ours."""
 EVERYWHERE = {"ARGS", "PYTHON"}
 """Variables that any target takes."""
 RUN = {"help", "sample", "preprocess", "labels", "look", "verify", "recipes", "ensembles"}
@@ -52,11 +56,10 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 
 def recipe_of(target: str) -> str:
-    """The lines that a target runs; of one without any its name's line, without what `make help` says."""
-    found = re.search(rf"^(?:[a-z-]+ )*{target}(?: [a-z-]+)*:(.*)\n((?:\t.*\n)*)", MAKEFILE, re.M)
+    """The lines that a target runs."""
+    found = re.search(rf"^{target}:.*\n((?:\t.*\n)*)", MAKEFILE, re.M)
     assert found, f"make {target}: no such target"
-    body = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.M)
-    return body[1] if body else ""
+    return found[1]
 
 
 def variables(target: str) -> set[str]:
@@ -131,6 +134,29 @@ def test_python_commands_have_the_options_that_they_are_given(page: Path) -> Non
             assert not wrong_options([name], words) - {"--help"}, shlex.join(words)
 
 
+@cache
+def fields() -> set[str]:
+    """The options that settings of any command would have: a field is one of the same name."""
+    found = {"--help"}
+    for path in (path for top in CODE for path in (ROOT / top).rglob("*.py")):
+        text = path.read_text()
+        found |= set(re.findall(r'"(--[a-z][a-z-]+)"', text))
+        classes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+        for node in (node for each in classes for node in each.body):
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                name = node.target.id.replace("_", "-")
+                found |= {f"--{name}", f"--no-{name}"}
+    return found
+
+
+@by_page
+def test_options_named_in_sentences_are_some_commands(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for span in re.findall(r"`([^`\n]+)`", text):
+        if not span.startswith(OTHERS):
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", span)) <= fields(), span
+
+
 def test_a_wrong_target_variable_or_option_would_be_found() -> None:
     with pytest.raises(AssertionError, match="no such target"):
         recipe_of("preproces")
@@ -139,6 +165,8 @@ def test_a_wrong_target_variable_or_option_would_be_found() -> None:
     assert {"FOLD_SCHEME", "RESUME"} <= variables("train-all")
     assert modules_of("preprocess") == ["preprocess"]
     assert wrong_options(["preprocess"], ["--margin", "0.4", "--margins=2", "x"]) == {"--margins"}
+    assert {"--fold-scheme", "--no-clamp", "--faces"} <= fields()
+    assert "--margins" not in fields()
 
 
 @pytest.fixture(scope="module")
