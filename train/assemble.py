@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from faces.cache.reader import Cache
 from faces.folds import FoldScheme
 from pipeline.loader import Loader, OnDamage
+from train.beginning import begin, run_begun_with
 from train.data.mixing import rare_photos
 from train.data.rows import FoldRows
 from train.data.sampler import fold_sampler
@@ -79,6 +80,11 @@ class FoldPlan:
         return "-".join(map(str, (self.fold, *self.also_out)))
 
     @property
+    def beginning(self) -> Path | None:
+        """best.safetensors of the run that a recipe with `begin_with` begins with."""
+        return run_begun_with(self.recipe.begin_with, self.folder) if self.recipe.begin_with else None
+
+    @property
     def seed(self) -> int:
         """Seed of all that is random in this fold."""
         return int(np.random.SeedSequence([self.recipe.seed, self.fold, *self.also_out]).generate_state(1)[0])
@@ -92,7 +98,10 @@ def assemble(plan: FoldPlan, rows: FoldRows) -> FoldTraining:
     """
     recipe, labels = plan.recipe, plan.cache.label_set
     torch.manual_seed(plan.seed)
-    network = build_model(recipe, labels).to(memory_format=torch.channels_last)
+    network = build_model(recipe, labels)
+    if plan.beginning:
+        begin(network, recipe, plan.beginning)
+    network = network.to(memory_format=torch.channels_last)
     unfold(network, recipe, plan.cache, rows.training, plan.threads)
     network.still = freeze_first(network.backbone, recipe.optimiser.frozen_layers)
     training, validation = _loaders(plan, rows, network)

@@ -18,6 +18,7 @@ from faces.folds import FoldScheme, fold_numbers
 from train.data.tasks import fit_to_cache
 from train.engine.card import NESTED
 from train.engine.compute import Compute
+from train.recipe.begin_with import beginning_of
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
 
@@ -78,9 +79,9 @@ class TrainSettings:
     same command goes on too."""
     weights: Path | None = None
     """Name of known weights (face, efficientnet_lite0 to 2; fetched if need be) or local file, instead of the
-    recipe's `weights` or `pretrained`: safetensors, what torch.save wrote (tables and prefixes around the
-    weights are seen through), or a run's best.safetensors. Its classifier or heads are left; a line says what
-    was taken."""
+    recipe's `weights` or `pretrained`, or of those of the recipe that it begins with: safetensors, what
+    torch.save wrote (tables and prefixes around the weights are seen through), or a run's best.safetensors.
+    Its classifier or heads are left; a line says what was taken."""
     compute: tyro.conf.OmitArgPrefixes[Compute] = Compute()
     on_damage: Literal["stop", "skip"] = "stop"
     """What a crop that does not decode does: stop names it and ends the training; skip trains and validates
@@ -108,26 +109,36 @@ class TrainSettings:
 def run(settings: TrainSettings) -> None:
     """Train the folds asked for, then report on all folds that are there."""
     recipe = read_recipe(settings.recipe)
-    if settings.weights is not None:
-        recipe = replace(recipe, weights=str(settings.weights), pretrained=False)
+    first = beginning_of(recipe, settings.recipe)
     if settings.processes > 1 and "LOCAL_RANK" not in os.environ:
         from train.together import begin_processes
 
         begin_processes(settings.processes, recipe.batch_size, settings.compute.device)
         return
     cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)
-    recipe = fit_to_cache(recipe, cache, settings.recipe)
+    steps = [replace(settings, recipe=first), replace(settings, weights=None)] if first else [settings]
+    recipes = [_fitted(step, cache) for step in steps]
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from train.all_folds import train_folds
     from train.network.kinds import check_codings
 
-    check_codings(recipe, cache.label_set, settings.recipe)
-    plans = _plans(settings, recipe, cache)
-    train_folds(plans)
+    for step, each in zip(steps, recipes, strict=True):
+        check_codings(each, cache.label_set, step.recipe)
+    for step, each in zip(steps, recipes, strict=True):
+        plans = _plans(step, each, cache)
+        train_folds(plans)
     plans[0].processes.leave()
     if plans[0].processes.first:
         for line in _next_lines(settings):
             print(line)
+
+
+def _fitted(settings: TrainSettings, cache: Cache) -> Recipe:
+    """The recipe that is asked for, with the tasks that the cache's labels tell."""
+    recipe = read_recipe(settings.recipe)
+    if settings.weights is not None:
+        recipe = replace(recipe, weights=str(settings.weights), pretrained=False)
+    return fit_to_cache(recipe, cache, settings.recipe)
 
 
 def _next_lines(settings: TrainSettings) -> list[str]:

@@ -16,6 +16,7 @@ from faces.files import exclusive, write_atomically
 from faces.labelling.kept import stored_labels
 from faces.labels import LabelSet
 from train.assemble import FoldPlan
+from train.beginning import digest_of_beginning
 from train.data.beside import extra_folds
 from train.engine.card import BEST_FILE, NESTED, read_card
 from train.engine.exhaustion import Exhausted, let_go
@@ -152,6 +153,7 @@ def request_of(plan: FoldPlan) -> Request:
         rows=plan.rows.identity if plan.rows else "",
         labels=stored_labels(plan.cache.label_set) or {},
         predictions=" ".join(teacher),
+        beginning=digest_of_beginning(plan.beginning) if plan.beginning else "",
         extra=hashlib.sha256("|".join(extra).encode()).hexdigest() if (extra != "").any() else "",
     )
 

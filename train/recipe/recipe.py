@@ -34,6 +34,11 @@ class Recipe:
     weights: str = ""
     """Start from weights known by name (face, efficientnet_lite0, efficientnet_lite1, efficientnet_lite2), or
     from this file: safetensors, what torch.save wrote, or a run's best.safetensors."""
+    begin_with: str = ""
+    """Start from the backbone that the recipe of this name, a file beside this one, trained on the same fold
+    in the same folder of runs; where it did not, it is trained first. With frozen_epochs = epochs the heads
+    alone are fitted anew, which gives rare classes back what a whole training takes from them (Kang et al.,
+    Decoupling Representation and Classifier, 2020)."""
     image_size: int = 224
     """Height and width of the network's input, pixels."""
     centre: float = 1.0
@@ -92,6 +97,11 @@ class Recipe:
             raise ValueError(f"tasks={list(self.tasks)}: '*' is all factors; name nothing beside it")
         if self.pretrained and self.weights:
             raise ValueError(f"pretrained=true and weights={self.weights!r}: choose one of them")
+        if self.begin_with and (self.pretrained or self.weights):
+            raise ValueError(
+                f"begin_with={self.begin_with!r}, pretrained={self.pretrained}, weights={self.weights!r}: "
+                'choose one of them; weights = "" takes back those of a base'
+            )
         if self.epochs < 1 or self.batch_size < 1:
             raise ValueError(f"epochs={self.epochs}, batch_size={self.batch_size}: need at least 1 of each")
         if not LEAST_CENTRE <= self.centre <= 1:

@@ -43,6 +43,8 @@ class Request:
     """`stored_labels` of the cache; empty of the contest's."""
     predictions: str = ""
     """Hashes of the teacher's files."""
+    beginning: str = ""
+    """Hash of the run whose backbone was begun with."""
     extra: str = ""
     """Hash of the folds of photos that only train."""
 
