@@ -8,6 +8,8 @@ DATA ?= data/sample
 DEMO ?= demo
 UV_VERSION := 0.13.9
 LOCK := requirements.lock
+# Of setup.cfg, each with a lock of its own, installed on request.
+EXTRA_PACKAGES := ray remote others
 READY := .venv/.ready-cuda13
 MODULE := .venv/bin/python -m
 # Data that the user named, not the default.
@@ -58,11 +60,16 @@ example = $(or $(if $(example_$(1)),$(call first,$(1))),$(written_$(1)),...)
 run = $(foreach name,$(2),$(call need,$(name)))$(MODULE) $(call with,$(1),$(2) $(3))
 with = $(1) $(foreach each,$(call given,$(2)),$(call flag,$(each)))$(if $(ARGS), $(call several,ARGS))
 
+# The extras asked for, all of which must be known.
+known_extras = $(foreach extra,$(EXTRAS),$(or $(filter $(EXTRA_PACKAGES),$(extra)),$(error EXTRAS=$(EXTRAS): $(extra) is none; there are $(EXTRA_PACKAGES))))
+
 help: ## list the targets
 	@awk -F '## ' '/^##/ {print "\n" $$2} /^[a-z-]+:.*## / {split($$1, target, ":"); printf "  %-17s%s\n", target[1], $$2}' $(firstword $(MAKEFILE_LIST))
 
 ## Set up, and see it work
-setup: $(READY) ## install everything into .venv
+setup: $(READY) ## install everything into .venv: [EXTRAS="ray remote"]
+	@for extra in $(known_extras); do \
+	  .venv/bin/uv pip install --compile-bytecode --python .venv/bin/python --require-hashes -r requirements-$$extra.lock || exit; done
 	@echo "set up; next: make doctor, which says in at most three minutes whether this machine is fit"
 
 doctor: $(READY) ## is this machine fit, in at most three minutes: [ARGS="--device cpu"]
@@ -85,12 +92,12 @@ lock: ## write the hashed lists of packages from setup.cfg: [UPGRADE=--upgrade f
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	.venv/bin/uv pip compile setup.cfg --quiet $(if $(UPGRADE),$(call several,UPGRADE)) --extra dev --override overrides.txt \
 	  --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o $(LOCK)
-	.venv/bin/python -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(s["options.extras_require"]["weights"])' | \
-	  .venv/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
-	  -o requirements-weights.lock
-	.venv/bin/python -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(s["options.extras_require"]["service"])' | \
-	  .venv/bin/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --constraints $(LOCK) \
-	  --custom-compile-command "make lock" -o docker/requirements.lock
+	@# Each extra fits those before it; the weights are packages of their own, never imported.
+	@beside=; for extra in weights $(EXTRA_PACKAGES); do \
+	  .venv/bin/python -c 'import configparser as c, sys; s = c.ConfigParser(); s.read("setup.cfg"); print(s["options.extras_require"][sys.argv[1]])' $$extra | \
+	  .venv/bin/uv pip compile - --quiet $$beside --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock" -o requirements-$$extra.lock || exit; \
+	  if test $$extra = weights; then beside="-c $(LOCK)"; else beside="$$beside -c requirements-$$extra.lock"; fi; done
 
 clean: ## remove the environment and everything the demo made
 	rm -rf -- .venv .venv-peers $(call quoted,DEMO) .pytest_cache .mypy_cache .ruff_cache
