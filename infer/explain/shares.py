@@ -186,7 +186,8 @@ def region_shares(maps: Maps, regions: NDArray[np.bool_]) -> FloatArray:
     """[n, 4] shares of each map [n, H, W] that lie on its regions [n, 4, H, W]; NaN of an empty one."""
     sums = np.einsum("nhw,nrhw->nr", maps, regions, optimize=True).astype(np.float64)
     whole = sums.sum(1, keepdims=True)
-    return np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
+    found: FloatArray = np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
+    return found
 
 
 def rank_correlations(maps: Maps, others: Maps) -> FloatArray:
@@ -200,7 +201,9 @@ def rank_correlations(maps: Maps, others: Maps) -> FloatArray:
     )
     one, other = (each - each.mean(1, keepdims=True) for each in (one, other))
     size = np.sqrt((one**2).sum(1) * (other**2).sum(1))
-    return np.divide((one * other).sum(1), size, out=np.full(len(maps), np.nan), where=size > 0)
+    none = np.full(len(maps), np.nan)
+    found: FloatArray = np.divide((one * other).sum(1), size, out=none, where=size > 0)
+    return found
 
 
 def mean_of(values: FloatArray) -> Estimate:
