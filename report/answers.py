@@ -123,7 +123,7 @@ def galleries(answers: Answers) -> list[Gallery]:
     return [
         Gallery(
             "confident-errors",
-            "Most confident errors",
+            "Confident errors",
             "Wrong answers of the highest probability. Is the label right? Is the face cut well?",
             errors[:SHOWN],
             len(errors),

@@ -30,7 +30,7 @@ const percent = p => `${Math.round(100 * p)} %`;
 
 function picture(photo) {
   const file = photo.n.split("/").pop();
-  return element("img", { src: `data:image/webp;base64,${photo.t}`, alt: `crop of ${photo.n}`, title: file, loading: "lazy" });
+  return element("img", { src: `data:image/webp;base64,${photo.t}`, alt: `crop of ${photo.n}`, title: file, decoding: "async" });
 }
 
 function tile(photo, open) {
@@ -80,8 +80,8 @@ function showOne(place) {
   at = place;
   const photo = list.photos[place];
   title.textContent = photo.n;
-  back.hidden = false;
-  back.textContent = `← ${list.photos.length === 1 ? "photo" : `${list.photos.length} photos`}`;
+  back.hidden = list.photos.length === 1;
+  back.textContent = `← ${list.photos.length} photos`;
   const person = data.photos.filter(other => other.p === photo.p);
   const alike = data.photos.filter(other => other.y === photo.y && other.g === photo.g);
   const actions = element("div", { class: "actions" });
@@ -148,7 +148,7 @@ data.parts.forEach((part, number) => {
 function point(photo, x, y, colour) {
   const made = document.createElementNS(plane.namespaceURI, "circle"), name = document.createElementNS(plane.namespaceURI, "title");
   const told = `${photo.n}: ${data.classes[photo.g]}${photo.y === photo.g ? "" : `, really ${data.classes[photo.y]}`}`;
-  const set = { cx: 16 + 868 * x, cy: 16 + 528 * (1 - y), r: 6, fill: colour, tabindex: -1, role: "button", "aria-label": told };
+  const set = { cx: 16 + 868 * x, cy: 16 + 528 * (1 - y), r: 8, fill: colour, tabindex: -1, role: "button", "aria-label": told };
   for (const [key, text] of Object.entries(set)) made.setAttribute(key, text);
   name.textContent = told;
   made.append(name);

@@ -129,7 +129,7 @@ def run(settings: TrainSettings) -> None:
         train_folds(plans)
     plans[0].processes.leave()
     if plans[0].processes.first:
-        for line in _next_lines(settings):
+        for line in next_lines(settings):
             print(line)
 
 
@@ -141,7 +141,7 @@ def _fitted(settings: TrainSettings, cache: Cache) -> Recipe:
     return fit_to_cache(recipe, cache, settings.recipe)
 
 
-def _next_lines(settings: TrainSettings) -> list[str]:
+def next_lines(settings: TrainSettings) -> list[str]:
     """What to do with the folds that are trained; the ensemble that is called as the recipe votes on them."""
     named = Path("ensembles") / settings.recipe.name
     ensemble = f"ENSEMBLE={typed(named if named.is_file() else Path('ensembles/name.toml'))}"

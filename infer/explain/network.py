@@ -148,7 +148,7 @@ class MapPlaces(nn.Module):
             raise ValueError(self._refusal(f"lays its {found.shape[1]} tokens out in no square"))
         patches = found[:, before:].transpose(1, 2)
         side = isqrt(patches.shape[2])
-        seen = place(patches.unflatten(2, (side, side)))
+        seen = place(patches.reshape(*patches.shape[:2], side, side))
         return torch.cat([found[:, :before], seen.flatten(2).transpose(1, 2)], 1)
 
     @cached_property

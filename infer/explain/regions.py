@@ -60,7 +60,7 @@ def person_of(regions: NDArray[np.bool_], crop: NDArray[np.uint8]) -> NDArray[np
         regions: of `regions_of`.
         crop: uint8 [size, size, 3 or 4]; a fourth channel is a matte, 0 to 255.
     """
-    return crop[..., 3] > 127 if crop.shape[2] == 4 else regions[:2].any(0)
+    return np.asarray(crop[..., 3] > 127 if crop.shape[2] == 4 else regions[:2].any(0))
 
 
 def _ellipse(middle: tuple[float, float], width: float, height: float, size: int) -> NDArray[np.bool_]:

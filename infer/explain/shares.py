@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from faces.cache.writer import DETECTED
 from faces.intervals import Estimate
 from faces.labels import FloatArray, IntArray
+from infer.answers.words import headings
 from infer.explain.maps import Maps, head_maps, likeliest
 from infer.explain.network import TrainedNetwork, load_trained
 from infer.explain.regions import GREY, box_in_crop, person_of, regions_of
@@ -48,6 +49,8 @@ class HeadShares:
 
     recipe: str
     task: str
+    name: str
+    """Of the task for people: `age`."""
     area: FloatArray
     """[n, 4] how much of what the network is shown is of each region: the shares of an even look."""
     shares: FloatArray
@@ -172,12 +175,13 @@ def _head(plan: OutOfFold, recipe: str, task: str, sample: Sample, looked: Seque
     return HeadShares(
         recipe=recipe,
         task=task,
+        name=", ".join(headings(plan.cache.label_set.task(task))),
         area=region_shares(_seen(plain.shape, looked[0].centre), sample.regions),
         shares=region_shares(plain, sample.regions),
         bare=region_shares(bare, sample.regions),
         same=answered == without,
         right=right,
-        random=rank_correlations(plain, random),
+        random=rank_correlations(*(_shown(maps, looked[0].centre) for maps in (plain, random))),
         mean_map=plain.mean(0),
     )
 
@@ -186,7 +190,8 @@ def region_shares(maps: Maps, regions: NDArray[np.bool_]) -> FloatArray:
     """[n, 4] shares of each map [n, H, W] that lie on its regions [n, 4, H, W]; NaN of an empty one."""
     sums = np.einsum("nhw,nrhw->nr", maps, regions, optimize=True).astype(np.float64)
     whole = sums.sum(1, keepdims=True)
-    return np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
+    found: FloatArray = np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
+    return found
 
 
 def rank_correlations(maps: Maps, others: Maps) -> FloatArray:
@@ -200,7 +205,9 @@ def rank_correlations(maps: Maps, others: Maps) -> FloatArray:
     )
     one, other = (each - each.mean(1, keepdims=True) for each in (one, other))
     size = np.sqrt((one**2).sum(1) * (other**2).sum(1))
-    return np.divide((one * other).sum(1), size, out=np.full(len(maps), np.nan), where=size > 0)
+    none = np.full(len(maps), np.nan)
+    found: FloatArray = np.divide((one * other).sum(1), size, out=none, where=size > 0)
+    return found
 
 
 def mean_of(values: FloatArray) -> Estimate:
@@ -216,10 +223,15 @@ def mean_of(values: FloatArray) -> Estimate:
 def _seen(shape: tuple[int, ...], centre: float) -> Maps:
     """An even look at the middle that a network is shown."""
     even = np.zeros(shape, np.float32)
-    side = round(shape[1] * centre)
-    first = (shape[1] - side) // 2
-    even[:, first : first + side, first : first + side] = 1
+    _shown(even, centre)[...] = 1
     return even
+
+
+def _shown(maps: Maps, centre: float) -> Maps:
+    """The part of maps [n, H, W] on what a network is shown; beyond it all are 0."""
+    side = round(maps.shape[1] * centre)
+    first = (maps.shape[1] - side) // 2
+    return maps[:, first : first + side, first : first + side]
 
 
 def _random_weights(network: TrainedNetwork) -> TrainedNetwork:

@@ -32,13 +32,14 @@ def draw_shares(found: Sequence[HeadShares], sample: Sample, out: Path) -> None:
     figure = Figure(figsize=(2.9 * len(found) + 1.2, 5.6), layout="constrained")
     grid = figure.subplots(2, len(found), squeeze=False, height_ratios=(1.25, 1))
     mean_crop = sample.crops.mean(0)
+    mean_crop = 255 * (mean_crop - mean_crop.min()) / max(np.ptp(mean_crop), 1)  # means are dull
     for (above, below), head in zip(grid.T, found, strict=True):
         above.imshow(lit(mean_crop, head.mean_map / max(float(head.mean_map.max()), 1e-9)))
-        above.set_title(f"{head.recipe}: {head.task}", fontsize=10)
+        above.set_title(f"{head.recipe}: {head.name}", fontsize=10)
         above.set_axis_off()
         _draw_bars(below, head, named=below is grid[1, 0])
     figure.suptitle(
-        f"Where each head looks, mean over {len(sample.rows):,} people (bright = speaks for its answer)",
+        f"Where each head looks, mean over {len(sample.rows):,} people (orange: what speaks for its answer)",
         fontsize=11,
     )
     handles, names = grid[1, 0].get_legend_handles_labels()

@@ -30,7 +30,7 @@ def shares_table(found: Sequence[HeadShares], count: int, *, matted: bool) -> Ta
         shown.add_row("", "", "even look", *(_percent(mean_of(part)) for part in head.area.T), "", "", "")
         shown.add_row(
             head.recipe,
-            head.task,
+            head.name,
             "map",
             *(_interval(mean_of(part)) for part in head.shares.T),
             "",

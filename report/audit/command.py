@@ -33,18 +33,16 @@ class AuditSettings:
     out: Path | None = None
     """Folder to write; audits/<cache> when this is not given."""
 
-    def __post_init__(self) -> None:
-        if self.ensemble is None and not any(self.runs.glob("fold*")):
-            raise ValueError(
-                f"runs={self.runs}: no folder of one recipe's trained folds (fold0, fold1, ...); give "
-                "RUNS=runs/<recipe>, or ENSEMBLE=file with RUNS= the folder of all runs"
-            )
-        if self.data is not None and not self.data.exists():
-            raise ValueError(f"data={self.data}: no such folder or table; give the photos of the cache")
-
 
 def run(settings: AuditSettings) -> None:
     """Judge, draw and write."""
+    if settings.ensemble is None and not any(settings.runs.glob("fold*")):
+        raise ValueError(
+            f"{settings.runs}: no folder of one recipe's trained folds (fold0, fold1, ...); give "
+            "RUNS=runs/<recipe>, or ENSEMBLE=file with RUNS= the folder of all runs"
+        )
+    if settings.data is not None and not settings.data.exists():
+        raise ValueError(f"{settings.data}: no such folder or table; give the photos of the cache as DATA=")
     if settings.ensemble is None:
         name = settings.runs.resolve().name
         subject, runs = Ensemble(name=name, root=Leaf(name)), settings.runs.resolve().parent

@@ -20,7 +20,7 @@ from report.audit.twins import Twins
 
 SIDE: Final = 128
 """Of a small picture, in pixels."""
-MOST, MOST_OF_PERSON = 40, 7
+MOST, MOST_OF_PERSON = 30, 4
 """Suggestions, people or pairs of a gallery, and photos of a person."""
 
 
@@ -76,7 +76,8 @@ class Found:
         shared = [each for each in self.twins if each.other_person]
         contradicting = [each for each in self.twins if each.differing]
         telling = [f"{each.factor} {each.value}" for each in self.padding if each.tells]
-        lines = [f"{people:,} people have photos that disagree"] if people else []
+        about = " or ".join(dict.fromkeys(each.factor for each in self.disagreements))
+        lines = [f"{people:,} people have photos that disagree about {about}"] if people else []
         if shared:
             lines.append(f"{len(shared):,} pairs of look-alikes stand under two people")
         if contradicting:

@@ -16,6 +16,8 @@ from serve.photo.model import Cut, PhotoModel
 
 UNSURE = 0.6
 """Probability below which the second value is named, too."""
+_CERTAIN = 0.995
+"""Probability above which no number is named: no network is 100 % sure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ def in_words(answered: Answered, path: Path) -> list[str]:
 def said(told: Told) -> str:
     """An answer with its probability, and what it may be else where it is not sure."""
     sure = float(told.probabilities[told.place])
-    words = f"{told.values[told.place]}, {sure:.0%} sure"
+    words = f"{told.values[told.place]}, {'over 99%' if sure > _CERTAIN else f'{sure:.0%}'} sure"
     others: Sequence[int] = [k for k in np.argsort(-told.probabilities) if k != told.place]
     if sure < UNSURE and others:
         words += f" (else {told.values[others[0]]}, {float(told.probabilities[others[0]]):.0%})"

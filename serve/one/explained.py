@@ -50,7 +50,7 @@ def explain_photo(photo: Path, ensemble: Path | None, run: Path | None, runs: Pa
     networks = [load_trained(path) for path in paths]
     maps = factor_maps(networks, answered.cuts[0].crop, answered.told[0])
     note = drawn_note(model.drawn)
-    draw_explained(answered, maps, out, note)
+    draw_explained(answered, maps, out, note, max(each.card.recipe.centre for each in networks))
     by = f"looked at by {len(networks)} network{'s' * (len(networks) > 1)} of {ensemble or run}"
     return [*in_words(answered, photo), by, *([note] if note else []), f"picture: {out}"]
 

@@ -58,7 +58,9 @@ def draw_answered(answered: Answered, out: Path, note: str) -> None:
     save_figure(figure, out, dpi=100)
 
 
-def draw_explained(answered: Answered, maps: Mapping[str, NDArray[np.float32]], out: Path, note: str) -> None:
+def draw_explained(
+    answered: Answered, maps: Mapping[str, NDArray[np.float32]], out: Path, note: str, centre: float = 1.0
+) -> None:
     """Write a picture of the first face, and for each factor where the networks looked for their answer.
 
     Args:
@@ -66,14 +68,20 @@ def draw_explained(answered: Answered, maps: Mapping[str, NDArray[np.float32]], 
         maps: [size, size] of a factor, by its name.
         out: PNG file.
         note: as of `draw_answered`.
+        centre: share of the crop's side that some network is shown.
     """
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     crop, told = answered.cuts[0].crop, answered.told[0]
-    figure = Figure(figsize=(2.9 * (1 + len(maps)), 3.9), layout="constrained")
+    figure = Figure(figsize=(2.9 * (1 + len(maps)), 3.75), layout="constrained")
     [axes] = figure.subplots(1, 1 + len(maps), squeeze=False)
     axes[0].imshow(crop)
-    axes[0].set_title("the face, as the\nnetworks get it", fontsize=10)
+    axes[0].set_title("the face, cut out", fontsize=10)
+    if centre < 1:
+        first = (1 - centre) / 2 * len(crop) - 0.5
+        shown = Rectangle((first, first), centre * len(crop), centre * len(crop), fill=False, color="w")
+        axes[0].add_patch(shown)
     for place, (factor, strength) in zip(axes[1:], maps.items(), strict=True):
         place.imshow(lit(crop, strength))
         place.set_title(f"{factor}:\n{said(told[factor])}", fontsize=10)
@@ -81,7 +89,8 @@ def draw_explained(answered: Answered, maps: Mapping[str, NDArray[np.float32]], 
             place.text(0.5, 0.5, "nothing speaks for it", transform=place.transAxes, ha="center", color="w")
     for place in axes:
         place.set_axis_off()
-    _write_note(figure, f"Bright: what speaks for the answer (Grad-CAM), the mean of the networks. {note}")
+    frame = "" if centre == 1 else "White frame: what the networks are shown. "
+    _write_note(figure, f"Orange: what speaks for the answer (Grad-CAM, mean of the networks). {frame}{note}")
     save_figure(figure, out, dpi=110)
 
 

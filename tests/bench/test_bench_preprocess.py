@@ -92,6 +92,7 @@ def test_all_ways_of_the_stage_search_on_the_same_device(
     assert {"facenet-pytorch one by one, 2 w.", "ours, min_face 60, 2 w."} <= ways.keys()
 
 
+@pytest.mark.slow
 def test_a_long_run_is_watched_to_its_end(tmp_path: Path) -> None:
     photos = sorted(small_photos(tmp_path / "data", 3).iterdir())
     run = run_program(photos, 10, ["--size", "16", "--workers", "1"])

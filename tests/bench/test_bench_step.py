@@ -209,6 +209,7 @@ def test_without_a_compiler_its_row_says_why(tmp_path: Path, monkeypatch: pytest
     assert out.with_suffix(".png").is_file()
 
 
+@pytest.mark.slow
 def test_a_backbone_that_does_not_take_the_size_fails_as_a_whole_and_alone() -> None:
     work, ended = Work(**{**vars(WORK), "image_size": 8}), []
     rows = measure_backbone("vit_tiny_patch16_224", work, compiled=True, begin=nothing, end=ended.append)

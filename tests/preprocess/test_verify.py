@@ -2,8 +2,7 @@
 
 import io
 import math
-import subprocess
-import sys
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from faces.labels import CONTEST
 from faces.storage.documents import read_document, write_document
 from preprocess.crop.render import encode
 from preprocess.faults import find_faults
+from preprocess.verify import VerifySettings, verify
 from tests.helpers.own_labels import write_own
 from tests.helpers.pictures import picture
 
@@ -62,9 +62,15 @@ def write(folder: Path, codec: str = "png", **changed: int) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("written") / "cache")
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write(tmp_path / "cache")
+def folder(written: Path, tmp_path: Path) -> Path:
+    """A cache that a test may spoil."""
+    return Path(shutil.copytree(written, tmp_path / "cache"))
 
 
 def record(folder: Path) -> None:
@@ -305,16 +311,19 @@ def test_every_damaged_shard_is_named(folder: Path) -> None:
     assert "00000.tar: content differs" in findings and "00001.tar: content differs" in findings
 
 
-def test_the_command_ends_with_code_1_and_a_line_a_finding(folder: Path) -> None:
-    command = [sys.executable, "-m", "preprocess.verify", "--cache", str(folder)]
-    sound = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert sound.returncode == 0 and f"{folder}: sound; 6 crops in 2 shards" in sound.stdout
+def test_the_command_ends_with_code_1_and_a_line_a_finding(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verify(VerifySettings(cache=folder))
+    assert f"{folder}: sound; 6 crops in 2 shards" in capsys.readouterr().out
     (folder / "rejects.csv").write_text("position\n")
     (folder / "left.tmp").touch()
-    damaged = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert damaged.returncode == 1
-    assert f"{folder}/rejects.csv: content differs" in damaged.stdout
-    assert f"{folder}/left.tmp: left over" in damaged.stdout and "sound" not in damaged.stdout
+    with pytest.raises(SystemExit) as ended:
+        verify(VerifySettings(cache=folder))
+    assert ended.value.code == 1
+    damaged = capsys.readouterr().out
+    assert f"{folder}/rejects.csv: content differs" in damaged
+    assert f"{folder}/left.tmp: left over" in damaged and "sound" not in damaged
 
 
 def test_edited_tables_are_refused_when_a_cache_is_opened(folder: Path) -> None:

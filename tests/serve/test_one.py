@@ -101,6 +101,7 @@ def test_an_unsure_answer_names_the_next_likely_value() -> None:
     assert said(Told(values, 0, SHARES)) == "<30, 50% sure (else 30-59, 30%)"
     assert said(Told(values, 1, SHARES)) == "30-59, 30% sure (else <30, 50%)"  # as votes may choose
     assert said(Told(values, 0, np.array([0.9, 0.1, 0], np.float32))) == "<30, 90% sure"
+    assert said(Told(values, 0, np.array([0.9999, 0.0001, 0], np.float32))) == "<30, over 99% sure"
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_every_factor_that_is_told_has_a_map(trained: Path, tmp_path: Path) -> N
     assert [*maps] == ["mask", "age"]
     assert all(each.shape == (48, 48) for each in maps.values())
     answered = Answered(photo=crop, cuts=(Cut(crop, None),), faces=0, told=[told])
-    draw_explained(answered, maps, tmp_path / "maps.png", drawn_note(True))
+    draw_explained(answered, maps, tmp_path / "maps.png", drawn_note(True), 0.8)
     assert Image.open(tmp_path / "maps.png").size[0] > 500
 
 

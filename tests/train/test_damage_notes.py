@@ -176,7 +176,7 @@ def whole_skipped(damaged: Cache, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-@pytest.mark.parametrize("batches", [2, 5, 7, 11])
+@pytest.mark.parametrize("batches", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5, 7)), 11])
 def test_skipping_resumes_to_the_same_bits(
     damaged: Cache, whole_skipped: Path, tmp_path: Path, batches: int
 ) -> None:
@@ -233,7 +233,7 @@ def test_the_command_skips_crops_of_a_shard_that_was_overwritten_in_part(
     assert noted.key.tolist() == [f"{sides[0]:08d}"]
 
 
-@pytest.mark.parametrize("name", ["cache.json", "shards/00000.tar"])
+@pytest.mark.parametrize("name", [pytest.param("cache.json", marks=pytest.mark.slow), "shards/00000.tar"])
 def test_a_cache_deleted_while_training_is_named_and_training_goes_on_once_it_is_back(
     whole: Path, tmp_path: Path, name: str
 ) -> None:

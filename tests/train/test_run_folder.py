@@ -16,6 +16,7 @@ from faces.cache.reader import Cache
 from faces.command import read_toml
 from faces.files import exclusive
 from faces.storage.documents import DamagedError, document
+from tests.helpers.runs.undrawn import undrawn
 from tests.train.test_train import RECIPE, plan
 from train.engine.card import RunError
 from train.engine.processes import Processes
@@ -115,7 +116,8 @@ def test_a_file_in_the_folders_place_is_named(coloured: Cache, tmp_path: Path) -
 def done(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of one epoch."""
     folder = tmp_path_factory.mktemp("runs") / "fold1"
-    train_fold(plan(coloured, folder, SHORT), Watch())
+    with undrawn():
+        train_fold(plan(coloured, folder, SHORT), Watch())
     return folder
 
 

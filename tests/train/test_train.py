@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import torch
 
 from faces.cache.reader import Cache
 from faces.labels import TASKS
+from tests.test_help import can_be_typed
 from train.assemble import FoldPlan
-from train.command import TrainSettings, run
+from train.command import TrainSettings, next_lines, run
 from train.data.rows import fold_rows
 from train.engine.card import RunError, read_card
 from train.engine.checkpoint import load_best
@@ -240,6 +242,31 @@ def test_command_trains_all_folds_and_draws(
     assert json.loads((folder / "fold0" / "request.json").read_text())["folds"] == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"runs": Path("demo/runs")},
+            [
+                "how good it is, on one page: make report RUN=demo/runs/quick CACHE='caches/my cache'",
+                "next: make infer ENSEMBLE=ensembles/quick.toml CACHE=caches/name RUNS=demo/runs",
+            ],
+        ),
+        ({"fold": (0,)}, ["how good it is, on one page: make report RUN=runs/quick CACHE='caches/my cache'"]),
+        ({"fold_scheme": "everything"}, ["next: make infer ENSEMBLE=ensembles/quick.toml CACHE=caches/name"]),
+        ({"nested": True}, ["next: make tune ENSEMBLE=ensembles/quick.toml CACHE='caches/my cache'"]),
+    ],
+)
+def test_what_comes_next_can_be_typed(
+    given: dict[str, object], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    asked: dict[str, object] = {"recipe": Path("recipes/quick.toml"), "cache": Path("caches/my cache")}
+    assert next_lines(TrainSettings(**{**asked, **given})) == expected  # type: ignore[arg-type]
+    for line in expected:
+        can_be_typed(line)
+
+
 @pytest.mark.slow
 def test_command_trains_without_each_two_folds_and_goes_on(
     coloured: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -266,7 +293,11 @@ def test_command_trains_without_each_two_folds_and_goes_on(
         "fold1-2": (1, (2,)),
     }
     assert len({card.tensors for card in cards.values()}) == 3
-    assert "next: make tune" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    folder = shlex.quote(str(nested))
+    assert said.count("--logdir") == 1 and f"tensorboard --logdir {folder}\n" in said
+    cache, runs = shlex.quote(str(settings.cache)), shlex.quote(str(settings.runs))
+    assert f"next: make tune ENSEMBLE=ensembles/name.toml CACHE={cache} RUNS={runs}\n" in said
     (nested / "fold1-2" / "best.safetensors").unlink()
     (nested / "fold1-2" / "last.pt").unlink()
     run(settings)  # the others are at their end

@@ -141,7 +141,7 @@ class _Dealing:
     @property
     def ordinary(self) -> BoolArray:
         """[len(cache)] rows that take part and are no extra ones."""
-        ordinary = self.extra == ""
+        ordinary: BoolArray = self.extra == ""
         ordinary[self.unused] = False
         return ordinary
 

@@ -73,6 +73,7 @@ async function show() {
     button.onclick = () => decide(value);
     return button;
   }));
+  if (at("words")) at("words").hidden = each.factor !== "mask";
   const number = each.number, found = await photos(number);
   if (questions[place]?.number !== number) return;
   at("photos").className = ["", "one", "two"][found.length] ?? "";

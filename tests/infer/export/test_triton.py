@@ -15,12 +15,12 @@ from skimage.data import astronaut
 
 from infer.export.command import ExportSettings
 from infer.export.compose import ROOT, compose
-from infer.export.detector import detector_networks
 from infer.export.metadata import describe_detector
 from infer.export.program.predictor import Predictor
 from infer.export.triton import KINDS, MODEL_PARTS, MOST, write_repository
 from tests.infer.export.test_predictor_damage import DESCRIPTION, SEARCHED, model_bytes
 from tests.infer.export.triton import TYPES, load, parsed, request
+from tests.serve.conftest import traced_detector
 
 PORTRAIT = astronaut()[:300, 80:380]
 
@@ -35,7 +35,7 @@ def png(pixels: np.ndarray) -> bytes:
 def searching(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model that searches faces, with its repository beside it, of the name `hats 2_`."""
     folder = tmp_path_factory.mktemp("triton")
-    networks = json.loads(describe_detector(detector_networks()))
+    networks = json.loads(describe_detector(traced_detector()))
     crop = {**SEARCHED, "clamp": True}
     (folder / "model.onnx").write_bytes(model_bytes({**DESCRIPTION, "crop": crop}, networks))
     write_repository(folder / "model.onnx", folder / "triton", "hats 2")
@@ -105,7 +105,7 @@ def test_the_model_gives_the_network_what_the_predictor_does(searching: Path) ->
     model.initialize({"model_repository": str(folder), "model_version": "1"})
     photos = [png(PORTRAIT), png(np.full((60, 50, 3), 200, np.uint8)), png(np.rot90(PORTRAIT, 2))]
     [first, bad, last] = model.execute([request(*photos[:2]), request(b"no photo"), request(photos[2])])
-    assert str(bad.error) == "not an image of a known format"
+    assert str(bad.error) == "no photo but a text file"
     config = configurations(searching)["hats_2_faces"]
     predictor = Predictor(searching / "model.onnx", threads=1)
     answered = []

@@ -16,6 +16,7 @@ from infer.predict.half_done import say_half_done
 from infer.predict.out_of_fold import plan_out_of_fold
 from infer.predict.runs import find_runs
 from tests.helpers.runs.fold_runs import write_runs
+from tests.helpers.runs.undrawn import undrawn
 from tests.train.test_train import RECIPE, plan
 from train.engine.card import read_card
 from train.engine.watch import Watch
@@ -41,7 +42,7 @@ def killed(coloured: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of runs with fold 1 of recipe `small`, killed after one epoch of two."""
     runs = tmp_path_factory.mktemp("runs")
     recipe = dataclasses.replace(RECIPE, epochs=2)
-    with pytest.raises(KeyboardInterrupt):
+    with undrawn(), pytest.raises(KeyboardInterrupt):
         train_fold(plan(coloured, runs / "small" / "fold1", recipe), Killed())
     return runs
 

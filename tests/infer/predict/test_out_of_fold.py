@@ -64,6 +64,7 @@ def test_each_row_is_answered_by_the_run_of_its_fold(coloured: Cache, runs: Path
         assert plan.truth(task).tolist() == coloured.labels(task)[photos["row"]].tolist()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_training_stored_is_what_the_network_predicts(coloured: Cache, tmp_path: Path) -> None:
     recipe = Recipe(
         tasks=("mask", "gender", "age3"),
@@ -178,7 +179,7 @@ def test_spoilt_probabilities_are_refused(coloured: Cache, copied: Path, before:
         check_probabilities(np.array([[0.5, 0.5], [1.0, 0.5]]), 2, "x")
 
 
-@pytest.mark.parametrize("views", [ORIGINAL, ("flip",)])
+@pytest.mark.parametrize("views", [ORIGINAL, pytest.param(("flip",), marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("change", "message"),
     [

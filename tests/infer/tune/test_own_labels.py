@@ -147,7 +147,7 @@ def test_runs_of_other_labels_are_left_out(own: Cache, coloured: Cache, tmp_path
     assert len(notes) == 1 and notes[0].startswith("contest: left out: ") and "\n" not in notes[0]
 
 
-@pytest.mark.parametrize("task", ["", "glasses"])
+@pytest.mark.parametrize("task", [pytest.param("", marks=pytest.mark.slow), "glasses"])
 def test_what_is_selected_is_written_with_its_task_where_it_must(
     own: Cache, runs: Path, tmp_path: Path, task: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,6 @@ import io
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 from faces.cache.reader import Cache
 from faces.factors import Categories
 from faces.labels import LabelSet
+from preprocess.look.command import LookSettings, look
 from preprocess.look.duplicates import NEAR
 from preprocess.look.gallery import MOST
 from preprocess.look.page import MOST_REASONS
@@ -216,14 +216,15 @@ def test_a_photo_saved_again_under_another_name_is_shown_beside_the_first(tmp_pa
     assert "1 pair of crops" in page.text and "<b>labels differ</b>" in page.section("look-alikes")
 
 
-def test_the_command_writes_the_page_where_it_is_told_to(mixed: Cache, tmp_path: Path) -> None:
+def test_the_command_writes_the_page_where_it_is_told_to(
+    mixed: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "new" / "page.html"
-    command = [sys.executable, "-m", "preprocess.look", "--cache", mixed.folder, "--out", out, "--seed", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"wrote {out}" in done.stdout
+    look(LookSettings(cache=mixed.folder, out=out, seed=1))
+    assert f"wrote {out}" in capsys.readouterr().out
     assert out.read_text() == page_of(mixed, seed=1).html
-    command[4] = tmp_path / "nothing"
-    assert "no such cache" in subprocess.run(command, capture_output=True, text=True).stderr
+    with pytest.raises(ValueError, match="no such cache"):
+        look(LookSettings(cache=tmp_path / "nothing", out=out))
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -260,7 +261,7 @@ def test_a_browser_draws_every_picture_and_nothing_sticks_out(
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on the PATH to open the page in")
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.slow), 400])
 def test_long_names_of_factors_and_values_stick_out_nowhere(tmp_path: Path, width: int) -> None:
     factors = [
         Categories(name=f"is_it_{n}_of_a_long_name", categories=("yes", "no, but nearly " * 4))

@@ -111,6 +111,7 @@ def test_rows_and_columns_in_any_order_are_the_same_listing(
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=6).map(str.strip)
 
 
+@settings(max_examples=30)
 @given(
     st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4).filter(
         lambda rows: all(map(any, rows))

@@ -71,4 +71,4 @@ def test_people_who_were_renamed_are_corrected_photo_by_photo(cache: Cache) -> N
 def test_without_earlier_corrections_the_new_ones_stand_alone(tmp_path: Path) -> None:
     cache = write_told(tmp_path / "cache", right_labels())
     new = pd.DataFrame([("", "p003", "gender", "male", "new")], columns=[*COLUMNS])
-    assert merged(earlier_corrections(cache), new, cache).equals(new)
+    assert merged(earlier_corrections(cache), new, cache).to_numpy().tolist() == new.to_numpy().tolist()

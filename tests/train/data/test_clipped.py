@@ -127,6 +127,7 @@ def test_people_at_the_end_are_taught_to_be_there(clipped: Cache, coding: str) -
         assert above.sum(1) == pytest.approx(mass, abs=1e-3)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_run_keeps_what_was_found_and_each_fold_finds_its_own(clipped: Cache, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, tasks=("age3",), age=Age(sigma=3.0), epochs=1, augment="none")
     lines: list[str] = []

@@ -140,7 +140,7 @@ class _NoFile:
     due = False
 
 
-@pytest.mark.parametrize("name", ["ema", "swa"])
+@pytest.mark.parametrize("name", ["ema", pytest.param("swa", marks=pytest.mark.slow)])
 def test_averaged_weights_are_validated_kept_and_resumed(coloured: Cache, tmp_path: Path, name: str) -> None:
     averaging = Averaging(name=name, decay=0.8, start_epoch=1)  # type: ignore[arg-type]
     recipe = dataclasses.replace(RECIPE, backbone="test_resnet", epochs=3, averaging=averaging)

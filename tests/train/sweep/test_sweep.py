@@ -165,7 +165,7 @@ def test_trials_below_the_median_are_given_up_after_their_first_fold(whole: Whol
         assert trial.intermediate_values[0] < np.median(before)
 
 
-@pytest.mark.parametrize("stops", [(3,), (0, 1, 4, 7)])
+@pytest.mark.parametrize("stops", [pytest.param((3,), marks=pytest.mark.slow), (0, 1, 4, 7)])
 def test_a_stopped_search_goes_on_to_the_same_trials(
     tmp_path: Path, search: Callable[..., list[FrozenTrial]], whole: Whole, stops: tuple[int, ...]
 ) -> None:
@@ -180,6 +180,7 @@ def test_a_stopped_search_goes_on_to_the_same_trials(
     assert trained + last.trained == whole.training.trained  # no fold twice, none left out
 
 
+@pytest.mark.slow
 def test_a_stop_between_two_values_of_a_trial_changes_nothing(
     tmp_path: Path, search: Callable[..., list[FrozenTrial]], whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,6 +459,7 @@ def test_every_sweep_of_the_project_fits_its_recipe() -> None:
         assert sweep.plan.about
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_real_trial_leaves_a_run(tmp_path: Path, coloured: Cache, write: Callable[..., Path]) -> None:
     path = write(HEAD.replace("0\n", "64\n", 1), trials=1, folds=[1])
     compute = Compute(device="cpu", threads=1)
