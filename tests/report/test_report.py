@@ -105,7 +105,14 @@ def test_galleries_are_the_surest_errors_the_least_sure_and_middling_right_ones(
     assert answers.wrong[errors.places].all() and errors.total == answers.wrong.sum()
     assert (np.diff(answers.confidence[errors.places]) <= 0).all()
     assert (np.diff(answers.margin[unsure.places]) >= 0).all()
-    assert answers.margin[unsure.places].max() <= np.delete(answers.margin, unsure.places).min()
+    persons = answers.photos["person"]
+    for shown, by in (
+        (errors, np.where(answers.wrong, -answers.confidence, np.inf)),
+        (unsure, answers.margin),
+    ):
+        assert not persons[shown.places].duplicated().any()
+        for place in shown.places:
+            assert by[place] == by[persons == persons[place]].min()
     assert not answers.wrong[right.places].any()
     # In turns: no class has a second photo before each that was answered rightly has one.
     codes = answers.truth[right.places].tolist()
