@@ -60,8 +60,6 @@ BODY = {
 Faces = Annotated[
     Literal["all", "best"], Query(description="Every face, or the one alone that the photo is about.")
 ]
-
-
 Factor = Annotated[str, Query(description="What is explained, such as mask.")]
 Face = Annotated[int, Query(description="Which face, 0 for the one that the photo is about.")]
 PATHS = ("/", "/predict", "/explain", "/model", "/health", "/metrics", "/docs", "/openapi.json")
