@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from faces.command import run_command
 from preprocess.crop.matte import models_help
-from preprocess.run import preprocess
 from preprocess.settings import PreprocessSettings
+
+
+def run(settings: PreprocessSettings) -> None:
+    """Make the cache, or complete it."""
+    # What reads and finds takes a second to import, for which --help should not wait.
+    from preprocess.run import preprocess
+
+    preprocess(settings)
 
 
 def main() -> None:
     """The command line."""
     # A blank line between them, or the help would run the lines together.
     models = "\n\n".join(" ".join(line.split()) for line in models_help().splitlines())
-    run_command(PreprocessSettings, preprocess, f"Models for --matting-model:\n\n{models}")
+    run_command(PreprocessSettings, run, f"Models for --matting-model:\n\n{models}")

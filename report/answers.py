@@ -117,23 +117,25 @@ class Gallery:
 
 def galleries(answers: Answers) -> list[Gallery]:
     """The most confident errors, the most uncertain answers, and typical right ones, class by class."""
-    errors = _first(np.flatnonzero(answers.wrong), -answers.confidence)
-    unsure = _first(np.arange(len(answers.truth)), answers.margin)
+    errors = _one_each(answers, _first(np.flatnonzero(answers.wrong), -answers.confidence))
+    unsure = _one_each(answers, _first(np.arange(len(answers.truth)), answers.margin))
     right = _typical(answers)
     return [
         Gallery(
             "confident-errors",
             "Confident errors",
-            "Wrong answers of the highest probability. Is the label right? Is the face cut well?",
+            "Wrong answers of the highest probability, one of each person. Is the label right? Is the face "
+            "cut well?",
             errors[:SHOWN],
-            len(errors),
+            int(answers.wrong.sum()),
         ),
         Gallery(
             "uncertain",
             "Most uncertain",
-            "Answers whose probability is least above that of the next class, right or wrong.",
+            "Answers whose probability is least above that of the next class, right or wrong, one of each "
+            "person.",
             unsure[:SHOWN],
-            len(unsure),
+            len(answers.truth),
         ),
         Gallery(
             "typical",
@@ -149,6 +151,12 @@ def galleries(answers: Answers) -> list[Gallery]:
 def _first(places: IntArray, by: FloatArray) -> list[int]:
     """Places by rising value; of equals the earlier photo first."""
     return [int(place) for place in places[np.argsort(by[places], kind="stable")]]
+
+
+def _one_each(answers: Answers, places: list[int]) -> list[int]:
+    """The first of each person: photos of one are much alike, and a wrong label is wrong in all of them."""
+    persons = answers.photos["person"].iloc[places]
+    return [place for place, again in zip(places, persons.duplicated(), strict=True) if not again]
 
 
 def _typical(answers: Answers) -> list[int]:

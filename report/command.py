@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,12 +56,18 @@ class ReportSettings:
 
 def run(settings: ReportSettings) -> None:
     """Write the page and print where it is."""
-    # torch takes seconds to import, which --help should not wait for.
-    from report.work import report_on_cache, report_on_ensemble, report_on_runs
+    # torch takes seconds to import, which --help and the page on a cache should not wait for.
+    if settings.cache and not (settings.run or settings.ensemble):
+        from report.of_cache import report_on_cache
+
+        _say(report_on_cache(settings.cache, settings.out))
+        return
+    from report.work import report_on_ensemble, report_on_runs
 
     if settings.run:
         written = report_on_runs(settings.run, settings.cache, settings.out, settings.compute)
-    elif settings.ensemble and settings.cache:
+    else:
+        assert settings.ensemble and settings.cache
         written = report_on_ensemble(
             settings.ensemble,
             settings.cache,
@@ -69,9 +76,10 @@ def run(settings: ReportSettings) -> None:
             predictions=settings.predictions,
             compute=settings.compute,
         )
-    else:
-        assert settings.cache
-        written = report_on_cache(settings.cache, settings.out)
+    _say(written)
+
+
+def _say(written: Sequence[Path]) -> None:
     for path in written:
         print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
 

@@ -21,9 +21,10 @@ from infer.explain.maps import head_maps
 from infer.explain.network import TrainedNetwork, load_trained, normalised
 from infer.export.program.crops import look
 from report.answers import Answers
+from train.loops.memory import keep_memory
 
-MOST_MAPPED = 420
-"""Photos on the map of features: about as many as a fold leaves out, and seconds of a CPU."""
+MOST_MAPPED = 210
+"""Photos on the map of features: seconds of a CPU."""
 BATCH = 32
 SIDE, QUALITY = 128, 70
 STRENGTH = 0.55
@@ -75,6 +76,8 @@ def view_network(answers: Answers, looked_at: Sequence[int], device: str, consol
         console: where the bar is shown.
     """
     run = answers.opened
+    if device == "cpu":
+        keep_memory()
     network = load_trained(run.path, device)
     mine = np.flatnonzero((answers.photos["fold"] == run.card.fold).to_numpy())
     step = max(1, -(-len(mine) // MOST_MAPPED))
@@ -99,11 +102,13 @@ def _crops(answers: Answers, places: IntArray) -> NDArray[np.uint8]:
 def _features(network: TrainedNetwork, answers: Answers, places: IntArray, advance: Any) -> FloatArray:
     """float32 [n, width], tokens averaged."""
     recipe, found = network.card.recipe, []
+    network.network.to(memory_format=torch.channels_last)
     for start in range(0, len(places), BATCH):
         some = places[start : start + BATCH]
         shown = [look(crop, recipe.image_size, recipe.centre) for crop in _crops(answers, some)]
         with torch.inference_mode():
-            made = network.network.features(normalised(network, torch.from_numpy(np.stack(shown))))
+            images = normalised(network, torch.from_numpy(np.stack(shown)))
+            made = network.network.features(images.contiguous(memory_format=torch.channels_last))
         found.append((made.mean(1) if made.ndim == 3 else made).float().cpu().numpy())
         advance(len(some))
     return np.concatenate(found)

@@ -138,7 +138,7 @@ def _numbers(answers: Answers) -> list[tuple[str, str, str]]:
     for key, score in overall.scores.items():
         name = names.get(key, f"{key} right")
         found.append((name, f"{score.value:.3f}", f"{score.low:.3f} to {score.high:.3f}"))
-    found.append(("Calibration error", f"{evaluation.ece:.3f}", f"log-loss {evaluation.log_loss:.3f}"))
+    found.append(("Calibration", f"{evaluation.ece:.3f}", "mean gap"))
     return found
 
 

@@ -14,10 +14,10 @@ from faces.pages.thumbnails import thumbnail
 from faces.terminal.progress import photo_progress
 from report.answers import Answers
 
-SIDE, QUALITY = 112, 68
-"""Of the small pictures: 2 to 3 kB each."""
+SIDE, QUALITY = 144, 68
+"""Of the small pictures: about 2 kB each."""
 MOST = 3000
-"""Photos whose pictures stand in a page: about 12 MB."""
+"""Photos whose pictures stand in a page: about 10 MB."""
 SHARES = 4
 """Likeliest values of a factor whose probabilities are told."""
 

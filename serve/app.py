@@ -60,8 +60,8 @@ BODY = {
 Faces = Annotated[
     Literal["all", "best"], Query(description="Every face, or the one alone that the photo is about.")
 ]
-
-
+Factor = Annotated[str, Query(description="What is explained, such as mask.")]
+Face = Annotated[int, Query(description="Which face, 0 for the one that the photo is about.")]
 PATHS = ("/", "/predict", "/explain", "/model", "/health", "/metrics", "/docs", "/openapi.json")
 """What requests are counted by; all others are counted together."""
 
@@ -119,7 +119,7 @@ def make_app(service: Service) -> FastAPI:
 def _add_answers(app: FastAPI, service: Service) -> None:
     @app.post("/predict", responses=PROBLEMS, openapi_extra=BODY, response_description="answered")
     async def predict(request: Request, faces: Faces = "all") -> Prediction:
-        """Answer one or many photos, files of the form's field `photos`. One that cannot be used fails alone,
+        """Answer one or many photos, files of the form's field photos. One that cannot be used fails alone,
         with its code and reason in its place; where all do, the request has the code of the first."""
         return await service.predict(request, faces == "all")
 
@@ -130,7 +130,7 @@ def _add_answers(app: FastAPI, service: Service) -> None:
         openapi_extra=BODY,
         response_class=Response,
     )
-    async def explain(request: Request, factor: str, face: int = 0) -> Response:
+    async def explain(request: Request, factor: Factor, face: Face = 0) -> Response:
         """The crop of a face of one photo, with what speaks for the answer of a factor lit up (Grad-CAM, the
         mean over the ensemble's networks), as PNG."""
         return Response(await service.explain(request, factor, face), media_type="image/png")

@@ -37,11 +37,11 @@ class PhotoAnswer(BaseModel):
         description="detected; fallback: no face was found, and what is answered is the photo's middle; "
         "refused: see code and reason."
     )
-    code: int = Field(200, description="What the status code were, had the photo been alone.")
-    reason: str = Field("", description="Why it is refused, or that no face was found.")
-    width: int = Field(0, description="Pixels of the upright photo.")
+    code: int = Field(default=200, description="What the status code were, had the photo been alone.")
+    reason: str = Field(default="", description="Why it is refused, or that no face was found.")
+    width: int = Field(default=0, description="Pixels of the upright photo.")
     height: int = 0
-    found: int = Field(0, description="Faces found.")
+    found: int = Field(default=0, description="Faces found.")
     faces: list[FaceAnswer] = Field(
         default=[], description="First the face that the photo is about: large, central and certain."
     )

@@ -117,7 +117,8 @@ def test_the_notebook_keeps_what_it_showed_and_is_small() -> None:
     kinds = [kind for cell in shown for each in cell for kind in each.get("data", {})]  # type: ignore[attr-defined]
     assert kinds.count("image/png") == 3
     assert TOUR.stat().st_size < 400_000
-    assert "/tmp/" not in json.dumps(shown) and "write_sample(" in TOUR.read_text()
+    assert not {"/tmp/", "site-packages"} & {*re.findall("/tmp/|site-packages", json.dumps(shown))}
+    assert "write_sample(" in TOUR.read_text()
 
 
 @pytest.mark.slow

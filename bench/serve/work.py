@@ -72,9 +72,11 @@ def measure_service(
     for name, each in {**asked, "small photos": over}.items():
         if each.failed:
             raise ValueError(f"{name}: {len(each.failed)} requests failed, the first with {each.failed[0]}")
+    # The first turn warms up.
+    counted = {name: Asked(each.seconds[requests:]) for name, each in asked.items()}
     return Results(
         rows=rows,
-        quantiles={name: (each.quantile(0.5), each.quantile(0.99)) for name, each in asked.items()},
+        quantiles={name: (each.quantile(0.5), each.quantile(0.99)) for name, each in counted.items()},
         memory=memory,
         conditions={
             "model": model.parent.name,

@@ -21,5 +21,5 @@ def thumbnail(pixels: NDArray[np.uint8], side: int, quality: int = 78) -> str:
     image = Image.fromarray(pixels)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality)
+    image.save(buffer, "WEBP", quality=quality, method=2)  # 4, the default, takes twice as long for 3 % less
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -73,4 +73,5 @@ def _percent(estimate: Estimate) -> str:
 def _interval(estimate: Estimate) -> str:
     if np.isnan(estimate.low):
         return _percent(estimate)
-    return f"{estimate.value:.0%} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
+    low, high = max(estimate.low, 0), min(estimate.high, 1)  # shares, whatever a normal distribution says
+    return f"{estimate.value:.0%} [{100 * low:.0f}, {100 * high:.0f}]"

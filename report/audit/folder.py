@@ -160,12 +160,13 @@ def write_corrections(
         looked: whether a person did, for the column why.
     """
     rows = []
-    for row in table.itertuples():
-        decision = decisions.get(int(row.number), KEEP)
+    for row in table.to_dict("records"):
+        decision = decisions.get(int(row["number"]), KEEP)
         if decision != KEEP:
-            value = row.value if decision == CHANGE else decision
-            said = f"networks {row.value}, {100 * float(row.confidence):.0f} % out of fold"
-            rows.append((row.path, row.person, row.column, value, f"label audit, {looked}: {said}"))
+            value = row["value"] if decision == CHANGE else decision
+            said = f"networks {row['value']}, {100 * float(row['confidence']):.0f} % out of fold"
+            why = f"label audit, {looked}: {said}"
+            rows.append((row["path"], row["person"], row["column"], value, why))
     new = pd.DataFrame(rows, columns=[*COLUMNS])
     write_atomically(folder / DRAFT, csv_bytes(merged(earlier_corrections(cache), new, cache)))
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import pandas as pd
+
 from faces.cache.reader import Cache
 from faces.command import typed
 from faces.contest import FACTORS, MASKS
@@ -165,7 +168,10 @@ def _asked(suggestion: Suggestion, pictures: _Pictures) -> dict[str, Any]:
 
 def _person(each: Disagreement, places: IntArray, pictures: _Pictures) -> dict[str, Any]:
     classes = pictures.cache.label_set.factor(each.factor).classes
-    shown = list(zip(each.rows.tolist(), each.values.tolist(), strict=True))[:MOST_OF_PERSON]
+    # A photo of each value before the second of any: what disagrees is to be seen.
+    values = pd.Series(each.values)
+    order = np.lexsort((values, values.groupby(values).cumcount()))[:MOST_OF_PERSON]
+    shown = list(zip(each.rows[order].tolist(), each.values[order].tolist(), strict=True))
     return {
         "person": each.person,
         "factor": each.factor,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faces.cache.writer import DETECTED
 from faces.labels import IntArray, LabelSet
-from preprocess.look.duplicates import alike, owners
+from preprocess.look.duplicates import NEAR, alike, owners
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Twins:
 
 
 def twins_of(crops: pd.DataFrame, hashes: NDArray[np.uint64], labels: LabelSet) -> list[Twins]:
-    """Pairs of look-alikes of different people, or of different labels.
+    """Pairs of look-alikes of different people, and of equal hashes with different labels.
 
     Args:
         crops: [n] with source, person, status and labels; crops without a face found are left out, as what
@@ -43,8 +43,9 @@ def twins_of(crops: pd.DataFrame, hashes: NDArray[np.uint64], labels: LabelSet) 
     each = np.arange(len(crops))
     label = np.unique(np.stack([*codes.values()], 1), axis=0, return_inverse=True)[1].reshape(-1)
     found: dict[tuple[int, int], Twins] = {}
-    for group in (owner, label):
-        pairs = alike(hashes, group, each)
+    # One person's photos of one sitting differ by few bits, with a mask and without: only equal ones count.
+    for group, near in ((owner, NEAR), (label, 0)):
+        pairs = alike(hashes, group, each, near=near)
         for (one, other), distance in zip(pairs.rows.tolist(), pairs.distances.tolist(), strict=True):
             differing = tuple(name for name, code in codes.items() if _contradict(code, one, other))
             other_person = bool(owner[one] != owner[other]) and _both_named(crops, one, other)

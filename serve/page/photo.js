@@ -7,7 +7,7 @@ const say = (text, failed = false) => {
 };
 const percent = (share) => (share > 0 && share < 0.01 ? "under 1 %" : `${Math.round(100 * share)} %`);
 // The contest's words; those of other labels stand as they are.
-const PLAIN = { wear: "mask worn", incorrect: "mask worn wrongly", normal: "no mask" };
+const PLAIN = { wear: "worn", incorrect: "worn wrongly", normal: "none" };
 const AGES = { "<30": "under 30", "30-59": "30 to 59", ">=60": "60 or over" };
 const plain = (factor, word) => (factor === "mask" && PLAIN[word]) || (factor === "age" && AGES[word]) || word;
 const titled = (factor) => factor.charAt(0).toUpperCase() + factor.slice(1).replaceAll("_", " ");
@@ -95,7 +95,7 @@ async function show(file, photo) {
 
 function draw(canvas, picture, photo, chosen) {
   const told = photo.faces[chosen].answers;
-  const words = Object.entries(told).map(([factor, each]) => plain(factor, each.word));
+  const words = Object.entries(told).map(([factor, each]) => `${factor} ${plain(factor, each.word)}`);
   canvas.setAttribute("aria-label", `Photo, ${title(photo).toLowerCase()}; face ${chosen + 1}: ${words.join(", ")}`);
   const scale = Math.min(1, 1200 / Math.max(photo.width, photo.height));
   [canvas.width, canvas.height] = [photo.width * scale, photo.height * scale];

@@ -93,8 +93,8 @@ def write_planted(cache: Cache, planted: Planted, folder: Path) -> Cache:
     planted.table.to_parquet(buffer, index=False)
     rejects = (cache.folder / _REJECTS).read_bytes()
     tables = {INDEX: buffer.getvalue(), _REJECTS: rejects}
-    for name, data in tables.items():
-        (folder / name).write_bytes(data)
+    for table, data in tables.items():
+        (folder / table).write_bytes(data)
     files = {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()}
     source = {**cache.description["source"], "fingerprint": files[INDEX]}
     write_document(folder / FINISHED, {**cache.description, "source": source, "files": files})

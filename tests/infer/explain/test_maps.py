@@ -241,5 +241,9 @@ def learn_mask(trained: TrainedNetwork, cache: Cache) -> TrainedNetwork:
 def alike(maps: np.ndarray, others: np.ndarray) -> float:
     """Mean rank correlation of two maps of each crop."""
     coarse = [each[:, 4::8, 4::8].reshape(len(each), -1) for each in (maps, others)]
-    ranks = [spearmanr(one, other).statistic for one, other in zip(*coarse, strict=True) if np.ptp(one)]
-    return float(np.nan_to_num(ranks).mean())  # with an empty map of the other none
+    ranks = [
+        spearmanr(one, other).statistic
+        for one, other in zip(*coarse, strict=True)
+        if np.ptp(one) and np.ptp(other)
+    ]
+    return float(np.sum(ranks) / len(maps))  # with an empty map there is none

@@ -51,7 +51,8 @@ def test_shares_of_a_map_are_the_parts_of_its_sum() -> None:
     half = on_face + np.where(masks[0, 3], 0.5 * masks[0, 0].sum() / masks[0, 3].sum(), 0)
     maps = np.stack([on_face, half, np.zeros((64, 64))]).astype(np.float32)
     found = region_shares(maps, masks)
-    np.testing.assert_allclose(found[:2], [[1, 0, 0, 0], [0.5, 0, 0, 0.5]], atol=1e-6)
+    assert found[0].tolist() == pytest.approx([1, 0, 0, 0], abs=1e-6)
+    assert found[1].tolist() == pytest.approx([0.5, 0, 0, 0.5], abs=1e-6)
     assert np.isnan(found[2]).all()
 
 
