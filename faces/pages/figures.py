@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from faces.plots import legible
 
@@ -34,7 +34,11 @@ def inline_svg(label: str, size: tuple[float, float], draw: Callable[[Figure], o
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    style = dict.fromkeys(_INKED, _INK) | {"svg.fonttype": "none", "svg.hashsalt": label, "font.size": 9}
+    style: dict[Any, Any] = dict.fromkeys(_INKED, _INK) | {
+        "svg.fonttype": "none",
+        "svg.hashsalt": label,
+        "font.size": 9,
+    }
     buffer = io.StringIO()
     with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}):
         figure = Figure(figsize=size, layout="constrained")
