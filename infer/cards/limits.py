@@ -30,7 +30,7 @@ def _of_training(runs: Sequence[Run]) -> Iterator[str]:
         yield "All photos trained and none validated, so that no score tells how good it is."
     if any(card.recipe.keep == "best" and not math.isnan(card.score) for card in cards):
         yield "The epoch kept was chosen by the photos that score it, which flatters scores out of fold."
-    if any(card.recipe.weights or card.recipe.pretrained for card in cards):
+    if any(card.recipe.weights or card.recipe.begin_with or card.recipe.pretrained for card in cards):
         yield (
             "Networks started from weights that had seen other photos; whether people scored here were among "
             "those is not known."

@@ -74,6 +74,8 @@ def model_card(
 
 def start_of(recipe: Recipe) -> str:
     """In words, the weights that a recipe's networks start from, and under which licence those are."""
+    if recipe.begin_with:
+        return f"the networks that the recipe `{recipe.begin_with}` trained on the same folds: see their card"
     if recipe.weights in KNOWN:
         known = KNOWN[recipe.weights]
         source = f"{known.package} {known.version}"
