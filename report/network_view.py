@@ -23,7 +23,7 @@ from infer.export.program.crops import look
 from report.answers import Answers
 from train.loops.memory import keep_memory
 
-MOST_MAPPED = 210
+MOST_MAPPED = 150
 """Photos on the map of features: seconds of a CPU."""
 BATCH = 32
 SIDE, QUALITY = 128, 70

@@ -21,7 +21,7 @@ from report.pictures import MOST, records
 from report.plots import calibration, curves
 from report.thresholds import thresholds
 
-LOOKED_AT = 4
+LOOKED_AT = 3
 """Photos of a gallery in which it is shown where the network looks."""
 _BESIDE = (
     ("report.html", "report"),

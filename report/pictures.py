@@ -10,20 +10,20 @@ import numpy as np
 from rich.console import Console
 
 from faces.cores import usable_cores
-from faces.pages.thumbnails import thumbnail
+from faces.pages.thumbnails import small_jpeg
 from faces.terminal.progress import photo_progress
 from report.answers import Answers
 
-SIDE, QUALITY = 144, 68
-"""Of the small pictures: about 2 kB each."""
+SIDE, QUALITY = 128, 75
+"""Of the small pictures: about 3 kB each."""
 MOST = 3000
-"""Photos whose pictures stand in a page: about 10 MB."""
+"""Photos whose pictures stand in a page: about 12 MB."""
 SHARES = 4
 """Likeliest values of a factor whose probabilities are told."""
 
 
 def records(answers: Answers, places: Sequence[int], console: Console) -> list[dict[str, Any]]:
-    """A record of each photo: `i` its place, `t` the picture (base64 of a WebP), `n` name, `p` person, `f`
+    """A record of each photo: `i` its place, `t` the picture (base64 of a JPEG), `n` name, `p` person, `f`
     fold, `y` true class, `g` answered class, `c` probability of the answer, and `q`, by part of the task,
     the likeliest values with their probabilities.
 
@@ -39,10 +39,10 @@ def records(answers: Answers, places: Sequence[int], console: Console) -> list[d
     cache.check_places()  # once, before threads ask
 
     def picture(place: int) -> str:
-        return thumbnail(cache.image(int(rows[place])), SIDE, QUALITY).partition(",")[2]
+        return small_jpeg(cache.image(int(rows[place])), SIDE, QUALITY)
 
     found = []
-    # Pillow lets go of the interpreter while it decodes, shrinks and encodes.
+    # Decoders let go of the interpreter.
     with photo_progress(console=console) as progress, ThreadPoolExecutor(usable_cores()) as pool:
         bar = progress.add_task("pictures", total=len(places))
         for place, image in zip(places, pool.map(picture, places), strict=True):

@@ -30,7 +30,7 @@ const percent = p => `${Math.round(100 * p)} %`;
 
 function picture(photo) {
   const file = photo.n.split("/").pop();
-  return element("img", { src: `data:image/webp;base64,${photo.t}`, alt: `crop of ${photo.n}`, title: file, decoding: "async" });
+  return element("img", { src: `data:image/jpeg;base64,${photo.t}`, alt: `crop of ${photo.n}`, title: file, decoding: "async" });
 }
 
 function tile(photo, open) {
