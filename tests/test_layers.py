@@ -23,6 +23,8 @@ MAY_IMPORT = {
 ROOMS = {
     "faces": (
         "faces.terminal",
+        "faces.files",
+        "faces.remote",
         "faces.photos",
         "faces.framing",
         "faces",
