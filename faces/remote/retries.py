@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import sys
@@ -19,6 +20,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 """Seconds."""
 _TOLD_FROM = 3
 """The repeat from which on one waits so long that it is told why."""
+_HERE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""Errors of this machine's disk, not of the way."""
 
 
 class WrongBytes(OSError):
@@ -45,6 +48,7 @@ def persistently(address: Address, action: Callable[[], T]) -> T:
 
     Raises:
         RemoteError: nothing is there, one may not, or it failed once more than the budget says.
+        OSError: this machine's disk is full, or cannot be written.
         ImportError, TypeError: mistakes, which no repeat mends.
     """
     most = budget()
@@ -56,6 +60,8 @@ def persistently(address: Address, action: Callable[[], T]) -> T:
         except FileNotFoundError as error:
             raise RemoteError(f"{address}: nothing is there ({_words(error)}); check the address") from error
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _HERE:
+                raise
             if (refused := _refusal(error)) is not None:
                 raise RemoteError(
                     f"{address}: no right to this ({refused}); give the rights or other credentials by the "
@@ -63,8 +69,8 @@ def persistently(address: Address, action: Callable[[], T]) -> T:
                 ) from error
             if repeat == most:
                 raise RemoteError(
-                    f"{address}: {_words(error)}, at the last of {most + 1} attempts ({BUDGET_VARIABLE}={most}); "
-                    "the same command goes on from here once the store answers"
+                    f"{address}: {_words(error)}, at the last of {most + 1} attempts "
+                    f"({BUDGET_VARIABLE}={most}); the same command goes on from here once the store answers"
                 ) from error
             if repeat >= _TOLD_FROM:
                 print(f"note: {address}: {_words(error)}; repeat {repeat + 1} of {most}", file=sys.stderr)
