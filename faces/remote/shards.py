@@ -42,6 +42,7 @@ class StagedShards:
         self._store, self._shards = Store(address), shards
         self._paths = [shard_path(shard["sha256"]) for shard in shards]
         self._most = bound()
+        self._all_fit = sum(shard["bytes"] for shard in shards) <= self._most
         self._maps: dict[int, Mapped] = {}
         self._left: NDArray[np.int64] | None = None
         """Rows of each shard that are still to be read, where that was said."""
@@ -68,16 +69,16 @@ class StagedShards:
         needed = _most_at_once(first, last, sizes)
         if needed > self._most:
             raise RemoteError(
-                f"{self._store.address}: this order of reading needs {in_gb(needed)} of shards at hand at once "
-                f"(a full shuffle needs all), and the stage may hold {in_gb(self._most)}; set {BOUND_VARIABLE} "
-                "to that and more"
+                f"{self._store.address}: this order of reading needs {in_gb(needed)} of shards at hand at "
+                f"once (a full shuffle needs all), and the stage may hold {in_gb(self._most)}; set "
+                f"{BOUND_VARIABLE} to that and more"
             )
         with self._changed:
             self._left = np.bincount(numbers, minlength=len(self._shards))
             in_order = some[np.argsort(first, kind="stable")].tolist()
             self._waiting = deque(number for number in in_order if number not in self._maps)
-            for number in [number for number in self._maps if not self._left[number]]:
-                del self._maps[number]
+            if not self._all_fit:
+                self._maps = {number: each for number, each in self._maps.items() if self._left[number]}
             self._changed.notify_all()
         self._start()
 
@@ -110,8 +111,8 @@ class StagedShards:
         return taken
 
     def _count_off(self, some: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-        """Let go of shards of which all is read."""
-        if self._left is None:
+        """Let go of shards of which all is read, where not all can stay."""
+        if self._left is None or self._all_fit:
             return
         self._left[some] -= counts
         for number in some[self._left[some] <= 0].tolist():
@@ -167,9 +168,10 @@ class StagedShards:
         size = self._shards[number]["bytes"] + coming
         if make_room(size, self._most, [self._paths[other] for other in needed]):
             return True
-        if number not in self._asked or self._left is not None:
+        if number not in self._asked:
             return False
-        # Read here and there, in no order that was told: what was read longest ago makes room.
+        # Who waits for it reads nothing else that would make room: what came ahead, or was read here and
+        # there in no order that was told, goes.
         for other in [other for other in self._maps if other not in self._asked]:
             del self._maps[other]
         make_room(size, self._most, [self._paths[other] for other in self._asked | self._coming])

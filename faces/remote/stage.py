@@ -2,7 +2,7 @@
 
 <stage>/s3/bucket/caches/mine/...     files of s3://bucket/caches/mine, but for the shards of finished caches
 <stage>/synced/<key>.json             which of them were equal to those at the address, and when (`mirror`)
-<stage>/shards/ab/<sha256>.tar        shards of finished caches, by content; the oldest go where room is needed
+<stage>/shards/ab/<sha256>.tar        shards of finished caches, by content; the oldest go for newer ones
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def stage() -> Path:
 
 
 def bound() -> int:
-    """Bytes that the shards in the stage may take together, and that a folder may which is brought here whole.
+    """Bytes that the shards in the stage may take together, and that a folder brought here whole may take.
 
     Raises:
         RemoteError: the variable holds no such number.
