@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,8 @@ _NOT_FOLDERS: Final = {
 """Of what fsspec knows: this machine's own files, and what cannot be listed or written."""
 _BUCKETS: Final = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
 """Protocols whose addresses begin with a bucket, which is not made by writing into it."""
+SILENT_SECONDS: Final = 60
+"""Seconds without a byte after which a connection counts as dropped."""
 EXTRA: Final = "remote"
 """Of setup.cfg: the packages that these protocols need."""
 
@@ -80,6 +83,7 @@ class Address:
         """
         import fsspec
 
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it prints traces of what is tried again
         try:
             return fsspec.core.url_to_fs(f"{self.scheme}://{self.place}", **_options(self.scheme))
         except ImportError as error:
@@ -97,10 +101,6 @@ def _options(scheme: str) -> dict[str, Any]:
         once = {"retries": {"total_max_attempts": 1}, "connect_timeout": 20, "read_timeout": SILENT_SECONDS}
         fresh["config_kwargs"] = once
     return fresh if scheme != "memory" else {}
-
-
-SILENT_SECONDS: Final = 60
-"""Seconds without a byte after which a connection counts as dropped."""
 
 
 def address_of(text: str | Path) -> Address | None:

@@ -60,6 +60,8 @@ def persistently(address: Address, action: Callable[[], T]) -> T:
         except FileNotFoundError as error:
             raise RemoteError(f"{address}: nothing is there ({_words(error)}); check the address") from error
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EINVAL:
+                raise RemoteError(f"{address}: no such address ({_words(error)}); correct it") from error
             if isinstance(error, OSError) and error.errno in _HERE:
                 raise
             if (refused := _refusal(error)) is not None:
