@@ -128,8 +128,8 @@ $(DRAWN): | $(READY)
 sample: $(READY) ## draw a sample data set: [PEOPLE=60 SEED=0 DATA=data/sample]
 	$(call run,faces.sample,DATA,PEOPLE SEED)
 
-preprocess: $(READY) ## photos to face crops: DATA=folder CACHE=caches/name [LABELS=labels.toml ARGS="--margin 0.4"]
-	$(call run,preprocess,DATA CACHE,LABELS)
+preprocess: $(READY) ## photos to face crops: DATA=folder CACHE=caches/name [LABELS=labels.toml SHARD=3/16 ENGINE=ray RAY_ADDRESS=auto ARGS="--margin 0.4"]
+	$(call run,preprocess,DATA CACHE,LABELS SHARD ENGINE RAY_ADDRESS)
 
 labels: $(READY) ## what photos may be labelled with, as a label file to correct: DATA=folder [OUT=labels.toml]
 	$(call run,preprocess.labels,DATA,OUT)
@@ -243,6 +243,9 @@ bench-whole: $(READY) ## the whole job as teams write it and by the product: [RE
 
 bench-preprocess: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
 	$(call run,bench.preprocess,,GIVEN_DATA YUNET)
+
+bench-engines: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## stage 1 by processes, by an array of shares and by Ray, on the same cores: [DATA=photos]
+	$(call run,bench.engines,,GIVEN_DATA)
 
 bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]
 	$(call run,bench.train,,RECIPE CACHE WEIGHTS)

@@ -45,6 +45,8 @@ ROOMS = {
         "preprocess.crop",
         "preprocess.look.explain",
         "preprocess.look",
+        "preprocess.shard",
+        "preprocess.engines",
         "preprocess",
     ),
     "pipeline": (
@@ -92,6 +94,7 @@ ROOMS = {
         "bench",
         "bench.scale",
         "bench.soak",
+        "bench.engines",
         "bench.loaders",
         "bench.loaders.rivals",
         "bench.preprocess",
