@@ -118,7 +118,7 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 	printf "next: make report RUN='%s/runs/small'\n" "$$demo" && \
 	printf "or a photo of yours, answered by what learned from drawings: make try PHOTO=photo.jpg ENSEMBLE=ensembles/small.toml RUNS='%s/runs'\n" "$$demo"
 
-audit-planted leak-demo look-augment bench bench-peers bench-train bench-busy: $(if $(CACHE),,$(DRAWN))
+audit-planted leak-demo look-augment bench bench-peers bench-train bench-busy bench-remote: $(if $(CACHE),,$(DRAWN))
 $(DRAWN): | $(READY)
 	@echo "drawing the people of the demo into demo/, once, for what is run without a cache or photos of yours"
 	$(MODULE) faces.sample --data=demo/data --people=240 --seed=0
@@ -261,6 +261,9 @@ bench-infer: $(READY) ## predicting beside a batch-1 loop and the bare networks:
 
 bench-serve: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## the service under 1, 8 and 32 clients, its memory: ENSEMBLE=... or MODEL=exports/x [DATA=photos]
 	$(if $(MODEL)$(ENSEMBLE),,$(error give MODEL=exports/x or ENSEMBLE=ensembles/x.toml))$(call run,bench.serve,,MODEL ENSEMBLE $(if $(ENSEMBLE),RUNS) GIVEN_DATA)
+
+bench-remote: $(READY) ## an epoch from object storage beside a local one (EXTRAS="remote others"): [CACHE=caches/name]
+	$(call run,bench.remote,,CACHE)
 
 bench-scale: $(READY) ## what grows with a cache: memory, start-up, the order
 	$(call run,bench.scale)

@@ -93,6 +93,7 @@ ROOMS = {
     "bench": (
         "bench",
         "bench.scale",
+        "bench.remote",
         "bench.soak",
         "bench.engines",
         "bench.loaders",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.remote.address import Address, RemoteError
-from faces.remote.stage import BOUND_VARIABLE, bound, in_gb, make_room, shard_path
+from faces.remote.stage import BOUND_VARIABLE, address_here, bound, in_gb, make_room, shard_path
 from faces.remote.store import Store
 
 Mapped = tuple[mmap.mmap, NDArray[np.uint8]]
@@ -210,20 +210,31 @@ def _most_at_once(first: NDArray[np.int64], last: NDArray[np.int64], sizes: NDAr
     return int(np.cumsum(change[order]).max())
 
 
-def brought_whole(address: Address, folder: Path, shards: Sequence[Mapping[str, Any]]) -> None:
-    """Bring all shards into the `shards` folder of a cache in the stage, for what opens them by name.
+def brought_whole(folder: Path, shards: Sequence[Mapping[str, Any]]) -> None:
+    """Bring all shards of a cache and their .idx into its folder in the stage, for what opens them by name;
+    of a cache on this machine nothing is done.
+
+    Args:
+        folder: the cache.
+        shards: of its description.
 
     Raises:
         RemoteError: as `StagedShards.take`; or they are more than the stage may hold.
     """
+    address = address_here(folder)
+    if address is None:
+        return
     total = sum(shard["bytes"] for shard in shards)
     if total > bound():
         raise RemoteError(
             f"{address}: {in_gb(total)} of shards, and the stage may hold {in_gb(bound())}; set "
             f"{BOUND_VARIABLE} to that and more"
         )
-    staged = StagedShards(address, shards)
+    store, staged = Store(address), StagedShards(address, shards)
     (folder / "shards").mkdir(exist_ok=True)
+    for name, found in store.listed().items():
+        if name.startswith("shards/") and name.endswith(".idx"):
+            store.fetch(name, folder / name, size=found.bytes)
     staged.expect(np.arange(len(shards)))
     for number, shard in enumerate(shards):
         path = folder / "shards" / shard["name"]

@@ -153,9 +153,9 @@ def test_train_and_infer_at_addresses_give_the_same_answers(
     for cache, place in places:
         runs, out = f"{place}/runs", f"{place}/predictions"
         trained = {"recipe": recipe, "cache": cache, "runs": runs, "folds": 3, "fold": 0}
-        command(TrainSettings, train, **trained, **{"compute.device": "cpu"})
+        command(TrainSettings, train, **trained, device="cpu")
         asked = {"ensemble": ensemble, "cache": cache, "runs": runs, "predictions": out}
-        command(InferSettings, infer, **asked, **{"compute.device": "cpu"})
+        command(InferSettings, infer, **asked, device="cpu")
     assert proxy.done.total() == 3
     made, here = files(f"s3://{BUCKET}/predictions"), content(tmp_path / "predictions")
     assert made.keys() == here.keys()
