@@ -6,14 +6,18 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from faces.sample.dataset import write_sample
-from preprocess.engines import on_ray
+from preprocess.engines import on_ray, start
 from preprocess.run import preprocess
+from preprocess.shard import make_samples
 from tests.helpers.stage1 import content, program, small, small_photos
 
 needs_ray = pytest.mark.skipif(
@@ -39,6 +43,64 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
         small(tmp_path / "data", tmp_path / "cache", engine="ray", shard="0/2")
     with pytest.raises(ValueError, match=r"^ray_address=auto: needs --engine ray"):
         small(tmp_path / "data", tmp_path / "cache", ray_address="auto")
+
+
+class Inline:
+    """Ray's calls that are used of actors, done at once in this process, and what was asked of them."""
+
+    exceptions = SimpleNamespace(RayTaskError=KeyError, RayError=OSError)
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.started = 0
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 8.0, "GPU": 2.0}
+
+    def remote(self, kind: Any) -> Any:
+        def options(**asked: Any) -> Any:
+            self.asked.append(asked)
+            return SimpleNamespace(remote=lambda *arguments: actor(kind(*arguments)))
+
+        def actor(maker: Any) -> Any:
+            self.started += 1
+            return SimpleNamespace(
+                make=SimpleNamespace(remote=lambda *arguments: Answer(maker.make(*arguments)))
+            )
+
+        return SimpleNamespace(options=options)
+
+    def put(self, value: Any) -> Any:
+        return value
+
+    def wait(self, references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        return references[-1:], references[:-1]
+
+    def get(self, reference: Any) -> Any:
+        return reference.made
+
+
+class Answer:
+    def __init__(self, made: on_ray.Made) -> None:
+        self.made = made
+
+
+def test_gpus_are_shared_by_actors_that_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two a GPU, started once, which come back whole from a lost machine; the bytes are a local run's."""
+    data, ray = small_photos(tmp_path / "data", 20), Inline()
+    whole = content(preprocess(small(data, tmp_path / "local" / "cache", shard_size=1)).folder)
+    searched = []
+
+    def on_the_cpu(rows: Any, tools: Any, report: Any) -> Any:
+        searched.append(tools.device)
+        return make_samples(rows, replace(tools, device="cpu"), report)
+
+    monkeypatch.setattr(on_ray, "make_samples", on_the_cpu)
+    monkeypatch.setattr(start, "cluster", lambda *_: nullcontext(ray))
+    preprocess(small(data, tmp_path / "cache", shard_size=1, engine="ray", device="cuda"))
+    assert searched == ["cuda"] * 20 and ray.started == 4
+    assert ray.asked == [{"num_gpus": 0.5, "max_restarts": 5, "max_task_retries": 5}]
+    assert content(tmp_path / "cache") == whole
 
 
 @pytest.fixture(scope="module")
