@@ -15,6 +15,7 @@ from bench.measure import save_report
 from bench.scale.sizes import CROP, Sizes
 from faces.command import run_command
 from faces.cores import usable_cores
+from faces.terminal.output import print_whole
 from pipeline.samplers import LISTED
 
 LARGE = 100_000_000
@@ -32,6 +33,7 @@ STEPS = {
     "order": "order and a batch of it",
     "first_batch": "first batch",
     "evaluate": "macro F1 and interval",
+    "index_mb": "MB of all columns",
     "built_mb": "MB with the loader made",
     "own_mb": "most MB while loading",
 }
@@ -106,7 +108,7 @@ def bench_growth(settings: BenchScaleSettings) -> dict[str, Any]:
     found = measure_growth(settings.sizes)
     report = _report(settings.growth, settings.sizes, found)
     console = Console(highlight=False)
-    console.print(growth_table(found))
+    print_whole(growth_table(found), console)
     rates = (
         f"{row['rows']:,} rows {row['gigabytes'] / row['hash_one'] * 1e3:,.0f} and "
         f"{row['gigabytes'] / row['hash_all'] * 1e3:,.0f}"
@@ -122,10 +124,10 @@ def bench_growth(settings: BenchScaleSettings) -> dict[str, Any]:
 def growth_table(found: dict[str, Any]) -> Table:
     """Seconds and MB of each cache, and the power of the rows that they grow with."""
     table = Table(title="Growth with the rows of a cache, seconds and MB, files in the page cache")
-    table.add_column("", no_wrap=True)
+    table.add_column("rows", no_wrap=True)
     for row in found["growth"]:
-        table.add_column(f"{row['rows']:,} rows", justify="right")
-    for name in ("rows to the power of", "at the end"):
+        table.add_column(f"{row['rows']:,}", justify="right")
+    for name in ("power of the rows", "at the end"):
         table.add_column(name, justify="right")
     for name, words in STEPS.items():
         slopes = found["exponents"].get(name)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from rich import get_console
 
-from bench.scale.probe import loader_of
-from faces.cache.description import file_sha256
+from bench.scale.probe import loader_of, resident
 from faces.cache.opening import compare_shards
 from faces.cache.reader import Cache
 from faces.folds import divide_photos
@@ -39,35 +42,45 @@ def growth(folder: Path, warm: Path, batch_size: int, image_size: int) -> dict[s
 
     Returns:
         `open`: `Cache.open` that reads no shard; `hash_one` and `hash_all`: reading and hashing all shards
-        one after the other, and on all cores; `sampled`: `Cache.open` with those of a day; `labels`: those of
+        on one core, and on all; `sampled`: `Cache.open` with those of a day; `labels`: those of
         a task; `index`: all columns; `folds`: dividing all people into five; `order`: making a shuffled epoch
         and looking up a batch of it; `evaluate`: macro F1 of answers with its interval over people; `loader`;
-        `first_batch`. `gigabytes`: of the shards.
+        `first_batch`. `index_mb`: memory of all columns; `gigabytes`: of the shards.
     """
     torch.set_num_threads(1)
+    with _silent():
+        return _growth(folder, warm, batch_size, image_size)
+
+
+def _growth(folder: Path, warm: Path, batch_size: int, image_size: int) -> dict[str, float]:
     small = Cache.open(warm, verify="full")
     next(loader_of(small, batch_size, image_size).epoch(0))
     _evaluate(small)
     cache, seconds = _timed({"open": lambda: Cache.open(folder, verify="sizes")})
     shards = cache.description["shards"]
-    loader, more = _timed(
-        {
-            "hash_one": lambda: [file_sha256(folder / "shards" / shard["name"]) for shard in shards],
-            "hash_all": lambda: compare_shards(folder, shards, "full"),
-            "sampled": lambda: Cache.open(folder, verify="sampled"),
-            "labels": lambda: cache.labels(TASK),
-            "index": lambda: cache.index,
-            "folds": lambda: _divide(cache),
-            "order": lambda: _first_rows(len(cache), batch_size),
-            "evaluate": lambda: _evaluate(cache),
-            "loader": lambda: loader_of(cache, batch_size, image_size),
-        }
-    )
+    reading = {
+        "hash_one": lambda: _on_one_core(lambda: compare_shards(folder, shards, "full")),
+        "hash_all": lambda: compare_shards(folder, shards, "full"),
+        "sampled": lambda: Cache.open(folder, verify="sampled"),
+        "labels": lambda: cache.labels(TASK),
+    }
+    working = {
+        "folds": lambda: _divide(cache),
+        "order": lambda: _first_rows(len(cache), batch_size),
+        "evaluate": lambda: _evaluate(cache),
+        "loader": lambda: loader_of(cache, batch_size, image_size),
+    }
+    seconds |= _timed(reading)[1]
+    before = resident()["anonymous"]
+    seconds |= _timed({"index": lambda: cache.index})[1]
+    index_mb = resident()["anonymous"] - before
+    loader, more = _timed(working)
     _, last = _timed({"first_batch": lambda: next(loader.epoch(0))})
-    return seconds | more | last | {"gigabytes": sum(shard["bytes"] for shard in shards) / 1e9}
+    gigabytes = sum(shard["bytes"] for shard in shards) / 1e9
+    return seconds | more | last | {"index_mb": index_mb, "gigabytes": gigabytes}
 
 
-def _timed(steps: Mapping[str, Callable[[], object]]) -> tuple[object, dict[str, float]]:
+def _timed(steps: Mapping[str, Callable[[], Any]]) -> tuple[Any, dict[str, float]]:
     """What the last step gave, and the seconds of each."""
     found, seconds = None, {}
     for name, step in steps.items():
@@ -75,6 +88,26 @@ def _timed(steps: Mapping[str, Callable[[], object]]) -> tuple[object, dict[str,
         found = step()
         seconds[name] = time.perf_counter() - start
     return found, seconds
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the lines that say how much of a cache was read."""
+    console = get_console()
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
+
+
+def _on_one_core(work: Callable[[], object]) -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        work()
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _first_rows(rows: int, count: int) -> object:

@@ -56,7 +56,7 @@ def test_a_grown_cache_is_opened_and_read_as_any_other_and_takes_no_room(
 def test_growth_is_measured_step_by_step_and_its_power_found(cache: Cache) -> None:
     found = growth(cache.folder, cache.folder, 8, 32)
     assert {*STEPS} - {"built_mb", "own_mb"} == {*found} - {"gigabytes"}
-    assert all(value > 0 for value in found.values())
+    assert all(value > 0 for name, value in found.items() if name != "index_mb")
     rows = [10, 100, 1000]
     assert exponents(rows, [3 * n**1.5 for n in rows]) == pytest.approx({"all": 1.5, "last": 1.5})
     assert exponents(rows, [7, 7, 70]) == pytest.approx({"all": 0.5, "last": 1})
