@@ -10,12 +10,11 @@ from typing import Final
 from faces.remote.address import Address, address_of
 from faces.remote.mirror import Mirror, Pushing, brought
 from faces.remote.stage import local_of
-from faces.remote.store import Store
 
 _HELD_VARIABLE: Final = "FACEFOLD_HELD"
 """Set for the processes that a command begins: the addresses are its to bring and to push."""
-_BESIDE: Final = ("--data",)
-"""Options whose value may be a table of files that lie beside it."""
+_TABLES: Final = (".csv", ".tsv", ".txt", ".parquet")
+"""Endings of a table of photos (`--data`), which lie beside it."""
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def _split(argument: str) -> tuple[str, str]:
 
 def _folder(address: Address, option: str) -> Address:
     """What is brought here for an address: itself, or the folder of a table of photos."""
-    return address.parent if option in _BESIDE and Store(address).is_file else address
+    return address.parent if option == "--data" and address.place.endswith(_TABLES) else address
 
 
 def _pushing(words: list[str], mirrors: list[Mirror]) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from typing import Final
 
 from faces.files import write_atomically
 from faces.remote.address import Address, RemoteError
-from faces.remote.stage import BOUND_VARIABLE, alone, bound, in_gb, ledger_of, local_of, shard_path
+from faces.remote.stage import BOUND_VARIABLE, alone, bound, in_gb, ledger_of, local_of, shard_path, stage
 from faces.remote.store import Store, Stored
 from faces.terminal.progress import step_progress
 
@@ -52,6 +52,8 @@ class Mirror:
     """Files by name."""
     taken: set[str] = field(default_factory=set)
     """Files that are at the address and were here since `pull`: those that go away here go away there."""
+    lazy: bool = False
+    """Whether it is a finished cache, whose shards come when they are read."""
 
     @property
     def _store(self) -> Store:
@@ -69,17 +71,14 @@ class Mirror:
         """
         with alone(self.local):
             self.seen = _read_ledger(self.local)
-            store = self._store
-            if store.is_file:
-                there = {"": store.size("")}
-            else:
-                there = store.listed()
-                if CACHE in there:
-                    there = {name: found for name, found in there.items() if not name.startswith("shards/")}
+            there = self._store.listed()
+            self.lazy = CACHE in there
+            if self.lazy:
+                there = {name: found for name, found in there.items() if not _is_shard(name)}
             here = _files(self.local)
             wanted = {name: found for name, found in there.items() if self._is_newer(name, found, here)}
-            for name in {*self.seen} & {*here} - {*there} - {*wanted}:
-                if self._as_seen(name, here) and not name.startswith("shards/"):  # deleted there
+            for name in ({*self.seen} & {*here}) - {*there}:
+                if self._as_seen(name, here) and not _is_shard(name):  # deleted there
                     self._path(name).unlink(missing_ok=True)
             self.seen = {name: seen for name, seen in self.seen.items() if name in there}
             self._fetch(wanted)
@@ -133,6 +132,8 @@ class Mirror:
         """
         here = _files(self.local)
         changed = [name for name in here if not self._as_seen(name, here)]
+        if self.lazy:  # its shards are there, and here for a while at most
+            changed = [name for name in changed if not _is_shard(name)]
         for name in sorted(changed, key=lambda name: here[name][1]):
             path = self._path(name)
             try:
@@ -144,7 +145,7 @@ class Mirror:
             self.taken.add(name)
         if ended and self.local.is_dir():
             for name in sorted(self.taken - {*here}):
-                if name and not name.startswith("shards/"):
+                if name and not _is_shard(name):
                     self._store.remove(name)
                     self.seen.pop(name, None)
             self._keep_shards()
@@ -168,6 +169,10 @@ class Mirror:
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = {name: [seen.mark, seen.bytes, seen.written] for name, seen in sorted(self.seen.items())}
         write_atomically(path, json.dumps({"address": str(self.address), "files": rows}).encode())
+
+
+def _is_shard(name: str) -> bool:
+    return name.startswith("shards/")
 
 
 def _read_ledger(local: Path) -> dict[str, Seen]:
@@ -231,8 +236,8 @@ class Pushing:
                 mirror.push(ended=whole)
             except RemoteError as error:
                 raise RemoteError(
-                    f"{error}; what is not there yet is kept in {mirror.local}, and the same command takes "
-                    "it there"
+                    f"{error}; what is not there yet is kept in the stage ({stage()}), and the same command "
+                    "takes it there"
                 ) from error
 
 

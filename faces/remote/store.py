@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Store:
         return Address(self.address.scheme, f"{self.address.place}/{name}")
 
     def listed(self) -> dict[str, Stored]:
-        """All files, at any depth, by name; none where there is no such folder.
+        """All files, at any depth, by name; none where there is no such folder. One file alone is called "".
 
         Raises:
             RemoteError: no such bucket, no rights, or no answer.
@@ -66,43 +67,19 @@ class Store:
             system.invalidate_cache()
             try:
                 found: dict[str, Any] = system.find(root, detail=True)
-            except FileNotFoundError:
-                found = {}
+            except FileNotFoundError as error:
+                # Writing into it would fail, after hours perhaps.
+                if self.address.in_bucket and re.search("bucket|container", str(error), re.IGNORECASE):
+                    bucket = root.partition("/")[0]
+                    raise RemoteError(
+                        f"{self.address}: there is no bucket {bucket}; make it, or give another"
+                    ) from error
+                return {}
             return found
 
         found = persistently(self.address, find)
-        if not found and self.address.in_bucket:
-            self._check_bucket()
-        inside = {path.removeprefix(root).lstrip("/"): info for path, info in found.items() if path != root}
-        return {name: _stored(info) for name, info in inside.items() if name}
-
-    def _check_bucket(self) -> None:
-        """Refuse a bucket that is not there: writing into it would fail, after hours perhaps."""
-        system, root = self._system
-        bucket = root.partition("/")[0]
-        if not persistently(self.address, lambda: system.exists(bucket)):
-            raise RemoteError(f"{self.address}: there is no bucket {bucket}; make it, or give another")
-
-    @property
-    def is_file(self) -> bool:
-        """Whether the address itself is one file."""
-        system, root = self._system
-
-        def look() -> bool:
-            system.invalidate_cache()
-            return bool(system.isfile(root))
-
-        return persistently(self.address, look)
-
-    def size(self, name: str) -> Stored:
-        """A file's description as it is now."""
-        system, root = self._system
-
-        def look() -> Stored:
-            system.invalidate_cache()
-            return _stored(system.info(f"{root}/{name}".rstrip("/")))
-
-        return persistently(self.file(name), look)
+        files = {path: info for path, info in found.items() if info.get("type") == "file" and path[-1] != "/"}
+        return {path.removeprefix(root).lstrip("/"): _stored(info) for path, info in files.items()}
 
     def fetch(self, name: str, local: Path, *, size: int, sha256: str | None = None) -> None:
         """Bring a file here: its name stands for nothing but all of it, compared with what it should be.

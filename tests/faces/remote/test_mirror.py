@@ -125,3 +125,21 @@ def test_errors_name_the_address(
     assert ended.value.code == 2
     assert capsys.readouterr().err == "error: memory://in/none.csv: no such file; name another\n"
     assert memory.find("/made") == []
+
+
+def test_shards_of_a_finished_cache_that_are_here_do_not_go_there_again(
+    memory: fsspec.AbstractFileSystem,
+) -> None:
+    memory.pipe_file("/caches/x/cache.json", b'{"shards": []}')
+    memory.pipe_file("/caches/x/shards/00000.tar", b"1")
+    cache = mirror("memory://caches/x")
+    assert [path.name for path in cache.local.rglob("*")] == ["cache.json"]
+    (cache.local / "shards").mkdir()
+    (cache.local / "shards/00000.tar").write_bytes(b"brought for verify")
+    cache.push(ended=True)
+    assert memory.cat_file("/caches/x/shards/00000.tar") == b"1"
+
+
+def test_one_file_at_an_address_comes_as_a_file(memory: fsspec.AbstractFileSystem) -> None:
+    memory.pipe_file("/labels.toml", b"x")
+    assert mirror("memory://labels.toml").local.read_bytes() == b"x"
