@@ -118,7 +118,7 @@ demo: $(READY) ## the whole way on drawn people: photos, crops, two folds, votes
 	printf "next: make report RUN='%s/runs/small'\n" "$$demo" && \
 	printf "or a photo of yours, answered by what learned from drawings: make try PHOTO=photo.jpg ENSEMBLE=ensembles/small.toml RUNS='%s/runs'\n" "$$demo"
 
-audit-planted leak-demo look-augment bench bench-peers bench-train bench-busy: $(if $(CACHE),,$(DRAWN))
+audit-planted leak-demo look-augment bench bench-peers bench-train bench-busy bench-remote: $(if $(CACHE),,$(DRAWN))
 $(DRAWN): | $(READY)
 	@echo "drawing the people of the demo into demo/, once, for what is run without a cache or photos of yours"
 	$(MODULE) faces.sample --data=demo/data --people=240 --seed=0
@@ -128,8 +128,8 @@ $(DRAWN): | $(READY)
 sample: $(READY) ## draw a sample data set: [PEOPLE=60 SEED=0 DATA=data/sample]
 	$(call run,faces.sample,DATA,PEOPLE SEED)
 
-preprocess: $(READY) ## photos to face crops: DATA=folder CACHE=caches/name [LABELS=labels.toml ARGS="--margin 0.4"]
-	$(call run,preprocess,DATA CACHE,LABELS)
+preprocess: $(READY) ## photos to face crops: DATA=folder CACHE=caches/name [LABELS=labels.toml SHARD=3/16 ENGINE=ray RAY_ADDRESS=auto ARGS="--margin 0.4"]
+	$(call run,preprocess,DATA CACHE,LABELS SHARD ENGINE RAY_ADDRESS)
 
 labels: $(READY) ## what photos may be labelled with, as a label file to correct: DATA=folder [OUT=labels.toml]
 	$(call run,preprocess.labels,DATA,OUT)
@@ -244,6 +244,9 @@ bench-whole: $(READY) ## the whole job as teams write it and by the product: [RE
 bench-preprocess: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## stage 1 beside facenet-pytorch: [DATA=photos YUNET=model.onnx]
 	$(call run,bench.preprocess,,GIVEN_DATA YUNET)
 
+bench-engines: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## stage 1 by processes, by an array of shares and by Ray, on the same cores: [DATA=photos]
+	$(call run,bench.engines,,GIVEN_DATA)
+
 bench-train: $(READY) ## does training wait for its loader: [RECIPE=recipes/resnet18.toml CACHE=caches/name WEIGHTS=file]
 	$(call run,bench.train,,RECIPE CACHE WEIGHTS)
 
@@ -258,6 +261,9 @@ bench-infer: $(READY) ## predicting beside a batch-1 loop and the bare networks:
 
 bench-serve: $(READY) $(if $(GIVEN_DATA),,$(DRAWN)) ## the service under 1, 8 and 32 clients, its memory: ENSEMBLE=... or MODEL=exports/x [DATA=photos]
 	$(if $(MODEL)$(ENSEMBLE),,$(error give MODEL=exports/x or ENSEMBLE=ensembles/x.toml))$(call run,bench.serve,,MODEL ENSEMBLE $(if $(ENSEMBLE),RUNS) GIVEN_DATA)
+
+bench-remote: $(READY) ## an epoch from object storage beside a local one (EXTRAS="remote others"): [CACHE=caches/name]
+	$(call run,bench.remote,,CACHE)
 
 bench-scale: $(READY) ## what grows with a cache: memory, start-up, the order
 	$(call run,bench.scale)

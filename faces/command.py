@@ -20,6 +20,8 @@ import tyro
 from faces.failures import complaint
 from faces.files import settings_text, write_atomically
 from faces.home import NOTE
+from faces.remote.arguments import at_addresses
+from faces.remote.stage import with_addresses
 from faces.terminal.output import escaped_output, print_in_any_locale, print_notes
 from faces.typed import convert, is_open, tables_in
 
@@ -125,11 +127,13 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
     main = sys.modules["__main__"].__spec__
     prog = f"python -m {main.name.removesuffix('.__main__')}" if main else None
     try:
-        settings = tyro.cli(kind, prog=prog, description=f"{inspect.getdoc(kind)}\n\n{more}")
-        with escaped_output():
-            # Of several processes that train together, the first one tells.
-            print_notes(_surroundings() if os.environ.get("RANK", "0") == "0" else [])
-            action(settings)
+        with at_addresses(sys.argv[1:]) as arguments:
+            about = f"{inspect.getdoc(kind)}\n\n{more}"
+            settings = tyro.cli(kind, prog=prog, description=about, args=arguments)
+            with escaped_output():
+                # Of several processes that train together, the first one tells.
+                print_notes(_surroundings() if os.environ.get("RANK", "0") == "0" else [])
+                action(settings)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")
     except (SystemExit, GeneratorExit):
@@ -138,7 +142,7 @@ def run_command(kind: type[T], action: Callable[[T], object], more: str = "") ->
         told = complaint(error)
         if not told or os.environ.get("FACEFOLD_TRACE"):
             raise
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {with_addresses(told)}", file=sys.stderr)
         sys.exit(2)
 
 

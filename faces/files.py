@@ -72,6 +72,25 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def write_once(path: Path, data: bytes) -> None:
+    """Write a file that several processes may begin at once: the first one's content stays, whole, and the
+    others leave it. File systems without hard links keep the last one's.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.first.tmp")
+    write_atomically(temporary, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        write_atomically(path, data)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def check_writable(folder: Path) -> None:
     """Make a folder if need be and write into it once, before hours go into what is to be written there.
 
@@ -88,7 +107,12 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def exclusive(
-    folder: Path, *, doing: str = "writing it", cure: str = "choose another folder"
+    folder: Path,
+    *,
+    doing: str = "writing it",
+    cure: str = "choose another folder",
+    beside: bool = False,
+    wait: bool = False,
 ) -> Iterator[None]:
     """Hold a folder, made if need be, against other processes that ask the same; a dead one holds nothing.
 
@@ -99,16 +123,19 @@ def exclusive(
         folder: what is held.
         doing: what whoever holds it is doing, for the one who is refused.
         cure: what to do but wait.
+        beside: hold it together with others that ask for this, against those that do not.
+        wait: until whoever holds it ends.
 
     Raises:
         ValueError: another process holds it.
         OSError: the folder cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    kind = (fcntl.LOCK_SH if beside else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind)
         except BlockingIOError as error:
             raise ValueError(
                 f"{folder}: another process is {doing}; wait until that ends, or {cure}"

@@ -39,7 +39,9 @@ class FileGuard:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        paths = [cache.folder / "shards" / shard["name"] for shard in cache.description["shards"]]
+        # Those at an address are compared whenever one is brought.
+        self._shards = [] if cache.address else cache.description["shards"]
+        paths = [cache.folder / "shards" / shard["name"] for shard in self._shards]
         self._seen = {path: _signature(path) for path in paths}
         self._index = ""
         self.check()
@@ -54,7 +56,7 @@ class FileGuard:
         try:
             if read_description(folder) != self._cache.description:
                 raise CacheError(f"{folder / 'cache.json'}: another cache stands there now")
-            for shard in self._cache.description["shards"]:
+            for shard in self._shards:
                 path = folder / "shards" / shard["name"]
                 signature = _signature(path)
                 if signature is None or signature[0] != shard["bytes"] or signature != self._seen[path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -133,8 +134,18 @@ class Loader:
 
     def batch_rows(self, epoch: int, number: int) -> IntArray:
         """[b] rows of the cache that a batch consists of, damaged ones too, without reading any."""
-        places = self._order(epoch).samples[number * self.batch_size : (number + 1) * self.batch_size]
-        return np.asarray(self.rows[places])
+        order = self._order(epoch)
+        return self._rows_of(order, self._places(order, number))
+
+    def _places(self, order: Order, number: int, count: int = 1) -> IntArray:
+        """Places of this rank that some batches from one on consist of."""
+        first = number * self.batch_size
+        return np.arange(first, min(first + count * self.batch_size, len(order)))
+
+    def _rows_of(self, order: Order, places: IntArray) -> IntArray:
+        """Rows of the cache at places of this rank: looked up anew for each batch, as a list of those of an
+        epoch would take 8 bytes for each."""
+        return self.rows[order.samples_of(places)]
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """The batches of one epoch; a pure function of the settings, the epoch and the batch's number.
@@ -163,54 +174,58 @@ class Loader:
         """What `epoch` yields, with what `run` of the engine makes in place of the images."""
         self._files.check()
         order = self._order(epoch)
-        rows = self.rows[order.samples]
+        if self.cache.address:
+            self.cache.expect(self.rows[order.samples[start_batch * self.batch_size :]])
         drawn = lru_cache(maxsize=1)(partial(self._drawn, order, epoch))
         self.next_batch = start_batch
         while True:
-            plan = self._plan(rows)
-            batches: Iterator[Inputs] = (self._inputs(rows, drawn, places) for _, places in plan)
+            # Two of the same: the engine takes batches ahead of those given, perhaps on a thread of its own.
+            plan, ahead = (self._plan(order, self.next_batch) for _ in range(2))
+            batches: Iterator[Inputs] = (
+                self._inputs(self._rows_of(order, places), drawn, places) for _, places in ahead
+            )
             if self.graph is not self._stored:
                 batches = decoded_ahead(batches, self.cache.size, self._engine.threads)
             try:
                 for (number, places), images in zip(plan, run(batches), strict=True):
                     self.next_batch = number + 1
-                    yield images, torch.from_numpy(rows[places])
+                    yield images, torch.from_numpy(self._rows_of(order, places))
             except Superseded:
                 raise
             except RuntimeError as error:
                 damaged: dict[int, str] = {}
-                for places in [at for number, at in plan if number >= self.next_batch][: PREFETCH + 2]:
-                    damaged |= damaged_among(self._stored, rows[places], self.cache.encoded(rows[places]))
+                for _, places in islice(self._plan(order, self.next_batch), PREFETCH + 2):
+                    rows = self._rows_of(order, places)
+                    damaged |= damaged_among(self._stored, rows, self.cache.encoded(rows))
                 if not damaged:
                     raise
                 self._leave_out(damaged, error)
             else:
                 return
 
-    def _plan(self, rows: IntArray) -> list[tuple[int, IntArray]]:
-        """Number and places of each batch from `next_batch` on, without crops known to be damaged."""
-        lost = np.isin(rows, np.fromiter(self.skipped, np.int64))
-        plan = []
-        for number in range(self.next_batch, len(self)):
-            at = np.arange(number * self.batch_size, min((number + 1) * self.batch_size, len(rows)))
-            if len(kept := at[~lost[at]]):
-                plan.append((number, kept))
-        return plan
+    def _plan(self, order: Order, first: int) -> Iterator[tuple[int, IntArray]]:
+        """Number and places of each batch from one on, without crops known to be damaged."""
+        lost = np.fromiter(self.skipped, np.int64)
+        for number in range(first, len(self)):
+            at = self._places(order, number)
+            kept = at[~np.isin(self._rows_of(order, at), lost)] if len(lost) else at
+            if len(kept):
+                yield number, kept
 
     def _drawn(self, order: Order, epoch: int, block: int) -> Parameters:
         """The parameters of the places in one block of `_block` batches: drawn for a whole epoch they would
         take 260 bytes for every row of the cache."""
-        places = self._block * self.batch_size
-        positions = order.positions[block * places : (block + 1) * places]
+        positions = order.positions_of(self._places(order, block * self._block, self._block))
         start = int(positions[0]) // 2 * 2
         count = int(positions[-1]) + 1 - start
         draws = draw(self.graph.policy, count, epoch=epoch, seed=self.seed, start=start)
         return self.graph.parameters(draws.at(positions - start))
 
     def _inputs(self, rows: IntArray, drawn: Callable[[int], Parameters], places: IntArray) -> Inputs:
+        """A batch of these rows, which stand at these places of this rank."""
         block = int(places[0]) // (self._block * self.batch_size)
         within = places - block * self._block * self.batch_size
-        return [self.cache.encoded(rows[places]), *(values[within] for values in drawn(block).values())]
+        return [self.cache.encoded(rows), *(values[within] for values in drawn(block).values())]
 
     def _leave_out(self, damaged: dict[int, str], error: RuntimeError) -> None:
         """Count damaged rows as skipped.
@@ -232,7 +247,7 @@ def check_batch(sampler: Sampler, batch_size: int, *, seed: int = 0, rank: int =
     Raises:
         ValueError: a training batch is larger.
     """
-    samples = len(epoch_order(sampler, epoch=0, seed=seed, rank=rank, world=world).positions)
+    samples = len(epoch_order(sampler, epoch=0, seed=seed, rank=rank, world=world))
     if sampler.training and batch_size > samples:
         share = f" for each of {world} processes" if world > 1 else ""
         raise ValueError(

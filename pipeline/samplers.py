@@ -12,10 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from faces.command import nearest
 from faces.labels import UNKNOWN, IntArray
-from pipeline.order import ORDER_STREAM, Sampler, generator
+from pipeline.order import ORDER_STREAM, Permutation, RowSequence, Sampler, generator
 
 WeightRule = Literal["class_balanced", "effective_number", "inverse_sqrt"]
 WEIGHT_RULES: Final[tuple[WeightRule, ...]] = get_args(WeightRule)
+LISTED: Final = 1 << 24
+"""Rows up to which a shuffled epoch is a list, as it was before there was another way: runs begun on no more
+rows than these go on in the order that they began in. Beyond, it is a `Permutation`."""
 
 
 def check_weights(weights: ArrayLike) -> NDArray[np.float64]:
@@ -93,6 +96,19 @@ def _check_count(rows: int) -> int:
     return rows
 
 
+class _Counted:
+    """Rows 0 to rows - 1 in order, none of them kept."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, places: IntArray) -> IntArray:
+        return places
+
+
 class InOrder:
     """Rows 0 to rows - 1, each exactly once: for scoring."""
 
@@ -101,22 +117,25 @@ class InOrder:
     def __init__(self, rows: int) -> None:
         self.rows = _check_count(rows)
 
-    def samples(self, *, epoch: int, seed: int) -> IntArray:
+    def samples(self, *, epoch: int, seed: int) -> RowSequence:
         """[rows] the same in every epoch."""
         generator(seed, epoch)  # refuses what every other sampler refuses
-        return np.arange(self.rows, dtype=np.int64)
+        return _Counted(self.rows)
 
 
 class Shuffled:
-    """Every row exactly once, in another random order each epoch."""
+    """Every row exactly once, in another random order each epoch; of more than `LISTED` rows in memory that
+    does not grow with them."""
 
     training = True
 
     def __init__(self, rows: int) -> None:
         self.rows = _check_count(rows)
 
-    def samples(self, *, epoch: int, seed: int) -> IntArray:
+    def samples(self, *, epoch: int, seed: int) -> RowSequence:
         """[rows] a permutation."""
+        if self.rows > LISTED:
+            return Permutation(self.rows, seed, epoch, ORDER_STREAM)
         return generator(seed, epoch, ORDER_STREAM).permutation(self.rows)
 
 

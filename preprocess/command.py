@@ -8,11 +8,15 @@ from preprocess.settings import PreprocessSettings
 
 
 def run(settings: PreprocessSettings) -> None:
-    """Make the cache, or complete it."""
+    """Make the cache, or complete it, or make a share of its shards."""
     # What reads and finds takes a second to import, for which --help should not wait.
     from preprocess.run import preprocess
+    from preprocess.share import preprocess_share
 
-    preprocess(settings)
+    if settings.shard:
+        preprocess_share(settings)
+    else:
+        preprocess(settings)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from faces.files import exclusive
 from faces.folds import EVERY_FOLD, EXTRA, SPLIT
 from faces.labelling.kept import differences
 from faces.labels import Categories
+from faces.remote.shards import brought_whole
 from faces.terminal.progress import photo_progress
 from preprocess.look.data_card import write_data_card
 from preprocess.look.framing import TRUE, told_pixels
@@ -88,6 +89,8 @@ def join_caches(caches: Sequence[Path], folder: Path, extra_caches: Sequence[Pat
         OSError: not writable.
     """
     opened = [Cache.open(place) for place in (*caches, *extra_caches)]
+    for cache in opened:
+        brought_whole(cache.folder, cache.description["shards"])
     for other in opened[1:]:
         _check_alike(opened[0], other)
     sources = _plan(opened, ordinary=len(caches))

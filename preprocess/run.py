@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,39 +12,29 @@ import pandas as pd
 from rich.console import Console
 
 from faces.cache.reader import Cache
-from faces.cache.writer import CORRECTED, REJECTED, CacheWriter, reject_columns
-from faces.cores import usable_cores
+from faces.cache.writer import CORRECTED, CacheWriter
 from faces.files import exclusive, write_atomically
 from faces.framing.face import GIVEN
 from faces.labels import LabelSet
-from faces.photos.files import BadPhoto
 from faces.sample.mark import is_drawn
 from faces.storage.cells import csv_bytes
 from faces.terminal.progress import photo_progress
 from faces.terminal.text import printable
-from preprocess.crop.matte import gpu_offered, weights_sha256
-from preprocess.detect.device import FEEDERS, choose_device, has_driver
+from preprocess.crop.matte import weights_sha256
 from preprocess.detect.reuse import known_faces
-from preprocess.detect.search import Device
+from preprocess.engines.left import resume
+from preprocess.engines.start import SEARCHED_ON, run_engine
 from preprocess.look.changes import NAMES, check_unchanged, names_fingerprint
 from preprocess.look.data_card import DATA_CARD, write_data_card
 from preprocess.look.sheet import SHEET, write_sheet
-from preprocess.pool import run_shards
 from preprocess.settings import PreprocessSettings
-from preprocess.shard import Tools, open_photo
+from preprocess.shard import Tools
 from preprocess.sources.corrections import apply
 from preprocess.sources.listing import BOX, counted
 from preprocess.sources.persons import check_persons
-from preprocess.sources.scan import Listing, scan, source_path
+from preprocess.sources.scan import Listing, scan
 from preprocess.sources.spellings import alike_notes, people_of
 from preprocess.summary import Budget, Work, summarise
-
-Note = Callable[[str], None]
-"""Called with a line for whoever waits."""
-SEARCHED_ON = "searched_on.txt"
-"""Of an unfinished cache: the device that its faces are searched on, where that was measured."""
-MOST_TOLD = 5
-"""Shards of an earlier run that are named one by one where they are damaged."""
 
 
 def plan_shards(photos: int, shard_size: int, seed: int) -> list[list[int]]:
@@ -59,47 +48,87 @@ def plan_shards(photos: int, shard_size: int, seed: int) -> list[list[int]]:
     return [part.tolist() for part in np.array_split(order, count)]
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is to be made a cache of: the same in every process that makes a part of it."""
+
+    settings: PreprocessSettings
+    listing: Listing
+    corrected: pd.DataFrame
+    """Labels that were corrected."""
+    plan: list[list[int]]
+    """Positions by shard."""
+    console: Console
+
+    def writer(self) -> CacheWriter:
+        """Of the cache.
+
+        Raises:
+            ValueError: the cache was begun with other photos or settings.
+        """
+        removed = self.settings.background != "keep"
+        sha256 = weights_sha256(self.settings.matting_model) if removed else ""
+        check_unchanged(self.settings.cache, self.listing)
+        return CacheWriter(
+            self.settings.cache,
+            settings=self.settings.crop_settings(sha256),
+            labels=self.listing.labels,
+            source=_source(self.listing),
+            shard_count=len(self.plan),
+        )
+
+    def note(self, line: str) -> None:
+        """Print a line."""
+        self.console.print(printable(line), markup=False)
+
+
+def job_of(settings: PreprocessSettings) -> Job:
+    """Read what is known of the photos, and print what is to be said of that.
+
+    Raises:
+        ValueError: the photos do not fit (see `scan`).
+    """
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    listing, corrected = _corrected(settings)
+    for note in listing.notes:
+        console.print(note, markup=False)
+    plan = plan_shards(len(listing.photos), settings.shard_size, settings.seed)
+    return Job(settings, listing, corrected, plan, console)
+
+
 def preprocess(settings: PreprocessSettings) -> Cache:
     """Make the cache of a folder of photos, or complete it; a finished one is opened as it is.
 
     Raises:
         ValueError: the photos or the settings do not fit (see `scan`, `CacheWriter`), no photo is usable, too
-            many are not, or another process writes this cache.
+            many are not, another process writes this cache, or the settings name a share of it
+            (`preprocess.share.preprocess_share` makes those).
         OSError: the cache cannot be written, or a worker was killed.
     """
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    listing, corrected = _corrected(settings)
-    removed = settings.background != "keep"
-    decisive = settings.crop_settings(weights_sha256(settings.matting_model) if removed else "")
-    for note in listing.notes:
-        console.print(note, markup=False)
+    if settings.shard:
+        raise ValueError(f"shard={settings.shard}: a share is no cache; make it by `python -m preprocess`")
+    job = job_of(settings)
     with exclusive(settings.cache):
-        check_unchanged(settings.cache, listing)
-        plan = plan_shards(len(listing.photos), settings.shard_size, settings.seed)
-        writer = CacheWriter(
-            settings.cache,
-            settings=decisive,
-            labels=listing.labels,
-            source=_source(listing),
-            shard_count=len(plan),
-        )
+        writer = job.writer()
         if writer.finished:
-            return _as_it_is(settings, listing, console)
-        path = settings.cache / CORRECTED
-        if len(corrected):
-            write_atomically(path, csv_bytes(corrected))
-            console.print(f"{len(corrected)} corrections of labels: {path}", markup=False)
-        else:
-            path.unlink(missing_ok=True)  # of a stopped run
-        work = _process(
-            settings, listing, writer, plan, lambda line: console.print(printable(line), markup=False)
-        )
-        (settings.cache / SEARCHED_ON).unlink(missing_ok=True)
-        cache = writer.finish(listing.left_out)
-        write_sheet(cache)
-        write_data_card(cache)
-        summarise(cache, console, work, settings.data)
-        return cache
+            return as_it_is(job)
+        return finished(job, writer, make(job, writer))
+
+
+def finished(job: Job, writer: CacheWriter, work: Work) -> Cache:
+    """Make a cache of what all shards hold, and what lies beside it; print what came of it."""
+    path = job.settings.cache / CORRECTED
+    if len(job.corrected):
+        write_atomically(path, csv_bytes(job.corrected))
+        job.console.print(f"{len(job.corrected)} corrections of labels: {path}", markup=False)
+    else:
+        path.unlink(missing_ok=True)  # of a stopped run
+    (job.settings.cache / SEARCHED_ON).unlink(missing_ok=True)
+    cache = writer.finish(job.listing.left_out)
+    write_sheet(cache)
+    write_data_card(cache)
+    summarise(cache, job.console, work, job.settings.data)
+    return cache
 
 
 def _corrected(settings: PreprocessSettings) -> tuple[Listing, pd.DataFrame]:
@@ -121,8 +150,9 @@ def _corrected(settings: PreprocessSettings) -> tuple[Listing, pd.DataFrame]:
     return listing, corrected
 
 
-def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) -> Cache:
+def as_it_is(job: Job) -> Cache:
     """Open a finished cache whose photos are still the same."""
+    settings, listing, console = job.settings, job.listing, job.console
     cache = Cache.open(settings.cache)
     sizes = cache.index.drop_duplicates("position").set_index("position").source_bytes
     now = listing.photos.set_index("position").bytes.reindex(sizes.index)
@@ -142,42 +172,44 @@ def _as_it_is(settings: PreprocessSettings, listing: Listing, console: Console) 
     return cache
 
 
-def _process(
-    settings: PreprocessSettings,
-    listing: Listing,
-    writer: CacheWriter,
-    plan: list[list[int]],
-    note: Note,
-) -> Work:
-    """Do the shards that are still to be done."""
+def make(job: Job, writer: CacheWriter, share: Collection[int] | None = None) -> Work:
+    """Make the shards that are still to be made.
+
+    Args:
+        job: what is to be made.
+        writer: of the cache.
+        share: numbers of those that are this process's, by default all.
+    """
     started = time.perf_counter()
+    settings, listing = job.settings, job.listing
     searching = settings.faces != "as_is"
-    known = known_faces(settings.cache, settings.face_settings(), note) if searching else {}
-    lost = _resume(writer, plan, listing, settings, note)
+    known = known_faces(settings.cache, settings.face_settings(), job.note) if searching else {}
+    lost = resume(writer, job.plan, listing, settings, job.note, share)
     rows: list[Any] = listing.photos.to_dict("records")
-    shards = {shard: [rows[position] for position in plan[shard]] for shard in writer.pending()}
+    own = {*(range(len(job.plan)) if share is None else share)}
+    shards = {
+        shard: [rows[position] for position in job.plan[shard]] for shard in writer.pending() if shard in own
+    }
     photos = sum(map(len, shards.values()))
     if not shards:
         return Work()
     boxes = listing.photos.source[listing.photos[BOX].notna()] if BOX in listing.photos else pd.Series()
     given = {str(source): int(count) for source, count in boxes.value_counts().items()}
-    cores = usable_cores()
-    device = _device(settings, listing, cores, note)
-    workers, threads = _crew(settings, device, cores, len(shards))
-    tools = Tools(settings, listing.folder, known, given, _nobody(listing.labels), device, threads)
+    tools = Tools(settings, listing.folder, known, given, _nobody(listing.labels))
     budget = Budget(writer.folder, len(rows), settings.max_lost, lost, listing.labels)
+    total = sum(len(job.plan[shard]) for shard in own)
     with photo_progress() as progress:
-        bar = progress.add_task("faces", total=len(rows), completed=len(rows) - photos)
+        bar = progress.add_task("faces", total=total, completed=total - photos)
 
         def report(count: int, rejects: list[Mapping[str, Any]]) -> None:
             progress.advance(bar, count)
             budget.spend(rejects)
 
-        cpu = run_shards(shards, tools, writer, workers, report)
-    done = [table for shard, table in writer.parts.rows() if shard in shards]
+        cpu = run_engine(shards, tools, writer, listing, report, job.note)
     found = [
-        table.reindex(columns=["source_sha256", "detector", "face"]) for table in done
-    ]  # rejects have neither
+        table.reindex(columns=["source_sha256", "detector", "face"])  # rejects have neither
+        for _, table in writer.parts.rows(shards)
+    ]
     taken_over = sum(
         int((table.source_sha256.isin(known) & (table.detector != GIVEN) & ~(table.face > 0)).sum())
         for table in found
@@ -185,60 +217,9 @@ def _process(
     return Work(photos, taken_over, time.perf_counter() - started, cpu)
 
 
-def _device(settings: PreprocessSettings, listing: Listing, cores: int, note: Note) -> Device:
-    sound = listing.photos.source[listing.photos.problem == ""]
-    paths = [listing.folder / source_path(source) for source in sound]
-    return choose_device(settings, paths, cores, settings.cache / SEARCHED_ON, note)
-
-
-def _crew(settings: PreprocessSettings, device: Device, cores: int, shards: int) -> tuple[int, int]:
-    """Processes, and threads of each that read: on a GPU each process takes a part of its memory and time for
-    itself, so few have one, and several threads."""
-    matting = settings.background != "keep" and settings.device != "cpu" and gpu_offered() and has_driver()
-    shared = device == "cuda" or matting
-    processes = min(settings.workers or (min(FEEDERS, cores) if shared else cores), shards)
-    return processes, max(1, cores // processes) if shared else 1
-
-
 def _nobody(labels: LabelSet) -> dict[str, Any]:
     """Person and labels of who is nobody known."""
     return {"person": "", **{factor.name: factor.missing for factor in labels.factors}}
-
-
-def _resume(
-    writer: CacheWriter, plan: list[list[int]], listing: Listing, settings: PreprocessSettings, note: Note
-) -> list[Mapping[str, Any]]:
-    """Take back shards that are damaged, or whose photos changed or can be read by now; the rejects of the
-    others."""
-    told = writer.parts.resume()
-    more = [f"and {len(told) - MOST_TOLD} more files of shards"] if len(told) > MOST_TOLD else []
-    for line in told[:MOST_TOLD] + more:
-        note(line)
-    now = listing.photos.set_index("position")
-    lost: list[Mapping[str, Any]] = []
-    for shard, table in writer.parts.rows():
-        photos = table.reindex(columns=[*dict.fromkeys((*table, "position", "source_bytes"))])
-        rejects = photos[photos.status == REJECTED]
-        if {*photos.position} != {*plan[shard]}:
-            note(f"{writer.parts.path(shard)}: of other photos than those of its shard; written again")
-            writer.parts.take_back(shard)
-            continue
-        changed = (photos.source_bytes.to_numpy() != now.bytes[photos.position].to_numpy()).any()
-        if changed or any(_readable(now.loc[p], listing.folder, settings) for p in rejects.position):
-            writer.parts.take_back(shard)
-        else:
-            columns = reject_columns(listing.labels)
-            records: list[Any] = rejects.reindex(columns=columns).to_dict("records")
-            lost += records
-    return lost
-
-
-def _readable(row: pd.Series, folder: Path, settings: PreprocessSettings) -> bool:
-    try:
-        open_photo(dict(row), folder, settings.max_megapixels)
-    except BadPhoto:
-        return False
-    return True
 
 
 def _source(listing: Listing) -> dict[str, object]:

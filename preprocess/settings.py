@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +19,9 @@ Step = Literal["mtcnn", "again", "yunet", "turned"]
 Faces = Literal["best", "all", "as_is"]
 Border = Literal["repeat", "reflect", "blur"]
 Background = Literal["keep", "white", "grey", "mean", "blur", "alpha"]
+Engine = Literal["processes", "ray"]
+FINISH = "finish"
+"""In place of a share: only the step that makes a cache of what all shares have made."""
 MattingModel = Literal["u2netp", "u2net", "u2net_human_seg", "silueta", "isnet-general-use"]
 """Those of rembg's models that run on this machine and need no more than a photo. Its default, bria-rmbg, is
 left out: its weights are for non-commercial use only."""
@@ -126,6 +131,16 @@ class PreprocessSettings:
     workers: int = 0
     """Processes that work in parallel; 0 for as many as there are cores, one thread each, or with a GPU for
     two, which share the cores to read photos and cut crops and each keep some of its memory."""
+    shard: str = ""
+    """Only a share of the work, for arrays of jobs on one shared folder: 3/16 makes every 16th shard from
+    the third on (counted from 0/16 to 15/16) and ends; the share that finds all shards there finishes the
+    cache, as does `finish`. All give the same settings."""
+    engine: Engine = "processes"
+    """Which machines work: processes, those of this one; ray, a Ray cluster (make setup EXTRAS=ray), on which
+    photos and cache lie in folders of the same name. The bytes of the cache are the same."""
+    ray_address: str = ""
+    """Cluster that engine=ray uses: auto for the one this machine belongs to, or host:port; by default Ray is
+    started for this run, on this machine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where faces are searched and backgrounds removed. auto searches where a measurement of some seconds on
     these photos says that it is faster (on the CPU without a GPU, or for fewer than 1,000 photos), and a
@@ -151,6 +166,12 @@ class PreprocessSettings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}={value}: must be from {low} to {high}")
+        if self.shard not in ("", FINISH):
+            share_of(self.shard, ())
+        if self.shard and self.engine == "ray":
+            raise ValueError(f"shard={self.shard}: engine=ray deals out the shards itself; leave one out")
+        if self.ray_address and self.engine != "ray":
+            raise ValueError(f"ray_address={self.ray_address}: needs --engine ray")
         if self.cache.resolve().is_relative_to(self.data.resolve()):
             raise ValueError(
                 f"cache={self.cache} lies inside data={self.data}, where its pictures would be taken for "
@@ -206,3 +227,22 @@ class PreprocessSettings:
             decisive["matting_sha256"] = matting_sha256
             decisive["matte_on"] = self.matte_on
         return decisive
+
+
+def share_of(share: str, shards: Iterable[int]) -> list[int]:
+    """Which of these shards a share makes: those whose number leaves its own when divided by the number of
+    shares. So no share has two more than another, and each knows its own without asking how many there are.
+
+    Args:
+        share: such as 3/16.
+        shards: numbers.
+
+    Raises:
+        ValueError: it is no share.
+    """
+    told = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", share)
+    number, count = (int(told[1]), int(told[2])) if told else (0, 0)
+    if number >= count:
+        last = f"; the shares of {count} are 0/{count} to {count - 1}/{count}" if count else ""
+        raise ValueError(f"shard={share}: must be like 3/16, or {FINISH}{last}")
+    return [shard for shard in shards if shard % count == number]

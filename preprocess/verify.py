@@ -8,6 +8,8 @@ from pathlib import Path
 
 from faces.cache.description import read_description
 from faces.command import run_command
+from faces.remote.shards import brought_whole
+from faces.remote.stage import address_here
 from faces.terminal.progress import photo_progress
 from faces.terminal.text import printable
 from preprocess.faults import find_faults
@@ -27,6 +29,8 @@ class VerifySettings:
 
 def verify(settings: VerifySettings) -> None:
     """Check a cache, print what is wrong, and exit with code 1 if anything is."""
+    if address_here(settings.cache):
+        brought_whole(settings.cache, read_description(settings.cache)["shards"])
     with photo_progress() as progress:
         bar = progress.add_task("crops", total=None)
 

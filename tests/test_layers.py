@@ -23,6 +23,8 @@ MAY_IMPORT = {
 ROOMS = {
     "faces": (
         "faces.terminal",
+        "faces.files",
+        "faces.remote",
         "faces.photos",
         "faces.framing",
         "faces",
@@ -43,6 +45,8 @@ ROOMS = {
         "preprocess.crop",
         "preprocess.look.explain",
         "preprocess.look",
+        "preprocess.shard",
+        "preprocess.engines",
         "preprocess",
     ),
     "pipeline": (
@@ -89,7 +93,9 @@ ROOMS = {
     "bench": (
         "bench",
         "bench.scale",
+        "bench.remote",
         "bench.soak",
+        "bench.engines",
         "bench.loaders",
         "bench.loaders.rivals",
         "bench.preprocess",

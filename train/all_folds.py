@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from faces.command import typed
+from faces.command import flat_table, to_table, typed
 from train.assemble import FoldPlan
 from train.engine.card import NESTED
 from train.engine.watch import BarWatch, Watch
@@ -47,6 +47,7 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
         ValueError: as `train_fold`, or the package of a tracker is missing.
     """
     check_installed(plans[0].trackers)
+    _check_together(plans)
     first = plans[0].processes.first
     scores: dict[str, dict[str, float]] = {}
     ready = ready_folds(plans)
@@ -58,6 +59,23 @@ def train_folds(plans: Sequence[FoldPlan]) -> None:
                 draw_curves(fold.plan.folder)
     if first:
         _report(ready, scores)
+
+
+def _check_together(plans: Sequence[FoldPlan]) -> None:
+    """See that all processes, of whatever machines, were given the same, and a folder that all see."""
+    plan = plans[0]
+    given: dict[str, object] = {
+        "cache": plan.cache.identity,
+        "recipe": plan.folder.parent.name,
+        "fold": [each.left_out for each in plans],
+        "folds": plan.folds,
+        "fold_seed": plan.fold_seed,
+        "fold_scheme": plan.scheme,
+    }
+    plan.processes.check_same(
+        given | flat_table(to_table(plan.recipe)), "give all machines the same command, cache and recipe"
+    )
+    plan.processes.check_shared(plan.folder.parent)
 
 
 def _tensorboard(folder: Path) -> str:

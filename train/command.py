@@ -74,6 +74,9 @@ class TrainSettings:
     """Processes of this machine that train one network together, each on a GPU or some cores of its own; they
     share each batch. Different folds can also be trained side by side, a command and a GPU each
     (CUDA_VISIBLE_DEVICES=1)."""
+    max_restarts: int = 0
+    """How often `processes` are begun again, from the last saved state, after one of them was killed or
+    failed. On several machines torchrun is told so, see docs/cluster.md."""
     resume: bool = False
     """Insist that there is something to go on from: an error when the run was never begun. Without it the
     same command goes on too."""
@@ -95,6 +98,11 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.processes < 1:
             raise ValueError(f"processes={self.processes}: must be at least 1")
+        if self.max_restarts < 0 or (self.max_restarts and self.processes == 1):
+            raise ValueError(
+                f"max_restarts={self.max_restarts}: must be 0 or more, and needs --processes 2 or more; "
+                "one alone goes on when the same command is given again"
+            )
         if not self.nested:
             return
         if self.fold:
@@ -113,7 +121,7 @@ def run(settings: TrainSettings) -> None:
     if settings.processes > 1 and "LOCAL_RANK" not in os.environ:
         from train.together import begin_processes
 
-        begin_processes(settings.processes, recipe.batch_size, settings.compute.device)
+        begin_processes(settings.processes, recipe.batch_size, settings.compute.device, settings.max_restarts)
         return
     cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)
     steps = [replace(settings, recipe=first), replace(settings, weights=None)] if first else [settings]

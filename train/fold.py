@@ -81,8 +81,11 @@ def _train_assembled(plan: FoldPlan, rows: FoldRows, notes: DamageNotes, watch: 
     training = assemble(plan, rows)
     file = StateFile(plan.folder / STATE_FILE, plan.checkpoint_minutes, digest_of_run(plan))
     _resume(plan, training, file, watch)
-    # No process may replace the file that another has yet to read.
-    plan.processes.wait()
+    # No process may replace the file that another has yet to read, and another machine may see an older one.
+    plan.processes.check_same(
+        {"epoch": training.epoch, "next_batch": training.part.next_batch},
+        f"{file.path} was read before all machines saw the last one; give the same command again",
+    )
     watch.begin(f"fold {plan.left_out}", training.photos_an_epoch * plan.recipe.epochs, training.photos_done)
     if training.history and plan.processes.first:
         write_metrics(training.history, plan.folder)  # which may have been lost or spoilt meanwhile

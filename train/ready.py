@@ -19,7 +19,7 @@ from train.network.targets import check_numbers
 from train.recipe.recipe import Recipe
 from train.run_folder import as_begun, check_folder
 from train.weights.kept import check_backbone, is_made
-from train.weights.known import KNOWN
+from train.weights.known import KNOWN, Known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,18 +61,27 @@ def ready_fold(plan: FoldPlan) -> ReadyFold:
 
 
 def _bring_weights(plan: FoldPlan) -> None:
-    known, error = KNOWN.get(plan.recipe.weights), None
+    """Fetch weights of a known name, once for all processes, or once a machine where each has a home of its
+    own."""
+    known, processes = KNOWN.get(plan.recipe.weights), plan.processes
     if known is None:
         return
-    if plan.processes.first:
-        try:
-            if not is_made(known):
-                from train.weights.bring import bring  # its libraries take seconds to import
+    processes.raise_first(_not_brought(known) if processes.first else None)
+    if not processes.first and not processes.local and (error := _not_brought(known)):
+        raise error
+    processes.wait()
 
-                bring(known, Console(markup=False))
-        except (ValueError, OSError) as found:
-            error = found
-    plan.processes.raise_first(error)
+
+def _not_brought(known: Known) -> Exception | None:
+    """What hinders that known weights are here, if anything; they are fetched if need be."""
+    try:
+        if not is_made(known):
+            from train.weights.bring import bring  # its libraries take seconds to import
+
+            bring(known, Console(markup=False))
+    except (ValueError, OSError) as error:
+        return error
+    return None
 
 
 def _ready(plan: FoldPlan) -> ReadyFold:

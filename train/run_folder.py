@@ -80,8 +80,10 @@ def adopt_folder(plan: FoldPlan, watch: Watch) -> FoldPlan:
         write_toml(recipe, resolved)
         if not same:
             write_atomically(path, requested.document())
-    plan.processes.wait()
-    return dataclasses.replace(plan, recipe=_read_resolved(resolved) if recipe is None else recipe)
+    # Not by its file, which other machines may see later.
+    resolved_recipe = plan.processes.of_first(recipe)
+    assert resolved_recipe
+    return dataclasses.replace(plan, recipe=resolved_recipe)
 
 
 def as_begun(plan: FoldPlan) -> tuple[FoldPlan, tuple[str, ...]]:
@@ -160,7 +162,7 @@ def request_of(plan: FoldPlan) -> Request:
 
 def digest_of_run(plan: FoldPlan) -> str:
     """Hex sha256 of what the folder's run was asked to train, and in which precision it does."""
-    kept = (plan.folder / REQUEST_FILE).read_bytes()
+    kept = plan.processes.of_first((plan.folder / REQUEST_FILE).read_bytes() if plan.processes.first else b"")
     return hashlib.sha256(kept + plan.recipe.precision.encode()).hexdigest()
 
 

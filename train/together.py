@@ -14,13 +14,14 @@ from faces.cores import usable_cores
 from train.engine.processes import Processes, check_gpus
 
 
-def begin_processes(count: int, batch_size: int, device: str) -> None:
+def begin_processes(count: int, batch_size: int, device: str, max_restarts: int = 0) -> None:
     """Run this process's command line in so many processes of this machine, as torchrun does, to their end.
 
     Args:
         count: of processes.
         batch_size: photos a step of all of them.
         device: `auto`, `cpu` or `cuda`.
+        max_restarts: how often all of them are begun again after one has ended too soon.
 
     Raises:
         ValueError: more than there are GPUs, or the batch does not divide.
@@ -34,7 +35,8 @@ def begin_processes(count: int, batch_size: int, device: str) -> None:
     # torchrun itself would leave each of them one core, however many there are.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // count)))
     try:
-        main(["--standalone", f"--nproc-per-node={count}", "-m", "train", *sys.argv[1:]])
+        options = [f"--nproc-per-node={count}", f"--max-restarts={max_restarts}"]
+        main(["--standalone", *options, "-m", "train", *sys.argv[1:]])
     except ChildFailedError:
         sys.exit(2)
     except SignalException as error:

@@ -16,7 +16,7 @@ from faces.cache.writer import CacheWriter
 from faces.labels import CLASS_COUNT, CONTEST
 from faces.sample.people import person_look, photo_shot
 from faces.sample.portrait import portrait
-from preprocess.pool import run_shards
+from preprocess.engines.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
 from preprocess.sources.scan import scan, source_path

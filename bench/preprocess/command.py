@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import log
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
@@ -131,6 +132,13 @@ def report_memory(photos: Sequence[Path], settings: BenchPreprocessSettings, dev
             f"{run.photos / run.seconds:.0f} photos/s with start and end; at most {run.peak:.0f} MB resident"
         )
     console.print(f"memory of {settings.many} photos over that of {FEW}: {runs[1].peak / runs[0].peak:.3f}")
+    few, many = runs
+    each = (many.cpu - few.cpu) / (many.photos - few.photos)
+    console.print(
+        f"core hours a million photos: {many.cpu / many.photos / 3600 * 1e6:.2f} with start and end, "
+        f"{each / 3600 * 1e6:.2f} of each photo more; seconds grow with photos to the power of "
+        f"{log(many.seconds / few.seconds) / log(many.photos / few.photos):.2f}"
+    )
 
 
 def bench(settings: BenchPreprocessSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ class LongRun:
     photos: int
     seconds: float
     """From the command to its end, imports and everything."""
+    cpu: float
+    """Seconds of CPU time of all its processes together."""
     peak: float
     """Most resident memory of all its processes together, MB; pages that they share count once."""
 
@@ -45,7 +48,7 @@ def run_program(photos: Sequence[Path], count: int, options: Sequence[str]) -> L
             source = photos[number % len(photos)]
             (data / f"{number:06d}{source.suffix}").symlink_to(source.resolve())
         command = [sys.executable, "-m", "preprocess", "--data", str(data), *options]
-        start = time.perf_counter()
+        start, before = time.perf_counter(), _ended()
         with (
             Path(folder, "log").open("w+", encoding="utf-8") as log,
             subprocess.Popen(
@@ -63,7 +66,13 @@ def run_program(photos: Sequence[Path], count: int, options: Sequence[str]) -> L
             if running.returncode:
                 log.seek(0)
                 raise RuntimeError(log.read())
-    return LongRun(count, seconds, peak)
+    return LongRun(count, seconds, _ended() - before, peak)
+
+
+def _ended() -> float:
+    """Seconds of CPU time of all processes that were begun from here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _resident(pid: int) -> float:

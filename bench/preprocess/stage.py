@@ -18,7 +18,7 @@ from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
 from faces.terminal.progress import step_progress
 from preprocess.detect.search import Device
-from preprocess.pool import run_shards
+from preprocess.engines.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Row as Photo
 from preprocess.shard import Tools

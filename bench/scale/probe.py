@@ -72,7 +72,8 @@ class _Peak:
         self._look()
 
 
-def _loader(cache: Cache, batch_size: int, image_size: int) -> Loader:
+def loader_of(cache: Cache, batch_size: int, image_size: int) -> Loader:
+    """A loader that trains on all rows with policy `strong`."""
     return Loader(
         cache,
         np.arange(len(cache)),
@@ -106,13 +107,13 @@ def memory(folder: Path, warm: Path, batch_size: int, image_size: int, batches: 
         then with the loader made; `own` and `mapped`: the most more while the batches were taken.
     """
     torch.set_num_threads(1)
-    for _ in _loader(Cache.open(warm), batch_size, image_size).epoch(0):
+    for _ in loader_of(Cache.open(warm), batch_size, image_size).epoch(0):
         pass
     before = resident()
     with _Peak() as peak:
         cache = Cache.open(folder)
         opened = resident()
-        loader = _loader(cache, batch_size, image_size)
+        loader = loader_of(cache, batch_size, image_size)
         built = resident()
         for _ in islice(_endless(loader, 0), batches):
             pass
@@ -139,14 +140,14 @@ def start_up(folder: Path, warm: Path, batch_size: int, image_size: int) -> dict
         `first_batch`; `total` of the last three.
     """
     torch.set_num_threads(1)
-    next(_loader(Cache.open(warm), batch_size, image_size).epoch(0))
+    next(loader_of(Cache.open(warm), batch_size, image_size).epoch(0))
     clock = [time.perf_counter()]
     for shard in sorted((folder / "shards").glob("*.tar")):
         file_sha256(shard)
     clock.append(time.perf_counter())
     cache = Cache.open(folder)
     clock.append(time.perf_counter())
-    loader = _loader(cache, batch_size, image_size)
+    loader = loader_of(cache, batch_size, image_size)
     clock.append(time.perf_counter())
     next(loader.epoch(0))
     clock.append(time.perf_counter())

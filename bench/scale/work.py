@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
+from bench.scale.grown import grow
+from bench.scale.growth import exponents, flat_order, growth
 from bench.scale.probe import SAMPLERS, draws_memory, in_fresh_process, memory, order_bytes, start_up
 from bench.scale.sizes import CROP, Sizes
 from faces.cache.reader import Cache
@@ -83,7 +85,7 @@ def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def measure(sizes: Sizes) -> dict[str, Any]:
-    """All figures of the report: MB of memory and draws, seconds of start-up, bytes a row of orders."""
+    """What few and many rows take: MB of memory and draws, seconds of start-up, bytes a row of orders."""
     in_shards = sizes.shards * sizes.shard_rows
     plans = {
         "few": (sizes.few, 1),
@@ -103,6 +105,7 @@ def measure(sizes: Sizes) -> dict[str, Any]:
         "memory_mb": {name: found[name] | _medians(runs) for name, runs in memories.items()},
         "start_up_s": {name: found[name] | _medians(runs) for name, runs in starts.items()},
         "order_bytes_a_row": _count_orders(sizes.order_rows),
+        "order_flat": in_fresh_process(flat_order, sizes.flat_rows),
         "draws_mb": _medians([in_fresh_process(draws_memory)]),
     }
 
@@ -130,3 +133,41 @@ def _count_orders(rows: int) -> dict[str, dict[str, float]]:
     for name in track(SAMPLERS, "orders", "orders", console=Console(highlight=False)):
         found[name] = in_fresh_process(order_bytes, name, rows)
     return {name: _medians([run]) for name, run in found.items()}
+
+
+def measure_growth(sizes: Sizes) -> dict[str, Any]:
+    """Seconds and MB of caches of `sizes.grown` rows, and how each grows with them.
+
+    Returns:
+        `growth`: a row a cache; `exponents`: by what was measured, as `bench.scale.growth.exponents`.
+    """
+    shape = (sizes.batch_size, sizes.image_size)
+    first = sizes.grown[0]
+    runs: dict[int, list[dict[str, float]]] = {rows: [] for rows in sizes.grown}
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = {rows: Path(temporary, str(rows)) for rows in sizes.grown}
+        with step_progress("turns", console=Console(highlight=False)) as progress:
+            caches = progress.add_task("writing caches", total=len(folders))
+            seed = write_cache(Path(temporary, "seed"), first, sizes.grown_shards, lambda _: None)
+            for rows, folder in folders.items():
+                grow(seed, folder, rows // first)
+                progress.advance(caches)
+            turns = progress.add_task("growth", total=sizes.repetitions * len(folders))
+            for _ in range(sizes.repetitions):
+                for rows, folder in folders.items():
+                    taken = in_fresh_process(memory, folder, folders[first], *shape, sizes.batches)
+                    seconds = in_fresh_process(growth, folder, folders[first], *shape)
+                    runs[rows].append(seconds | {f"{name}_mb": taken[name] for name in ("built", "own")})
+                    progress.advance(turns)
+    found = {rows: _medians(each) for rows, each in runs.items()}
+    names = [name for name in found[first] if min(row[name] for row in found.values()) > 0]
+    return {
+        "growth": [{"rows": rows} | row for rows, row in found.items()],
+        "exponents": {
+            name: {
+                key: round(value, 2)
+                for key, value in exponents([*found], [row[name] for row in found.values()]).items()
+            }
+            for name in names
+        },
+    }

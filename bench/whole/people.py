@@ -16,7 +16,7 @@ from faces.cores import usable_cores
 from faces.labels import TASKS
 from faces.sample.dataset import write_sample
 from faces.storage.cells import csv_bytes
-from preprocess.pool import run_shards
+from preprocess.engines.pool import run_shards
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools
 from preprocess.sources.scan import scan, source_path

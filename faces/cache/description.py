@@ -88,16 +88,30 @@ def check_shard(folder: Path, shard: Mapping[str, Any]) -> None:
     Raises:
         CacheError: missing or different.
     """
+    check_size(folder, shard)
     path = folder / "shards" / shard["name"]
-    size = path.stat().st_size if path.is_file() else None
-    if size != shard["bytes"]:
-        state = "missing" if size is None else f"truncated or grown: {size} bytes instead of {shard['bytes']}"
-        raise CacheError(f"{path}: shard is {state}; {again(folder)}")
     if file_sha256(path) != shard["sha256"]:
         raise CacheError(
             f"{path}: content differs from its recorded sha256, so the disk or a copy damaged it; "
             f"{again(folder)}"
         )
+
+
+def check_size(folder: Path, shard: Mapping[str, Any]) -> None:
+    """Compare a shard with the size that cache.json records, without reading it.
+
+    Args:
+        folder: the cache.
+        shard: name and bytes.
+
+    Raises:
+        CacheError: missing or of another size.
+    """
+    path = folder / "shards" / shard["name"]
+    size = path.stat().st_size if path.is_file() else None
+    if size != shard["bytes"]:
+        state = "missing" if size is None else f"truncated or grown: {size} bytes instead of {shard['bytes']}"
+        raise CacheError(f"{path}: shard is {state}; {again(folder)}")
 
 
 def again(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -87,13 +87,13 @@ class Parts:
         """Count a shard as still to be written."""
         self.path(shard).unlink(missing_ok=True)
 
-    def rows(self) -> Iterator[tuple[int, pd.DataFrame]]:
-        """Number of each shard that counts, and its photos with their outcome.
+    def rows(self, shards: Collection[int] | None = None) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Number of each of these shards (of all, by default) that counts, and its photos with their outcome.
 
         Raises:
             DamagedError: a part is not as it was written.
         """
-        for shard in range(self.count):
+        for shard in range(self.count) if shards is None else sorted(shards):
             if self.path(shard).is_file():
                 yield shard, read_table(self.path(shard), _CURE).rows
 
@@ -151,19 +151,24 @@ class Parts:
             return
         raise DamagedError(f"{path}: {what}; {_CURE}")
 
-    def resume(self) -> list[str]:
+    def resume(self, shards: Collection[int] | None = None) -> list[str]:
         """Read what there is, and take back each shard that is not as it was written.
 
+        Args:
+            shards: those that are looked at, where others belong to other processes; by default all.
+
         Returns:
-            A line on each such shard, and on each file of a shard that this cache does not have: such are
-            left as they are, and never taken over.
+            A line on each such shard, and, where all are looked at, on each file of a shard that this cache
+            does not have: such are left as they are, and never taken over.
         """
         lines = []
-        for shard in set(range(self.count)) - {*self.lacking()}:
+        for shard in sorted({*(range(self.count) if shards is None else shards)} - {*self.lacking()}):
             try:
                 self.checked(shard, rows=True)
             except CacheError as error:
                 lines.append(str(error).replace(_CURE, "written again"))
+        if shards is not None:
+            return lines
         own = {self.path(shard) for shard in range(self.count)}
         own |= {self.file(shard, suffix) for shard in range(self.count) for suffix in SUFFIXES}
         found = [path for name in ("shards", "parts") for path in sorted((self.folder / name).glob("*"))]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,10 +33,11 @@ from faces.cache.description import (
     CacheError,
     again,
     channels_of,
-    check_shard,
     labels_of,
     read_description,
 )
+from faces.cache.mapped import LocalShards
+from faces.cache.opening import Verify, allow_files, chosen, compare_shards
 from faces.cache.schema import Codec
 from faces.cache.tables import (
     PLACES,
@@ -50,6 +51,10 @@ from faces.cache.tables import (
 )
 from faces.foreign.persons import one_spelling, several_spellings
 from faces.labels import IntArray, LabelSet
+from faces.remote.address import Address, address_of
+from faces.remote.mirror import brought
+from faces.remote.shards import Mapped, StagedShards
+from faces.remote.stage import address_here
 
 
 @dataclass(frozen=True)
@@ -60,21 +65,31 @@ class Cache:
     description: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: Path) -> Cache:
+    def open(cls, folder: Path | str, verify: Verify | None = None) -> Cache:
         """Open a finished cache, comparing every shard with its recorded size and sha256.
 
-        The tables are compared too, where their sha256 is recorded.
+        The tables are compared too, where their sha256 is recorded. Of one at an address, such as
+        s3://bucket/caches/mine, the tables are brought here, and each shard is compared when it is read.
 
         Hashing reads the shards once a command, and is the only check that finds flipped bits: decoders turn
         them into wrong pixels silently.
 
+        Args:
+            folder: of the cache.
+            verify: how much of the shards is read; without it what FACEFOLD_VERIFY says, else all.
+
         Raises:
+            ValueError: FACEFOLD_VERIFY holds no such choice.
             CacheError: no such folder, unfinished, of another format version, damaged, or of a description
                 that `schema` refuses.
+            RemoteError: an address that cannot be read.
         """
+        found = address_of(folder)
+        folder = brought(found).local if found else Path(folder)
         description = read_description(folder)
-        for shard in description["shards"]:
-            check_shard(folder, shard)
+        if not address_here(folder):
+            allow_files(folder, len(description["shards"]))
+            compare_shards(folder, description["shards"], chosen(verify))
         check_tables(folder, description)
         return cls(folder, description)
 
@@ -168,21 +183,24 @@ class Cache:
         wanted = self.label_set.task(task)
         return wanted.known(self.columns(*wanted.factors))
 
+    @property
+    def address(self) -> Address | None:
+        """Where it lies, if not on this machine: its shards are then brought here as they are read."""
+        return address_here(self.folder)
+
     @cached_property
-    def _maps(self) -> list[tuple[mmap.mmap, NDArray[np.uint8]]]:
-        """Every shard mapped, and the same as an array."""
-        maps = []
-        for shard in self.description["shards"]:
-            path = self.folder / "shards" / shard["name"]
-            try:
-                with path.open("rb") as file:
-                    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except (OSError, ValueError) as error:  # it has no bytes
-                raise CacheError(
-                    f"{path}: changed since the cache was opened ({error}); {again(self.folder)}"
-                ) from error
-            maps.append((mapped, np.frombuffer(mapped, np.uint8)))
-        return maps
+    def _shards(self) -> LocalShards | StagedShards:
+        shards = self.description["shards"]
+        return StagedShards(self.address, shards) if self.address else LocalShards(self.folder, shards)
+
+    def expect(self, rows: IntArray) -> None:
+        """Say which rows are read from now on, in that order, so that shards at an address come ahead of it.
+
+        Raises:
+            RemoteError: that order needs more of them at once than this machine may hold.
+        """
+        if self.address:
+            self._shards.expect(self.places[rows, 0])
 
     @cached_property
     def places(self) -> IntArray:
@@ -213,19 +231,21 @@ class Cache:
 
         Raises:
             CacheError: a shard was cut short since the cache was opened.
+            RemoteError: one at an address cannot be brought, or not as it was written.
         """
         places = self.places[rows]
-        self._check_lengths(places[:, 0])
-        views = [self._maps[shard][1][at : at + length] for shard, at, length in places]
+        taken = self._shards.take(places[:, 0])
+        self._check_lengths(taken)
+        views = [taken[shard][1][at : at + length] for shard, at, length in places.tolist()]
         if self.codec == "raw":
             return [view.reshape(self.size, self.size, self.channels) for view in views]
         return views
 
-    def _check_lengths(self, shards: IntArray) -> None:
+    def _check_lengths(self, taken: Mapping[int, Mapped]) -> None:
         """Look whether shards still are as long as they are mapped: whoever reads what was cut off ends
         without a word (SIGBUS). A look takes less than a microsecond, so there is one before every batch."""
-        for number in set(shards.tolist()):
-            (mapped, _), shard = self._maps[number], self.description["shards"][number]
+        for number, (mapped, _) in taken.items():
+            shard = self.description["shards"][number]
             if (length := min(mapped.size(), len(mapped))) < shard["bytes"]:
                 raise CacheError(
                     f"{self.folder / 'shards' / shard['name']}: changed while it was in use: cut short to "

@@ -18,14 +18,16 @@ from faces.cache.parts import Parts, Written
 from faces.cache.reader import Cache
 from faces.cache.tables import INDEX, NO_PHOTO
 from faces.cache.tar import Sample, dali_index, pack
-from faces.files import write_atomically
+from faces.files import write_atomically, write_once
 from faces.labelling.kept import differences, labels_stored, stored_labels
 from faces.labels import LabelSet
 from faces.storage.cells import csv_bytes
-from faces.storage.documents import write_document
+from faces.storage.documents import document, write_document
 
 DETECTED, FALLBACK, REJECTED = "detected", "fallback", schema.REJECTED
 CORRECTED = "corrections.csv"
+SHARES = "shares"
+"""Folder of an unfinished cache with one for each share of its shards, by which a process holds it."""
 NOT_COMPARED = {"names", "drawn"}
 """Of a source: the first is part of its fingerprint, the second is not told by caches of before."""
 
@@ -78,16 +80,17 @@ class CacheWriter:
         return (self.folder / FINISHED).is_file()
 
     def _adopt_folder(self) -> None:
-        begun = read_plan(self.folder)
-        if begun:
-            _check_same(self.folder, begun, self.plan)
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
-            raise ValueError(f"{self.folder}: not empty and not a cache; choose another CACHE folder")
+        # Several processes may begin a cache at once: the first one's plan stands, and holds for all.
+        if not read_plan(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            there = [path for path in self.folder.iterdir() if ".first.tmp" not in path.name]
+            if there and not read_plan(self.folder):
+                raise ValueError(f"{self.folder}: not empty and not a cache; choose another CACHE folder")
+            write_once(self.folder / UNFINISHED, document(self.plan))
+        _check_same(self.folder, read_plan(self.folder), self.plan)
         for name in ("shards", "parts"):
             if not self.finished:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-        if not begun:
-            write_document(self.folder / UNFINISHED, self.plan)
 
     def pending(self) -> list[int]:
         """Numbers of the shards that are still to be written."""
@@ -138,8 +141,15 @@ class CacheWriter:
         Raises:
             CacheError: a shard is still pending or changed since it was written, or every photo was rejected.
         """
-        description = self._describe(left_out) if not self.finished else None
-        shutil.rmtree(self.folder / "parts", ignore_errors=True)
+        try:
+            description = self._describe(left_out) if not self.finished else None
+        except (OSError, CacheError):
+            # Where folders cannot be held, another process may have finished, and removed the parts.
+            if not self.finished:
+                raise
+            description = None
+        for name in ("parts", SHARES):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         for leftover in (self.folder / UNFINISHED, *self.folder.rglob("*.tmp")):
             leftover.unlink(missing_ok=True)
         # What was just described was read and compared for that.

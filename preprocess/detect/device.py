@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from faces.files import write_atomically
+from faces.files import write_once
 from faces.framing.face import reduce_photo
 from faces.photos.files import BadPhoto
 from preprocess.detect.queue import SearchQueue
@@ -70,13 +70,16 @@ def choose_device(
         return "cpu"  # nothing that a GPU could do
     if settings.device != "auto":
         return settings.device
-    if len(photos) < FEWEST or not has_driver():
+    if len(photos) < FEWEST or (not has_driver() and not kept.is_file()):
         return "cpu"
-    if kept.is_file():
-        return "cuda" if kept.read_bytes() == b"cuda" else "cpu"
-    chosen = _measured(settings, photos, cores, note)
-    write_atomically(kept, chosen.encode())
-    return chosen
+    if not kept.is_file():
+        write_once(kept, _measured(settings, photos, cores, note).encode())
+    return kept_device(kept)
+
+
+def kept_device(kept: Path) -> Device:
+    """The device that was chosen for a cache: of several processes that chose at once, the first one's."""
+    return "cuda" if kept.read_bytes() == b"cuda" else "cpu"
 
 
 def _measured(

@@ -28,7 +28,10 @@ _ODD: Final = "a face as no photo has one at position"
 def known_faces(
     cache: Path, decisive: Mapping[str, Any], note: Callable[[str], None]
 ) -> dict[str, tuple[Face, ...]]:
-    """Faces in the caches beside this one, and in itself, that were searched in the same way.
+    """Faces in the caches beside this one that were searched in the same way.
+
+    Not those in itself: which shards are there already would decide how a file that lies among the photos
+    twice is searched, and with that the last digits of its boxes.
 
     Args:
         cache: folder of the cache to write.
@@ -42,7 +45,8 @@ def known_faces(
         places the source gave are left out: they were not searched, and a photo may have several.
     """
     known: dict[str, tuple[Face, ...]] = {}
-    for folder in sorted(path for path in cache.resolve().parent.iterdir() if path.is_dir()):
+    own = cache.resolve()
+    for folder in sorted(path for path in own.parent.iterdir() if path.is_dir() and path != own):
         try:
             plan = read_plan(folder)
             if plan.get("settings", {}).items() >= decisive.items():

@@ -14,8 +14,8 @@ from PIL import Image
 from skimage.data import astronaut
 
 from faces.cache.reader import Cache
+from preprocess.engines.pool import run_shards
 from preprocess.look.sheet import LEGEND, NAME
-from preprocess.pool import run_shards
 from preprocess.run import plan_shards, preprocess
 from preprocess.settings import PreprocessSettings
 from preprocess.shard import Tools, make_samples
@@ -38,7 +38,7 @@ def test_one_worker_uses_one_thread_and_leaves_the_callers_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr("preprocess.pool._do_shard", lambda *_: seen.append(cv2.getNumThreads()))
+    monkeypatch.setattr("preprocess.engines.pool._do_shard", lambda *_: seen.append(cv2.getNumThreads()))
     before = cv2.getNumThreads()
     cv2.setNumThreads(2)
     try:

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import preprocess.run
 from faces.cache.reader import Cache
 from faces.cache.writer import CacheWriter
 from faces.labelling.kept import labels_text
 from preprocess.detect.search import Finder, Found
+from preprocess.engines import start
 from preprocess.faults import find_faults
 from preprocess.labels import LabelsSettings, propose
 from preprocess.run import preprocess as run
@@ -111,7 +111,7 @@ def test_a_box_outside_of_its_picture_is_a_reject_that_stays_one(
         patch.setattr(CacheWriter, "finish", stopped)
         with pytest.raises(KeyboardInterrupt):
             run(small(data, tmp_path / "cache"))
-    monkeypatch.setattr(preprocess.run, "run_shards", lambda *_: pytest.fail("done again"))
+    monkeypatch.setattr(start, "run_shards", lambda *_: pytest.fail("done again"))
     cache = run(small(data, tmp_path / "cache"))
     assert [*cache.index.sort_values("position").image_id] == ["images/a.png#1", "images/b.png#1"]
     assert [*cache.rejects.reason] == [

@@ -1,9 +1,16 @@
-"""Several processes that train one network together, begun by torchrun; for one alone nothing is done."""
+"""Several processes that train one network together, begun by torchrun on one machine or several; for one
+alone nothing is done."""
 
 from __future__ import annotations
 
 import os
+import platform
+import time
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -12,13 +19,19 @@ from torch import Tensor, nn
 
 from faces.labels import FloatArray
 
+T = TypeVar("T")
+SEEN_WITHIN: Final = 90.0
+"""Seconds after which a new file is seen everywhere: NFS may keep what it knew of a folder for 60."""
+
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train together."""
+    """This process among those that train together, on one machine or several."""
 
     rank: int = 0
     world: int = 1
+    local: int = 0
+    """Its number among those of its machine."""
 
     @property
     def first(self) -> bool:
@@ -30,13 +43,78 @@ class Processes:
         if self.world > 1:
             dist.barrier()
 
-    def raise_first(self, error: Exception | None) -> None:
-        """Raise on every process the error of the first one, if any, so that none waits for one that left."""
-        found = [error]
+    def gather(self, value: T) -> list[T]:
+        """What each process has, by rank, on every one."""
+        values = [value] * self.world
+        if self.world > 1:
+            dist.all_gather_object(values, value)
+        return values
+
+    def of_first(self, value: T) -> T:
+        """What the first process has, on every one."""
+        found = [value]
         if self.world > 1:
             dist.broadcast_object_list(found)
-        if found[0] is not None:
-            raise found[0]
+        return found[0]
+
+    def raise_first(self, error: Exception | None) -> None:
+        """Raise on every process the error of the first one, if any, so that none waits for one that left."""
+        if (found := self.of_first(error)) is not None:
+            raise found
+
+    def check_same(self, values: Mapping[str, object], cure: str) -> None:
+        """Refuse, on every process, to go on where they differ; until all have come here each waits.
+
+        Args:
+            values: by name, with the same names everywhere.
+            cure: what to do.
+
+        Raises:
+            ValueError: naming the first that differs.
+        """
+        if self.world == 1:
+            return
+        first, *others = self.gather(dict(values))
+        for rank, other in enumerate(others, start=1):
+            if wrong := [name for name in first if other.get(name) != first[name]]:
+                name = wrong[0]
+                raise ValueError(
+                    f"{name}={other.get(name)!r} in rank {rank}, {first[name]!r} in rank 0; {cure}"
+                )
+
+    def check_shared(self, folder: Path) -> None:
+        """Refuse, on every process, a folder that not all of them see, by a file that the first one writes
+        there and removes.
+
+        Args:
+            folder: made if need be.
+
+        Raises:
+            ValueError: naming the first process that did not see the file within `SEEN_WITHIN` seconds.
+            OSError: the first process cannot write there.
+        """
+        if self.world == 1:
+            return
+        probe = folder / self.of_first(f".seen-by-all-{uuid.uuid4().hex}")
+        refusal: Exception | None = None
+        if self.first:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                probe.touch()
+            except OSError as error:
+                refusal = error
+        self.raise_first(refusal)
+        try:
+            seen = self.gather((_appears(probe), platform.node()))
+        finally:
+            if self.first:
+                probe.unlink(missing_ok=True)
+        for rank, (there, machine) in enumerate(seen):
+            if not there:
+                raise ValueError(
+                    f"{folder}: rank {rank} on {machine} does not see within {SEEN_WITHIN:.0f} s what rank 0 "
+                    f"on {seen[0][1]} writes there; give a RUNS folder that all machines share"
+                )
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean over all processes, on every one; the host does not wait."""
@@ -50,8 +128,7 @@ class Processes:
         """[n, k] of all processes' rows, of which this one has rows rank, rank + world, ..."""
         if self.world == 1:
             return part
-        parts: list[FloatArray] = [part] * self.world
-        dist.all_gather_object(parts, part)
+        parts = self.gather(part)
         whole = np.empty((sum(map(len, parts)), *part.shape[1:]), part.dtype)
         for rank, values in enumerate(parts):
             whole[rank :: self.world] = values
@@ -99,7 +176,15 @@ def join_processes(device: str) -> Processes:
             torch.cuda.set_device(own)
         # Of a process whose device it does not know, nccl guesses it, and a wrong guess hangs.
         dist.init_process_group("nccl" if device == "cuda" else "gloo", device_id=own)
-    return Processes(rank=dist.get_rank(), world=world)
+    return Processes(rank=dist.get_rank(), world=world, local=int(os.environ["LOCAL_RANK"]))
+
+
+def _appears(path: Path) -> bool:
+    """Whether a file is there, or comes to be within `SEEN_WITHIN` seconds."""
+    until = time.monotonic() + SEEN_WITHIN
+    while not (there := path.exists()) and time.monotonic() < until:
+        time.sleep(0.2)
+    return there
 
 
 def check_gpus(processes: int) -> None:

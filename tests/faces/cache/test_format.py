@@ -1,15 +1,12 @@
-"""Caches as other programs read them, and as the pipeline does: plain WebDataset, DALI's own reader."""
+"""Caches of each codec as the pipeline reads them; `tests/interop` has what others read of them."""
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import webdataset as wds
-from nvidia.dali import fn, pipeline_def, types
 from PIL import Image
 
 from faces.cache.description import extension_of
@@ -19,110 +16,13 @@ from faces.cache.writer import CacheWriter
 from faces.labels import CONTEST
 from pipeline.loader import Loader
 from preprocess.crop.render import encode
-from tests.helpers.pictures import picture
-
-SIZE, COUNT = 32, 11
-
-
-def crop(position: int, channels: int = 3) -> np.ndarray:
-    """Another picture for each photo; a cut-out one has a mask too."""
-    pixels = picture(SIZE, SIZE, seed=position)
-    if channels == 3:
-        return pixels
-    return np.dstack([pixels, np.random.default_rng(position).integers(0, 256, (SIZE, SIZE), np.uint8)])
-
-
-def write(folder: Path, codec: str, **settings: str) -> Cache:
-    """Photos 0 to 10 in two shards, in shuffled order, the fifth of them rejected."""
-    channels = 4 if settings else 3
-    writer = CacheWriter(
-        folder,
-        settings={"codec": codec, "size": SIZE, **settings},
-        labels=CONTEST,
-        source={"photos": COUNT},
-        shard_count=2,
-    )
-    order = np.random.default_rng(0).permutation(COUNT).tolist()
-    for shard in writer.pending():
-        samples = []
-        for position in order[shard::2]:
-            fields = {
-                "key": f"{position:08d}",
-                "position": position,
-                "mask": position % 3,
-                "gender": position % 2,
-                "age": 20.5 + position,
-                "height": SIZE,
-                "width": SIZE,
-                "face_box": [1.0, 2.0, 20.5, 30.25],
-                "status": "detected",
-            }
-            data: bytes | None = encode(crop(position, channels), codec, 95)  # type: ignore[arg-type]
-            if position == order[4]:
-                fields |= {"status": "rejected", "reason": "empty file"}
-                data = None
-            samples.append(Sample(fields=fields, data=data))
-        writer.write(shard, samples)
-    return writer.finish()
+from tests.faces.cache.written import COUNT, SIZE, crop, write
 
 
 @pytest.fixture(scope="module")
 def caches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cache]:
     folder = tmp_path_factory.mktemp("caches")
     return {codec: write(folder / codec, codec) for codec in ("jpeg", "png", "raw")}
-
-
-def shards(cache: Cache, suffix: str) -> list[str]:
-    return [str(path) for path in sorted((cache.folder / "shards").glob(f"*{suffix}"))]
-
-
-def expected(cache: Cache, row: int) -> np.ndarray:
-    """What any decoder must see, read at the index's place of the shard."""
-    place = cache.index.iloc[row]
-    data = Path(shards(cache, ".tar")[place.shard]).read_bytes()[place.offset : place.offset + place.length]
-    return np.asarray(Image.open(io.BytesIO(data)))
-
-
-def check_labels(cache: Cache, row: int, meta: dict) -> None:
-    place = cache.index.iloc[row]
-    assert meta["key"] == place.key
-    for name in ("position", "mask", "gender", "age", "status"):
-        assert meta[name] == place[name]
-    assert meta["face_box"] == place.face_box.tolist()
-
-
-@pytest.mark.parametrize("codec", ["jpeg", "png"])
-def test_plain_webdataset_reads_every_sample_as_the_index_says(caches: dict[str, Cache], codec: str) -> None:
-    cache = caches[codec]
-    extension = extension_of(cache.description["settings"])
-    samples = list(wds.WebDataset(shards(cache, ".tar"), shardshuffle=False).decode("rgb8"))
-    assert len(samples) == len(cache) == COUNT - 1
-    for row, sample in enumerate(samples):
-        assert sample["__key__"] == cache.index.key[row]
-        check_labels(cache, row, sample["json"])
-        np.testing.assert_array_equal(sample[extension], expected(cache, row))
-        np.testing.assert_array_equal(sample[extension], cache.image(row))
-
-
-@pytest.mark.parametrize("codec", ["jpeg", "png"])
-def test_dalis_own_reader_gives_every_sample_as_the_index_says(caches: dict[str, Cache], codec: str) -> None:
-    cache = caches[codec]
-
-    @pipeline_def(batch_size=len(cache), num_threads=1, device_id=None)
-    def read() -> tuple[object, object]:
-        data, meta = fn.readers.webdataset(
-            paths=shards(cache, ".tar"),
-            index_paths=shards(cache, ".idx"),
-            ext=[extension_of(cache.description["settings"]), "json"],
-        )
-        return fn.decoders.image(data, output_type=types.RGB), meta
-
-    pipeline = read()
-    pipeline.build()
-    images, metas = pipeline.run()
-    for row in range(len(cache)):
-        check_labels(cache, row, json.loads(bytes(metas.at(row))))
-        np.testing.assert_array_equal(images.at(row), expected(cache, row))
 
 
 @pytest.mark.parametrize("codec", ["png", "raw"])

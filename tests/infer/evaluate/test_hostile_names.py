@@ -1,4 +1,4 @@
-"""Names of ensembles, factors and classes are text: on a page, in a terminal and in a picture."""
+"""Names of ensembles, factors and classes are text: in a terminal and in a picture."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ from faces.storage.documents import write_document
 from infer.evaluate import work
 from infer.evaluate.picture import draw_evaluation
 from infer.evaluate.scores import score
-from infer.evaluate.table import Evaluation, Member, print_sections, render_page, sections
+from infer.evaluate.table import Evaluation, Member, print_sections, sections
 
 NAMES = ("<script>alert('a')</script>", '[/b] "x" & $\\frac{$ a_b^c')
 TASK = LabelSet(name="own", factors=(Categories(name="hat", categories=NAMES),)).task("hat")
@@ -33,12 +33,6 @@ def evaluation() -> Evaluation:
         members=(Member(recipe=NAMES[0], macro_f1=one, accuracy=one, gain=one),) * 2,
         views=None,
     )
-
-
-def test_no_name_is_markup_of_the_page() -> None:
-    page = render_page(evaluation(), TASK)
-    assert "<script" not in page and page.count("&lt;script&gt;") >= 5
-    assert "[/b] &#34;x&#34; &amp; $" in page
 
 
 def test_no_name_is_markup_of_the_terminal() -> None:

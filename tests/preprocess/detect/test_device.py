@@ -9,7 +9,8 @@ from skimage.data import astronaut
 
 from preprocess.detect import device
 from preprocess.detect.device import Costs, choose_device, measure
-from preprocess.run import SEARCHED_ON, _crew, preprocess
+from preprocess.engines.start import SEARCHED_ON, _crew
+from preprocess.run import preprocess
 from preprocess.settings import PreprocessSettings
 from tests.helpers.pictures import picture, save
 from tests.helpers.stage1 import content, small, small_photos
@@ -178,6 +179,6 @@ def test_few_processes_have_a_gpu_and_share_the_cores(
 def test_few_processes_have_backgrounds_removed_on_a_gpu(
     monkeypatch: pytest.MonkeyPatch, wanted: Any, crew: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr("preprocess.run.gpu_offered", lambda: True)
-    monkeypatch.setattr("preprocess.run.has_driver", lambda: True)
+    monkeypatch.setattr("preprocess.engines.start.gpu_offered", lambda: True)
+    monkeypatch.setattr("preprocess.engines.start.has_driver", lambda: True)
     assert _crew(plain(background="white", device=wanted), "cpu", 16, 40) == crew

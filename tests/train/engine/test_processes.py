@@ -112,7 +112,7 @@ def torchrun(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 def test_a_group_knows_the_gpu_of_each_process_and_ends(torchrun: list[dict[str, object]]) -> None:
     joined = join_processes("cuda")
-    assert joined == Processes(rank=1, world=2)
+    assert joined == Processes(rank=1, world=2, local=1)
     assert torchrun == [{"set": "cuda:1"}, {"begun": "nccl", "on": "cuda:1"}]
     joined.leave()
     Processes().leave()
@@ -148,9 +148,11 @@ def test_what_the_processes_have_told_is_not_told_again(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "argv", ["train", "--processes", "3"])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(SystemExit) as ended:
-        together.begin_processes(3, 30, "cpu")
+        together.begin_processes(3, 30, "cpu", max_restarts=2)
     assert ended.value.code == 2
-    assert lines == [["--standalone", "--nproc-per-node=3", "-m", "train", "--processes", "3"]]
+    assert lines == [
+        ["--standalone", "--nproc-per-node=3", "--max-restarts=2", "-m", "train", "--processes", "3"]
+    ]
 
 
 def test_what_one_process_tries_out_alone_is_on_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
