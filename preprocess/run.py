@@ -58,6 +58,8 @@ class Job:
     """Labels that were corrected."""
     plan: list[list[int]]
     """Positions by shard."""
+    decisive: dict[str, Any]
+    """Settings that decide a crop's bytes."""
     console: Console
 
     def writer(self) -> CacheWriter:
@@ -66,12 +68,10 @@ class Job:
         Raises:
             ValueError: the cache was begun with other photos or settings.
         """
-        removed = self.settings.background != "keep"
-        sha256 = weights_sha256(self.settings.matting_model) if removed else ""
         check_unchanged(self.settings.cache, self.listing)
         return CacheWriter(
             self.settings.cache,
-            settings=self.settings.crop_settings(sha256),
+            settings=self.decisive,
             labels=self.listing.labels,
             source=_source(self.listing),
             shard_count=len(self.plan),
@@ -86,14 +86,16 @@ def job_of(settings: PreprocessSettings) -> Job:
     """Read what is known of the photos, and print what is to be said of that.
 
     Raises:
-        ValueError: the photos do not fit (see `scan`).
+        ValueError: the photos do not fit (see `scan`), or a matting model that is asked for lacks weights.
     """
     console = Console(markup=False, highlight=False, soft_wrap=True)
     listing, corrected = _corrected(settings)
     for note in listing.notes:
         console.print(note, markup=False)
     plan = plan_shards(len(listing.photos), settings.shard_size, settings.seed)
-    return Job(settings, listing, corrected, plan, console)
+    removed = settings.background != "keep"
+    decisive = settings.crop_settings(weights_sha256(settings.matting_model) if removed else "")
+    return Job(settings, listing, corrected, plan, decisive, console)
 
 
 def preprocess(settings: PreprocessSettings) -> Cache:

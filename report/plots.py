@@ -63,7 +63,7 @@ def _plot(recipe: str, histories: Sequence[pd.DataFrame], title: str, key: str, 
                 if name in table:
                     _line(axes, table, name, colour if beside else BLUE, label if number == 0 else None)
         axes.set(title=title, xlabel="epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlim(0.5, max(map(len, histories)) + 0.5)
         axes.grid(alpha=0.25)
         if beside:

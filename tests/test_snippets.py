@@ -25,7 +25,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 MAKEFILE = (ROOT / "Makefile").read_text()
 DERIVED = {"COMPARED": "RUNS", "LEAK_RUNS": "RUNS", "GIVEN_DATA": "DATA"}
 CODE = ("faces", "preprocess", "pipeline", "train", "infer", "serve", "report", "bench", "doctor")
-OTHERS = ("docker ", "tritonserver ")
+OTHERS = ("docker ", "torchrun ", "tritonserver ")
 """Programs that are not ours."""
 EVERYWHERE = {"ARGS", "PYTHON"}
 """Variables that any target takes."""
@@ -69,7 +69,10 @@ def recipe_of(target: str) -> str:
 
 def variables(target: str) -> set[str]:
     """What may be given to a target."""
-    named = set(re.findall(r"\b[A-Z_]{3,}\b", recipe_of(target)))
+    lines = recipe_of(target)
+    for name in re.findall(r"\$\(([a-z_]+)\)", lines):
+        lines += "".join(re.findall(rf"^{name} = (.*)$", MAKEFILE, re.M))
+    named = set(re.findall(r"\b[A-Z_]{3,}\b", lines))
     for name in named & {"TRAINED_BY"}:
         named |= set(re.findall(rf"^{name} := (.*)$", MAKEFILE, re.M)[0].split())
     return {DERIVED.get(name, name) for name in named} | EVERYWHERE

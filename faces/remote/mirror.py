@@ -163,6 +163,7 @@ class Mirror:
             if path.is_file():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(place)
+                path.unlink(missing_ok=True)  # where both were one file, which replaces nothing
 
     def _write_ledger(self) -> None:
         path = ledger_of(self.local)

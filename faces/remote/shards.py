@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.remote.address import Address, RemoteError
-from faces.remote.stage import BOUND_VARIABLE, address_here, bound, in_gb, make_room, shard_path
+from faces.remote.stage import BOUND_VARIABLE, address_here, bound, in_gb, local_of, make_room, shard_path
 from faces.remote.store import Store
 
 Mapped = tuple[mmap.mmap, NDArray[np.uint8]]
@@ -180,14 +180,17 @@ class StagedShards:
     def _brought(self, number: int) -> Mapped:
         """A shard, here and compared."""
         shard, path = self._shards[number], self._paths[number]
+        # Of a cache that is just being made here, and is not at its address yet.
+        made = local_of(self._store.address) / "shards" / shard["name"]
+        if made.is_file() and not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.link(made, path)
         while True:
-            if not path.is_file():
-                self._store.fetch(
-                    f"shards/{shard['name']}", path, size=shard["bytes"], sha256=shard["sha256"]
-                )
-                fresh = True
-            else:
-                fresh = False
+            fresh = not path.is_file()
+            if fresh:
+                name = f"shards/{shard['name']}"
+                self._store.fetch(name, path, size=shard["bytes"], sha256=shard["sha256"])
             try:
                 with path.open("rb") as file:
                     mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -87,7 +87,7 @@ class Answer:
 
 def test_gpus_are_shared_by_actors_that_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two a GPU, started once, which come back whole from a lost machine; the bytes are a local run's."""
-    data, ray = small_photos(tmp_path / "data", 20), Inline()
+    data, ray = small_photos(tmp_path / "data", 8), Inline()
     whole = content(preprocess(small(data, tmp_path / "local" / "cache", shard_size=1)).folder)
     searched = []
 
@@ -98,7 +98,7 @@ def test_gpus_are_shared_by_actors_that_stay(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(on_ray, "make_samples", on_the_cpu)
     monkeypatch.setattr(start, "cluster", lambda *_: nullcontext(ray))
     preprocess(small(data, tmp_path / "cache", shard_size=1, engine="ray", device="cuda"))
-    assert searched == ["cuda"] * 20 and ray.started == 4
+    assert searched == ["cuda"] * 8 and ray.started == 4
     assert ray.asked == [{"num_gpus": 0.5, "max_restarts": 5, "max_task_retries": 5}]
     assert content(tmp_path / "cache") == whole
 

@@ -146,7 +146,7 @@ def test_train_and_infer_at_addresses_give_the_same_answers(
         'epochs = 2\nbatch_size = 16\nprecision = "fp32"\n'
     )
     ensemble = tmp_path / "vote.toml"
-    ensemble.write_text('about = "vote"\n[[member]]\nrun = "tiny"\n')
+    ensemble.write_text('about = "vote"\nvote = ["tiny"]\n')
     far = put(coloured.folder, f"s3://{BUCKET}/caches/x")
     places = [(coloured.folder, tmp_path), (far, f"s3://{BUCKET}")]
     proxy.faults = ["503", "cut", "flip"]
