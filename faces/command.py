@@ -166,11 +166,11 @@ def typed(value: object) -> str:
     """A value as it is typed after a variable of `make`, for commands in messages: CACHE={typed(folder)}.
 
     Whatever a name holds, a shell and make hand it to the program as it is. A list or tuple is what a
-    variable of several values takes.
+    variable of several values takes. What was brought here from an address is called by that.
     """
     if isinstance(value, list | tuple):
         value = shlex.join([str(each) for each in value])
-    return shlex.quote(str(value))
+    return shlex.quote(with_addresses(str(value)))
 
 
 def nearest(name: str, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ import copy
 import importlib
 import itertools
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ RETRIES: Final = 5
 """Of a shard whose process or machine was lost, before the run gives up."""
 OBJECT_STORE_BYTES: Final = 128 * 2**20
 """Of a Ray that is started for a run; what is passed is the faces known before, once a run."""
+REACHED_SECONDS: Final = 10.0
+"""Within which the machine of an address must answer."""
 _MISSING: Final = "ENGINE=ray: the extra ray is not installed; make setup EXTRAS=ray"
 
 
@@ -112,12 +115,15 @@ def cluster(address: str, cores: int) -> Iterator[Any]:
         "object_store_memory": OBJECT_STORE_BYTES,
     }
     try:
+        if host := address.rpartition(":")[0]:
+            # Ray itself would wait for minutes.
+            socket.create_connection((host, int(address.rpartition(":")[2])), REACHED_SECONDS).close()
         ray.init(
             **({"address": address} if address else {"address": "local", **own}),
             log_to_driver=False,
             logging_level="error",
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"ray_address={address or 'local'}: {reason}; see `ray status`") from error
     try:

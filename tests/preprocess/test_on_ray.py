@@ -178,12 +178,13 @@ def test_what_goes_wrong_in_a_task_is_one_line(tmp_path: Path) -> None:
     ended = subprocess.run(program(*same), capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1, ended.stderr
     assert "of 12 photos are rejected already" in ended.stderr
-    wrong = program(*same, "--max-lost", 1, "--ray-address", "127.0.0.1:1")
-    ended = subprocess.run(
-        wrong,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "RAY_gcs_server_request_timeout_seconds": "1"},
-    )
-    assert ended.returncode == 2 and "ray_address=127.0.0.1:1: " in ended.stderr, ended.stderr
+
+
+@needs_ray
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:port"])
+def test_an_address_without_a_cluster_is_named_at_once(address: str) -> None:
+    with (
+        pytest.raises(ValueError, match=f"^ray_address={address}: .*; see `ray status`$"),
+        on_ray.cluster(address, 1),
+    ):
+        pytest.fail("connected")

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from faces.labels import FloatArray
 
 T = TypeVar("T")
+_AGREE_EVERY: Final = 0.05
+"""Seconds between two looks at what others have said."""
 SEEN_WITHIN: Final = 90.0
 """Seconds after which a new file is seen everywhere: NFS may keep what it knew of a folder for 60."""
 
@@ -175,8 +177,50 @@ def join_processes(device: str) -> Processes:
             own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(own)
         # Of a process whose device it does not know, nccl guesses it, and a wrong guess hangs.
-        dist.init_process_group("nccl" if device == "cuda" else "gloo", device_id=own)
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", device_id=own, **_own_store())
     return Processes(rank=dist.get_rank(), world=world, local=int(os.environ["LOCAL_RANK"]))
+
+
+def _own_store() -> dict[str, Any]:
+    """What of the store that torchrun keeps through all restarts is this start's alone.
+
+    The addresses of processes that have died are still in it, and whoever meets those waits in vain. torchrun
+    tells no number of the start that is the same on all machines, so the processes that live agree on a name.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {}
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    prefix = agreed_name(store, rank, world)
+    return {"store": dist.PrefixStore(prefix, store), "rank": rank, "world_size": world}
+
+
+def agreed_name(store: dist.Store, rank: int, world: int) -> str:
+    """A name that was never used in a store before, on which all processes that live agree.
+
+    Each leaves a word of its own. The first offers a name for the words that it finds, which may be those of
+    the dead, and offers another when one of them is replaced; whoever finds its own word in an offer
+    accepts. What all have accepted holds.
+    """
+    own, offered, name = uuid.uuid4().hex, "", ""
+    store.set(f"word/{rank}", own)
+    while not (name and store.check([f"{name}/holds"])):
+        if rank == 0:
+            words = " ".join(store.get(f"word/{each}").decode() for each in range(world))
+            if words != offered:
+                offered, name = words, uuid.uuid4().hex
+                store.set("offer", f"{name} {words}")
+            elif store.check([f"{name}/{each}" for each in range(1, world)]):
+                store.set(f"{name}/holds", "")
+                continue
+        else:
+            name, *accepted = store.get("offer").decode().split()
+            if own in accepted:
+                store.set(f"{name}/{rank}", "")
+            else:
+                name = ""
+        time.sleep(_AGREE_EVERY)
+    return name
 
 
 def _appears(path: Path) -> bool:

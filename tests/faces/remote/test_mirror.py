@@ -6,7 +6,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from faces.command import run_command
+from faces.command import run_command, typed
 from faces.remote.address import RemoteError, address_of
 from faces.remote.mirror import Mirror, brought
 from faces.remote.stage import BOUND_VARIABLE, local_of
@@ -143,3 +143,9 @@ def test_shards_of_a_finished_cache_that_are_here_do_not_go_there_again(
 def test_one_file_at_an_address_comes_as_a_file(memory: fsspec.AbstractFileSystem) -> None:
     memory.pipe_file("/labels.toml", b"x")
     assert mirror("memory://labels.toml").local.read_bytes() == b"x"
+
+
+def test_commands_in_messages_name_the_address(memory: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
+    memory.pipe_file("/caches/x/cache.json", b"{}")
+    assert typed(mirror("memory://caches/x").local) == "memory://caches/x"
+    assert typed(tmp_path / "caches") == str(tmp_path / "caches")

@@ -8,19 +8,21 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.distributed as dist
 
 from faces.cache.reader import Cache
 from faces.command import write_toml
 from tests.train.engine.test_processes import RECIPE
 from train.engine import processes
 from train.engine.checkpoint import load_best
-from train.engine.processes import Processes
+from train.engine.processes import Processes, agreed_name
 
 WATCHED = """
 import os, signal, sys
@@ -136,7 +138,9 @@ def test_two_machines_train_what_one_process_trains(coloured: Cache, two: Path, 
 def same_bits(one: Path, other: Path) -> bool:
     folders = [place / "runs" / "vit" / "fold1" for place in (one, other)]
     names = ("best.safetensors", "oof.parquet")
-    columns = [pd.read_csv(folder / "metrics.csv").drop(columns="images_per_s") for folder in folders]
+    columns = [
+        pd.read_csv(folder / "metrics.csv").drop(columns=["seconds", "images_per_s"]) for folder in folders
+    ]
     pd.testing.assert_frame_equal(*columns, check_exact=True)
     return all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in names)
 
@@ -208,3 +212,14 @@ def test_a_shared_folder_keeps_no_probe(gathered: Callable[[list[object]], None]
     with pytest.raises(FileExistsError):
         Processes(rank=0, world=2).check_shared(folder)
     Processes().check_shared(folder)
+
+
+def test_the_living_agree_on_a_name_beside_words_of_the_dead() -> None:
+    """Each start anew, in one store, whatever the order in which they come."""
+    store, names = dist.HashStore(), set()
+    with ThreadPoolExecutor(3) as pool:
+        for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+            agreed = {*pool.map(lambda rank: agreed_name(store, rank, 3), order)}
+            assert len(agreed) == 1
+            names |= agreed
+    assert len(names) == 3
