@@ -155,7 +155,7 @@ recipes: $(READY) ## list all recipes and how each differs from its base
 	$(call run,train.recipe.catalogue)
 
 look-augment: $(READY) ## contact sheet of augmented crops: RECIPE=recipes/x.toml, or POLICY=strong [CACHE=caches/name]
-	$(call run,$(if $(RECIPE),train.look_recipe,pipeline.look_augment),,CACHE $(if $(RECIPE),RECIPE,POLICY))
+	$(call run,$(if $(RECIPE),train.look,pipeline.look_augment),,CACHE $(if $(RECIPE),RECIPE,POLICY))
 
 compare: $(READY) ## trained recipes side by side: [RUNS="runs/small runs/face" BASELINE=small MARKDOWN=file BLOCK=name]
 	$(call run,train.results.compare,,COMPARED BASELINE MARKDOWN BLOCK)

@@ -161,7 +161,7 @@ def test_a_mistake_ends_a_real_process_in_one_line(tmp_path: Path) -> None:
 
 
 COMMANDS = {*re.findall(r"\(call (?:run|with),([a-z_.]+)", (ROOT / "Makefile").read_text())} - {"module"}
-MORE = {"infer.answers.check", "train.look_recipe", "pipeline.look_augment"}
+MORE = {"infer.answers.check", "train.look", "pipeline.look_augment"}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS | MORE))

@@ -70,6 +70,7 @@ ROOMS = {
         "train.descent",
         "train.engine",
         "train.results",
+        "train.look",
         "train",
         "train.sweep",
         "train.leak",

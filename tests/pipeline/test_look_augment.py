@@ -13,7 +13,7 @@ from pipeline.augment import POLICIES
 from pipeline.contact_sheet import COLUMNS, GAP, INDENT, MARGIN, ROWS, augment_sheet, strengths
 from pipeline.look_augment import LookAugmentSettings, look
 from tests.helpers.coloured import SIZE
-from train import look_recipe as recipe_look
+from train.look import command as recipe_look
 
 
 def crops_of(sheet: Path, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from train.data.mixing import Mix, draw_mix, mix, mix_images, mix_targets, rare_
 from train.data.soft_labels import class_rows
 from train.engine.watch import Watch
 from train.fold import train_fold
-from train.look_recipe import LookRecipeSettings, look
+from train.look.command import LookRecipeSettings, look
 from train.recipe.data import Age, Mixing
 from train.recipe.network import Optimiser
 from train.recipe.recipe import Recipe

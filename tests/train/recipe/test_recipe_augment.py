@@ -11,7 +11,7 @@ from faces.command import flat_table, read_toml, to_table, write_toml
 from pipeline.augment import POLICIES, Policy, policy_named
 from train.assemble import FoldPlan
 from train.engine.watch import Watch
-from train.look_recipe import LookRecipeSettings, look
+from train.look.command import LookRecipeSettings, look
 from train.recipe.catalogue import list_recipes
 from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe

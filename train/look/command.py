@@ -1,4 +1,4 @@
-"""`python -m train.look_recipe --recipe FILE --cache DIR`: a contact sheet of what a recipe trains on."""
+"""`python -m train.look --recipe FILE --cache DIR`: a contact sheet of what a recipe trains on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def look(settings: LookRecipeSettings) -> None:
     recipe = fit_to_cache(read_recipe(settings.recipe), cache, settings.recipe)
     # torch and DALI take seconds to import, which neither --help nor a mistake above should wait for.
     from pipeline.contact_sheet import augment_sheet
-    from train.training_sheet import training_sheet
+    from train.look.sheet import training_sheet
 
     augment_sheet(
         cache,
@@ -54,7 +54,3 @@ def look(settings: LookRecipeSettings) -> None:
 def main() -> None:
     """The command line."""
     run_command(LookRecipeSettings, look)
-
-
-if __name__ == "__main__":
-    main()
