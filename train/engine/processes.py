@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from faces.labels import FloatArray
 
@@ -190,12 +191,13 @@ def _own_store() -> dict[str, Any]:
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return {}
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
     prefix = agreed_name(store, rank, world)
-    return {"store": dist.PrefixStore(prefix, store), "rank": rank, "world_size": world}
+    return {"store": PrefixStore(prefix, store), "rank": rank, "world_size": world}
 
 
-def agreed_name(store: dist.Store, rank: int, world: int) -> str:
+def agreed_name(store: Store, rank: int, world: int) -> str:
     """A name that was never used in a store before, on which all processes that live agree.
 
     Each leaves a word of its own. The first offers a name for the words that it finds, which may be those of
