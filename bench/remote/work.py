@@ -30,7 +30,7 @@ _BUCKET: Final = "bench"
 _SERVER: Final = """
 import time
 from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)
 time.sleep(1e9)

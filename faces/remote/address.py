@@ -85,12 +85,13 @@ class Address:
 
         logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it prints traces of what is tried again
         try:
-            return fsspec.core.url_to_fs(f"{self.scheme}://{self.place}", **_options(self.scheme))
+            system, path = fsspec.core.url_to_fs(f"{self.scheme}://{self.place}", **_options(self.scheme))
         except ImportError as error:
             raise RemoteError(
                 f"{self}: {self.scheme}:// needs packages that are not installed; run "
                 f"`make setup EXTRAS={EXTRA}`"
             ) from error
+        return system, path
 
 
 def _options(scheme: str) -> dict[str, Any]:
