@@ -94,7 +94,7 @@ def race(task: Task, given: Address | None, repetitions: int) -> tuple[list[Row]
         for words, shuffle in (("in order", False), ("shuffled, augmented", True)):
             rivals = [
                 Rival(name=f"local, {words}", work=partial(task.epoch, task.cache, shuffle)),
-                Rival(name=f"ours at the address, cold, {words}", work=partial(cold, shuffle)),
+                Rival(name=f"ours, cold, {words}", work=partial(cold, shuffle)),
             ]
             rows += measure(rivals, repetitions=repetitions, compared_with=rivals[0].name)
         speeds = [_bare(task, address, next(stages)) for _ in range(repetitions)]
