@@ -116,11 +116,11 @@ def _bare(task: Task, address: Address, stage: Path) -> float:
 def _served(cache: Path) -> Iterator[Address]:
     """The cache in an S3 server of this machine, a process of its own."""
     server = subprocess.Popen(
-        [sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     try:
         assert server.stdout is not None
-        port = server.stdout.readline().strip()
+        port = server.stdout.readline().decode().strip()
         if not port:
             raise RemoteError(
                 f'no S3 server on this machine; run `make setup EXTRAS="{EXTRA} others"`, or give --address'
