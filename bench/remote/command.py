@@ -65,7 +65,7 @@ def bench(settings: BenchRemoteSettings) -> None:
             "MB/s that the store gives": megabytes,
         },
         versions={name: version(name) for name in ("nvidia-dali-cuda130", "fsspec", "s3fs")},
-        title="An epoch with nothing here yet, beside one of a cache on this machine",
+        title="A cold epoch at an address beside a local one",
     )
 
 

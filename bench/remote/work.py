@@ -30,7 +30,7 @@ _BUCKET: Final = "bench"
 _SERVER: Final = """
 import time
 from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)
 time.sleep(1e9)
@@ -94,7 +94,7 @@ def race(task: Task, given: Address | None, repetitions: int) -> tuple[list[Row]
         for words, shuffle in (("in order", False), ("shuffled, augmented", True)):
             rivals = [
                 Rival(name=f"local, {words}", work=partial(task.epoch, task.cache, shuffle)),
-                Rival(name=f"ours at the address, cold, {words}", work=partial(cold, shuffle)),
+                Rival(name=f"ours, cold, {words}", work=partial(cold, shuffle)),
             ]
             rows += measure(rivals, repetitions=repetitions, compared_with=rivals[0].name)
         speeds = [_bare(task, address, next(stages)) for _ in range(repetitions)]
@@ -116,11 +116,11 @@ def _bare(task: Task, address: Address, stage: Path) -> float:
 def _served(cache: Path) -> Iterator[Address]:
     """The cache in an S3 server of this machine, a process of its own."""
     server = subprocess.Popen(
-        [sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     try:
         assert server.stdout is not None
-        port = server.stdout.readline().strip()
+        port = server.stdout.readline().decode().strip()
         if not port:
             raise RemoteError(
                 f'no S3 server on this machine; run `make setup EXTRAS="{EXTRA} others"`, or give --address'

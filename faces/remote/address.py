@@ -86,12 +86,12 @@ class Address:
         logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it prints traces of what is tried again
         try:
             system, path = fsspec.core.url_to_fs(f"{self.scheme}://{self.place}", **_options(self.scheme))
-            return system, str(path)
         except ImportError as error:
             raise RemoteError(
                 f"{self}: {self.scheme}:// needs packages that are not installed; run "
                 f"`make setup EXTRAS={EXTRA}`"
             ) from error
+        return system, path
 
 
 def _options(scheme: str) -> dict[str, Any]:

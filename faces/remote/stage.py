@@ -91,7 +91,7 @@ def alone(local: Path) -> Iterator[None]:
     """Wait until no other process of this machine brings files of this folder here."""
     path = ledger_of(local).with_suffix(".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with path.open("wb") as file:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
