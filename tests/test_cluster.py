@@ -52,7 +52,9 @@ def commands(text: str) -> dict[str, list[str]]:
     """The words after each `python -m module`, by module; torchrun's end where ours begin."""
     joined = re.sub(r"\\\n\s*", " ", text)
     parts = re.findall(r" -m ([\w.]+)(.*?)(?= -m |$)", joined, re.M)
-    return {module: shlex.split(rest.rstrip('"')) for module, rest in parts}
+    # One quote too many closes what began before the program's name.
+    whole = {module: rest.removesuffix('"') if rest.count('"') % 2 else rest for module, rest in parts}
+    return {module: shlex.split(rest) for module, rest in whole.items()}
 
 
 def sbatch(script: Path) -> dict[str, str]:

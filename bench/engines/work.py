@@ -140,7 +140,7 @@ def _commands(engine: str, same: Sequence[object], workers: int) -> list[list[st
 def _run(commands: Sequence[Sequence[str]]) -> None:
     """All at once."""
     running = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
         for command in commands
     ]
     for process in running:
