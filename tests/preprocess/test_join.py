@@ -17,16 +17,13 @@ from tests.helpers.crops import collect, loader, write_cache
 from tests.helpers.extras import joined, write_extra
 from tests.helpers.own_labels import OWN, write_own
 from tests.helpers.shown import fields, page_of, write
+from tests.helpers.stage1 import content
 
 
 @pytest.fixture
 def two(make_cache: Callable[..., Cache]) -> tuple[Cache, Cache]:
     """12 labelled photos, and 6 others with a reject."""
     return make_cache("a", people=4), make_cache("b", people=2, labelled=False, rejects=1)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_a_joined_cache_is_sound_and_has_every_crop_and_reject_once(
@@ -191,7 +188,7 @@ def test_shards_are_linked_and_copied_only_where_linking_fails(
     original = two[0].folder / "shards" / "00000.tar"
     assert original.samefile(linked.folder / "shards" / "00000.tar")
     assert not original.samefile(copied.folder / "shards" / "00000.tar")
-    assert files(linked.folder) == files(copied.folder)
+    assert content(linked.folder) == content(copied.folder)
 
 
 def test_a_stopped_join_goes_on_to_the_same_bytes(
@@ -210,8 +207,8 @@ def test_a_stopped_join_goes_on_to_the_same_bytes(
         joined(tmp_path / "stopped", *two)
     assert not (tmp_path / "stopped" / "cache.json").exists()
     monkeypatch.setattr(join_caches, "_link", link)
-    assert files(joined(tmp_path / "stopped", *two).folder) == files(whole.folder)
-    assert files(joined(tmp_path / "stopped", *two).folder) == files(whole.folder)
+    assert content(joined(tmp_path / "stopped", *two).folder) == content(whole.folder)
+    assert content(joined(tmp_path / "stopped", *two).folder) == content(whole.folder)
 
 
 def test_another_join_into_the_same_folder_is_refused(two: tuple[Cache, Cache], tmp_path: Path) -> None:
