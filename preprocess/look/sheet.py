@@ -110,7 +110,7 @@ def _crop_tile(cache: Cache, row: int, colour: tuple[int, int, int]) -> _Tile:
     side = TILE - 2 * BORDER
     small = Image.fromarray(cache.image(row)).resize((side, side), Image.Resampling.BILINEAR)
     photo = cache.index.iloc[row]
-    return _Tile(_framed(small, colour), str(photo.get("source", "")), int(photo["position"]))
+    return _Tile(_framed(small, colour), str(photo["source"]), int(photo["position"]))
 
 
 def _reject_tile(reason: str, source: str, position: int) -> _Tile:

@@ -56,7 +56,11 @@ def test_only_keys_that_an_earlier_cache_has_too_are_changed(
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "raw"])
-def test_every_crop_is_loaded_to_the_bits_it_had(tmp_path: Path, codec: str) -> None:
+def test_every_crop_is_loaded_to_the_bits_it_had(
+    tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for written in ("write_sheet", "write_data_card"):  # of caches whose index tells no photos
+        monkeypatch.setattr(join_caches, written, lambda cache: None)
     caches = [write_cache(tmp_path / name, codec) for name in ("a", "b")]
     all_ = joined(tmp_path / "all", *caches)
     rows = np.arange(len(all_))
