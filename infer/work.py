@@ -93,16 +93,24 @@ def answer_cache(
             check_submission(folder / SUBMISSION, info)
     console.print(shares_table(table, prior, task))
     _warn_of_guesses(table, cache, console)
+    lines = _written_lines(ensemble, members, len(table), folder, submitted=is_submitted(task))
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    return table
+
+
+def _written_lines(
+    ensemble: Ensemble, members: Mapping[str, Sequence[Run]], answers: int, folder: Path, *, submitted: bool
+) -> list[str]:
+    """Who answered, and the files that were written."""
+    every = [run for folds in members.values() for run in folds]
     voters = (
         f"{len(every)} run{'s' * (len(every) > 1)} of {len(members)} recipe{'s' * (len(members) > 1)}, "
         f"views {ensemble.shown_views}"
     )
-    lines = [f"{len(table):,} answers ({voters}): {folder / WORDS}"]
-    lines += [f"submission: {folder / SUBMISSION}"] * is_submitted(task)
+    lines = [f"{answers:,} answers ({voters}): {folder / WORDS}"]
+    lines += [f"submission: {folder / SUBMISSION}"] * submitted
     lines += [f"picture: {folder / 'gallery.png'}"]
-    lines += [note] if (note := drawn_note(any(run.card.drawn for run in every))) else []
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)
-    return table
+    return lines + ([note] if (note := drawn_note(any(run.card.drawn for run in every))) else [])
 
 
 def _basis_of(ensemble: Ensemble, members: Mapping[str, Sequence[Run]], cache: Cache) -> Basis:

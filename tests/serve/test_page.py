@@ -93,12 +93,14 @@ def test_faces_are_told_apart_by_keyboard(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(second).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("button", name="Face 1")).to_have_attribute("aria-pressed", "false")
+    assert page.get_by_role("button", name="Face ").count() == 2
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
 def test_a_photo_that_is_dropped_or_pasted_is_answered(page: Page, how: str) -> None:
     page.evaluate(GIVEN, [base64.b64encode(png(PORTRAIT)).decode(), how])
     expect(page.locator(".photo h2")).to_have_text("One face")
+    assert page.locator(".photo").count() == 1
 
 
 def test_no_face_and_no_photo_are_said_so(page: Page) -> None:
@@ -106,6 +108,7 @@ def test_no_face_and_no_photo_are_said_so(page: Page) -> None:
     expect(page.locator(".photo h2").nth(1)).to_have_text("No face found")
     expect(page.locator(".photo h2").nth(0)).to_have_text("Not answered")
     expect(page.locator(".photo").nth(0)).to_contain_text("text file")
+    assert page.locator(".photo").count() == 2
     chosen(page, b"hello")
     expect(page.locator("#state")).to_contain_text("This photo is not answered: no photo but a text file")
 
@@ -131,4 +134,5 @@ def test_what_it_is_not_for_is_always_there_and_drawings_are_told(
         other.goto(f"http://127.0.0.1:{port}/")
         expect(other.locator("#drawn")).to_contain_text("learned from drawings")
         expect(other.locator("#drawn")).to_be_visible()
+        assert page.locator("#notfor").inner_text() == other.locator("#notfor").inner_text()
         other.close()
