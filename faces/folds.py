@@ -23,7 +23,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from faces.labels import Factor, IntArray, LabelSet, Photos
@@ -167,8 +166,10 @@ def _groups(owner: IntArray, files: NDArray[np.object_]) -> tuple[IntArray, IntA
     Returns:
         [groups] the first person of each group, ascending; [m] the group of each person.
     """
+    from pandas import factorize
+
     alone = np.arange(owner.max(initial=-1) + 1)
-    content, hashes = pd.factorize(files)
+    content, hashes = factorize(files)
     shared = (np.bincount(content) > 1)[content] & (hashes != "")[content]
     if not shared.any():
         return alone, alone

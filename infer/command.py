@@ -7,10 +7,8 @@ from pathlib import Path
 
 import tyro
 
-from faces.cache.reader import Cache
 from faces.command import run_command
 from faces.terminal.output import print_notes
-from infer.answers.submission_checks import check_photos
 from infer.ensemble.file import read_ensemble
 from train.engine.compute import PredictCompute
 
@@ -45,6 +43,10 @@ class InferSettings:
 def run(settings: InferSettings) -> None:
     """Predict with every run, vote, write, and show what came out."""
     ensemble = read_ensemble(settings.ensemble)
+    # pandas takes half a second to import, which --help should not wait for.
+    from faces.cache.reader import Cache
+    from infer.answers.submission_checks import check_photos
+
     cache = Cache.open(settings.cache)
     if settings.info:
         notes: list[str] = []

@@ -6,17 +6,12 @@ import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from faces.framing.face import Pixels
+from infer.explain.overlay import lit
 from infer.export.program.predictor import Told
 from serve.limits import Refusal
-
-STRENGTH = 0.6
-"""How much of a pixel the brightest place of a map takes."""
-GLOW = np.array([255, 96, 0], np.float32)
-"""Colour of a map: orange shows on skin, hair and masks alike."""
 
 
 class Explainer:
@@ -32,7 +27,7 @@ class Explainer:
         self._networks: list[Any] = []
 
     def picture(self, crop: Pixels, factor: str, told: Told) -> bytes:
-        """The crop, with what speaks for the answered value lit up, as PNG.
+        """The crop, dimmed, with what speaks for the answered value lit up, as PNG.
 
         The mean over those networks whose heads tell the factor.
 
@@ -51,10 +46,8 @@ class Explainer:
             [strength] = vote_maps(self._loaded(), crop[None], factor, [told.place])
         except ValueError as error:
             raise Refusal(422, f"{factor} cannot be explained: {error}") from error
-        share = STRENGTH * strength[..., None]
-        lit = crop * (1 - share) + GLOW * share
         buffer = io.BytesIO()
-        Image.fromarray(np.round(lit).astype(np.uint8)).save(buffer, "PNG")
+        Image.fromarray(lit(crop, strength)).save(buffer, "PNG")
         return buffer.getvalue()
 
     def _loaded(self) -> list[Any]:

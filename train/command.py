@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from faces.cache.reader import Cache
 from faces.command import run_command, typed
 from faces.folds import FoldScheme, fold_numbers
-from train.data.tasks import fit_to_cache
 from train.engine.card import NESTED
 from train.engine.compute import Compute
 from train.recipe.begin_with import beginning_of
@@ -23,6 +21,7 @@ from train.recipe.file import read_recipe
 from train.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
+    from faces.cache.reader import Cache
     from train.assemble import FoldPlan
 
 
@@ -123,6 +122,9 @@ def run(settings: TrainSettings) -> None:
 
         begin_processes(settings.processes, recipe.batch_size, settings.compute.device, settings.max_restarts)
         return
+    # pandas takes half a second to import, which --help should not wait for.
+    from faces.cache.reader import Cache
+
     cache = _open_damaged(settings.cache) if settings.on_damage == "skip" else Cache.open(settings.cache)
     steps = [replace(settings, recipe=first), replace(settings, weights=None)] if first else [settings]
     recipes = [_fitted(step, cache) for step in steps]
@@ -143,6 +145,8 @@ def run(settings: TrainSettings) -> None:
 
 def _fitted(settings: TrainSettings, cache: Cache) -> Recipe:
     """The recipe that is asked for, with the tasks that the cache's labels tell."""
+    from train.data.tasks import fit_to_cache
+
     recipe = read_recipe(settings.recipe)
     if settings.weights is not None:
         recipe = replace(recipe, weights=str(settings.weights), pretrained=False)

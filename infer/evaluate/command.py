@@ -7,7 +7,6 @@ from pathlib import Path
 
 import tyro
 
-from faces.cache.reader import Cache
 from faces.command import run_command, typed
 from infer.ensemble.file import read_ensemble
 from train.engine.compute import PredictCompute
@@ -43,6 +42,9 @@ class EvaluateSettings:
 def run(settings: EvaluateSettings) -> None:
     """Predict what is not yet predicted, score, draw and write."""
     ensemble = read_ensemble(settings.ensemble)
+    # pandas takes half a second to import, which --help should not wait for.
+    from faces.cache.reader import Cache
+
     cache = Cache.open(settings.cache)
     # torch takes seconds to import, which neither --help nor a mistake above should wait for.
     from infer.evaluate.work import evaluate

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faces.cache.reader import Cache
 from faces.command import run_command
 from faces.files import write_atomically
 from infer.ensemble.file import read_ensemble
@@ -59,6 +58,9 @@ class ExportSettings:
 def run(settings: ExportSettings) -> None:
     """Read what is to be exported, export and check it."""
     ensemble = read_ensemble(settings.ensemble) if settings.ensemble else None
+    # pandas takes half a second to import, which --help should not wait for.
+    from faces.cache.reader import Cache
+
     cache = Cache.open(settings.cache) if settings.cache else None
     # torch and timm take seconds to import, which neither --help nor a mistake above should wait for.
     from infer.cards.runs import card_of_ensemble, card_of_folds
