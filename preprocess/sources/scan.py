@@ -37,6 +37,8 @@ from preprocess.sources.table import no_source, table_source
 
 __all__ = ["Listing", "propose_labels", "scan", "source_path"]
 _CONTEST: Final = {"train": "train.csv", "eval": "info.csv"}
+_TABLES: Final = (".csv", ".tsv", ".parquet")
+"""Suffixes by which a file is hardly anything else."""
 LAYOUTS: Final[tuple[Layout, ...]] = (
     fairface.LAYOUT,
     voc.LAYOUT,
@@ -146,6 +148,8 @@ def _listing(source: Source, place: Place) -> Listing:
     if note := note_of(source, place, {*columns.values()}):
         place.notes.append(note)
     place.notes.extend(_counts(place.left_out))
+    if not columns and not source.is_table:
+        place.notes.extend(_tables_beside(place))
     rows = [(source_name(each.path), each.bytes, f"left out: {each.reason}") for each in place.left_out]
     others = pd.DataFrame(rows, columns=["source", "bytes", "reason"])
     return Listing(source.folder, source.layout, photos, place.labels, tuple(place.notes), others, spelt)
@@ -168,6 +172,16 @@ def _counts(others: list[LeftOut]) -> list[str]:
         counts = [f"{counted(len(paths), kind)} ({listed(paths, 2)})" for kind, paths in by_kind.items()]
         notes.append(f"left out, since no photos: {', '.join(counts)}")
     return notes
+
+
+def _tables_beside(place: Place) -> list[str]:
+    """The tables that lie right among photos without labels: theirs may stand there."""
+    names = [Path(each.path) for each in place.left_out]
+    tables = [name for name in names if name.suffix.lower() in _TABLES and name.parent == Path()]
+    return [
+        f"{name} is a table: if it names the photos and what they show, give --data {typed(place.data / name)}"
+        for name in tables[:1]
+    ]
 
 
 def _note_missing(source: Source, place: Place, columns: dict[str, str]) -> None:

@@ -207,3 +207,17 @@ def test_bombs_take_no_memory(tmp_path: Path) -> None:
     after = peak_memory(bombs, tmp_path / "cache of bombs")
     assert before[:2] == (4, 0) and after[:2] == (4, 20)
     assert after[2] - before[2] < 100
+
+
+def test_a_table_among_photos_without_labels_is_pointed_at(tmp_path: Path) -> None:
+    data = small_photos(tmp_path / "data", 2)
+    (data / "notes.txt").write_text("none")
+    (data / "my labels.csv").write_text("file,mask\n")
+    [note] = [each for each in scan(data).notes if "is a table" in each]
+    assert note.endswith(f"give --data '{data / 'my labels.csv'}'") and note.startswith(
+        "my labels.csv is a table"
+    )
+    for name in ("wear", "normal"):  # folders that are labels
+        save(tmp_path / "told" / name / "0.png", PICTURE)
+    (tmp_path / "told" / "labels.csv").write_text("file,mask\n")
+    assert not [each for each in scan(tmp_path / "told").notes if "is a table" in each]
