@@ -179,7 +179,7 @@ def _tables_beside(place: Place) -> list[str]:
     names = [Path(each.path) for each in place.left_out]
     tables = [name for name in names if name.suffix.lower() in _TABLES and name.parent == Path()]
     return [
-        f"{name} is a table: if it names the photos and what they show, give --data {typed(place.data / name)}"
+        f"{name} is a table: if it names photos and labels, give --data {typed(place.data / name)}"
         for name in tables[:1]
     ]
 
