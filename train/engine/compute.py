@@ -8,8 +8,9 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """Where to compute. A command's settings hold one as `compute: OmitArgPrefixes[Compute] = Compute()`."""
+    """Where to compute."""
 
+    # A command's settings hold one as `compute: OmitArgPrefixes[Compute] = Compute()`.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks run; auto takes a GPU that torch can use, and warns of one that it cannot."""
     threads: int = 0
