@@ -15,6 +15,7 @@ from faces.cache.reader import Cache
 from faces.cache.writer import DETECTED
 from faces.command import run_command
 from faces.labels import Task
+from faces.photos.names import source_path
 from faces.plots import save_figure
 from faces.projection import split_classes
 from faces.terminal.output import print_notes
@@ -102,7 +103,7 @@ def draw_answers(
         rows: of the cache.
         answers: of the same photos, with a column for each class.
         task: what was answered.
-        data: folder of the cache's photos.
+        data: folder of the cache's photos, or the table that names them.
         out: PNG file.
 
     Raises:
@@ -111,16 +112,15 @@ def draw_answers(
     from matplotlib.figure import Figure
     from PIL import Image, ImageOps
 
+    folder = data.parent if data.is_file() else data  # a table's photos lie beside it
     height = max(2.9, _LINE * sum(len(part.classes) + 1.4 for part in task.parts))
     figure = Figure(figsize=(9.6, height * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), 3, width_ratios=(0.8, 1, 1.5), squeeze=False)
     for (photo, crop, bars), row, (_, answer) in zip(grid, rows, answers.iterrows(), strict=True):
         fields = cache.index.iloc[row]
-        path = data / fields["source"]
+        path = folder / source_path(fields["source"])
         if not path.is_file():
-            raise ValueError(
-                f"{path}: no such photo; give the folder that the cache was made from with --data"
-            )
+            raise ValueError(f"{path}: no such photo; give what the cache was made from with --data")
         photo.imshow(np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB")))
         _draw_boxes(photo, cache, row)
         crop.imshow(cache.image(row))

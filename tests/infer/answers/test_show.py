@@ -70,13 +70,21 @@ def test_draws_a_row_a_photo(unseen: Cache, tmp_path: Path) -> None:
     assert rows > 1 and tall == pytest.approx(rows * Image.open(settings.out).height, abs=rows)
 
 
+def test_a_table_stands_for_the_photos_beside_it(unseen: Cache, tmp_path: Path) -> None:
+    settings = write(unseen, tmp_path)
+    (settings.data / "labels.csv").touch()
+    show(ShowSettings(**{**vars(settings), "out": tmp_path / "folder.png"}))
+    show(ShowSettings(**{**vars(settings), "data": settings.data / "labels.csv"}))
+    assert settings.out.read_bytes() == (tmp_path / "folder.png").read_bytes()
+
+
 def test_names_what_is_missing(unseen: Cache, tmp_path: Path) -> None:
     settings = write(unseen, tmp_path)
     with pytest.raises(ValueError, match=r"photos='x\.jpg': not a photo of"):
         show(ShowSettings(**{**vars(settings), "photos": ("x.jpg",)}))
     first = str(unseen.index["image_id"].iloc[0])
     (settings.data / str(unseen.index["source"].iloc[0])).unlink()
-    with pytest.raises(ValueError, match="no such photo; give the folder"):
+    with pytest.raises(ValueError, match="no such photo; give what the cache was made from"):
         show(ShowSettings(**{**vars(settings), "photos": (first,)}))
     (settings.predictions / "probabilities.parquet").write_bytes(b"PAR1 but cut")
     with pytest.raises(ValueError, match=r"probabilities\.parquet: not readable .*answers anew"):
