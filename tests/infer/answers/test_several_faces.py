@@ -73,7 +73,7 @@ def test_the_answers_are_scored_and_compared_face_by_face(
     score.run(score.ScoreSettings(answers=tmp_path / "true.csv", **settings))
     assert "the vote" in capsys.readouterr().out
     diff.run(diff.DiffSettings(first=folder / "vote", second=folder / "vote", cache=folder / "cache"))
-    assert "6 photos" in capsys.readouterr().out
+    assert "6 photos" in " ".join(capsys.readouterr().out.split())  # a title is broken where it is long
     answered.assign(ImageID=["a.png", "b.png", *"efgd"]).to_csv(tmp_path / "true.csv", index=False)
     with pytest.raises(ValueError, match=r"4 of the 6 photos have no .* faces of b.png are b.png#1, b.png#2"):
         score.run(score.ScoreSettings(answers=tmp_path / "true.csv", **settings))
