@@ -139,8 +139,10 @@ class Mirror:
             try:
                 status = path.stat()
                 mark = self._store.put(path, name).mark
-            except FileNotFoundError:  # deleted meanwhile
-                continue
+            except (OSError, RemoteError):
+                if path.exists():
+                    raise
+                continue  # deleted meanwhile, even while it was sent
             self.seen[name] = Seen(mark, status.st_size, status.st_mtime_ns)
             self.taken.add(name)
         if ended and self.local.is_dir():

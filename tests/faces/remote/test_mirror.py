@@ -44,6 +44,26 @@ def test_files_go_there_in_the_order_in_which_they_were_written(memory: fsspec.A
     assert sorted(created, key=lambda name: created[name]) == ["z", "cache.json", "a"]
 
 
+def test_a_file_that_is_deleted_while_it_is_sent_is_no_fault(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = mirror("memory://caches/mine")
+    cache.local.mkdir(parents=True)
+    for name in ("gone", "stays"):
+        (cache.local / name).write_bytes(b"1")
+    put_file = memory.put_file
+
+    def put(local: str, path: str) -> None:
+        if local.endswith("gone"):
+            os.unlink(local)
+        put_file(local, path)
+
+    monkeypatch.setattr(memory, "put_file", put)
+    cache.push()
+    assert {*memory.find("/caches/mine")} == {"/caches/mine/stays"}
+    assert {*cache.seen} == {"stays"}
+
+
 def test_what_a_killed_process_left_goes_there_next_time_and_what_changed_there_counts(
     memory: fsspec.AbstractFileSystem,
 ) -> None:
