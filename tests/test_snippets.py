@@ -224,7 +224,8 @@ def test_cheap_lines_of_the_readme_run(place: Path) -> None:
     (place / "path/to").mkdir(parents=True)
     (place / "path/to/photos").symlink_to(place / "demo/data/train")
     lines = [words for words in commands(ROOT / "README.md") if words[0] == "make" and len(words) > 1]
-    # In sentences targets stand alone: those that need something are told by the blocks.
+    # In sentences targets stand alone, or with dots: those that need something are told by the blocks.
+    lines = [words for words in lines if "..." not in words]
     run = [words[1:] for words in lines if words[1] in (RUN if "=" in "".join(words) else ALONE)]
     assert {words[0] for words in run} >= {"sample", "preprocess", "look"}
     surroundings = {name: value for name, value in os.environ.items() if "MAKE" not in name}
