@@ -20,7 +20,7 @@ SLOW = {
 }  # fmt: skip
 """Packages that take a quarter of a second and more to import."""
 EVERY_DAY = {"train.command", "infer.command", "infer.evaluate.command", "infer.export.command"}
-"""Programs with many modules of their own: with pandas, half a second, their help would take over a second."""
+"""Programs with many modules of their own: with pandas beside them, their help would take over a second."""
 CHILDREN = {"bench.whole.teams", "infer.export.program.run"}
 """Programs with a command line of which nobody asks that: a rival in a benchmark, and predict.py."""
 

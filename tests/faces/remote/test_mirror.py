@@ -55,7 +55,7 @@ def test_a_file_that_is_deleted_while_it_is_sent_is_no_fault(
 
     def put(local: str, path: str) -> None:
         if local.endswith("gone"):
-            os.unlink(local)
+            Path(local).unlink()
         put_file(local, path)
 
     monkeypatch.setattr(memory, "put_file", put)
