@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -80,7 +81,35 @@ def write_environment(folder: Path) -> None:
     """
     path = folder / "environment.json"
     lives = _read_lives(path) if path.is_file() else []
-    write_atomically(path, (json.dumps([*lives, describe_environment()], indent=1) + "\n").encode())
+    life = describe_environment()
+    write_atomically(
+        path, (json.dumps([*lives, {**life, "sha256": _digest(life)}], indent=1) + "\n").encode()
+    )
+
+
+def last_life(folder: Path) -> dict[str, Any]:
+    """The newest entry of a run's environment.json.
+
+    Raises:
+        ValueError: there is none, or it is not as it was written. Those of earlier releases say no sha256.
+    """
+    path = folder / "environment.json"
+    try:
+        life = dict(json.loads(path.read_text(encoding="utf-8"))[-1])
+        if life.pop("sha256", None) in (None, _digest(life)) and {"versions", "git", "gpus"} <= {*life}:
+            return life
+        what = "its content does not fit the sha256 in it"
+    except OSError as error:
+        what = error.strerror or str(error)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        what = "not readable"
+    raise ValueError(
+        f"{path}: {what}; what the run was made with is not told, train it anew where it has to be"
+    )
+
+
+def _digest(life: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(life, sort_keys=True).encode()).hexdigest()
 
 
 def _read_lives(path: Path) -> list[dict[str, Any]]:

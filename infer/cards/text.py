@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import tomli_w
 
@@ -15,9 +15,11 @@ from faces.factors import Factor, Number
 from faces.labels import Task
 from faces.pages.markdown import render_markdown
 from faces.sample.note import drawn_note
+from faces.terminal.output import print_notes
 from infer.cards.limits import limits_of
 from infer.evaluate.table import Evaluation, sections
 from infer.predict.runs import Run
+from train.environment import last_life
 from train.recipe.recipe import Recipe
 from train.weights.known import KNOWN
 
@@ -142,21 +144,21 @@ def _division(run: Run) -> str:
 
 def _machines(runs: Sequence[Run]) -> list[str]:
     """What the runs were last trained with, each once."""
-    return [*dict.fromkeys(_machine(run.path.with_name("environment.json")) for run in runs)]
+    return [*dict.fromkeys(_machine(run.path.parent) for run in runs)]
 
 
-def _machine(path: Path) -> str:
+def _machine(folder: Path) -> str:
+    """What a run was last trained with; where its record is gone or damaged, a note says so."""
     try:
-        life: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))[-1]
-        versions = ", ".join(
-            f"{name} {life['versions'][name]}" for name in _VERSIONS if name in life["versions"]
-        )
-        git = life["git"] or {}
-        changed = " with changes" if git.get("dirty") else ""
-        commit = f"commit {git['commit'][:12]}{changed}" if git else "no commit"
-        gpus = ", ".join(gpu["name"] for gpu in life["gpus"]) or "no GPU"
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        life = last_life(folder)
+    except ValueError as error:
+        print_notes([f"note: {error}"])
         return "not recorded"
+    versions = ", ".join(f"{name} {life['versions'][name]}" for name in _VERSIONS if name in life["versions"])
+    git = life["git"] or {}
+    changed = " with changes" if git.get("dirty") else ""
+    commit = f"commit {git['commit'][:12]}{changed}" if git else "no commit"
+    gpus = ", ".join(gpu["name"] for gpu in life["gpus"]) or "no GPU"
     return f"{versions}; {commit}; {life.get('processor')}, {gpus}"
 
 

@@ -12,7 +12,7 @@ import torch
 
 from train import environment
 from train.engine.gpu import installed_gpus
-from train.environment import describe_environment, git_state, write_environment
+from train.environment import describe_environment, git_state, last_life, write_environment
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -65,6 +65,27 @@ def test_each_life_of_a_run_adds_an_entry_and_changes_none(tmp_path: Path) -> No
     assert len(lives) == 2
     assert lives[1]["versions"]["torch"] != "as it was then"
     assert [path.name for path in tmp_path.iterdir()] == ["environment.json"]
+
+
+def test_the_last_life_is_told_as_it_was_written_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"environment\.json: No such file.*; "):
+        last_life(tmp_path)
+    for _ in range(2):
+        write_environment(tmp_path)
+    path = tmp_path / "environment.json"
+    lives = json.loads(path.read_text())
+    assert {**last_life(tmp_path), "sha256": lives[1]["sha256"]} == lives[1]
+    whole = path.read_text()
+    for damaged, what in (
+        (whole[:-9], "not readable"),
+        (whole[::-1].replace('"cores"'[::-1], '"corez"'[::-1], 1)[::-1], "does not fit the sha256"),
+    ):
+        path.write_text(damaged)
+        with pytest.raises(ValueError, match=f"environment.json: .*{what}.*; "):
+            last_life(tmp_path)
+    del lives[1]["sha256"]  # as earlier releases wrote it
+    path.write_text(json.dumps(lives))
+    assert last_life(tmp_path) == lives[1]
 
 
 @pytest.mark.parametrize("content", ["[{", '{"versions": {}}'])
