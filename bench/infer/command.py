@@ -42,8 +42,8 @@ class BenchInferSettings:
     """A folder of photos, in any layout of stage 1; drawn people otherwise."""
     photos: int = 128
     """Photos a turn, repeated where there are fewer; the loops predict an eighth of them."""
-    batch_size: int = 64
-    """Photos a batch."""
+    batch_size: int = 0
+    """Photos a batch; 0 is as many as the product takes by itself."""
     repetitions: int = 5
     """Counted turns of each way, after one to warm up."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -55,7 +55,7 @@ class BenchInferSettings:
 
     def __post_init__(self) -> None:
         there = usable_cores()
-        for name, least in (("photos", 1), ("batch_size", 1), ("repetitions", 1), ("cores", 0)):
+        for name, least in (("photos", 1), ("batch_size", 0), ("repetitions", 1), ("cores", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.cores > there:
@@ -78,6 +78,7 @@ def bench(settings: BenchInferSettings) -> dict[str, list[InferRow]]:
     from bench.infer.race import measure_ways, recipes_of, write_runs
     from bench.infer.report import rows_table, write_results
     from bench.infer.setting import FILES, PHOTOS, Job, lay_out
+    from train.engine.compute import PredictCompute
     from train.engine.precision import choose_device, loader_threads
 
     recipes = recipes_of(
@@ -89,6 +90,7 @@ def bench(settings: BenchInferSettings) -> dict[str, list[InferRow]]:
     device = choose_device(settings.device)
     cores = settings.cores or usable_cores()
     threads = loader_threads(device)
+    batch = PredictCompute(device=device, batch_size=settings.batch_size).photos_a_batch()
     results: dict[str, list[InferRow]] = {}
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as temporary:
@@ -104,7 +106,7 @@ def bench(settings: BenchInferSettings) -> dict[str, list[InferRow]]:
                 device=device,
                 cores=cores,
                 loader_threads=threads,
-                batch_size=settings.batch_size,
+                batch_size=batch,
             )
             results[name] = measure_ways(job, settings.repetitions)
             title = f"{name}: {recipe.backbone} at {recipe.image_size} pixels, {recipe.precision}"
@@ -114,7 +116,7 @@ def bench(settings: BenchInferSettings) -> dict[str, list[InferRow]]:
         "precision": settings.precision,
         "photos": f"{len(crops)} {'drawn' if settings.data is None else f'of {settings.data}'}",
         "crops": f"{crops.size} as JPEG",
-        "batch": settings.batch_size,
+        "batch": batch,
         "device": device,
         "cores and network threads of each way": cores,
         "loader threads, on the same cores": threads,

@@ -105,7 +105,7 @@ def _measure_rate(ensemble: Ensemble, plan: OutOfFold, photos: int, compute: Pre
     networks = [load_network(run.path, device) for run in plan.every_run]
     warm, whole = (
         NetworkGroup(networks, plan.cache, part, ensemble.views, compute, ensemble.views_rule)
-        for part in (rows[: compute.batch_size], rows)
+        for part in (rows[: compute.photos_a_batch()], rows)
     )
     warm.predict(lambda _: None)
     start = time.perf_counter()

@@ -157,7 +157,7 @@ class NetworkGroup:
             cache,
             rows,
             self._forms,
-            batch_size=compute.batch_size,
+            batch_size=compute.photos_a_batch(),
             device="gpu" if self._device == "cuda" else "cpu",
             threads=compute.loader_threads(),
         )
