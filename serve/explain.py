@@ -9,7 +9,6 @@ from typing import Any
 from PIL import Image
 
 from faces.framing.face import Pixels
-from infer.explain.overlay import lit
 from infer.export.program.predictor import Told
 from serve.limits import Refusal
 
@@ -41,6 +40,7 @@ class Explainer:
         """
         # torch: the service itself does without.
         from infer.explain.maps import vote_maps
+        from infer.explain.overlay import lit
 
         try:
             [strength] = vote_maps(self._loaded(), crop[None], factor, [told.place])
