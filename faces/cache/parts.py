@@ -139,6 +139,8 @@ class Parts:
             return "a crop without its shard"
         if self.linked:
             return ""
+        if len(crops) and ("codec" not in crops or crops["codec"].isna().any()):
+            return "a crop without its codec"
         return wrong_sample(crops, self.file(shard, ".tar"), self.file(shard, ".idx"))
 
     def _check_file(self, path: Path, kind: str, notes: Mapping[str, str]) -> None:

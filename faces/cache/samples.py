@@ -34,7 +34,9 @@ def wrong_sample(rows: pd.DataFrame, tar: Path, idx: Path) -> str:
         for line, row in zip(lines, rows.to_dict("records"), strict=True):
             _, data_at, size, name, _, meta_at, meta_size, _ = line.split(" ")
             shard.seek(int(meta_at))
-            wrong = differing_columns(json.loads(shard.read(int(meta_size))), row)
+            meta = json.loads(shard.read(int(meta_size)))
+            # A column that is gone would be as good as one in which nothing is known.
+            wrong = [*({*meta} - {*row}), *differing_columns(meta, row)]
             places = {"offset": int(data_at), "length": int(size)}
             wrong += [column for column, place in places.items() if row.get(column) != place]
             if wrong:
