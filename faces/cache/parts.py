@@ -52,6 +52,8 @@ class Parts:
     """Shards of the whole cache."""
     plan: str
     """What sets the parts of this cache apart from those of others: a digest of what decides it."""
+    codec: str
+    """Of all its crops."""
     linked: bool = False
     """Whether the shards are those of other caches, whose own keys and positions are in them."""
 
@@ -139,8 +141,8 @@ class Parts:
             return "a crop without its shard"
         if self.linked:
             return ""
-        if len(crops) and ("codec" not in crops or crops["codec"].isna().any()):
-            return "a crop without its codec"
+        if len(crops) and ("codec" not in crops or not crops["codec"].eq(self.codec).all()):
+            return f"the codec of a crop is not {self.codec}"
         return wrong_sample(crops, self.file(shard, ".tar"), self.file(shard, ".idx"))
 
     def _check_file(self, path: Path, kind: str, notes: Mapping[str, str]) -> None:

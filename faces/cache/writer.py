@@ -71,7 +71,8 @@ class CacheWriter:
         }
         if stored := stored_labels(labels):
             self.plan["labels"] = stored
-        self.parts = Parts(folder, shard_count, _digest(self.plan), linked="parts" in source)
+        codec = self.plan["settings"]["codec"]
+        self.parts = Parts(folder, shard_count, _digest(self.plan), codec, linked="parts" in source)
         self._adopt_folder()
 
     @property

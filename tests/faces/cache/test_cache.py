@@ -43,7 +43,8 @@ def photo(position: int, *, rejected: bool = False) -> Sample:
     }
     if rejected:
         return Sample(fields={**fields, "reason": "broken, badly"}, data=None)
-    return Sample(fields={**fields, "height": SIZE, "width": SIZE}, data=crop(position).tobytes())
+    found = {"height": SIZE, "width": SIZE, "landmarks": None}
+    return Sample(fields={**fields, **found}, data=crop(position).tobytes())
 
 
 def write(

@@ -139,6 +139,9 @@ def test_what_finishing_returns_is_what_opening_gives(tmp_path: Path) -> None:
         lambda rows: rows.iloc[:0],
         lambda rows: pd.concat([rows, rows.iloc[:1]]),
         lambda rows: rows.assign(age=10**15),
+        lambda rows: rows.drop(columns="landmarks"),
+        lambda rows: rows.drop(columns="codec"),
+        lambda rows: rows.assign(codec="png"),
     ],
 )
 def test_a_part_that_was_changed_and_sealed_anew_is_written_again(
