@@ -14,10 +14,10 @@ from faces.terminal.text import one_line
 _MEMORY = "end other programs, or allow this one more (ulimit -v), and the same command goes on from here"
 _NO_MEMORY = re.compile(
     "(can't|cannot) allocate|out of mem|bad_alloc|insufficient mem|alloc(ation|ator)?[ _](fail|err)"
-    "|failed to map|PyObject pointer is null",
+    "|failed to map|PyObject pointer is null|could not create a primitive",
     re.IGNORECASE,
 )
-"""What the system, numpy, torch, CUDA's libraries and DALI say of memory that they did not get."""
+"""What the system, numpy, torch, oneDNN, CUDA's libraries and DALI say of memory that they did not get."""
 _NO_THREAD = re.compile("(can't|cannot) start new thread|temporarily unavail", re.IGNORECASE)
 _ROOM = "make room, and the same command goes on from here"
 _CURES = {

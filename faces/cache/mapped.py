@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.cache.description import CacheError, again
+from faces.failures import lacks_memory
 from faces.remote.shards import Mapped
 
 
@@ -37,6 +38,8 @@ class LocalShards:
                 with path.open("rb") as file:
                     mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except (OSError, ValueError) as error:  # it has no bytes
+                if lacks_memory(error):
+                    raise
                 raise CacheError(
                     f"{path}: changed since the cache was opened ({error}); {again(self._folder)}"
                 ) from error

@@ -1,5 +1,6 @@
 """How much of a cache is read when it is opened: all of it, some of it each day, or nothing but sizes."""
 
+import errno
 import resource
 import shutil
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from bench.scale.work import write_cache
 from faces.cache import opening
 from faces.cache.description import CacheError
+from faces.cache.mapped import LocalShards
 from faces.cache.opening import DAYS, of_the_day
 from faces.cache.reader import Cache
+from faces.failures import complaint
 from preprocess.verify import VerifySettings, verify
 
 SHARDS = 40
@@ -157,3 +160,18 @@ def test_more_than_the_system_allows_are_refused_with_the_cure(
     monkeypatch.setattr(opening.resource, "getrlimit", lambda _: (30, 35))
     with pytest.raises(CacheError, match=r"40 shards are too many open files.*35; .*ulimit -n.*--shard-size"):
         Cache.open(cache)
+
+
+def test_a_shard_that_no_memory_is_left_to_map_is_not_called_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "00000.tar").write_bytes(b"1")
+    monkeypatch.setattr("faces.cache.mapped.mmap.mmap", refuse)
+    with pytest.raises(OSError, match="Cannot allocate") as told:
+        LocalShards(tmp_path, [{"name": "00000.tar"}]).take(np.zeros(1, np.int64))
+    assert complaint(told.value).startswith("out of memory")
+    assert complaint(RuntimeError("could not create a primitive")).startswith("out of memory")
