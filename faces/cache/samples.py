@@ -36,7 +36,7 @@ def wrong_sample(rows: pd.DataFrame, tar: Path, idx: Path) -> str:
             shard.seek(int(meta_at))
             meta = json.loads(shard.read(int(meta_size)))
             # A column that is gone would be as good as one in which nothing is known.
-            wrong = [*({*meta} - {*row}), *differing_columns(meta, row)]
+            wrong = [*sorted({*meta} - {*row}), *differing_columns(meta, row)]
             places = {"offset": int(data_at), "length": int(size)}
             wrong += [column for column, place in places.items() if row.get(column) != place]
             if wrong:
